@@ -1,0 +1,110 @@
+"""The queue: one Celery configuration for producers and workers, and Redis beside it for counters."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from pydantic import SecretStr
+
+from askpix.producer.errors import BrokerError
+from askpix.producer.messages import PART_TASK, PartMessage
+
+KEY_PREFIX = "askpix:"
+"""Of every key in Redis, so that a server can be shared."""
+
+_SCHEMES = ("redis", "rediss", "redis+socket")
+
+
+def celery_app(broker_url: SecretStr) -> Celery:
+    """Returns a Celery app on that broker.
+
+    Raises:
+        BrokerError: the URL is not one of a Redis server.
+    """
+    url = broker_url.get_secret_value()
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise BrokerError("the broker URL must begin with redis://, rediss:// or redis+socket://")
+    app = Celery("askpix", broker=url, set_as_current=False, fixups=[])
+    app.conf.update(
+        # Messages hold plain data and nothing is ever unpickled.
+        accept_content=["json"],
+        task_serializer="json",
+        # Results are in the job folder; a result backend would cost five commands a part.
+        task_ignore_result=True,
+        result_backend=None,
+        # A message leaves the broker when its part is done, so a worker's end gives it back.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # A worker holds what it works on and no more, also after a reconnect, which prefetch counts forget.
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        # A mistyped queue is an error rather than a new queue that nobody serves.
+        task_create_missing_queues=False,
+        # Threads cannot be ended from outside; trying to only logs errors.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # A worker waits for its broker for ever, also when the server is read-only or full for a while.
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        broker_transport_options={
+            "global_keyprefix": KEY_PREFIX,
+            # Longer than any part takes: the transport would hand a slow part to a second worker.
+            "visibility_timeout": 12 * 3600,
+            # A server that hangs is an error within seconds; without these a publish waits for ever.
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        task_publish_retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 3},
+        # The command line owns logging.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        enable_utc=True,
+    )
+    return app
+
+
+class Broker:
+    """A producer's end of the queue."""
+
+    def __init__(self, broker_url: SecretStr) -> None:
+        self._app = celery_app(broker_url)
+        self._app.conf.task_create_missing_queues = True
+        self.redis = redis_client(broker_url)
+
+    def send_part(self, message: PartMessage, queue: str) -> None:
+        """Puts a part on a queue.
+
+        Raises:
+            BrokerError: the broker did not take it.
+        """
+        try:
+            self._app.send_task(PART_TASK, args=[message.model_dump()], queue=queue, ignore_result=True)
+        except (OperationalError, redis.RedisError, OSError) as error:
+            raise BrokerError(f"the broker did not take the job's parts: {short(error)}") from error
+
+    def close(self) -> None:
+        self._app.close()
+        self.redis.close()
+
+
+def redis_client(broker_url: SecretStr) -> redis.Redis:
+    """Returns a client of the broker's Redis server, for counters."""
+    url = broker_url.get_secret_value()
+    limits = {"socket_timeout": 10, "socket_connect_timeout": 5, "decode_responses": True}
+    parts = urlsplit(url)
+    if parts.scheme == "redis+socket":
+        password = unquote(parts.password) if parts.password else None
+        return redis.Redis(unix_socket_path=unquote(parts.path), password=password, **limits)  # type: ignore[call-overload, no-any-return]
+    return redis.Redis.from_url(url, **limits)
+
+
+def short(error: BaseException) -> str:
+    """Returns an error in one line, without the URL that may hold a password."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:200] or type(cause).__name__

@@ -1,0 +1,46 @@
+"""What can go wrong, in words for a person.
+
+Every error that askpix raises on purpose is an `AskpixError`. Its text is one sentence that says what
+happened, to what, and what to do next; the command line prints it as it is and exits with code 2.
+"""
+
+from __future__ import annotations
+
+
+class AskpixError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__)
+
+
+class InputError(AskpixError):
+    """The list of images cannot be read."""
+
+
+class JobError(AskpixError):
+    """The job cannot be submitted, carried on or read."""
+
+
+class StorageError(AskpixError):
+    """The storage cannot be read or written."""
+
+
+class BrokerError(AskpixError):
+    """The broker cannot be reached."""
+
+
+class ModelError(AskpixError):
+    """The model folder cannot be used."""
+
+
+class DeviceError(AskpixError):
+    """The device is not there or cannot do what is asked."""
+
+
+class WorkerError(AskpixError):
+    """The worker ended or could not be started."""
+
+
+class MessageError(AskpixError):
+    """A message was refused; nothing was touched."""

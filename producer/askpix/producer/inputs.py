@@ -1,0 +1,171 @@
+"""Reads what a user has: a folder of images, one image, or a list of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from askpix.producer.errors import InputError
+from askpix.producer.items import Item, Question
+from askpix.producer.storage import local_path
+
+IMAGE_SUFFIXES = frozenset(
+    (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+)
+IMAGE_COLUMNS = ("image", "url", "path", "file", "filename", "image_url", "image_path")
+MAX_LINE = 10_000_000
+"""Characters that a line of a list may have: data URIs are long."""
+
+
+class Input:
+    """A source of items, which can be read more than once.
+
+    Raises:
+        InputError: there is nothing at that path, or it is not of a form that askpix reads.
+    """
+
+    def __init__(self, source: str) -> None:
+        path = local_path(source)
+        if path is None:
+            raise InputError(f"{source!r} is no local path: give a folder of images, an image, or a list of them")
+        if "\0" in source or not path.exists():
+            raise InputError(f"{source!r} is not there: give a folder of images, an image, or a list of them")
+        self.path = path.absolute()
+        self._read = self._reader()
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative image paths count from."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def __iter__(self) -> Iterator[Item]:
+        try:
+            yield from self._read()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.path} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+
+    def _reader(self) -> Callable[[], Iterator[Item]]:
+        if self.path.is_dir():
+            return self._folder
+        suffix = self.path.suffix.lower()
+        if suffix in IMAGE_SUFFIXES:
+            return self._image
+        readers = {".txt": self._lines, ".csv": self._table, ".jsonl": self._objects, ".ndjson": self._objects}
+        if suffix not in readers:
+            raise InputError(
+                f"{self.path} is no image and no list that askpix reads: lists end in .txt, .csv or .jsonl"
+            )
+        return readers[suffix]
+
+    def _folder(self) -> Iterator[Item]:
+        found = (path for path in self.path.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+        for path in sorted(found):
+            yield Item(image=path.relative_to(self.path).as_posix())
+
+    def _image(self) -> Iterator[Item]:
+        yield Item(image=self.path.name)
+
+    def _lines(self) -> Iterator[Item]:
+        with self._open() as file:
+            for line in file:
+                if reference := line.strip():
+                    yield Item(image=reference)
+
+    def _table(self) -> Iterator[Item]:
+        csv.field_size_limit(MAX_LINE)
+        with self._open() as file:
+            rows = csv.DictReader(file, strict=True)
+            try:
+                columns = rows.fieldnames or ()
+                if not any(column.strip().lower() in IMAGE_COLUMNS for column in columns):
+                    raise InputError(
+                        f"{self.path} has no column of images: name one of its columns {' or '.join(IMAGE_COLUMNS[:3])}"
+                    )
+                for row in rows:
+                    if None in row:
+                        raise InputError(f"{self.path}, line {rows.line_num}: more cells than columns")
+                    yield self._located(rows.line_num, {key: value for key, value in row.items() if value is not None})
+            except csv.Error as error:
+                raise InputError(f"{self.path}, line {rows.line_num}: {error}") from None
+
+    def _objects(self) -> Iterator[Item]:
+        with self._open() as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise InputError(f"{self.path}, line {number}: not JSON: {error}") from None
+                if not isinstance(value, dict):
+                    raise InputError(f"{self.path}, line {number}: a JSON object is needed, such as {{\"image\": ...}}")
+                yield self._located(number, value)
+
+    def _open(self) -> TextIO:
+        return self.path.open(encoding="utf-8-sig", newline="")
+
+    def _located(self, line: int, values: Mapping[str, Any]) -> Item:
+        try:
+            return item_from_values(values)
+        except InputError as error:
+            raise InputError(f"{self.path}, line {line}: {error}") from None
+
+
+def item_from_values(values: Mapping[str, Any]) -> Item:
+    """Returns the item of a list's row: `image`, `id`, `group`, `question` or `questions`; the rest is `extra`.
+
+    Raises:
+        InputError: there is no image, or a value is of the wrong kind.
+    """
+    names = {key.strip().lower(): key for key in values}
+    image_column = next((names[name] for name in IMAGE_COLUMNS if name in names), None)
+    image = values[image_column] if image_column is not None else None
+    if not isinstance(image, str) or not image.strip():
+        raise InputError("there is no image in this row")
+    used = {image_column, *(names[name] for name in ("id", "group", "question", "questions") if name in names)}
+    return Item(
+        image=image.strip(),
+        id=_text(values, names, "id"),
+        group=_text(values, names, "group"),
+        questions=_questions(values, names),
+        extra={key: value for key, value in values.items() if key not in used},
+    )
+
+
+def resolve(reference: str, root: Path) -> str:
+    """Returns an image reference with a relative path made absolute from `root`; URLs stay as they are."""
+    path = local_path(reference)
+    return reference if path is None else str(root / path)
+
+
+def _text(values: Mapping[str, Any], names: Mapping[str, str], name: str) -> str | None:
+    value = values.get(names.get(name, name))
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InputError(f"{name} must be a text or a whole number, not {value!r}")
+    return str(value)
+
+
+def _questions(values: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Question, ...] | None:
+    if "questions" in names:
+        value = values[names["questions"]]
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise InputError(f"questions is not JSON: {error}") from None
+        if value is None or value in ("", []):
+            return None
+        return tuple(Question.parse(entry) for entry in (value if isinstance(value, list) else [value]))
+    if "question" in names:
+        value = values[names["question"]]
+        return None if value is None else (Question.parse(value),)
+    return None
+
+

@@ -1,0 +1,155 @@
+"""The job folder: what it holds, under which names, and how it is read and written.
+
+    job.json                      the job; written last, so its presence says "completely submitted"
+    model.json                    name and fingerprint of the model, pinned by the first worker
+    input/part-000000.parquet     items, in order
+    results/part-000000.parquet   one row per item; its presence says "done"
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from askpix.producer.errors import JobError
+from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
+from askpix.producer.rows import (
+    INPUT_SCHEMA,
+    RESULT_SCHEMA,
+    Row,
+    item_from_record,
+    item_to_record,
+    row_from_record,
+    row_to_record,
+)
+from askpix.producer.storage import Storage
+
+PART_SIZE = 256
+"""Items in a part, unless a job says otherwise."""
+
+_PART = re.compile(r"part-(\d{6})\.parquet")
+
+
+class JobSpec(BaseModel):
+    """job.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    model: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
+    questions: tuple[Question, ...] | None
+    """Asked of every item that has no questions of its own; None stands for captioning."""
+
+    options: Options
+    items: Annotated[int, Field(ge=1)]
+    parts: Annotated[int, Field(ge=1, le=1_000_000)]
+    part_size: Annotated[int, Field(ge=1, le=100_000)]
+    fingerprint: str
+    """Of the input, the questions, the options and the model's name: the same job has the same one."""
+
+
+class PinnedModel(BaseModel):
+    """model.json."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    fingerprint: str
+
+
+class JobFolder:
+    """The files of one job."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @property
+    def uri(self) -> str:
+        return self.storage.uri
+
+    def spec(self) -> JobSpec | None:
+        """Returns the job, or None where none was completely submitted.
+
+        Raises:
+            JobError: job.json is not one that this version understands.
+        """
+        try:
+            return JobSpec.model_validate_json(self.storage.read("job.json"))
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise JobError(f"{self.uri}/job.json is not a job of this askpix version: {first_problem(error)}") from None
+
+    def write_spec(self, spec: JobSpec) -> None:
+        self.storage.write("job.json", spec.model_dump_json(indent=2).encode() + b"\n")
+
+    def pin_model(self, model: PinnedModel) -> PinnedModel:
+        """Returns the model that the job is pinned to: the one given, unless another worker came first."""
+        if self.storage.create("model.json", model.model_dump_json(indent=2).encode() + b"\n"):
+            return model
+        try:
+            return PinnedModel.model_validate_json(self.storage.read("model.json"))
+        except (ValidationError, FileNotFoundError):
+            raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
+
+    def write_input(self, part: int, items: Iterable[Item]) -> None:
+        self._write(f"input/part-{part:06d}.parquet", INPUT_SCHEMA, map(item_to_record, items))
+
+    def read_input(self, part: int) -> list[Item]:
+        """Returns the items of a part, in order."""
+        return [item_from_record(record) for record in self._read(f"input/part-{part:06d}.parquet")]
+
+    def write_result(self, part: int, rows: Iterable[Row]) -> None:
+        self._write(f"results/part-{part:06d}.parquet", RESULT_SCHEMA, map(row_to_record, rows))
+
+    def has_result(self, part: int) -> bool:
+        return self.storage.exists(f"results/part-{part:06d}.parquet")
+
+    def read_result(self, part: int) -> list[Row]:
+        """Returns the rows of a part that is done, in the order of its items."""
+        return [row_from_record(record) for record in self._read(f"results/part-{part:06d}.parquet")]
+
+    def parts_done(self) -> list[int]:
+        """Returns the numbers of the parts that have a result, in order."""
+        matches = map(_PART.fullmatch, self.storage.names("results"))
+        return [int(match[1]) for match in matches if match]
+
+    def _write(self, name: str, schema: pa.Schema, records: Iterator[Mapping[str, Any]]) -> None:
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(list(records), schema=schema), buffer, compression="zstd")
+        self.storage.write(name, buffer.getvalue())
+
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        try:
+            records: list[dict[str, Any]] = pq.read_table(pa.BufferReader(self.storage.read(name))).to_pylist()
+        except FileNotFoundError:
+            raise JobError(f"{self.uri}/{name} is missing: submit the job again into a new folder") from None
+        except pa.ArrowException as error:
+            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+        return records
+
+
+def job_fingerprint_header(model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int) -> bytes:
+    """Returns what a job's fingerprint begins with, before its items."""
+    asked = None if questions is None else [question.model_dump() for question in questions]
+    parts = {"format": 1, "model": model, "questions": asked, "options": options.model_dump(), "part_size": part_size}
+    return json.dumps(parts, sort_keys=True).encode()
+
+
+def item_fingerprint_line(item: Item) -> bytes:
+    """Returns what one item adds to its job's fingerprint."""
+    return json.dumps(item_to_record(item), sort_keys=True).encode() + b"\n"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

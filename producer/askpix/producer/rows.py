@@ -1,0 +1,191 @@
+"""What is answered: result rows, and the Arrow schemas of a job folder's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from askpix.producer.items import Item, Question
+
+
+class Kind(StrEnum):
+    """What an answer is."""
+
+    CAPTION = "caption"
+    OPEN = "open"
+    CHOICE = "choice"
+
+
+class Status(StrEnum):
+    """Whether an item was answered."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One of a question's choices."""
+
+    text: str
+    probability: float
+    """Of this choice among all of the question's choices; they add up to 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A caption, or the answer to one question."""
+
+    name: str
+    """The question's name, or else its text; "caption" for captions."""
+
+    kind: Kind
+    text: str
+    confidence: float
+    """0 to 1. Of a text, the geometric mean of its tokens' probabilities, the end token included, a
+    caption's prompt not; of a choice, its probability among the choices."""
+
+    tokens: int
+    """How many tokens were generated, the end token included."""
+
+    question: str | None = None
+    choices: tuple[Choice, ...] | None = None
+    finish_reason: str = "stop"
+    """"stop": the model ended the text; "length": `max_new_tokens` did."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """The result of one item. An item with an error keeps the answers that were found before or beside it."""
+
+    id: str
+    image: str
+    status: Status
+    answers: tuple[Answer, ...]
+    attempts: int
+    model: str
+    fingerprint: str
+    """Of the model's files."""
+
+    precision: str
+    device: str
+    seconds: float
+    """From taking the item up to its last answer."""
+
+    group: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    retryable: bool | None = None
+    """Whether trying again can help; None where there is no error."""
+
+    width: int | None = None
+    height: int | None = None
+    """Of the image as it is shown, in pixels."""
+
+    sha256: str | None = None
+    """Of the image's bytes as they were fetched."""
+
+    extra: str | None = None
+    """The caller's other columns, as JSON text."""
+
+
+_QUESTION = pa.struct([("text", pa.string()), ("name", pa.string()), ("choices", pa.list_(pa.string()))])
+
+INPUT_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("group", pa.string()),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("questions", pa.list_(_QUESTION)),
+        pa.field("extra", pa.string()),
+    ]
+)
+
+_ANSWER = pa.struct(
+    [
+        ("name", pa.string()),
+        ("kind", pa.string()),
+        ("question", pa.string()),
+        ("text", pa.string()),
+        ("confidence", pa.float64()),
+        ("choices", pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64())]))),
+        ("finish_reason", pa.string()),
+        ("tokens", pa.int32()),
+    ]
+)
+
+RESULT_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("group", pa.string()),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("answers", pa.list_(_ANSWER), nullable=False),
+        pa.field("error_code", pa.string()),
+        pa.field("error_message", pa.string()),
+        pa.field("retryable", pa.bool_()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("sha256", pa.string()),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("precision", pa.string(), nullable=False),
+        pa.field("device", pa.string(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("extra", pa.string()),
+    ]
+)
+
+
+def item_to_record(item: Item) -> dict[str, Any]:
+    """Returns the input row of an item that has its id."""
+    return {
+        "id": item.id,
+        "group": item.group,
+        "image": item.image,
+        "questions": None if item.questions is None else [question.model_dump() for question in item.questions],
+        "extra": json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
+    }
+
+
+def item_from_record(record: Mapping[str, Any]) -> Item:
+    """Returns the item of an input row."""
+    questions: Sequence[Mapping[str, Any]] | None = record.get("questions")
+    return Item(
+        id=record["id"],
+        group=record.get("group"),
+        image=record["image"],
+        questions=None if questions is None else tuple(Question.parse(question) for question in questions),
+        extra=json.loads(record.get("extra") or "{}"),
+    )
+
+
+def row_to_record(row: Row) -> dict[str, Any]:
+    """Returns the result row as plain values in the order of RESULT_SCHEMA."""
+    values = asdict(row)
+    return {name: values[name] for name in RESULT_SCHEMA.names}
+
+
+def row_from_record(record: Mapping[str, Any]) -> Row:
+    """Returns the row of a result file's record; columns that Row does not know are left out."""
+    known = {name: record[name] for name in RESULT_SCHEMA.names if name in record}
+    answers = tuple(_answer_from_record(answer) for answer in record["answers"])
+    return Row(**{**known, "status": Status(record["status"]), "answers": answers})
+
+
+def _answer_from_record(record: Mapping[str, Any]) -> Answer:
+    choices: Sequence[Mapping[str, Any]] | None = record["choices"]
+    known = {name: record[name] for name in _ANSWER.names if name in record}
+    return Answer(
+        **{
+            **known,
+            "kind": Kind(record["kind"]),
+            "choices": None if choices is None else tuple(Choice(**choice) for choice in choices),
+        }
+    )

@@ -1,0 +1,46 @@
+"""The settings of producers and workers, from the environment (`ASKPIX_…`) and a `.env` file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from askpix.producer.errors import AskpixError
+from askpix.producer.items import first_problem
+
+DEFAULT_BROKER = "redis://localhost:6379/0"
+
+
+class Settings(BaseSettings):
+    """What the command line does not say. Nothing else in askpix reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ASKPIX_", env_file=".env", extra="ignore", frozen=True)
+
+    broker_url: SecretStr = SecretStr(DEFAULT_BROKER)
+    """Where the queue is: redis://, rediss:// or redis+socket://. May hold a password, so it is never logged."""
+
+    model_cache: str | None = None
+    """Folder where OpenVINO keeps compiled models, so that the next start is quicker."""
+
+    load_threads: Annotated[int, Field(ge=1, le=256)] = 32
+    """Images that a worker fetches, or waits for the answers of, at a time."""
+
+    contact: str | None = None
+    """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
+
+    allow_net: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks inside which images may be fetched although they are not public, as CIDR, comma separated."""
+
+
+def load_settings() -> Settings:
+    """Returns the settings.
+
+    Raises:
+        AskpixError: a value in the environment is not valid.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise AskpixError(f"ASKPIX_{first_problem(error).upper()} in the environment or .env is not valid") from None

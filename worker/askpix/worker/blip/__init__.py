@@ -1,0 +1,1 @@
+"""BLIP on OpenVINO: the graphs of a model folder, and the engine that schedules them."""

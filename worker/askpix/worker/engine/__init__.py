@@ -1,0 +1,1 @@
+"""Engines: one compiled model on one device inside a worker process."""

@@ -1,0 +1,158 @@
+"""What every engine offers: requests in, tickets out. Which requests share a batch is the engine's affair."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from askpix.producer.items import Options, Question
+from askpix.producer.rows import Answer
+
+Pixels = npt.NDArray[np.uint8]
+"""uint8 [height, width, 3], RGB."""
+
+
+class Ability(StrEnum):
+    """What an engine can do with an image."""
+
+    CAPTION = "caption"
+    ANSWER = "answer"
+    CHOICES = "choices"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageForm:
+    """The size of image that an engine takes; None stands for the image's own."""
+
+    width: int | None
+    height: int | None
+
+
+class RequestError(Exception):
+    """A request that the engine cannot answer, or did not; the row says why.
+
+    Args:
+        code: short and stable, for the row's `error_code`.
+        message: one sentence for a person.
+        retryable: whether asking again can help.
+    """
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+class ImageHandle:
+    """An image that was given to an engine. Its encoding is kept for as long as the handle is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One thing to find out about an image (or several, where the engine takes several)."""
+
+    images: tuple[ImageHandle, ...]
+    question: Question | None
+    """None asks for a caption."""
+
+    options: Options = Options()
+    deadline: float | None = None
+    """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
+
+
+class Ticket:
+    """A claim on an answer."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self._done = threading.Event()
+        self._cancelled = False
+        self._deadline = deadline
+        self._answer: Answer | None = None
+        self._error: BaseException | None = None
+
+    def result(self, timeout: float | None = None) -> Answer:
+        """Waits for the answer.
+
+        Raises:
+            RequestError: the engine could not answer, the ticket was cancelled or its deadline passed.
+            TimeoutError: nothing came within `timeout` seconds; the request goes on.
+        """
+        if not self._done.wait(timeout):
+            raise TimeoutError(f"no answer within {timeout} s")
+        if self._error is not None:
+            raise self._error
+        assert self._answer is not None
+        return self._answer
+
+    def done(self) -> bool:
+        """Returns whether `result` will return at once."""
+        return self._done.is_set()
+
+    def cancel(self) -> None:
+        """Gives the claim up; the engine stops working on it when it next looks."""
+        self._cancelled = True
+
+    # For engines. --------------------------------------------------------------------------------
+
+    def abandoned(self) -> RequestError | None:
+        """Returns why nobody waits for this any more, or None."""
+        if self._cancelled:
+            return RequestError("cancelled", "the request was cancelled", retryable=True)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            return RequestError("deadline", "the model did not answer in time", retryable=True)
+        return None
+
+    def resolve(self, answer: Answer) -> None:
+        self._answer = answer
+        self._done.set()
+
+    def fail(self, error: BaseException) -> None:
+        if not self._done.is_set():
+            self._error = error
+            self._done.set()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineInfo:
+    """What an engine runs, as results report it."""
+
+    model: str
+    fingerprint: str
+    device: str
+    precision: str
+
+
+class Engine(ABC):
+    """One compiled model on one device. Every method may be called from any thread."""
+
+    info: EngineInfo
+    abilities: frozenset[Ability]
+    image_form: ImageForm
+
+    @abstractmethod
+    def open_image(self, pixels: Pixels) -> ImageHandle:
+        """Returns a handle on an image of the engine's form. The array must not be written to afterwards."""
+
+    @abstractmethod
+    def submit(self, request: Request) -> Ticket:
+        """Takes a request, or waits while too many are under way.
+
+        Raises:
+            RequestError: the request cannot be answered by this engine, whatever the image shows.
+        """
+
+    @abstractmethod
+    def counters(self) -> Mapping[str, int]:
+        """Returns how much the engine has done since it was built, by name."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Answers what was submitted, then frees the device."""

@@ -1,0 +1,102 @@
+"""Image bytes to the pixels that an engine takes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from askpix.worker.engine.base import ImageForm, Pixels
+from askpix.worker.images.errors import ImageError
+
+MAX_PIXELS = 64_000_000
+"""Pixels that an image may have, known from its header before anything is decoded."""
+
+BACKGROUND = (255, 255, 255)
+"""What shows through where an image is transparent."""
+
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoded:
+    """An image in an engine's form."""
+
+    pixels: Pixels
+    """uint8 [height, width, 3], RGB, C-contiguous."""
+
+    width: int
+    height: int
+    """Of the image as it is shown, before resizing."""
+
+
+def decode(data: bytes, form: ImageForm, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Decoded:
+    """Returns an image as it is meant to be seen, in 8-bit RGB and in the engine's form.
+
+    The first frame of an animated one, turned as its EXIF orientation says, on white where it is
+    transparent, and stretched to the form's size as BLIP's own image processor does.
+
+    Raises:
+        ImageError: `empty_file`, `not_an_image`, `image_too_large` or `image_damaged`.
+    """
+    if not data:
+        raise ImageError("empty_file", "the file is empty")
+    with warnings.catch_warnings():
+        # What Pillow warns of (odd EXIF, a size near its own limit) is decided here, not printed.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(image)
+                shown = ImageOps.exif_transpose(image)
+                width, height = shown.size
+                pixels = _resized(_rgb(shown), form, resample)
+        except ImageError:
+            raise
+        except UnidentifiedImageError:
+            raise ImageError("not_an_image", f"the file is no image that can be read: it begins with {_head(data)}") from None
+        except Image.DecompressionBombError:
+            raise _too_large() from None
+        except MemoryError:
+            raise ImageError("image_too_large", "there was not enough memory for this image", retryable=True) from None
+        except Exception as error:  # noqa: BLE001 - decoders raise whatever the bytes lead them to
+            reason = str(error).strip() or type(error).__name__
+            raise ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}") from None
+    return Decoded(pixels=np.ascontiguousarray(pixels), width=width, height=height)
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(f"{width}x{height}")
+
+
+def _too_large(size: str | None = None) -> ImageError:
+    what = f"the image has {size} pixels" if size else "the image has too many pixels"
+    return ImageError("image_too_large", f"{what}; {MAX_PIXELS // 1_000_000} million are the most")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
+        # Pillow clips 16-bit gray at 255 when it converts; the upper byte is what a person sees.
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        return Image.fromarray(np.nan_to_num(np.asarray(image)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        canvas = Image.new("RGBA", layered.size, (*BACKGROUND, 255))
+        return Image.alpha_composite(canvas, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _resized(image: Image.Image, form: ImageForm, resample: Image.Resampling) -> Pixels:
+    if form.width is not None and form.height is not None:
+        image = image.resize((form.width, form.height), resample)
+    return np.asarray(image)
+
+
+def _head(data: bytes) -> str:
+    return repr(data[:16].decode("latin-1"))

@@ -1,0 +1,1 @@
+"""Model folders: what they hold, and how checkpoints are converted to them."""

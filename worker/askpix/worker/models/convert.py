@@ -1,0 +1,203 @@
+"""Converts a BLIP checkpoint of transformers to a model folder: PyTorch to OpenVINO directly.
+
+Needs the `convert` extra; running the folder does not.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import openvino as ov
+import torch
+import transformers
+
+from askpix.producer.errors import ModelError
+from askpix.worker.engine.base import Ability
+from askpix.worker.models import graphs
+from askpix.worker.models.manifest import (
+    MANIFEST,
+    ImageInput,
+    Manifest,
+    Sizes,
+    SpecialTokens,
+    fingerprint_files,
+)
+
+WeightFormat = Literal["f32", "f16"]
+
+_RESAMPLE: tuple[Any, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+_CLASSES = {
+    "BlipForQuestionAnswering": (Ability.CAPTION, Ability.ANSWER, Ability.CHOICES),
+    "BlipForConditionalGeneration": (Ability.CAPTION,),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Checkpoint:
+    model: Any
+    tokenizer: Any
+    processor: dict[str, Any]
+    abilities: tuple[Ability, ...]
+
+
+def convert(source: str, output: Path, *, name: str | None = None, weights: WeightFormat = "f32") -> Manifest:
+    """Writes the model folder of a checkpoint and returns its manifest.
+
+    Args:
+        source: a local checkpoint folder or a hub id, of `BlipForQuestionAnswering` or
+            `BlipForConditionalGeneration`, of any size.
+        output: a folder that is not there yet, or empty.
+        name: what the model is called; by default the last part of the source.
+        weights: how weights are stored. "f32" keeps them as they are, "f16" halves the folder.
+
+    Raises:
+        ModelError: the source cannot be loaded, is of another kind, or the output is taken.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ModelError(f"{output} is not empty: choose another folder for the converted model")
+    checkpoint = _load(source)
+    model, text = checkpoint.model, checkpoint.model.config.text_config
+    decoder = graphs.TextDecoder(model.text_decoder)
+    image = _image_input(checkpoint)
+    vision = graphs.VisionEncoder(model.vision_model, image.mean, image.std)
+    tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
+    width = int(model.vision_model.config.hidden_size)
+    with torch.inference_mode(), _staged(output) as folder:
+        _save(vision, {"image": ("u8", [-1, image.height, image.width, 3])}, ["states"], folder / "vision_encoder", weights)
+        if Ability.ANSWER in checkpoint.abilities:
+            inputs = {"ids": ("i64", [-1, -1]), "mask": ("f32", [-1, -1]), "image_states": ("f32", [-1, -1, width])}
+            _save(graphs.TextEncoder(model.text_encoder), inputs, ["states"], folder / "text_encoder", weights)
+        layers, heads = text.num_hidden_layers, text.num_attention_heads
+        inputs = {
+            "ids": ("i64", [-1]),
+            "positions": ("i64", [-1]),
+            "forced": ("i64", [-1]),
+            "cache": ("f32", [-1, 2 * layers, heads, -1, text.hidden_size // heads]),
+            "states": ("f32", [-1, -1, width]),
+            "mask": ("f32", [-1, -1]),
+        }
+        _save(decoder, inputs, ["token", "log_probability", "entry"], folder / "text_decoder", weights)
+        checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        files, fingerprint = fingerprint_files(folder, [path.name for path in folder.iterdir()])
+        manifest = Manifest(
+            kind="blip",
+            name=name or _name(source),
+            abilities=frozenset(checkpoint.abilities),
+            source=Path(source).name if Path(source).exists() else source,
+            precision=weights,
+            image=image,
+            tokens=SpecialTokens(start=text.bos_token_id, end=text.sep_token_id, pad=text.pad_token_id),
+            sizes=Sizes(
+                hidden=text.hidden_size,
+                image_hidden=width,
+                image_tokens=tokens,
+                layers=layers,
+                heads=heads,
+                vocabulary=text.vocab_size,
+                max_positions=text.max_position_embeddings,
+            ),
+            versions={package: version(package) for package in ("openvino", "torch", "transformers")},
+            files=files,
+            fingerprint=fingerprint,
+        )
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _load(source: str) -> _Checkpoint:
+    local = Path(source).exists()
+    # No code of a checkpoint is ever run; a pickle is read as plain tensors only.
+    safe = {"trust_remote_code": False, "local_files_only": local}
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, **safe)
+        named = (config.architectures or ["none"])[0]
+        if config.model_type != "blip" or named not in _CLASSES:
+            raise ModelError(f"{source} is a model of class {named}; askpix converts {' and '.join(_CLASSES)}")
+        model = getattr(transformers, named).from_pretrained(
+            source, dtype=torch.float32, weights_only=True, **safe
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **safe)
+        processor = _processor_config(source, safe)
+    except ModelError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        kind = "checkpoint folder" if local else "checkpoint folder, nor a model that can be had from the hub"
+        raise ModelError(f"{source} is no {kind} that transformers can load: {reason}") from error
+    return _Checkpoint(model=model.eval(), tokenizer=tokenizer, processor=processor, abilities=_CLASSES[named])
+
+
+def _processor_config(source: str, safe: dict[str, Any]) -> dict[str, Any]:
+    values, _ = transformers.image_processing_utils.BaseImageProcessor.get_image_processor_dict(
+        source, local_files_only=safe["local_files_only"]
+    )
+    return dict(values)
+
+
+def _image_input(checkpoint: _Checkpoint) -> ImageInput:
+    """The size is the model's own: its position embeddings fit no other."""
+    processor, size = checkpoint.processor, checkpoint.model.config.vision_config.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    given = processor.get("size")
+    if isinstance(given, dict) and (given.get("height", height), given.get("width", width)) != (height, width):
+        raise ModelError(f"the checkpoint's image processor makes {given} of an image, its model takes {height}x{width}")
+    return ImageInput(
+        width=width,
+        height=height,
+        mean=tuple(processor["image_mean"]),
+        std=tuple(processor["image_std"]),
+        resample=_RESAMPLE[processor.get("resample", 3)],
+    )
+
+
+def _save(
+    module: torch.nn.Module,
+    inputs: dict[str, tuple[str, list[int]]],
+    outputs: list[str],
+    target: Path,
+    weights: WeightFormat,
+) -> None:
+    examples = {name: _example(kind, shape) for name, (kind, shape) in inputs.items()}
+    model = ov.convert_model(
+        module.eval(),
+        example_input=examples,
+        input=[(name, shape, getattr(ov.Type, kind)) for name, (kind, shape) in inputs.items()],
+    )
+    for output, name in zip(model.outputs, outputs, strict=True):
+        output.get_tensor().set_names({name})
+    ov.save_model(model, target.with_suffix(".xml"), compress_to_fp16=weights == "f16")
+
+
+def _example(kind: str, shape: list[int]) -> torch.Tensor:
+    # The free dimensions differ from 1, so that tracing takes none of them for one to broadcast.
+    sizes = [2 + index if size == -1 else size for index, size in enumerate(shape)]
+    dtype = {"u8": torch.uint8, "i64": torch.int64, "f32": torch.float32}[kind]
+    return torch.ones(sizes, dtype=dtype)
+
+
+@contextmanager
+def _staged(output: Path) -> Iterator[Path]:
+    """Yields a folder beside `output` that becomes it at the end, or is removed when something fails."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if output.exists():
+            output.rmdir()
+        folder.rename(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name(source: str) -> str:
+    base = Path(source).resolve().name if Path(source).exists() else source.rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._")[:100] or "blip"

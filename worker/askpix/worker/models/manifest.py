@@ -1,0 +1,142 @@
+"""manifest.json: what a model folder holds, and how it is checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from askpix.producer.errors import ModelError
+from askpix.producer.items import MODEL_NAME, first_problem
+from askpix.worker.engine.base import Ability
+
+MANIFEST = "manifest.json"
+_Size = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageInput(_Part):
+    """The image that the vision encoder takes: RGB, 8 bits. The graph itself normalises it."""
+
+    width: _Size
+    height: _Size
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resample: Literal["bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"]
+
+
+class SpecialTokens(_Part):
+    """Ids of the tokens with a meaning of their own."""
+
+    start: int
+    """What a decoded text begins with."""
+
+    end: int
+    """What a decoded text ends with."""
+
+    pad: int
+
+
+class Sizes(_Part):
+    """Dimensions of the graphs' tensors."""
+
+    hidden: _Size
+    """Of text states, and of the question states that answers attend to."""
+
+    image_hidden: _Size
+    image_tokens: _Size
+    layers: _Size
+    """Of the text decoder."""
+
+    heads: _Size
+    vocabulary: Annotated[int, Field(ge=1)]
+    max_positions: _Size
+    """The longest text in tokens, prompt and answer together."""
+
+
+class Generation(_Part):
+    """Defaults for generating text."""
+
+    max_new_tokens: _Size = 20
+
+
+class FileEntry(_Part):
+    bytes: int
+    sha256: str
+
+
+class Manifest(_Part):
+    """manifest.json of a BLIP model folder."""
+
+    format: Literal[1] = 1
+    kind: Literal["blip"]
+    name: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
+    abilities: frozenset[Ability]
+    source: str
+    """What the folder was converted from: a hub id, or the name of a checkpoint's folder."""
+
+    precision: Literal["f32", "f16"]
+    """Of the stored weights."""
+
+    image: ImageInput
+    tokens: SpecialTokens
+    sizes: Sizes
+    generation: Generation = Generation()
+    versions: dict[str, str]
+    """Of the packages that made the folder."""
+
+    files: dict[str, FileEntry]
+    fingerprint: str
+    """SHA-256 over the names and digests of the files."""
+
+
+def fingerprint_files(folder: Path, names: list[str]) -> tuple[dict[str, FileEntry], str]:
+    """Returns the entries of a folder's files, and the fingerprint over all of them."""
+    entries = {name: _entry(folder / name) for name in sorted(names)}
+    return entries, _fingerprint(entries)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Returns the manifest of a model folder whose files are all there and whole.
+
+    Raises:
+        ModelError: it is no model folder, one of another version, or damaged.
+    """
+    again = "convert the model again with `askpix model convert`"
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder {folder}: make one with `askpix model convert`")
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is no model folder (it has no {MANIFEST}): make one with `askpix model convert`"
+        ) from None
+    except ValidationError as error:
+        raise ModelError(f"{folder / MANIFEST} is not of this askpix version ({first_problem(error)}): {again}") from None
+    except OSError as error:
+        raise ModelError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if path.parent != folder or not path.is_file():
+            raise ModelError(f"{folder} is damaged, {name} is missing: {again}")
+        if _entry(path) != entry:
+            raise ModelError(f"{folder} is damaged, {name} is not what was converted: {again}")
+    if _fingerprint(manifest.files) != manifest.fingerprint:
+        raise ModelError(f"{folder} is damaged, its manifest was changed: {again}")
+    return manifest
+
+
+def _entry(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _fingerprint(entries: dict[str, FileEntry]) -> str:
+    lines = json.dumps({name: entry.sha256 for name, entry in entries.items()}, sort_keys=True)
+    return hashlib.sha256(lines.encode()).hexdigest()
