@@ -89,7 +89,7 @@ class Input:
                 for row in rows:
                     if None in row:
                         raise InputError(f"{self.path}, line {rows.line_num}: more cells than columns")
-                    yield self._located(rows.line_num, {key: value for key, value in row.items() if value is not None})
+                    yield self._located(rows.line_num, _csv_values(row))
             except csv.Error as error:
                 raise InputError(f"{self.path}, line {rows.line_num}: {error}") from None
 
@@ -141,6 +141,15 @@ def resolve(reference: str, root: Path) -> str:
     """Returns an image reference with a relative path made absolute from `root`; URLs stay as they are."""
     path = local_path(reference)
     return reference if path is None else str(root / path)
+
+
+def _csv_values(row: Mapping[str, str | None]) -> dict[str, Any]:
+    """Returns a row's values. An empty cell is how CSV says that there is no question of the row's own."""
+    return {
+        key: None if value == "" and key.strip().lower() in ("question", "questions") else value
+        for key, value in row.items()
+        if value is not None
+    }
 
 
 def _text(values: Mapping[str, Any], names: Mapping[str, str], name: str) -> str | None:

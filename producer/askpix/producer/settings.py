@@ -34,13 +34,13 @@ class Settings(BaseSettings):
     """Networks inside which images may be fetched although they are not public, as CIDR, comma separated."""
 
 
-def load_settings() -> Settings:
-    """Returns the settings.
+def load_settings(**given: str) -> Settings:
+    """Returns the settings, those that are given before those of the environment.
 
     Raises:
         AskpixError: a value in the environment is not valid.
     """
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         raise AskpixError(f"ASKPIX_{first_problem(error).upper()} in the environment or .env is not valid") from None

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from askpix.producer.errors import StorageError
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
+"""What makes a reference a URI: a file may be called `photo:1.jpg`."""
 
 
 def _file_mode() -> int:
@@ -125,7 +126,7 @@ class LocalStorage(Storage):
 
 def local_path(uri: str) -> Path | None:
     """Returns the path that a plain path or a `file:` URI names, or None for any other URI."""
-    if not _SCHEME.match(uri):
+    if not _URI.match(uri):
         return Path(uri)
     parts = urlsplit(uri)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):

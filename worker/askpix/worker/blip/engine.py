@@ -36,10 +36,10 @@ from askpix.worker.engine.base import (
     ImageHandle,
     Pixels,
     Request,
-    RequestError,
     Ticket,
 )
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
+from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Manifest, load_manifest
 
 _log = logging.getLogger(__name__)

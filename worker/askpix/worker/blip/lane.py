@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
-from askpix.worker.engine.base import RequestError
+from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
 
 Floats = npt.NDArray[np.float32]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
+from askpix.worker.errors import RequestError
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [height, width, 3], RGB."""
@@ -33,22 +34,6 @@ class ImageForm:
 
     width: int | None
     height: int | None
-
-
-class RequestError(Exception):
-    """A request that the engine cannot answer, or did not; the row says why.
-
-    Args:
-        code: short and stable, for the row's `error_code`.
-        message: one sentence for a person.
-        retryable: whether asking again can help.
-    """
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
 
 
 class ImageHandle:

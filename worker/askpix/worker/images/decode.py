@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from askpix.worker.engine.base import ImageForm, Pixels
-from askpix.worker.images.errors import ImageError
+from askpix.worker.errors import ImageError
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""

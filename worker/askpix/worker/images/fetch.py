@@ -28,7 +28,7 @@ from urllib3.exceptions import (
 
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
-from askpix.worker.images.errors import ImageError
+from askpix.worker.errors import ImageError
 
 MAX_BYTES = 20_000_000
 """Bytes that an image file may have, also after a transfer's own compression."""

@@ -1,10 +1,10 @@
-"""Why an image could not be had."""
+"""Why an item, or one question of it, has no answer."""
 
 from __future__ import annotations
 
 
-class ImageError(Exception):
-    """An image that cannot be fetched or decoded; the row says why.
+class ItemError(Exception):
+    """Becomes a result row.
 
     Args:
         code: short and stable, for the row's `error_code`.
@@ -17,3 +17,11 @@ class ImageError(Exception):
         self.code = code
         self.message = message
         self.retryable = retryable
+
+
+class ImageError(ItemError):
+    """An image that cannot be fetched or decoded."""
+
+
+class RequestError(ItemError):
+    """A request that the engine cannot answer, or did not."""

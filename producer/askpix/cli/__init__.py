@@ -1,0 +1,1 @@
+"""The `askpix` command. A command of the worker's side is imported when it is called."""

@@ -1,0 +1,28 @@
+"""Where output goes: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+from rich.console import Console
+
+_PIPE_WIDTH = 100
+"""Columns of a table that no terminal shows."""
+
+
+@cache
+def stdout() -> Console:
+    return _console(error=False)
+
+
+@cache
+def stderr() -> Console:
+    return _console(error=True)
+
+
+def _console(*, error: bool) -> Console:
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else _PIPE_WIDTH
+    # Neither markup nor emoji codes: what is printed comes from lists of strangers.
+    return Console(stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)

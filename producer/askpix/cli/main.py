@@ -1,0 +1,89 @@
+"""The command and its subcommands."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from importlib.metadata import version
+
+import click
+
+from askpix.producer.errors import AskpixError
+
+# Where each command is, and its line in `askpix --help`: so that no command waits for another's imports.
+_COMMANDS = {
+    "run": ("askpix.cli.run", "Caption images, or ask questions about them, on this machine."),
+    "export": ("askpix.cli.export", "Write a job's results into one .csv or .jsonl file."),
+    "worker": ("askpix.cli.worker", "Serve a model on one device."),
+    "devices": ("askpix.cli.devices", "List the devices that OpenVINO sees here."),
+    "model": ("askpix.cli.model", "Prepare model folders."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = _COMMANDS[cmd_name][0]
+        try:
+            command = importlib.import_module(module).command
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("askpix"):
+                raise
+            extra = "convert" if cmd_name == "model" else "local" if cmd_name == "run" else "worker"
+            raise AskpixError(
+                f"`askpix {cmd_name}` needs the package {error.name}: run `pip install 'askpix[{extra}]'`"
+            ) from None
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(version("askpix"), message="askpix %(version)s")
+def command() -> None:
+    """Caption images and answer questions about them, in bulk.
+
+    \b
+    askpix run photos/ --output job                      captions
+    askpix run photos/ --output job --question "what color is it?"
+    askpix export job --to answers.csv
+    """
+
+
+def main() -> None:
+    """Runs the command; every error that a person can cause is one line on standard error and exit code 2."""
+    try:
+        code = command.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _end_by_interrupt()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except AskpixError as error:
+        click.echo(f"askpix: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of our output has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_by_interrupt() -> None:
+    """Ends as the signal itself would have ended us, so that a shell script that called us stops too."""
+    click.echo("askpix: interrupted; the same command carries on where this one stopped", err=True)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Reads the file that `--questions` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from askpix.producer.errors import InputError
+from askpix.producer.items import Question
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Returns the questions of a YAML (or JSON) list: texts, or objects with text, name and choices.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{path} must hold a list of questions")
+    return [Question.parse(value) for value in values]

@@ -1,0 +1,90 @@
+"""The Celery worker: takes `askpix.part` messages from its model's queues and runs them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+import redis
+from celery import Celery, signals
+from celery.exceptions import Reject
+from kombu import Queue
+from pydantic import SecretStr
+
+from askpix.producer.broker import celery_app
+from askpix.producer.errors import AskpixError, MessageError
+from askpix.producer.messages import PART_TASK, PartMessage
+from askpix.worker.engine.base import EngineInfo
+from askpix.worker.part import GivenBack, PartRunner
+
+_log = logging.getLogger(__name__)
+
+PARTS_AT_ONCE = 2
+"""One part fetches and decodes while the other's last answers come in."""
+
+
+def queues_of(info: EngineInfo) -> list[str]:
+    """Returns the queues that a worker serves: its model's, and that of its model on its kind of device."""
+    kind = info.device.partition(":")[0].partition(".")[0].lower()
+    return [info.model, f"{info.model}.{kind}"]
+
+
+def worker_app(broker_url: SecretStr, info: EngineInfo, runner: PartRunner) -> Celery:
+    """Returns the app of a worker with that engine."""
+    app = celery_app(broker_url)
+    app.conf.task_queues = [Queue(name) for name in queues_of(info)]
+    _add_part_task(app, runner)
+    return app
+
+
+def _add_part_task(app: Celery, runner: PartRunner) -> None:
+    @app.task(name=PART_TASK)
+    def part(body: Any = None) -> None:
+        """Answers one part of a job; see PartMessage."""
+        try:
+            message = PartMessage.parse(body)
+            folder, spec, progress = runner.open(message)
+        except MessageError as error:
+            _log.error("a message was refused: %s", error)  # noqa: TRY400 - no trace for what strangers send
+            return
+        except AskpixError as error:
+            _log.error("%s", error)  # noqa: TRY400
+            return
+        try:
+            runner.run(message.part, folder, spec, progress)
+            _log.info("part %d of %s is done", message.part, folder.uri)
+        except GivenBack:
+            raise Reject("the worker is stopping", requeue=True) from None
+        except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
+            _report(error, message, progress)
+
+
+def _report(error: BaseException, message: PartMessage, progress: Any) -> None:
+    known = isinstance(error, AskpixError)
+    text = str(error) if known else f"part {message.part} failed: {type(error).__name__}: {error}"
+    _log.error("%s", text, exc_info=None if known else error)
+    try:
+        progress.part_error(message.part, text)
+    except redis.RedisError as lost:
+        _log.warning("the failure could not be counted: %s", lost)
+
+
+def run_worker(app: Celery, runner: PartRunner) -> int:
+    """Serves the queues until a signal ends it; returns the exit code."""
+
+    def stopping(**_: Any) -> None:
+        runner.stop()
+
+    signals.worker_shutting_down.connect(stopping)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=PARTS_AT_ONCE,
+        hostname=f"askpix-{os.getpid()}@{socket.gethostname()}",
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)

