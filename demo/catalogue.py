@@ -254,12 +254,12 @@ def _shape(product: Product, body: ImageDraw.ImageDraw, trim: ImageDraw.ImageDra
                 trim.rectangle(box(0.85, cuff - 0.05, 0.98, cuff), fill=255)
             trim.pieslice(box(0.37, -0.08, 0.63, 0.2), 0, 180, fill=255)
         case "shoe":
-            polygon(
-                body, (0.04, 0.2), (0.38, 0.2), (0.46, 0.44), (0.8, 0.54), (0.96, 0.66), (0.97, 0.82), (0.04, 0.82)
-            )
+            polygon(body, (0.04, 0.2), (0.38, 0.2), (0.46, 0.44), (0.8, 0.54), (0.96, 0.66), (0.97, 0.82), (0.04, 0.82))
             trim.rectangle(box(0.02, 0.8, 0.98, 0.92), fill=255)
             for x in (0.44, 0.54, 0.64):
-                trim.line(box(x, 0.46 + (x - 0.44) * 0.3, x - 0.08, 0.6 + (x - 0.44) * 0.3), fill=255, width=thick(0.04))
+                trim.line(
+                    box(x, 0.46 + (x - 0.44) * 0.3, x - 0.08, 0.6 + (x - 0.44) * 0.3), fill=255, width=thick(0.04)
+                )
         case "bag":
             trim.ellipse(box(0.26, 0.02, 0.74, 0.72), outline=255, width=thick(0.06))
             body.rectangle(box(0.08, 0.36, 0.92, 0.4), fill=255)

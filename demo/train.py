@@ -206,7 +206,9 @@ def answer_loss(
     for group in groups.values():
         images, asked, answers = zip(*group, strict=True)
         question_states = model.text_encoder(
-            input_ids=torch.tensor(asked), encoder_hidden_states=states.index_select(0, torch.tensor(images)), is_decoder=False
+            input_ids=torch.tensor(asked),
+            encoder_hidden_states=states.index_select(0, torch.tensor(images)),
+            is_decoder=False,
         ).last_hidden_state
         total = total + caption_loss(model, question_states, list(answers)) * (len(group) / len(rows))
     return total

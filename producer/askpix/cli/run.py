@@ -28,8 +28,11 @@ from askpix.worker.engine.devices import Precision, check_device
 from askpix.worker.local import LocalSystem, demo_model
 from askpix.worker.models.manifest import load_manifest
 
-_SHOWN = 10
+_SHOWN = 12
 """Answers in the table at the end."""
+
+_SHOWN_EACH = 3
+"""Of them, answers about one image."""
 
 _LINE_SECONDS = 5.0
 """Between two lines of progress, where there is no terminal."""
@@ -180,6 +183,6 @@ def _print_answers(job: Job) -> None:
 
 def _answers(rows: Iterator[Row]) -> Iterator[tuple[str, str, str, str]]:
     for row in rows:
-        for index, answer in enumerate(row.answers):
+        for index, answer in enumerate(row.answers[:_SHOWN_EACH]):
             name = "" if index else os.path.basename(row.id)  # noqa: PTH119 - an id need not be a path
             yield name, answer.question or "(caption)", answer.text, f"{answer.confidence:.2f}"

@@ -55,19 +55,15 @@ def command(
     and write is what these options allow, whatever a message says.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    settings = load_settings() if broker is None else load_settings(broker_url=broker)
-    access = Access.of(
-        storage_roots=storage_roots, files_roots=files_roots, networks=networks or settings.allow_net
-    )
+    settings = load_settings(broker)
+    access = Access.of(storage_roots=storage_roots, files_roots=files_roots, networks=networks or settings.allow_net)
     cache = Path(settings.model_cache) if settings.model_cache else None
     counters = redis_client(settings.broker_url)
     if until_stdin_closes:
         _stop_with_parent(counters)
     engine = BlipEngine(model, device, Precision(precision), cache)
     try:
-        with PartRunner(
-            engine, access, counters, threads=settings.load_threads, contact=settings.contact
-        ) as runner:
+        with PartRunner(engine, access, counters, threads=settings.load_threads, contact=settings.contact) as runner:
             info = engine.info
             app = worker_app(settings.broker_url, info, runner)
             _log.info(

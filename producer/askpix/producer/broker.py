@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -96,12 +96,9 @@ class Broker:
 def redis_client(broker_url: SecretStr) -> redis.Redis:
     """Returns a client of the broker's Redis server, for counters."""
     url = broker_url.get_secret_value()
-    limits = {"socket_timeout": 10, "socket_connect_timeout": 5, "decode_responses": True}
-    parts = urlsplit(url)
-    if parts.scheme == "redis+socket":
-        password = unquote(parts.password) if parts.password else None
-        return redis.Redis(unix_socket_path=unquote(parts.path), password=password, **limits)  # type: ignore[call-overload, no-any-return]
-    return redis.Redis.from_url(url, **limits)
+    if url.startswith("redis+socket://"):
+        url = url.replace("redis+socket://", "unix://", 1)
+    return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
 
 
 def short(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -82,9 +82,7 @@ class Job:
         if finished or self._progress is None:
             rows = [row.status for row in self.results()]
             ok = rows.count(Status.OK)
-            return JobProgress(
-                items=self.spec.items, done=len(rows), ok=ok, failed=len(rows) - ok, finished=finished
-            )
+            return JobProgress(items=self.spec.items, done=len(rows), ok=ok, failed=len(rows) - ok, finished=finished)
         try:
             reading = self._progress.read()
         except redis.RedisError as error:

@@ -47,7 +47,9 @@ class Input:
         except OSError as error:
             raise InputError(f"{self.path} cannot be read: {(error.strerror or str(error)).lower()}") from error
         except UnicodeDecodeError as error:
-            raise InputError(f"{self.path} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+            raise InputError(
+                f"{self.path} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+            ) from None
 
     def _reader(self) -> Callable[[], Iterator[Item]]:
         if self.path.is_dir():
@@ -103,7 +105,7 @@ class Input:
                 except (ValueError, RecursionError) as error:
                     raise InputError(f"{self.path}, line {number}: not JSON: {error}") from None
                 if not isinstance(value, dict):
-                    raise InputError(f"{self.path}, line {number}: a JSON object is needed, such as {{\"image\": ...}}")
+                    raise InputError(f'{self.path}, line {number}: a JSON object is needed, such as {{"image": ...}}')
                 yield self._located(number, value)
 
     def _open(self) -> TextIO:
@@ -176,5 +178,3 @@ def _questions(values: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Que
         value = values[names["question"]]
         return None if value is None else (Question.parse(value),)
     return None
-
-

@@ -1,9 +1,9 @@
 """The job folder: what it holds, under which names, and how it is read and written.
 
-    job.json                      the job; written last, so its presence says "completely submitted"
-    model.json                    name and fingerprint of the model, pinned by the first worker
-    input/part-000000.parquet     items, in order
-    results/part-000000.parquet   one row per item; its presence says "done"
+job.json                      the job; written last, so its presence says "completely submitted"
+model.json                    name and fingerprint of the model, pinned by the first worker
+input/part-000000.parquet     items, in order
+results/part-000000.parquet   one row per item; its presence says "done"
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ class JobFolder:
         return records
 
 
-def job_fingerprint_header(model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int) -> bytes:
+def job_fingerprint_header(
+    model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int
+) -> bytes:
     """Returns what a job's fingerprint begins with, before its items."""
     asked = None if questions is None else [question.model_dump() for question in questions]
     parts = {"format": 1, "model": model, "questions": asked, "options": options.model_dump(), "part_size": part_size}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from askpix.producer.errors import AskpixError
@@ -33,14 +33,19 @@ class Settings(BaseSettings):
     allow_net: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks inside which images may be fetched although they are not public, as CIDR, comma separated."""
 
+    @field_validator("allow_net", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-def load_settings(**given: str) -> Settings:
-    """Returns the settings, those that are given before those of the environment.
+
+def load_settings(broker_url: str | None = None) -> Settings:
+    """Returns the settings; a broker that is given comes before that of the environment.
 
     Raises:
         AskpixError: a value in the environment is not valid.
     """
     try:
-        return Settings(**given)
+        return Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings()
     except ValidationError as error:
         raise AskpixError(f"ASKPIX_{first_problem(error).upper()} in the environment or .env is not valid") from None

@@ -17,7 +17,7 @@ from askpix.producer.broker import celery_app
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.messages import PART_TASK, PartMessage
 from askpix.worker.engine.base import EngineInfo
-from askpix.worker.part import GivenBack, PartRunner
+from askpix.worker.part import GivenBackError, PartRunner
 
 _log = logging.getLogger(__name__)
 
@@ -40,22 +40,22 @@ def worker_app(broker_url: SecretStr, info: EngineInfo, runner: PartRunner) -> C
 
 
 def _add_part_task(app: Celery, runner: PartRunner) -> None:
-    @app.task(name=PART_TASK)
+    @app.task(name=PART_TASK)  # type: ignore[untyped-decorator]
     def part(body: Any = None) -> None:
         """Answers one part of a job; see PartMessage."""
         try:
             message = PartMessage.parse(body)
             folder, spec, progress = runner.open(message)
         except MessageError as error:
-            _log.error("a message was refused: %s", error)  # noqa: TRY400 - no trace for what strangers send
+            _log.error("a message was refused: %s", error)
             return
         except AskpixError as error:
-            _log.error("%s", error)  # noqa: TRY400
+            _log.error("%s", error)
             return
         try:
             runner.run(message.part, folder, spec, progress)
             _log.info("part %d of %s is done", message.part, folder.uri)
-        except GivenBack:
+        except GivenBackError:
             raise Reject("the worker is stopping", requeue=True) from None
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
             _report(error, message, progress)

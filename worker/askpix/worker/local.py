@@ -1,9 +1,9 @@
 """A whole askpix on one machine: an embedded broker and one worker process, for as long as they are needed.
 
-    with LocalSystem(Path("models/blip-vqa-base")) as local:
-        job = local.client.submit(["cat.jpg"], output="job", model=local.model, questions=["what is it?"])
-        local.wait(job)
-        for row in job.results(): ...
+with LocalSystem(Path("models/blip-vqa-base")) as local:
+    job = local.client.submit(["cat.jpg"], output="job", model=local.model, questions=["what is it?"])
+    local.wait(job)
+    for row in job.results(): ...
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _LIVE_SECONDS = 0.2
 """Between two reports of how far a part is."""
 
 
-class GivenBack(Exception):
+class GivenBackError(Exception):
     """The worker is stopping; the part goes back to the queue."""
 
 
@@ -67,7 +67,7 @@ class PartRunner:
         self._fetcher.close()
 
     def stop(self) -> None:
-        """Makes parts in work end soon, with GivenBack."""
+        """Makes parts in work end soon, with GivenBackError."""
         self._stopping.set()
 
     def open(self, message: PartMessage) -> tuple[JobFolder, JobSpec, Progress]:
@@ -89,7 +89,7 @@ class PartRunner:
         """Answers a part and writes its result, unless it is there already.
 
         Raises:
-            GivenBack: the worker is stopping.
+            GivenBackError: the worker is stopping.
             JobError: the job's files are damaged, or pinned to other weights.
             StorageError: the result cannot be written.
         """
@@ -122,7 +122,7 @@ class PartRunner:
         reported = 0.0
         for done, _ in enumerate(as_completed(futures), 1):
             if self._stopping.is_set():
-                raise GivenBack
+                raise GivenBackError
             if time.monotonic() - reported > _LIVE_SECONDS:
                 reported = time.monotonic()
                 with _counting():
@@ -143,7 +143,7 @@ class PartRunner:
             problem = self._ask(decoded, item.questions or spec.questions, spec.options, answers)
         except ItemError as error:
             problem = error
-        except Exception as error:  # one item must never take its part down
+        except Exception as error:  # noqa: BLE001 - one item must never take its part down
             _log.exception("item %s failed unexpectedly", item.id)
             reason = f"{type(error).__name__}: {error}"
             problem = ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)

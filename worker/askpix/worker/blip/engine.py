@@ -15,7 +15,8 @@ import math
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence as SequenceOf
+from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from askpix.worker.engine.base import (
 )
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import Manifest, load_manifest
+from askpix.worker.models.manifest import load_manifest
 
 _log = logging.getLogger(__name__)
 
@@ -107,9 +108,7 @@ class BlipEngine(Engine):
         self._tokenizer = BlipTokenizer(folder, manifest)
         vision = _compile(compiler, folder / "vision_encoder.xml")
         decoder = _compile(compiler, folder / "text_decoder.xml")
-        encoder = (
-            _compile(compiler, folder / "text_encoder.xml") if Ability.ANSWER in manifest.abilities else None
-        )
+        encoder = _compile(compiler, folder / "text_encoder.xml") if Ability.ANSWER in manifest.abilities else None
         self._text_encoder = None if encoder is None else encoder.create_infer_request()
         self._captions = self._lane(decoder, manifest.sizes.image_hidden)
         self._answers = self._lane(decoder, manifest.sizes.hidden)
@@ -217,7 +216,7 @@ class BlipEngine(Engine):
         for stage in (self._encode_questions, self._captions.step, self._answers.step):
             try:
                 stage()
-            except Exception:  # noqa: BLE001, PERF203
+            except Exception:  # noqa: BLE001
                 # The device failed one batch. Its tickets were told; the engine goes on with the others.
                 _log.exception("a batch failed on %s", self.info.device)
         return not (self._closing and not self._under_way and self._inbox.empty())

@@ -60,7 +60,9 @@ class Sequence:
 class DecoderLane:
     """Runs a decoder's steps over up to `slots` sequences."""
 
-    def __init__(self, compiled: ov.CompiledModel, sizes: Sizes, *, width: int, slots: int, start: int, end: int) -> None:
+    def __init__(
+        self, compiled: ov.CompiledModel, sizes: Sizes, *, width: int, slots: int, start: int, end: int
+    ) -> None:
         self._request = compiled.create_infer_request()
         self._sizes = sizes
         self._width = width

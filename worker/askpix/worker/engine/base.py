@@ -6,7 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -48,7 +48,7 @@ class Request:
     question: Question | None
     """None asks for a caption."""
 
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
 

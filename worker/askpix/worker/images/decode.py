@@ -56,7 +56,9 @@ def decode(data: bytes, form: ImageForm, resample: Image.Resampling = Image.Resa
         except ImageError:
             raise
         except UnidentifiedImageError:
-            raise ImageError("not_an_image", f"the file is no image that can be read: it begins with {_head(data)}") from None
+            raise ImageError(
+                "not_an_image", f"the file is no image that can be read: it begins with {_head(data)}"
+            ) from None
         except Image.DecompressionBombError:
             raise _too_large() from None
         except MemoryError:

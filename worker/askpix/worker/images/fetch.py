@@ -20,9 +20,8 @@ from urllib3.exceptions import (
     HTTPError,
     LocationParseError,
     MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
     ReadTimeoutError,
+    ResponseError,
     SSLError,
 )
 
@@ -147,24 +146,31 @@ def _too_many_bytes() -> ImageError:
     return ImageError("too_many_bytes", f"the file is larger than {MAX_BYTES // 1_000_000} MB")
 
 
-class _Refused(HTTPError):
+class _RefusedError(HTTPError):
     """The address is not one that this worker may reach."""
 
 
 def _explained(error: BaseException, url: str) -> ImageError:
     """Returns what a failed transfer means for a person."""
+    return _by_cause(error, url) or _by_kind(error, url)
+
+
+def _by_cause(error: BaseException, url: str) -> ImageError | None:
+    """Looks for what is known among the errors that led to this one; urllib3 wraps them in its own."""
     cause: BaseException | None = error
     while cause is not None:
         match cause:
-            case ImageError():
-                return cause
-            case _Refused():
+            case _RefusedError():
                 return ImageError("not_allowed", str(cause))
             case socket.gaierror():
                 return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
             case ConnectionRefusedError():
                 return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
         cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _by_kind(error: BaseException, url: str) -> ImageError:
     match error:
         case ConnectTimeoutError() | ReadTimeoutError() | TimeoutError():
             return ImageError("timeout", f"{url} did not answer in time", retryable=True)
@@ -172,11 +178,10 @@ def _explained(error: BaseException, url: str) -> ImageError:
             return ImageError("tls_failed", f"the secure connection to {url} failed: {_reason(error)}")
         case LocationParseError() | ValueError():
             return ImageError("bad_url", f"{url} is no valid URL")
-        case NewConnectionError() | ProtocolError() | OSError():
+        case ResponseError() if "redirect" in str(error):
+            return ImageError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
+        case _:
             return ImageError("connection_failed", f"the connection to {url} failed: {_reason(error)}", retryable=True)
-    if "redirect" in str(error):
-        return ImageError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
-    return ImageError("fetch_failed", f"{url} could not be fetched: {_reason(error)}", retryable=True)
 
 
 def _reason(error: BaseException) -> str:
@@ -196,7 +201,7 @@ def _guarded_pool(access: Access, *, headers: dict[str, str], connections: int) 
         failure: OSError | None = None
         for family, kind, protocol, _, target in found:
             if not access.may_reach(ipaddress.ip_address(str(target[0]).partition("%")[0])):
-                raise _Refused(f"{host} is not a public address; --allow-net opens a network")
+                raise _RefusedError(f"{host} is not a public address; --allow-net opens a network")
             opened = socket.socket(family, kind, protocol)
             try:
                 opened.settimeout(CONNECT_SECONDS)

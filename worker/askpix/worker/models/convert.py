@@ -71,7 +71,13 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
     tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
     width = int(model.vision_model.config.hidden_size)
     with torch.inference_mode(), _staged(output) as folder:
-        _save(vision, {"image": ("u8", [-1, image.height, image.width, 3])}, ["states"], folder / "vision_encoder", weights)
+        _save(
+            vision,
+            {"image": ("u8", [-1, image.height, image.width, 3])},
+            ["states"],
+            folder / "vision_encoder",
+            weights,
+        )
         if Ability.ANSWER in checkpoint.abilities:
             inputs = {"ids": ("i64", [-1, -1]), "mask": ("f32", [-1, -1]), "image_states": ("f32", [-1, -1, width])}
             _save(graphs.TextEncoder(model.text_encoder), inputs, ["states"], folder / "text_encoder", weights)
@@ -114,6 +120,8 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
 
 def _load(source: str) -> _Checkpoint:
     local = Path(source).exists()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     # No code of a checkpoint is ever run; a pickle is read as plain tensors only.
     safe = {"trust_remote_code": False, "local_files_only": local}
     try:
@@ -121,9 +129,7 @@ def _load(source: str) -> _Checkpoint:
         named = (config.architectures or ["none"])[0]
         if config.model_type != "blip" or named not in _CLASSES:
             raise ModelError(f"{source} is a model of class {named}; askpix converts {' and '.join(_CLASSES)}")
-        model = getattr(transformers, named).from_pretrained(
-            source, dtype=torch.float32, weights_only=True, **safe
-        )
+        model = getattr(transformers, named).from_pretrained(source, dtype=torch.float32, weights_only=True, **safe)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **safe)
         processor = _processor_config(source, safe)
     except ModelError:
@@ -148,7 +154,9 @@ def _image_input(checkpoint: _Checkpoint) -> ImageInput:
     height, width = (size, size) if isinstance(size, int) else size
     given = processor.get("size")
     if isinstance(given, dict) and (given.get("height", height), given.get("width", width)) != (height, width):
-        raise ModelError(f"the checkpoint's image processor makes {given} of an image, its model takes {height}x{width}")
+        raise ModelError(
+            f"the checkpoint's image processor makes {given} of an image, its model takes {height}x{width}"
+        )
     return ImageInput(
         width=width,
         height=height,

@@ -39,6 +39,8 @@ class VisionEncoder(nn.Module):
         self.layers = nn.ModuleList(_VisionLayer(layer) for layer in vision_model.encoder.layers)
         self.norm = vision_model.post_layernorm
         scale = 1 / (255 * torch.tensor(std))
+        self.scale: Tensor
+        self.shift: Tensor
         self.register_buffer("scale", scale.view(1, 3, 1, 1))
         self.register_buffer("shift", (-255 * torch.tensor(mean) * scale).view(1, 3, 1, 1))
 
@@ -64,7 +66,8 @@ class _VisionLayer(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         batch, length, width = states.shape
         qkv = self.qkv(self.norm1(states)).view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        qkv = qkv.permute(2, 0, 3, 1, 4)
+        query, key, value = qkv[0], qkv[1], qkv[2]
         scores = (query * (width // self.heads) ** -0.5) @ key.transpose(-1, -2)
         attended = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, width)
         states = states + self.projection(attended)
@@ -177,7 +180,9 @@ class _AbsorbedAttention(nn.Module):
         size = width // self.heads
         # float32 all the way: W_k and W_v are used as they are, split by heads, so nothing is rounded.
         self.register_buffer("key", own.key.weight.detach().view(self.heads, size, attended) / math.sqrt(size))
-        self.register_buffer("value", own.value.weight.detach().view(self.heads, size, attended).transpose(1, 2).clone())
+        self.register_buffer(
+            "value", own.value.weight.detach().view(self.heads, size, attended).transpose(1, 2).clone()
+        )
         self.register_buffer("value_bias", own.value.bias.detach().clone())
         self.dense, self.norm = attention.output.dense, attention.output.LayerNorm
 

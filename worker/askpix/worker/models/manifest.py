@@ -118,7 +118,9 @@ def load_manifest(folder: Path) -> Manifest:
             f"{folder} is no model folder (it has no {MANIFEST}): make one with `askpix model convert`"
         ) from None
     except ValidationError as error:
-        raise ModelError(f"{folder / MANIFEST} is not of this askpix version ({first_problem(error)}): {again}") from None
+        raise ModelError(
+            f"{folder / MANIFEST} is not of this askpix version ({first_problem(error)}): {again}"
+        ) from None
     except OSError as error:
         raise ModelError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
     for name, entry in manifest.files.items():

@@ -1,0 +1,41 @@
+# Every target does only what is missing. See README.md; `make demo` and `make test` are all one needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+JOB := demo-job
+
+.PHONY: demo test lint setup clean
+
+demo: $(VENV)/.run
+	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
+	@echo "Or, for captions: $(BIN)/askpix run demo/images --output $(JOB)-captions" >&2
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(VENV)/.dev
+
+clean:
+	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What running takes: no torch, no network service.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what running takes into $(VENV)" >&2
+	$(PIP) -e '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what development takes into $(VENV); torch is some 200 MB" >&2
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+# Debian keeps ensurepip in a package of its own (python3-venv); virtualenv from a wheel does without.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: try 'apt-get install python3-venv'" >&2; exit 1; }
