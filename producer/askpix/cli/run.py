@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 
 import click
 from pydantic import ValidationError
@@ -24,7 +27,7 @@ from askpix.producer.items import Options, Question, first_problem
 from askpix.producer.job import JobFolder
 from askpix.producer.rows import Row, Status
 from askpix.producer.storage import open_storage
-from askpix.worker.engine.devices import Precision, check_device
+from askpix.worker.engine.devices import Precision, check_device, check_precision
 from askpix.worker.local import LocalSystem, demo_model
 from askpix.worker.models.manifest import load_manifest
 
@@ -76,13 +79,14 @@ def command(
     Exit code 0: every item was answered; 1: some have an error instead; 2: nothing was done.
     """
     started = time.monotonic()
+    _end_cleanly_on_signals()
     items = Input(input_)
     asked = (*map(Question, questions), *(read_questions(questions_file) if questions_file else ()))
     options = _options(prompt, max_new_tokens)
     manifest = load_manifest(model or demo_model())
     if model is None:
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
-    check_device(device)
+    check_precision(check_device(device), Precision(precision))
     storage = open_storage(output)
     job = write_job(
         items,
@@ -108,6 +112,16 @@ def command(
             local.wait(local.client.enqueue(job), show)
     seconds = time.monotonic() - started
     return _summarise(job, output, seconds, done_before.done)
+
+
+def _end_cleanly_on_signals() -> None:
+    """Makes SIGTERM and SIGHUP (a closed terminal) end the broker and the worker, as Ctrl-C does."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
 
 
 def _options(prompt: str | None, max_new_tokens: int) -> Options:
@@ -162,27 +176,32 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     bad = sum(count for count, _ in failed.values())
     new = ok + bad - done_before
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""
-    stderr().print(f"\n{ok + bad} items: {ok} ok, {bad} failed{rate}. Results: {Path(output) / 'results'}")
+    stderr().print(f"\n{ok + bad} items: {ok} ok, {bad} failed{rate}", soft_wrap=True)
     for code, (count, example) in sorted(failed.items(), key=lambda pair: -pair[1][0]):
-        stderr().print(f"  {count} x {code}, such as {example}")
-    stderr().print(f"Next: askpix export {output} --to answers.csv", soft_wrap=True)
+        stderr().print(f"  {count} x {code}, such as {example}", soft_wrap=True)
+    stderr().print(f"Results: {Path(output) / 'results'}", soft_wrap=True)
+    stderr().print(f"Next:    askpix export {output} --to answers.csv", soft_wrap=True)
     return 1 if bad else 0
 
 
 def _print_answers(job: Job) -> None:
+    lines = list(islice(_answers(job.results()), _SHOWN))
+    captions_only = all(question is None for _, question, _, _ in lines)
     table = Table(box=None, pad_edge=False)
     table.add_column("image", overflow="ellipsis", no_wrap=True, max_width=24)
-    table.add_column("question", overflow="fold")
-    table.add_column("answer", overflow="fold")
+    if not captions_only:
+        table.add_column("question", overflow="fold")
+    table.add_column("caption" if captions_only else "answer", overflow="fold")
     table.add_column("confidence", justify="right", no_wrap=True)
-    for line in islice(_answers(job.results()), _SHOWN):
-        table.add_row(*line)
-    if table.row_count:
+    for image, question, text, confidence in lines:
+        asked = () if captions_only else (question or "(caption)",)
+        table.add_row(image, *asked, text, f"{confidence:.2f}")
+    if lines:
         stdout().print(table)
 
 
-def _answers(rows: Iterator[Row]) -> Iterator[tuple[str, str, str, str]]:
+def _answers(rows: Iterator[Row]) -> Iterator[tuple[str, str | None, str, float]]:
     for row in rows:
         for index, answer in enumerate(row.answers[:_SHOWN_EACH]):
             name = "" if index else os.path.basename(row.id)  # noqa: PTH119 - an id need not be a path
-            yield name, answer.question or "(caption)", answer.text, f"{answer.confidence:.2f}"
+            yield name, answer.question, answer.text, answer.confidence

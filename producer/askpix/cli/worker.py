@@ -19,6 +19,7 @@ from askpix.worker.access import Access
 from askpix.worker.app import queues_of, run_worker, worker_app
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.devices import Precision
+from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.part import PartRunner
 
 _log = logging.getLogger("askpix")
@@ -55,6 +56,7 @@ def command(
     and write is what these options allow, whatever a message says.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    ignore_pillow_warnings()
     settings = load_settings(broker)
     access = Access.of(storage_roots=storage_roots, files_roots=files_roots, networks=networks or settings.allow_net)
     cache = Path(settings.model_cache) if settings.model_cache else None

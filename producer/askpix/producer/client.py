@@ -199,6 +199,8 @@ def write_job(
     if not MODEL_NAME.fullmatch(model):
         raise JobError(f"{model!r} is no model name: use letters, digits, '.', '_' and '-'")
     existing = folder.spec()
+    if existing is None and folder.parts_done():
+        raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
     count = parts = 0
     completed = _completed(items, root)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from askpix.producer.errors import AskpixError
+
 
 class ItemError(Exception):
     """Becomes a result row.
@@ -25,3 +27,7 @@ class ImageError(ItemError):
 
 class RequestError(ItemError):
     """A request that the engine cannot answer, or did not."""
+
+
+class EngineStoppedError(AskpixError):
+    """The model's engine has stopped: start the worker again; its log says why."""

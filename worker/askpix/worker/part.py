@@ -8,8 +8,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,7 @@ from askpix.producer.progress import Progress
 from askpix.producer.rows import Answer, Row, Status
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle, Request
-from askpix.worker.errors import ItemError
+from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.images.decode import Decoded, decode
 from askpix.worker.images.fetch import Fetcher
 
@@ -90,6 +91,7 @@ class PartRunner:
 
         Raises:
             GivenBackError: the worker is stopping.
+            EngineStoppedError: the worker's engine has ended.
             JobError: the job's files are damaged, or pinned to other weights.
             StorageError: the result cannot be written.
         """
@@ -129,7 +131,7 @@ class PartRunner:
                     progress.part_live(part, done)
 
     def _row(self, item: Item, spec: JobSpec) -> Row:
-        """Returns the row of an item, whatever happens to it."""
+        """Returns the row of an item, whatever happens to it; raises EngineStoppedError when the worker is no use."""
         started = time.monotonic()
         problem: ItemError | None = None
         answers: list[Answer] = []
@@ -141,6 +143,8 @@ class PartRunner:
                 decoded = decode(data, self._engine.image_form)
             del data
             problem = self._ask(decoded, item.questions or spec.questions, spec.options, answers)
+        except EngineStoppedError:
+            raise
         except ItemError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - one item must never take its part down
@@ -189,16 +193,10 @@ class PartRunner:
         return problem
 
 
-class _counting:  # noqa: N801 - reads as a statement
+@contextmanager
+def _counting() -> Iterator[None]:
     """Counters are a hint: when they cannot be written, the work goes on."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if isinstance(error, redis.RedisError):
-            _log.warning("the job's counters could not be written: %s", error)
-            return True
-        return False
+    try:
+        yield
+    except redis.RedisError as error:
+        _log.warning("the job's counters could not be written: %s", error)

@@ -40,7 +40,7 @@ from askpix.worker.engine.base import (
     Ticket,
 )
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
-from askpix.worker.errors import RequestError
+from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.models.manifest import load_manifest
 
 _log = logging.getLogger(__name__)
@@ -113,7 +113,9 @@ class BlipEngine(Engine):
         self._captions = self._lane(decoder, manifest.sizes.image_hidden)
         self._answers = self._lane(decoder, manifest.sizes.hidden)
         self.abilities = manifest.abilities
-        self.image_form = ImageForm(width=manifest.image.width, height=manifest.image.height)
+        self.image_form = ImageForm(
+            width=manifest.image.width, height=manifest.image.height, resample=manifest.image.resample
+        )
         self.info = EngineInfo(
             model=manifest.name,
             fingerprint=manifest.fingerprint,
@@ -146,7 +148,7 @@ class BlipEngine(Engine):
         self._room.acquire()
         if self._dead is not None or self._closing:
             self._room.release()
-            raise RequestError("engine_stopped", "the model's engine has stopped", retryable=True) from self._dead
+            raise EngineStoppedError from self._dead
         self._inbox.put(job)
         return job.ticket
 
@@ -201,13 +203,13 @@ class BlipEngine(Engine):
                 pass
         except BaseException as error:  # noqa: BLE001 - the thread must not die silently
             self._dead = error
+            _log.critical("the engine has stopped", exc_info=error)
         finally:
-            gone = RequestError("engine_stopped", "the model's engine has stopped", retryable=True)
             while not self._inbox.empty():
                 if isinstance(job := self._inbox.get(), _Job):
                     self._under_way.add(job)
             for job in list(self._under_way):
-                self._fail(job, self._dead or gone)
+                self._fail(job, EngineStoppedError())
 
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
@@ -397,7 +399,7 @@ class BlipEngine(Engine):
         self._leave(job)
 
     def _fail(self, job: _Job, error: BaseException) -> None:
-        if not isinstance(error, RequestError):
+        if not isinstance(error, RequestError | EngineStoppedError):
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             error = RequestError("model_failed", f"the model failed on this request: {first_line}", retryable=True)
         job.ticket.fail(error)

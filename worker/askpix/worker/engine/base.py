@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
 from askpix.worker.errors import RequestError
+
+Resample = Literal["bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"]
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [height, width, 3], RGB."""
@@ -30,10 +33,12 @@ class Ability(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageForm:
-    """The size of image that an engine takes; None stands for the image's own."""
+    """The image that an engine takes; a size of None stands for the image's own."""
 
     width: int | None
     height: int | None
+    resample: Resample = "bicubic"
+    """How images are brought to that size, as the model was trained."""
 
 
 class ImageHandle:
@@ -68,6 +73,7 @@ class Ticket:
 
         Raises:
             RequestError: the engine could not answer, the ticket was cancelled or its deadline passed.
+            EngineStoppedError: the engine has ended.
             TimeoutError: nothing came within `timeout` seconds; the request goes on.
         """
         if not self._done.wait(timeout):
@@ -132,6 +138,7 @@ class Engine(ABC):
 
         Raises:
             RequestError: the request cannot be answered by this engine, whatever the image shows.
+            EngineStoppedError: the engine has ended.
         """
 
     @abstractmethod

@@ -77,6 +77,15 @@ def check_device(device: str, core: ov.Core | None = None) -> str:
     return name
 
 
+def check_precision(device: str, precision: Precision, core: ov.Core | None = None) -> None:
+    """Raises DeviceError where the device, named as `check_device` returns it, does not compute in that precision."""
+    needed = _CAPABILITY.get(precision)
+    if needed is None or device.startswith("AUTO"):
+        return
+    if needed not in (core or ov.Core()).get_property(device, "OPTIMIZATION_CAPABILITIES"):
+        raise DeviceError(f"{device} does not compute in {precision}: leave --precision out, or say auto or f32")
+
+
 def _is_there(name: str, there: list[str]) -> bool:
     # One GPU is called GPU, several GPU.0 and GPU.1; OpenVINO takes GPU for the first in both cases.
     if not _DEVICE.fullmatch(name):
@@ -92,21 +101,11 @@ class Compiler:
         self._core = ov.Core()
         self.device = check_device(device, self._core)
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        check_precision(self.device, precision, self._core)
         if precision is not Precision.AUTO:
-            self._check_precision(precision)
             self._config["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
         if cache is not None:
             self._core.set_property({"CACHE_DIR": str(cache)})
-
-    def _check_precision(self, precision: Precision) -> None:
-        needed = _CAPABILITY.get(precision)
-        if needed is None or self.device.startswith("AUTO"):
-            return
-        able = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
-        if needed not in able:
-            raise DeviceError(
-                f"{self.device} does not compute in {precision}: leave --precision out, or say auto or f32"
-            )
 
     def read(self, path: Path) -> ov.Model:
         return self._core.read_model(path)

@@ -18,7 +18,9 @@ MAX_PIXELS = 64_000_000
 BACKGROUND = (255, 255, 255)
 """What shows through where an image is transparent."""
 
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+Image.init()
+_FORMATS = tuple(name for name in ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP") if name in Image.OPEN)
+"""Decided by content, never by name. Pillow can be built without some; its other decoders are not asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class Decoded:
     """Of the image as it is shown, before resizing."""
 
 
-def decode(data: bytes, form: ImageForm, resample: Image.Resampling = Image.Resampling.BICUBIC) -> Decoded:
+def decode(data: bytes, form: ImageForm) -> Decoded:
     """Returns an image as it is meant to be seen, in 8-bit RGB and in the engine's form.
 
     The first frame of an animated one, turned as its EXIF orientation says, on white where it is
@@ -44,29 +46,34 @@ def decode(data: bytes, form: ImageForm, resample: Image.Resampling = Image.Resa
     """
     if not data:
         raise ImageError("empty_file", "the file is empty")
-    with warnings.catch_warnings():
-        # What Pillow warns of (odd EXIF, a size near its own limit) is decided here, not printed.
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(image)
-                shown = ImageOps.exif_transpose(image)
-                width, height = shown.size
-                pixels = _resized(_rgb(shown), form, resample)
-        except ImageError:
-            raise
-        except UnidentifiedImageError:
-            raise ImageError(
-                "not_an_image", f"the file is no image that can be read: it begins with {_head(data)}"
-            ) from None
-        except Image.DecompressionBombError:
-            raise _too_large() from None
-        except MemoryError:
-            raise ImageError("image_too_large", "there was not enough memory for this image", retryable=True) from None
-        except Exception as error:  # noqa: BLE001 - decoders raise whatever the bytes lead them to
-            reason = str(error).strip() or type(error).__name__
-            raise ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}") from None
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _check_size(image)
+            shown = ImageOps.exif_transpose(image)
+            width, height = shown.size
+            pixels = _resized(_rgb(shown), form)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(
+            "not_an_image", f"the file is no image that can be read: it begins with {_head(data)}"
+        ) from None
+    except Image.DecompressionBombError:
+        raise _too_large() from None
+    except MemoryError:
+        raise ImageError("image_too_large", "there was not enough memory for this image", retryable=True) from None
+    except Exception as error:  # noqa: BLE001 - decoders raise whatever the bytes lead them to
+        reason = str(error).strip() or type(error).__name__
+        raise ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}") from None
     return Decoded(pixels=np.ascontiguousarray(pixels), width=width, height=height)
+
+
+def ignore_pillow_warnings() -> None:
+    """What Pillow warns of (odd EXIF, a size near its own limit) is decided here, not printed.
+
+    For the whole process, at its start: `warnings.catch_warnings` is not safe among threads.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 def _check_size(image: Image.Image) -> None:
@@ -94,9 +101,9 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _resized(image: Image.Image, form: ImageForm, resample: Image.Resampling) -> Pixels:
+def _resized(image: Image.Image, form: ImageForm) -> Pixels:
     if form.width is not None and form.height is not None:
-        image = image.resize((form.width, form.height), resample)
+        image = image.resize((form.width, form.height), Image.Resampling[form.resample.upper()])
     return np.asarray(image)
 
 

@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import Ability
+from askpix.worker.engine.base import Ability, Resample
 from askpix.worker.models import graphs
 from askpix.worker.models.manifest import (
     MANIFEST,
@@ -33,7 +33,8 @@ from askpix.worker.models.manifest import (
 
 WeightFormat = Literal["f32", "f16"]
 
-_RESAMPLE: tuple[Any, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+# In the order of Pillow's numbers, which checkpoints use.
+_RESAMPLE: tuple[Resample, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 _CLASSES = {
     "BlipForQuestionAnswering": (Ability.CAPTION, Ability.ANSWER, Ability.CHOICES),
     "BlipForConditionalGeneration": (Ability.CAPTION,),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import MODEL_NAME, first_problem
-from askpix.worker.engine.base import Ability
+from askpix.worker.engine.base import Ability, Resample
 
 MANIFEST = "manifest.json"
 _Size = Annotated[int, Field(ge=1, le=65_536)]
@@ -28,7 +28,7 @@ class ImageInput(_Part):
     height: _Size
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resample: Literal["bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"]
+    resample: Resample
 
 
 class SpecialTokens(_Part):
