@@ -11,34 +11,24 @@ one inbox.
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import threading
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino as ov
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Question
-from askpix.producer.rows import Answer, Choice, Kind
-from askpix.worker.blip.lane import DecoderLane, Floats, Sequence
+from askpix.producer.rows import Answer
+from askpix.worker.blip.answers import choice_answer, text_answer
+from askpix.worker.blip.lane import DecoderLane, Sequence
+from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer, padded
-from askpix.worker.engine.base import (
-    Ability,
-    Engine,
-    EngineInfo,
-    ImageForm,
-    ImageHandle,
-    Pixels,
-    Request,
-    Ticket,
-)
+from askpix.worker.blip.work import BlipImage, Encoded, Floats, Job, VisionRequest
+from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageForm, ImageHandle, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.models.manifest import load_manifest
@@ -57,32 +47,6 @@ LANE_SLOTS = 32
 
 CAPACITY = 256
 """Requests under way; `submit` waits when there are more."""
-
-
-class _Image(ImageHandle):
-    """Pixels on their way in, states once they are encoded."""
-
-    def __init__(self, owner: BlipEngine, pixels: Pixels) -> None:
-        self.owner = owner
-        self.pixels: Pixels | None = pixels
-        self.states: Floats | None = None
-        self.waiting: list[_Job] | None = None
-        """Requests to go on with when the encoding is there; None before the first one."""
-
-
-@dataclass(kw_only=True, slots=True, eq=False)
-class _Job:
-    """A request on its way through the stages, with its texts as ids."""
-
-    image: _Image
-    question: Question | None
-    question_ids: list[int] = field(default_factory=list)
-    prompt_ids: list[int] = field(default_factory=list)
-    choice_ids: list[list[int]] = field(default_factory=list)
-    max_new_tokens: int
-    ticket: Ticket
-    scores: dict[int, float] = field(default_factory=dict)
-    """Log-likelihood of each choice that is scored."""
 
 
 class BlipEngine(Engine):
@@ -106,6 +70,7 @@ class BlipEngine(Engine):
         compiler = Compiler(device, precision, cache)
         self._manifest = manifest
         self._tokenizer = BlipTokenizer(folder, manifest)
+        self._reader = RequestReader(manifest, self._tokenizer)
         vision = _compile(compiler, folder / "vision_encoder.xml")
         decoder = _compile(compiler, folder / "text_decoder.xml")
         encoder = _compile(compiler, folder / "text_encoder.xml") if Ability.ANSWER in manifest.abilities else None
@@ -122,13 +87,12 @@ class BlipEngine(Engine):
             device=compiler.device,
             precision=precision_of(decoder),
         )
-        self._inbox: queue.SimpleQueue[_Job | _Encoded | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Job | Encoded | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(CAPACITY)
-        self._under_way: set[_Job] = set()
-        self._images: deque[_Image] = deque()
-        self._questions: deque[_Job] = deque()
-        self._idle = [self._vision_request(vision) for _ in range(VISION_REQUESTS)]
-        self._encoding = 0
+        self._under_way: set[Job] = set()
+        self._images: deque[BlipImage] = deque()
+        self._questions: deque[Job] = deque()
+        self._idle = [VisionRequest(vision, self._inbox) for _ in range(VISION_REQUESTS)]
         self._closing = False
         self._dead: BaseException | None = None
         self._counts = dict.fromkeys(("images", "vision_batches", "questions", "question_batches", "answers"), 0)
@@ -141,10 +105,10 @@ class BlipEngine(Engine):
         form = self.image_form
         if pixels.dtype != np.uint8 or pixels.shape != (form.height, form.width, 3):
             raise ValueError(f"uint8 [{form.height}, {form.width}, 3] is needed, not {pixels.dtype} {pixels.shape}")
-        return _Image(self, pixels)
+        return BlipImage(self, pixels)
 
     def submit(self, request: Request) -> Ticket:
-        job = self._job(request)
+        job = self._reader.read(request, self)
         self._room.acquire()
         if self._dead is not None or self._closing:
             self._room.release()
@@ -162,39 +126,6 @@ class BlipEngine(Engine):
         self._inbox.put(None)
         self._thread.join()
 
-    def _job(self, request: Request) -> _Job:
-        """Returns the request with its texts as ids, checked."""
-        if len(request.images) != 1:
-            raise RequestError("too_many_images", f"{self.info.model} looks at one image at a time")
-        image, question, options = request.images[0], request.question, request.options
-        if not isinstance(image, _Image) or image.owner is not self:
-            raise ValueError("the image handle is of another engine")
-        job = _Job(
-            image=image,
-            question=question,
-            max_new_tokens=options.max_new_tokens,
-            ticket=Ticket(request.deadline),
-        )
-        if question is None:
-            if options.prompt:
-                job.prompt_ids = self._tokenizer.encode_prompt(options.prompt)
-            self._check_length("the prompt and max_new_tokens", len(job.prompt_ids) + job.max_new_tokens)
-            return job
-        if Ability.ANSWER not in self.abilities:
-            raise RequestError("cannot_answer", f"{self.info.model} captions images, it does not answer questions")
-        if not question.text.strip():
-            raise RequestError("empty_question", "the question is empty")
-        job.question_ids = self._tokenizer.encode_question(question.text)
-        self._check_length("the question", len(job.question_ids))
-        job.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
-        self._check_length("the answer", max(map(len, job.choice_ids), default=job.max_new_tokens))
-        return job
-
-    def _check_length(self, what: str, length: int) -> None:
-        longest = self._manifest.sizes.max_positions
-        if length > longest:
-            raise RequestError("too_long", f"{what} come to {length} tokens; {self.info.model} takes {longest}")
-
     # Called from the engine's thread. ---------------------------------------------------------------
 
     def _run(self) -> None:
@@ -206,7 +137,7 @@ class BlipEngine(Engine):
             _log.critical("the engine has stopped", exc_info=error)
         finally:
             while not self._inbox.empty():
-                if isinstance(job := self._inbox.get(), _Job):
+                if isinstance(job := self._inbox.get(), Job):
                     self._under_way.add(job)
             for job in list(self._under_way):
                 self._fail(job, EngineStoppedError())
@@ -230,13 +161,13 @@ class BlipEngine(Engine):
         while wait or not self._inbox.empty():
             entry = self._inbox.get()
             wait = False
-            if isinstance(entry, _Job):
+            if isinstance(entry, Job):
                 self._under_way.add(entry)
                 self._look(entry)
-            elif isinstance(entry, _Encoded):
+            elif isinstance(entry, Encoded):
                 self._encoded(entry)
 
-    def _look(self, job: _Job) -> None:
+    def _look(self, job: Job) -> None:
         image = job.image
         if image.states is not None:
             self._seen(job)
@@ -248,7 +179,7 @@ class BlipEngine(Engine):
 
     def _start_vision(self) -> None:
         while self._images and self._idle:
-            batch: list[_Image] = []
+            batch: list[BlipImage] = []
             while self._images and len(batch) < VISION_BATCH:
                 image = self._images.popleft()
                 image.waiting = [job for job in image.waiting or () if not self._abandoned(job)]
@@ -257,12 +188,20 @@ class BlipEngine(Engine):
                 else:
                     image.waiting = None
             if batch:
-                request = self._idle.pop()
-                request.begin(batch)
-                self._encoding += 1
+                self._begin(self._idle.pop(), batch)
 
-    def _encoded(self, encoded: _Encoded) -> None:
-        self._encoding -= 1
+    def _begin(self, request: VisionRequest, batch: list[BlipImage]) -> None:
+        try:
+            request.begin(batch)
+        except Exception as error:
+            _log.exception("images could not be given to %s", self.info.device)
+            self._idle.append(request)
+            for image in batch:
+                waiting, image.waiting = image.waiting or [], None
+                for job in waiting:
+                    self._fail(job, error)
+
+    def _encoded(self, encoded: Encoded) -> None:
         self._idle.append(encoded.request)
         waiting = []
         for image in encoded.images:
@@ -281,7 +220,7 @@ class BlipEngine(Engine):
         for job in waiting:
             self._seen(job)
 
-    def _seen(self, job: _Job) -> None:
+    def _seen(self, job: Job) -> None:
         """Sends a request on whose image is encoded."""
         assert job.image.states is not None
         if job.question is None:
@@ -292,7 +231,7 @@ class BlipEngine(Engine):
             self._questions.append(job)
 
     def _encode_questions(self) -> None:
-        batch: list[_Job] = []
+        batch: list[Job] = []
         while self._questions and len(batch) < QUESTION_BATCH:
             job = self._questions.popleft()
             if not self._abandoned(job):
@@ -313,7 +252,7 @@ class BlipEngine(Engine):
             for index, ids in enumerate(job.choice_ids):
                 self._answers.waiting.append(self._sequence(job, own, forced=ids, choice=index))
 
-    def _question_states(self, batch: SequenceOf[_Job]) -> list[Floats]:
+    def _question_states(self, batch: SequenceOf[Job]) -> list[Floats]:
         """Returns float32 [N, hidden] for each request, N being the length of its own question."""
         assert self._text_encoder is not None
         ids, mask = padded([job.question_ids for job in batch], self._manifest.tokens.pad)
@@ -326,7 +265,7 @@ class BlipEngine(Engine):
 
     def _sequence(
         self,
-        job: _Job,
+        job: Job,
         states: Floats,
         *,
         forced: SequenceOf[int] = (),
@@ -335,11 +274,11 @@ class BlipEngine(Engine):
     ) -> Sequence:
         def finished(sequence: Sequence) -> None:
             if choice is None:
-                self._finish(job, self._text_answer(job, sequence))
+                self._finish(job, text_answer(job, sequence, self._tokenizer))
             else:
                 job.scores[choice] = sum(sequence.log_probabilities)
                 if len(job.scores) == len(job.choice_ids):
-                    self._finish(job, self._choice_answer(job))
+                    self._finish(job, choice_answer(job))
 
         return Sequence(
             states=states,
@@ -351,61 +290,25 @@ class BlipEngine(Engine):
             failed=lambda error: self._fail(job, error),
         )
 
-    def _text_answer(self, job: _Job, sequence: Sequence) -> Answer:
-        """The confidence is the geometric mean of the generated tokens' probabilities."""
-        text = self._tokenizer.decode([*sequence.forced, *sequence.tokens])
-        question = job.question
-        return Answer(
-            name="caption" if question is None else question.name or question.text,
-            kind=Kind.CAPTION if question is None else Kind.OPEN,
-            question=None if question is None else question.text,
-            text=text,
-            confidence=math.exp(sum(sequence.log_probabilities) / len(sequence.log_probabilities)),
-            tokens=len(sequence.tokens),
-            finish_reason="stop" if sequence.tokens[-1] == self._manifest.tokens.end else "length",
-        )
-
-    def _choice_answer(self, job: _Job) -> Answer:
-        """A choice's probability is its likelihood as a whole answer, end token included, over the sum of all."""
-        question = job.question
-        assert question is not None
-        assert question.choices is not None
-        scores = np.array([job.scores[index] for index in range(len(question.choices))])
-        likelihoods = np.exp(scores - scores.max())
-        probabilities = likelihoods / likelihoods.sum()
-        best = int(probabilities.argmax())
-        return Answer(
-            name=question.name or question.text,
-            kind=Kind.CHOICE,
-            question=question.text,
-            text=question.choices[best],
-            confidence=float(probabilities[best]),
-            tokens=len(job.choice_ids[best]),
-            choices=tuple(
-                Choice(text=text, probability=float(probability))
-                for text, probability in zip(question.choices, probabilities, strict=True)
-            ),
-        )
-
-    def _abandoned(self, job: _Job) -> bool:
+    def _abandoned(self, job: Job) -> bool:
         if reason := job.ticket.abandoned():
             self._fail(job, reason)
             return True
         return False
 
-    def _finish(self, job: _Job, answer: Answer) -> None:
+    def _finish(self, job: Job, answer: Answer) -> None:
         self._counts["answers"] += 1
         job.ticket.resolve(answer)
         self._leave(job)
 
-    def _fail(self, job: _Job, error: BaseException) -> None:
+    def _fail(self, job: Job, error: BaseException) -> None:
         if not isinstance(error, RequestError | EngineStoppedError):
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             error = RequestError("model_failed", f"the model failed on this request: {first_line}", retryable=True)
         job.ticket.fail(error)
         self._leave(job)
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, job: Job) -> None:
         if job in self._under_way:
             self._under_way.remove(job)
             self._room.release()
@@ -418,43 +321,8 @@ class BlipEngine(Engine):
             decoder, self._manifest.sizes, width=width, slots=LANE_SLOTS, start=tokens.start, end=tokens.end
         )
 
-    def _vision_request(self, compiled: ov.CompiledModel) -> _VisionRequest:
-        return _VisionRequest(compiled, self._inbox)
-
 
 _OVER = RequestError("cancelled", "the request has ended already")
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A vision request that has ended, well or not."""
-
-    request: _VisionRequest
-    images: list[_Image]
-
-
-class _VisionRequest:
-    """One async infer request of the vision encoder, which reports to the inbox when it ends."""
-
-    def __init__(self, compiled: ov.CompiledModel, inbox: queue.SimpleQueue[Any]) -> None:
-        self._request = compiled.create_infer_request()
-        self._inbox = inbox
-        self._images: list[_Image] = []
-        self._pixels: Pixels | None = None
-        self._request.set_callback(lambda _: self._inbox.put(_Encoded(self, self._images)), None)
-
-    def begin(self, images: list[_Image]) -> None:
-        self._images = images
-        # Kept until the end: the request reads this memory.
-        self._pixels = np.stack([image.pixels for image in images if image.pixels is not None])
-        self._request.set_tensor("image", ov.Tensor(self._pixels, shared_memory=True))
-        self._request.start_async()
-
-    def states(self) -> Floats:
-        """Returns float32 [images, S, E], valid until the next `begin`; raises RuntimeError if the device failed."""
-        self._request.wait()
-        states: Floats = self._request.get_tensor("states").data
-        return states
 
 
 def _compile(compiler: Compiler, path: Path) -> ov.CompiledModel:

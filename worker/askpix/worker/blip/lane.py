@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
+from askpix.worker.blip.work import Floats
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
-
-Floats = npt.NDArray[np.float32]
 
 _ROUND = 16
 """Buffers grow by this many states or positions, so that few shapes are ever compiled."""

@@ -24,7 +24,7 @@ class BlipTokenizer:
             raise ModelError(f"{folder}/tokenizer.json cannot be read: {error}") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._end = manifest.tokens.end
+        self.end: int = manifest.tokens.end
 
     def encode_question(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids
@@ -37,7 +37,7 @@ class BlipTokenizer:
 
     def encode_answer(self, text: str) -> list[int]:
         """Returns the ids of a whole answer, the end token included."""
-        return [*self.encode_prompt(text), self._end]
+        return [*self.encode_prompt(text), self.end]
 
     def decode(self, ids: list[int]) -> str:
         """Returns the text of ids, without special tokens."""
