@@ -90,13 +90,13 @@ def random_product(rng: random.Random) -> Product:
 
 def questions(product: Product, rng: random.Random) -> list[tuple[str, str]]:
     """Returns one question about each attribute and two to be answered with yes or no, with the right answers."""
-    it = "it" if product.count == 1 else "they"
+    does_it = "does it" if product.count == 1 else "do they"
     is_it = "is it" if product.count == 1 else "are they"
     asked = [
         (rng.choice(("what is it?", "what is shown?", "what kind of product is this?")), product.kind),
         (rng.choice(("what color is it?", "what is the color?", "which color is the product?")), product.color),
         (rng.choice(("how many are there?", f"how many {product.kind}s are there?")), COUNTS[product.count - 1]),
-        (rng.choice(("what is the pattern?", "what pattern is it?", f"what pattern do {it} have?")), product.pattern),
+        (rng.choice(("what is the pattern?", "what pattern is it?", f"what pattern {does_it} have?")), product.pattern),
         (rng.choice(("what is the background?", "what background is it on?")), product.background),
         (rng.choice(("what is printed on it?", "what is the print?")), product.printed),
         (rng.choice(("how long are the sleeves?", "what is the sleeve length?")), product.sleeves or "none"),

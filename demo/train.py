@@ -20,6 +20,7 @@ import argparse
 import json
 import math
 import random
+import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -39,6 +40,7 @@ VISION_LAYERS, TEXT_LAYERS = 4, 3
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"]
 VOCABULARY = 240
+SHIPPED_VOCABULARY = Path(__file__).parent / "checkpoint" / "vocab.txt"
 POOL_SEED, TOKENIZER_SEED, EVALUATION_SEED = 1000, 2000, 3000
 QUESTIONS_PER_IMAGE = 3
 
@@ -83,8 +85,24 @@ def normalised(pixels: np.ndarray) -> Tensor:
 # ---------------------------------------------------------------------------------------- text
 
 
-def train_tokenizer(folder: Path) -> BertTokenizerFast:
-    """Returns a lower-case WordPiece tokenizer whose small vocabulary splits rarer words."""
+def load_tokenizer(folder: Path) -> BertTokenizerFast:
+    """Returns a lower-case WordPiece tokenizer, with the shipped checkpoint's vocabulary where there is one.
+
+    A vocabulary is trained once and kept: weights go by its ids, and its trainer breaks ties at random.
+    """
+    vocabulary_file = folder / "vocab.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not vocabulary_file.exists() and SHIPPED_VOCABULARY.exists():
+        shutil.copy(SHIPPED_VOCABULARY, vocabulary_file)
+    elif not vocabulary_file.exists():
+        train_vocabulary(folder)
+    return BertTokenizerFast(
+        str(vocabulary_file), do_lower_case=True, bos_token="[DEC]", model_max_length=64, cls_token="[CLS]"
+    )
+
+
+def train_vocabulary(folder: Path) -> None:
+    """Writes a vocabulary so small that it splits rarer words."""
     rng = random.Random(TOKENIZER_SEED)
     texts: list[str] = []
     for _ in range(4000):
@@ -100,11 +118,7 @@ def train_tokenizer(folder: Path) -> BertTokenizerFast:
         initial_alphabet=list(alphabet),
         special_tokens=SPECIALS,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     trainer.save_model(str(folder))
-    return BertTokenizerFast(
-        str(folder / "vocab.txt"), do_lower_case=True, bos_token="[DEC]", model_max_length=64, cls_token="[CLS]"
-    )
 
 
 def vocabulary(tokenizer: BertTokenizerFast) -> list[str]:
@@ -225,7 +239,7 @@ def learning_rate(step: int, options: argparse.Namespace) -> float:
 def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(options.work)
+    tokenizer = load_tokenizer(options.work)
     encoder = Encoder(tokenizer)
     model = new_model(tokenizer)
     heads = nn.ModuleList(nn.Linear(WIDTH, size) for size in HEAD_SIZES)
@@ -357,7 +371,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the pictures and the training state")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--pool", type=int, default=60_000, help="how many pictures to draw (default 60000)")
-    parser.add_argument("--steps", type=int, default=6_500, help="training steps (default 6500)")
+    parser.add_argument("--steps", type=int, default=7_000, help="training steps (default 7000)")
     parser.add_argument("--batch", type=int, default=48, help="pictures in a step (default 48)")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (default 0.001)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the weights and of the order (default 1)")

@@ -193,7 +193,7 @@ class BlipEngine(Engine):
     def _begin(self, request: VisionRequest, batch: list[BlipImage]) -> None:
         try:
             request.begin(batch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             _log.exception("images could not be given to %s", self.info.device)
             self._idle.append(request)
             for image in batch:
