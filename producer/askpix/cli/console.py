@@ -21,8 +21,13 @@ def stderr() -> Console:
     return _console(error=True)
 
 
+def printable(text: str) -> str:
+    """Returns a text of a stranger's without what a terminal would act on: escapes, newlines, and the like."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def _console(*, error: bool) -> Console:
     stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() else _PIPE_WIDTH
+    width = None if stream is not None and stream.isatty() else _PIPE_WIDTH
     # Neither markup nor emoji codes: what is printed comes from lists of strangers.
     return Console(stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import click
 
+from askpix.cli.console import printable
 from askpix.producer.errors import AskpixError
 
 # Where each command is, and its line in `askpix --help`: so that no command waits for another's imports.
@@ -69,18 +70,22 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except AskpixError as error:
-        click.echo(f"askpix: {error}", err=True)
+        click.echo(f"askpix: {printable(str(error))}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of our output has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)
+    except OSError as error:
+        # Standard output, most likely, on a full disk: everything else is told where it happens.
+        click.echo(f"askpix: {printable(str(error))}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end_by_interrupt() -> None:
     """Ends as the signal itself would have ended us, so that a shell script that called us stops too."""
-    click.echo("askpix: interrupted; the same command carries on where this one stopped", err=True)
+    click.echo("askpix: interrupted", err=True)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -26,4 +26,14 @@ def read_questions(path: Path) -> list[Question]:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(values, list) or not values:
         raise InputError(f"{path} must hold a list of questions")
-    return [Question.parse(value) for value in values]
+    try:
+        return [Question.parse(value) for value in values]
+    except InputError as error:
+        hint = "; put yes, no, on and off in quotes" if _has_bool(values) else ""
+        raise InputError(f"{path}: {error}{hint}") from None
+
+
+def _has_bool(values: list[object]) -> bool:
+    """Returns whether YAML took a word for true or false, as it does with yes, no, on and off."""
+    choices = [choice for value in values if isinstance(value, dict) for choice in value.get("choices") or ()]
+    return any(isinstance(value, bool) for value in [*values, *choices])

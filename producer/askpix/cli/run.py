@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from askpix.cli.console import stderr, stdout
+from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.options import access_options, engine_options, model_folder
 from askpix.cli.questions import read_questions
 from askpix.producer.client import Job, JobProgress, write_job
@@ -53,7 +53,7 @@ _LINE_SECONDS = 5.0
     help="Questions with names and choices: a YAML list of texts or of {text, name, choices}.",
 )
 @click.option("--prompt", metavar="TEXT", help="What captions begin with.")
-@click.option("--max-new-tokens", type=int, default=20, show_default=True, help="The longest answer, in tokens.")
+@click.option("--max-new-tokens", type=int, help="The longest answer, in tokens; by default as the model folder says.")
 @click.option("--model", type=model_folder, metavar="FOLDER", help="The model folder; by default the demo model.")
 @engine_options
 @access_options
@@ -63,7 +63,7 @@ def command(
     questions: tuple[str, ...],
     questions_file: Path | None,
     prompt: str | None,
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     model: Path | None,
     device: str,
     precision: str,
@@ -81,9 +81,10 @@ def command(
     started = time.monotonic()
     _end_cleanly_on_signals()
     items = Input(input_)
-    asked = (*map(Question, questions), *(read_questions(questions_file) if questions_file else ()))
-    options = _options(prompt, max_new_tokens)
+    asked = (*map(Question.parse, questions), *(read_questions(questions_file) if questions_file else ()))
     manifest = load_manifest(model or demo_model())
+    longest = manifest.generation.max_new_tokens if max_new_tokens is None else max_new_tokens
+    options = _options(prompt, longest)
     if model is None:
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     check_precision(check_device(device), Precision(precision))
@@ -98,7 +99,8 @@ def command(
     )
     done_before = job.progress()
     if done_before.finished:
-        stderr().print(f"{output} is complete already; nothing was left to do.")
+        failed = " Failed items are not tried again: a new --output does that." if done_before.failed else ""
+        stderr().print(f"{output} is complete already; nothing was left to do.{failed}", soft_wrap=True)
     else:
         system = LocalSystem(
             model,
@@ -121,7 +123,8 @@ def _end_cleanly_on_signals() -> None:
         sys.exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, end)
 
 
 def _options(prompt: str | None, max_new_tokens: int) -> Options:
@@ -171,7 +174,7 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
             ok += 1
         else:
             code = row.error_code or "error"
-            failed[code] = (failed.get(code, (0, ""))[0] + 1, f"{row.id}: {row.error_message}")
+            failed[code] = (failed.get(code, (0, ""))[0] + 1, printable(f"{row.id}: {row.error_message}"))
     _print_answers(job)
     bad = sum(count for count, _ in failed.values())
     new = ok + bad - done_before
@@ -204,4 +207,5 @@ def _answers(rows: Iterator[Row]) -> Iterator[tuple[str, str | None, str, float]
     for row in rows:
         for index, answer in enumerate(row.answers[:_SHOWN_EACH]):
             name = "" if index else os.path.basename(row.id)  # noqa: PTH119 - an id need not be a path
-            yield name, answer.question, answer.text, answer.confidence
+            question = None if answer.question is None else printable(answer.question)
+            yield printable(name), question, printable(answer.text), answer.confidence

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,7 +25,7 @@ from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.part import PartRunner
 
 _log = logging.getLogger("askpix")
-_LAST_RESORT_SECONDS = 20.0
+_LAST_RESORT_SECONDS = 8.0
 
 
 @click.command()
@@ -80,11 +82,16 @@ def _stop_with_parent(counters: redis.Redis) -> None:
     """Ends this process, and the embedded broker, when the process that started both is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
-        try:
+        # Not sys.stdin: its lock, held for ever by this thread, would be a fatal error at exit.
+        while os.read(0, 1):
+            pass
+        with suppress(redis.RedisError, OSError):
+            folder = Path(str(counters.connection_pool.connection_kwargs["path"])).parent
             counters.shutdown(nosave=True)
-        finally:
-            threading.Timer(_LAST_RESORT_SECONDS, os._exit, (1,)).start()
-            os.kill(os.getpid(), signal.SIGTERM)
+            shutil.rmtree(folder, ignore_errors=True)
+        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="askpix-parent", daemon=True).start()

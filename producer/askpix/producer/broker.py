@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
+from celery.backends.base import DisabledBackend
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
@@ -18,16 +20,47 @@ KEY_PREFIX = "askpix:"
 _SCHEMES = ("redis", "rediss", "redis+socket")
 
 
+class _App(Celery):  # type: ignore[misc]
+    """Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win; here they are others'."""
+
+    our_url: str
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_read(url or self.our_url, **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_write(url or self.our_url, **options)
+
+    def _get_backend(self) -> Any:
+        return DisabledBackend(app=self)
+
+
+def checked_url(broker_url: SecretStr) -> str:
+    """Returns the broker's URL, its password included.
+
+    Raises:
+        BrokerError: it is not one of a Redis server.
+    """
+    url = broker_url.get_secret_value()
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise BrokerError("the broker URL is not valid: its host or port cannot be read") from None
+    if parts.scheme not in _SCHEMES:
+        raise BrokerError("the broker URL must begin with redis://, rediss:// or redis+socket://")
+    return url
+
+
 def celery_app(broker_url: SecretStr) -> Celery:
     """Returns a Celery app on that broker.
 
     Raises:
         BrokerError: the URL is not one of a Redis server.
     """
-    url = broker_url.get_secret_value()
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise BrokerError("the broker URL must begin with redis://, rediss:// or redis+socket://")
-    app = Celery("askpix", broker=url, set_as_current=False, fixups=[])
+    url = checked_url(broker_url)
+    app = _App("askpix", broker=url, set_as_current=False, fixups=[])
+    app.our_url = url
     app.conf.update(
         # Messages hold plain data and nothing is ever unpickled.
         accept_content=["json"],
@@ -95,7 +128,7 @@ class Broker:
 
 def redis_client(broker_url: SecretStr) -> redis.Redis:
     """Returns a client of the broker's Redis server, for counters."""
-    url = broker_url.get_secret_value()
+    url = checked_url(broker_url)
     if url.startswith("redis+socket://"):
         url = url.replace("redis+socket://", "unix://", 1)
     return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)

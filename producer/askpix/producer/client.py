@@ -162,7 +162,7 @@ class Client:
 
     def enqueue(self, job: Job) -> Job:
         """Queues the parts of a job that have no result."""
-        progress = Progress(self._broker.redis, job.spec.id)
+        progress = Progress(self._broker.redis, job.folder.uri)
         done = set(job.folder.parts_done())
         try:
             progress.reset()
@@ -261,4 +261,4 @@ def _default_id(reference: str, used: set[str], repeats: dict[str, int]) -> str:
 
 
 def _question(question: Question | str) -> Question:
-    return Question(question) if isinstance(question, str) else question
+    return Question.parse(question) if isinstance(question, str) else question

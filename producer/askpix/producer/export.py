@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,7 +34,7 @@ def export(rows: Callable[[], Iterable[Row]], target: Path) -> int:
     write = writers.get(target.suffix.lower())
     if write is None:
         raise InputError(f"askpix cannot export to {target.name!r}: the name must end in .csv or .jsonl")
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = target.with_name(f".partial-{os.getpid()}{target.suffix}")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             count = write(rows, file)
@@ -41,7 +42,8 @@ def export(rows: Callable[[], Iterable[Row]], target: Path) -> int:
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {(error.strerror or str(error)).lower()}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return count
 
 
@@ -61,7 +63,7 @@ def _write_csv(rows: Callable[[], Iterable[Row]], file: TextIO) -> int:
     extra: dict[str, None] = {}
     for row in rows():
         extra.update(dict.fromkeys(json.loads(row.extra or "{}")))
-    own = [name if name not in _CSV_COLUMNS else f"input_{name}" for name in extra]
+    own = [_cell(_free(name, {*_CSV_COLUMNS, *extra} if name in _CSV_COLUMNS else set())) for name in extra]
     writer = csv.writer(file)
     writer.writerow((*_CSV_COLUMNS, *own))
     count = 0
@@ -71,6 +73,12 @@ def _write_csv(rows: Callable[[], Iterable[Row]], file: TextIO) -> int:
         for line in _csv_lines(row):
             writer.writerow([_cell(value) for value in line] + tail)
     return count
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"input_{name}"
+    return name
 
 
 def _csv_lines(row: Row) -> Iterator[tuple[Any, ...]]:
@@ -86,7 +94,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text[:1] in "=+-@\t\r" and not _is_number(text) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Question
-from askpix.producer.storage import local_path
+from askpix.producer.storage import local_path, shortened
 
 IMAGE_SUFFIXES = frozenset(
     (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -28,12 +29,20 @@ class Input:
     """
 
     def __init__(self, source: str) -> None:
-        path = local_path(source)
+        wanted = "give a folder of images, an image, or a list of them"
+        path = local_path(source) if source else None
         if path is None:
-            raise InputError(f"{source!r} is no local path: give a folder of images, an image, or a list of them")
-        if "\0" in source or not path.exists():
-            raise InputError(f"{source!r} is not there: give a folder of images, an image, or a list of them")
-        self.path = path.absolute()
+            raise InputError(f"{shortened(source)!r} is no local path: {wanted}")
+        try:
+            there = "\0" not in source and path.exists()
+        except OSError as error:
+            raise InputError(
+                f"{shortened(source)!r} cannot be read: {(error.strerror or str(error)).lower()}"
+            ) from None
+        if not there:
+            raise InputError(f"{shortened(source)!r} is not there: {wanted}")
+        # One spelling for one place, so that the same job from another folder is the same job.
+        self.path = Path(os.path.normpath(path.absolute()))
         self._read = self._reader()
 
     @property
@@ -67,6 +76,8 @@ class Input:
     def _folder(self) -> Iterator[Item]:
         found = (path for path in self.path.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
         for path in sorted(found):
+            if not _is_text(str(path)):
+                raise InputError(f"{str(path)!r}: the file's name is not UTF-8; rename it")
             yield Item(image=path.relative_to(self.path).as_posix())
 
     def _image(self) -> Iterator[Item]:
@@ -93,7 +104,7 @@ class Input:
                         raise InputError(f"{self.path}, line {rows.line_num}: more cells than columns")
                     yield self._located(rows.line_num, _csv_values(row))
             except csv.Error as error:
-                raise InputError(f"{self.path}, line {rows.line_num}: {error}") from None
+                raise InputError(f"{self.path}, line {rows.reader.line_num}: {error}") from None
 
     def _objects(self) -> Iterator[Item]:
         with self._open() as file:
@@ -104,6 +115,8 @@ class Input:
                     value = json.loads(line)
                 except (ValueError, RecursionError) as error:
                     raise InputError(f"{self.path}, line {number}: not JSON: {error}") from None
+                if "\\ud" in line.lower() and not _is_text(json.dumps(value, ensure_ascii=False)):
+                    raise InputError(f"{self.path}, line {number}: half of a surrogate pair is no text")
                 if not isinstance(value, dict):
                     raise InputError(f'{self.path}, line {number}: a JSON object is needed, such as {{"image": ...}}')
                 yield self._located(number, value)
@@ -143,6 +156,15 @@ def resolve(reference: str, root: Path) -> str:
     """Returns an image reference with a relative path made absolute from `root`; URLs stay as they are."""
     path = local_path(reference)
     return reference if path is None else str(root / path)
+
+
+def _is_text(text: str) -> bool:
+    """Returns whether a text can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _csv_values(row: Mapping[str, str | None]) -> dict[str, Any]:

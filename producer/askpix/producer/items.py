@@ -33,8 +33,8 @@ class Question(BaseModel):
     name: _Text | None = None
     choices: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=1_000)] | None = None
 
-    def __init__(self, text: str, **values: Any) -> None:
-        super().__init__(text=text, **values)
+    def __init__(self, text: str | None = None, **values: Any) -> None:
+        super().__init__(**({} if text is None else {"text": text}), **values)
 
     @field_validator("choices")
     @classmethod

@@ -11,15 +11,15 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from askpix.producer.errors import JobError
+from askpix.producer.errors import InputError, JobError
 from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
 from askpix.producer.rows import (
     INPUT_SCHEMA,
@@ -34,6 +34,8 @@ from askpix.producer.storage import Storage
 
 PART_SIZE = 256
 """Items in a part, unless a job says otherwise."""
+
+_Parsed = TypeVar("_Parsed")
 
 _PART = re.compile(r"part-(\d{6})\.parquet")
 
@@ -107,7 +109,7 @@ class JobFolder:
 
     def read_input(self, part: int) -> list[Item]:
         """Returns the items of a part, in order."""
-        return [item_from_record(record) for record in self._read(f"input/part-{part:06d}.parquet")]
+        return self._parsed(f"input/part-{part:06d}.parquet", item_from_record)
 
     def write_result(self, part: int, rows: Iterable[Row]) -> None:
         self._write(f"results/part-{part:06d}.parquet", RESULT_SCHEMA, map(row_to_record, rows))
@@ -117,7 +119,7 @@ class JobFolder:
 
     def read_result(self, part: int) -> list[Row]:
         """Returns the rows of a part that is done, in the order of its items."""
-        return [row_from_record(record) for record in self._read(f"results/part-{part:06d}.parquet")]
+        return self._parsed(f"results/part-{part:06d}.parquet", row_from_record)
 
     def parts_done(self) -> list[int]:
         """Returns the numbers of the parts that have a result, in order."""
@@ -134,9 +136,15 @@ class JobFolder:
             records: list[dict[str, Any]] = pq.read_table(pa.BufferReader(self.storage.read(name))).to_pylist()
         except FileNotFoundError:
             raise JobError(f"{self.uri}/{name} is missing: submit the job again into a new folder") from None
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
         return records
+
+    def _parsed(self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed]) -> list[_Parsed]:
+        try:
+            return [parse(record) for record in self._read(name)]
+        except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+            raise JobError(f"{self.uri}/{name} is not of this askpix version: {_line(error)}") from None
 
 
 def job_fingerprint_header(

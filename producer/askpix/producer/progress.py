@@ -6,7 +6,7 @@ truth: what the counters hold can be lost, and a part that is answered twice is 
 
 from __future__ import annotations
 
-import time
+import hashlib
 from dataclasses import dataclass
 
 import redis
@@ -48,11 +48,16 @@ class Reading:
 
 
 class Progress:
-    """The counters of one job."""
+    """The counters of one job.
 
-    def __init__(self, client: redis.Redis, job_id: str) -> None:
+    Args:
+        client: of the broker's Redis server.
+        job: URI of the job folder, as messages name it: known even where the folder cannot be read.
+    """
+
+    def __init__(self, client: redis.Redis, job: str) -> None:
         self._redis = client
-        self._hash = f"{KEY_PREFIX}job:{job_id}"
+        self._hash = f"{KEY_PREFIX}job:{hashlib.sha256(job.encode()).hexdigest()[:32]}"
         self._parts = f"{self._hash}:parts"
         self._part_done = client.register_script(_PART_DONE)
 
@@ -71,7 +76,7 @@ class Progress:
 
     def part_error(self, part: int, message: str) -> None:
         """Says why a part could not be finished."""
-        self._redis.hset(self._hash, mapping={"error": message, "error_part": part, "error_at": time.time()})
+        self._redis.hset(self._hash, mapping={"error": message, "error_part": part})
         self._redis.expire(self._hash, _KEEP)
 
     def read(self) -> Reading:

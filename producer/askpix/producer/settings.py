@@ -48,4 +48,7 @@ def load_settings(broker_url: str | None = None) -> Settings:
     try:
         return Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings()
     except ValidationError as error:
-        raise AskpixError(f"ASKPIX_{first_problem(error).upper()} in the environment or .env is not valid") from None
+        name, _, problem = first_problem(error).partition(": ")
+        raise AskpixError(f"ASKPIX_{name.upper()} in the environment or .env is not valid: {problem.lower()}") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None

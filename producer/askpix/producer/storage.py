@@ -8,7 +8,7 @@ import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,9 +67,18 @@ class Storage(ABC):
     def names(self, folder: str) -> Iterator[str]:
         """Yields the names of the files in a folder, sorted, relative to that folder."""
 
-    @abstractmethod
-    def remove(self, name: str) -> None:
-        """Removes a file; one that is not there is no error."""
+
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+
+
+def _create_without_links(target: Path, data: bytes) -> bool:
+    """For file systems without hard links (exFAT, many network mounts): exclusive, but not atomic in content."""
+    try:
+        with target.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 class LocalStorage(Storage):
@@ -81,7 +90,11 @@ class LocalStorage(Storage):
 
     def read(self, name: str) -> bytes:
         with _explained(f"{self.root / name} cannot be read"):
-            return (self.root / name).read_bytes()
+            try:
+                return (self.root / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+        raise FileNotFoundError(self.root / name)
 
     def write(self, name: str, data: bytes) -> None:
         target = self.root / name
@@ -95,18 +108,22 @@ class LocalStorage(Storage):
                 os.link(temporary, target)
             except FileExistsError:
                 return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _create_without_links(target, data)
             return True
 
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
 
     def names(self, folder: str) -> Iterator[str]:
-        with suppress(FileNotFoundError):
-            yield from sorted(entry.name for entry in os.scandir(self.root / folder) if not entry.name.startswith("."))
-
-    def remove(self, name: str) -> None:
-        with _explained(f"{self.root / name} cannot be removed"):
-            (self.root / name).unlink(missing_ok=True)
+        with _explained(f"{self.root / folder} cannot be listed"):
+            try:
+                found = sorted(entry.name for entry in os.scandir(self.root / folder))
+            except FileNotFoundError:
+                found = []
+        yield from (name for name in found if not name.startswith("."))
 
     @contextmanager
     def _temporary(self, target: Path, data: bytes) -> Iterator[Path]:
@@ -128,10 +145,13 @@ def local_path(uri: str) -> Path | None:
     """Returns the path that a plain path or a `file:` URI names, or None for any other URI."""
     if not _URI.match(uri):
         return Path(uri)
-    parts = urlsplit(uri)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return Path(unquote(parts.path))
-    return None
+    if not uri.lower().startswith("file:"):
+        return None
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    return Path(unquote(parts.path)) if parts.netloc in ("", "localhost") and parts.path else None
 
 
 def open_storage(uri: str) -> Storage:
@@ -142,18 +162,22 @@ def open_storage(uri: str) -> Storage:
     """
     path = local_path(uri) if uri else None
     if path is None or "\0" in uri:
-        raise StorageError(f"{uri!r} is no place for a job folder: give the path of a local folder")
-    if path.exists() and not path.is_dir():
-        raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
+        raise StorageError(f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder")
+    with _explained(f"{shortened(uri)} is no place for a job folder"):
+        if path.exists() and not path.is_dir():
+            raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
     return LocalStorage(path)
+
+
+def shortened(text: str) -> str:
+    """Returns a text as an error quotes it: not longer than a line or two."""
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageError(f"{what}: the disk is full; make room and run the same command again") from error

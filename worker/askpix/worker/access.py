@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askpix.producer.errors import AskpixError, MessageError
-from askpix.producer.storage import Storage, local_path, open_storage
+from askpix.producer.storage import Storage, local_path, open_storage, shortened
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_CLOUD_METADATA = ipaddress.ip_network("100.100.100.200/32")
+_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+_CLOUD_INSIDE = tuple(map(ipaddress.ip_network, ("100.100.100.200/32", "168.63.129.16/32", "192.0.0.0/24")))
+"""Addresses at which cloud services answer the machines inside them; some count as public otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +55,7 @@ class Access:
         """
         path = local_path(uri)
         if path is None or not path.is_absolute() or "\0" in uri or not _under(path, self.storage_roots):
-            raise MessageError(f"the job folder {uri!r} is outside this worker's storage roots")
+            raise MessageError(f"the job folder {shortened(uri)!r} is outside this worker's storage roots")
         return open_storage(str(path.resolve()))
 
     def may_read(self, path: Path) -> bool:
@@ -65,9 +67,12 @@ class Access:
         address = _unwrapped(address)
         if any(address.version == network.version and address in network for network in self.networks):
             return True
+        if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_V6:
+            return False
         # is_global is False for loopback, private, link-local, shared and reserved addresses, the
         # metadata service 169.254.169.254 among them.
-        return address.is_global and not address.is_multicast and address not in _CLOUD_METADATA
+        inside = any(address.version == network.version and address in network for network in _CLOUD_INSIDE)
+        return address.is_global and not address.is_multicast and not inside
 
 
 def _unwrapped(address: Address) -> Address:
@@ -84,7 +89,10 @@ def _unwrapped(address: Address) -> Address:
 
 
 def _under(path: Path, roots: tuple[Path, ...]) -> bool:
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # too long a name, a loop of symbolic links
+        return False
     return any(resolved.is_relative_to(root) for root in roots)
 
 

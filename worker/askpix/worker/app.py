@@ -10,16 +10,21 @@ from typing import Any
 import redis
 from celery import Celery, signals
 from celery.exceptions import Reject
+from celery.worker import state
 from kombu import Queue
 from pydantic import SecretStr
 
 from askpix.producer.broker import celery_app
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.messages import PART_TASK, PartMessage
+from askpix.producer.progress import Progress
 from askpix.worker.engine.base import EngineInfo
+from askpix.worker.errors import EngineStoppedError
 from askpix.worker.part import GivenBackError, PartRunner
 
 _log = logging.getLogger(__name__)
+
+EXIT_ENGINE_STOPPED = 3
 
 PARTS_AT_ONCE = 2
 """One part fetches and decodes while the other's last answers come in."""
@@ -41,30 +46,35 @@ def worker_app(broker_url: SecretStr, info: EngineInfo, runner: PartRunner) -> C
 
 def _add_part_task(app: Celery, runner: PartRunner) -> None:
     @app.task(name=PART_TASK)  # type: ignore[untyped-decorator]
-    def part(body: Any = None) -> None:
+    def part(*arguments: Any, **named: Any) -> None:
         """Answers one part of a job; see PartMessage."""
         try:
-            message = PartMessage.parse(body)
-            folder, spec, progress = runner.open(message)
+            message = PartMessage.parse(arguments[0] if len(arguments) == 1 and not named else [*arguments, named])
         except MessageError as error:
             _log.error("a message was refused: %s", error)
             return
-        except AskpixError as error:
-            _log.error("%s", error)
-            return
+        progress = runner.progress(message)
         try:
+            folder, spec = runner.open(message)
             runner.run(message.part, folder, spec, progress)
             _log.info("part %d of %s is done", message.part, folder.uri)
         except GivenBackError:
             raise Reject("the worker is stopping", requeue=True) from None
+        except MessageError as error:
+            _report(error, message, progress, "a message was refused: ")
+        except EngineStoppedError as error:
+            # This worker is of no more use: it gives the part to others and ends.
+            _report(error, message, progress)
+            state.should_stop = EXIT_ENGINE_STOPPED
+            raise Reject("the engine has stopped", requeue=True) from None
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
             _report(error, message, progress)
 
 
-def _report(error: BaseException, message: PartMessage, progress: Any) -> None:
+def _report(error: BaseException, message: PartMessage, progress: Progress, prefix: str = "") -> None:
     known = isinstance(error, AskpixError)
     text = str(error) if known else f"part {message.part} failed: {type(error).__name__}: {error}"
-    _log.error("%s", text, exc_info=None if known else error)
+    _log.error("%s%s", prefix, text, exc_info=None if known else error)
     try:
         progress.part_error(message.part, text)
     except redis.RedisError as lost:

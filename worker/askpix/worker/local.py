@@ -9,6 +9,7 @@ with LocalSystem(Path("models/blip-vqa-base")) as local:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,13 @@ class EmbeddedBroker:
         socket = folder / "broker.sock"
         self.url = f"redis+socket://{socket}"
         self._server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=socket)
+
+    def start(self) -> None:
+        """Starts the server; `close` ends it, also where this was interrupted.
+
+        Raises:
+            WorkerError: it does not start.
+        """
         # A Ctrl-C on the terminal goes to every process of its group. The server must outlive the worker,
         # which gives its parts back to it; so the server inherits a mask that keeps the signal from it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -71,11 +79,22 @@ class EmbeddedBroker:
         self._server.terminate()
 
 
+def _socket_folder() -> Path:
+    """Returns a new folder that only this user can enter, whose name suits a unix socket.
+
+    The path of a socket may have 107 characters at most, and valkey's and Redis' own notations do not
+    take every character; where TMPDIR does not suit, /tmp does.
+    """
+    plain = re.fullmatch(r"[A-Za-z0-9._/-]{1,80}", tempfile.gettempdir())
+    return Path(tempfile.mkdtemp(prefix="askpix-", dir=None if plain else "/tmp"))  # noqa: S108
+
+
 class WorkerProcess:
     """`askpix worker` as a child process, in a session of its own so that Ctrl-C reaches it through us alone."""
 
     def __init__(self, arguments: Iterable[str], *, broker_url: str, log: Path) -> None:
         self._log = log
+        """Removed with the system's folder."""
         self._file: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(
             # -P: modules of the user's current folder must not stand in for installed ones.
@@ -96,7 +115,11 @@ class WorkerProcess:
         """Raises WorkerError if the worker has ended."""
         code = self._process.poll()
         if code is not None:
-            raise WorkerError(self._last_words() or f"the worker ended unexpectedly with exit code {code}")
+            how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            hint = "; was there too little memory?" if code == -signal.SIGKILL else ""
+            raise WorkerError(
+                self._last_words() or f"the worker ended unexpectedly {how}{hint}; the same command carries on"
+            )
 
     def close(self) -> None:
         """Ends the worker: asks first, then does not."""
@@ -105,8 +128,10 @@ class WorkerProcess:
                 self._process.terminate()
                 self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            pass
         finally:
+            # Also on a second Ctrl-C: what was asked to end and has not is ended.
+            self._process.kill()
             self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -116,9 +141,7 @@ class WorkerProcess:
         """Returns the worker's own error line, or else the end of its log."""
         text = self._log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
         own = [line for line in text.splitlines() if line.startswith("askpix: ")]
-        if own:
-            return own[-1].removeprefix("askpix: ")
-        return f"the worker ended unexpectedly; its last words:\n{text}" if text else ""
+        return own[-1].removeprefix("askpix: ") if own else ""
 
 
 class LocalSystem:
@@ -159,11 +182,12 @@ class LocalSystem:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            # Short, since the path of a unix socket may have 107 characters at most.
-            folder = Path(tempfile.mkdtemp(prefix="askpix-"))
+            folder = _socket_folder()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             broker = EmbeddedBroker(folder)
+            # Registered before it starts: an interrupt can come at any moment.
             stack.callback(broker.close)
+            broker.start()
             self.worker = WorkerProcess(self._arguments, broker_url=broker.url, log=folder / "worker.log")
             stack.callback(self.worker.close)
             self.client = Client(broker.url)

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -64,14 +64,19 @@ class PartRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._pool.shutdown(cancel_futures=True)
+        # Not waited for: a thread may be in a transfer that takes its whole time limit.
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._fetcher.close()
 
     def stop(self) -> None:
         """Makes parts in work end soon, with GivenBackError."""
         self._stopping.set()
 
-    def open(self, message: PartMessage) -> tuple[JobFolder, JobSpec, Progress]:
+    def progress(self, message: PartMessage) -> Progress:
+        """Returns the counters of a message's job."""
+        return Progress(self._redis, message.job)
+
+    def open(self, message: PartMessage) -> tuple[JobFolder, JobSpec]:
         """Returns the job of a message.
 
         Raises:
@@ -84,7 +89,7 @@ class PartRunner:
             raise JobError(f"{message.job} holds no job with a part {message.part}: submit the job again")
         if spec.model != self._engine.info.model:
             raise JobError(f"{message.job} is for the model {spec.model}, this worker holds {self._engine.info.model}")
-        return folder, spec, Progress(self._redis, spec.id)
+        return folder, spec
 
     def run(self, part: int, folder: JobFolder, spec: JobSpec, progress: Progress) -> None:
         """Answers a part and writes its result, unless it is there already.
@@ -121,14 +126,15 @@ class PartRunner:
                 future.cancel()
 
     def _follow(self, part: int, futures: Sequence[Future[Row]], progress: Progress) -> None:
-        reported = 0.0
-        for done, _ in enumerate(as_completed(futures), 1):
+        waiting = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, timeout=_LIVE_SECONDS, return_when=FIRST_EXCEPTION)
             if self._stopping.is_set():
                 raise GivenBackError
-            if time.monotonic() - reported > _LIVE_SECONDS:
-                reported = time.monotonic()
-                with _counting():
-                    progress.part_live(part, done)
+            if waiting and any(future.exception() is not None for future in finished):
+                return
+            with _counting():
+                progress.part_live(part, len(futures) - len(waiting))
 
     def _row(self, item: Item, spec: JobSpec) -> Row:
         """Returns the row of an item, whatever happens to it; raises EngineStoppedError when the worker is no use."""

@@ -94,6 +94,8 @@ class BlipEngine(Engine):
         self._questions: deque[Job] = deque()
         self._idle = [VisionRequest(vision, self._inbox) for _ in range(VISION_REQUESTS)]
         self._closing = False
+        self._gate = threading.Lock()
+        """Held to look at `_closing` and act on it: what is put into the inbox is answered, or told."""
         self._dead: BaseException | None = None
         self._counts = dict.fromkeys(("images", "vision_batches", "questions", "question_batches", "answers"), 0)
         self._thread = threading.Thread(target=self._run, name="askpix-engine", daemon=True)
@@ -110,11 +112,12 @@ class BlipEngine(Engine):
     def submit(self, request: Request) -> Ticket:
         job = self._reader.read(request, self)
         self._room.acquire()
-        if self._dead is not None or self._closing:
-            self._room.release()
-            raise EngineStoppedError from self._dead
-        self._inbox.put(job)
-        return job.ticket
+        with self._gate:
+            if not self._closing:
+                self._inbox.put(job)
+                return job.ticket
+        self._room.release()
+        raise EngineStoppedError from self._dead
 
     def counters(self) -> Mapping[str, int]:
         lanes = {"caption": self._captions, "answer": self._answers}
@@ -122,7 +125,8 @@ class BlipEngine(Engine):
         return {**self._counts, **steps, **{f"{name}_rows": lane.rows for name, lane in lanes.items()}}
 
     def close(self) -> None:
-        self._closing = True
+        with self._gate:
+            self._closing = True
         self._inbox.put(None)
         self._thread.join()
 
@@ -136,6 +140,8 @@ class BlipEngine(Engine):
             self._dead = error
             _log.critical("the engine has stopped", exc_info=error)
         finally:
+            with self._gate:
+                self._closing = True
             while not self._inbox.empty():
                 if isinstance(job := self._inbox.get(), Job):
                     self._under_way.add(job)

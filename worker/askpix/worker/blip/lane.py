@@ -8,6 +8,7 @@ gets does not depend on the others: each has its own past, position and attended
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -123,11 +124,17 @@ class DecoderLane:
             if reason := sequence.abandoned():
                 sequence.failed(reason)
                 continue
-            self._fit(sequence)
+            try:
+                self._fit(sequence)
+            except MemoryError as error:
+                sequence.failed(error)
+                continue
             index = len(self._active)
             length = len(sequence.states)
             self._states[index, :length] = sequence.states
             self._states[index, length:] = 0
+            # A masked place counts nothing only if it is a number: what an overflow left would spoil the row.
+            self._cache[index] = 0
             self._mask[index, :length] = 1
             self._mask[index, length:] = 0
             sequence.last = self._start
@@ -149,9 +156,14 @@ class DecoderLane:
                 for buffer in (self._cache, self._states, self._mask):
                     buffer[index] = buffer[moved]
             if reason is None:
-                sequence.finished(sequence)
-            else:
+                reason = _spoiled(sequence)
+            if reason is not None:
                 sequence.failed(reason)
+                continue
+            try:
+                sequence.finished(sequence)
+            except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
+                sequence.failed(error)
 
     def _ended(self, sequence: Sequence) -> bool:
         generated = sequence.tokens
@@ -182,6 +194,13 @@ class DecoderLane:
         self._cache: Floats = np.zeros(shape, np.float32)
         self._states: Floats = np.zeros((self._slots, states, self._width), np.float32)
         self._mask: Floats = np.zeros((self._slots, states), np.float32)
+
+
+def _spoiled(sequence: Sequence) -> RequestError | None:
+    """Returns an error where a number overflowed, as half precision can: the tokens then mean nothing."""
+    if math.isfinite(sum(sequence.log_probabilities)):
+        return None
+    return RequestError("model_failed", "the model's numbers overflowed on this request; try --precision f32")
 
 
 def _forced(sequence: Sequence) -> int:

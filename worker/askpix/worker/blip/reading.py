@@ -56,6 +56,8 @@ class RequestReader:
         job.question_ids = self._tokenizer.encode_question(question.text)
         self._check_length("the question", len(job.question_ids))
         job.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
+        if len(set(map(tuple, job.choice_ids))) < len(job.choice_ids) or any(len(ids) < 2 for ids in job.choice_ids):
+            raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
         self._check_length("the answer", max(map(len, job.choice_ids), default=job.max_new_tokens))
 
     def _check_length(self, what: str, length: int) -> None:

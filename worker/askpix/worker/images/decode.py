@@ -49,7 +49,7 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image)
-            shown = ImageOps.exif_transpose(image)
+            shown = _upright(image)
             width, height = shown.size
             pixels = _resized(_rgb(shown), form)
     except ImageError:
@@ -80,6 +80,15 @@ def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large(f"{width}x{height}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Returns the image turned as its EXIF says; EXIF that cannot be read says nothing."""
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - the picture itself was read
+        return image
 
 
 def _too_large(size: str | None = None) -> ImageError:

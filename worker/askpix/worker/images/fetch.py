@@ -5,8 +5,10 @@ from __future__ import annotations
 import binascii
 import ipaddress
 import socket
-import time
+import threading
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    IncompleteRead,
     LocationParseError,
     MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
     ResponseError,
     SSLError,
@@ -100,7 +105,10 @@ class Fetcher:
             raise _explained(error, shown) from None
 
     def _download(self, url: str) -> bytes:
-        ends = time.monotonic() + TOTAL_SECONDS
+        with _deadline(TOTAL_SECONDS):
+            return self._transfer(url)
+
+    def _transfer(self, url: str) -> bytes:
         retries = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         response = self._http.request("GET", url, preload_content=False, retries=retries, timeout=timeout)
@@ -109,7 +117,7 @@ class Fetcher:
             if response.status != 200:
                 raise ImageError(
                     f"http_{response.status}",
-                    f"the server answered {response.status} {response.reason or ''}".rstrip(),
+                    f"the server answered {response.status} {_plain(response.reason or '')}".rstrip(),
                     retryable=response.status in _RETRYABLE_STATUS,
                 )
             data = bytearray()
@@ -117,8 +125,6 @@ class Fetcher:
                 data += chunk
                 if len(data) > MAX_BYTES:
                     raise _too_many_bytes()
-                if time.monotonic() > ends:
-                    raise ImageError("timeout", f"the image was not there after {TOTAL_SECONDS:.0f} s", retryable=True)
             whole = True
             return bytes(data)
         finally:
@@ -127,6 +133,54 @@ class Fetcher:
                 response.release_conn()
             else:
                 response.close()
+
+
+_watched = threading.local()
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Ends this thread's transfer when its time is up, whatever it waits for: headers, a redirect, a slow body.
+
+    A socket's timeout is for a single read, and a server that sends a byte a second never meets one. So a
+    timer shuts the thread's sockets down, and what that raises is told apart here.
+    """
+    sockets: list[socket.socket] = []
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        for opened in sockets:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    _watched.sockets = sockets
+    too_late = ImageError("timeout", f"the image was not there after {seconds:.0f} s", retryable=True)
+    try:
+        yield
+    except Exception:
+        if over.is_set():
+            raise too_late from None
+        raise
+    finally:
+        timer.cancel()
+        _watched.sockets = None
+    if over.is_set():
+        raise too_late
+
+
+def _watch(opened: socket.socket | None) -> None:
+    sockets = getattr(_watched, "sockets", None)
+    if sockets is not None and opened is not None:
+        sockets.append(opened)
+
+
+def _plain(text: str) -> str:
+    """Returns a server's words without what a terminal would act on."""
+    return "".join(character for character in text if character.isprintable())[:100]
 
 
 def _data(reference: str) -> bytes:
@@ -162,11 +216,17 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
         match cause:
             case _RefusedError():
                 return ImageError("not_allowed", str(cause))
-            case socket.gaierror():
+            case socket.gaierror() | UnicodeError():
                 return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
             case ConnectionRefusedError():
                 return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
-        cause = cause.__cause__ or cause.__context__
+            case IncompleteRead():
+                return ImageError("connection_failed", f"{url} broke off before its end", retryable=True)
+            case ConnectionError():
+                return ImageError("connection_failed", f"{url} closed the connection", retryable=True)
+        # urllib3 hands some causes on as an argument of its own error.
+        held = cause.args[1] if isinstance(cause, ProtocolError) and len(cause.args) > 1 else None
+        cause = held or cause.__cause__ or cause.__context__
     return None
 
 
@@ -197,12 +257,16 @@ def _guarded_pool(access: Access, *, headers: dict[str, str], connections: int) 
 
     def connect(connection: HTTPConnection) -> socket.socket:
         host = connection._dns_host.strip("[]")
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise NewConnectionError(connection, "unknown host") from error
         failure: OSError | None = None
         for family, kind, protocol, _, target in found:
             if not access.may_reach(ipaddress.ip_address(str(target[0]).partition("%")[0])):
                 raise _RefusedError(f"{host} is not a public address; --allow-net opens a network")
             opened = socket.socket(family, kind, protocol)
+            _watch(opened)
             try:
                 opened.settimeout(CONNECT_SECONDS)
                 opened.connect(target)
@@ -212,15 +276,23 @@ def _guarded_pool(access: Access, *, headers: dict[str, str], connections: int) 
                 continue
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return opened
-        raise failure or OSError("the host has no address")
+        raise NewConnectionError(connection, str(failure)) from failure
 
     class GuardedHTTP(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
 
+        def getresponse(self) -> Any:
+            _watch(self.sock)
+            return super().getresponse()
+
     class GuardedHTTPS(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return connect(self)
+
+        def getresponse(self) -> Any:
+            _watch(self.sock)
+            return super().getresponse()
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = GuardedHTTP
