@@ -88,7 +88,3 @@ def _end_by_interrupt() -> None:
     click.echo("askpix: interrupted", err=True)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)
-
-
-if __name__ == "__main__":
-    main()

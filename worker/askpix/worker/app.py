@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 import redis
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.exceptions import Reject
 from celery.worker import state
 from kombu import Queue
@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 EXIT_ENGINE_STOPPED = 3
 
+_WAKE_SECONDS = 0.1
+
 PARTS_AT_ONCE = 2
 """One part fetches and decodes while the other's last answers come in."""
 
@@ -36,10 +38,27 @@ def queues_of(info: EngineInfo) -> list[str]:
     return [info.model, f"{info.model}.{kind}"]
 
 
+class _Wakeful(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Makes the consumer's loop look for the next message ten times a second.
+
+    The end of a task in a thread does not wake the loop in this Celery version, so a free slot could wait
+    for a second: 16 parts of one image took 12 s, and less than 3 with this.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        self._entry = consumer.timer.call_repeatedly(_WAKE_SECONDS, lambda: None)
+
+    def stop(self, _: Any) -> None:
+        self._entry.cancel()
+
+
 def worker_app(broker_url: SecretStr, info: EngineInfo, runner: PartRunner) -> Celery:
     """Returns the app of a worker with that engine."""
     app = celery_app(broker_url)
     app.conf.task_queues = [Queue(name) for name in queues_of(info)]
+    app.steps["consumer"].add(_Wakeful)
     _add_part_task(app, runner)
     return app
 

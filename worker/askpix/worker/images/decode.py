@@ -100,7 +100,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         # Pillow clips 16-bit gray at 255 when it converts; the upper byte is what a person sees.
         values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((values.clip(0, 65_535) >> 8).astype(np.uint8)).convert("RGB")
+        gray = (values.clip(0, 65_535) >> 8).astype(np.uint8)
+        if isinstance(transparent := image.info.get("transparency"), int):
+            gray[values == transparent] = BACKGROUND[0]
+        return Image.fromarray(gray).convert("RGB")
     if image.mode == "F":
         return Image.fromarray(np.nan_to_num(np.asarray(image)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:

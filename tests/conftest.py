@@ -1,0 +1,85 @@
+"""Shared parts: the bundled pictures, folders, a web server, an embedded broker, and one worker for all tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+from helpers.http_server import Server
+from helpers.processes import Launcher
+from pydantic import SecretStr
+
+from askpix.producer.broker import redis_client
+from askpix.worker.local import EmbeddedBroker, LocalSystem
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def images() -> Path:
+    """The bundled pictures and their lists."""
+    return ROOT / "demo" / "images"
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A folder with a short path, such as the paths of unix sockets must be."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A web server on 127.0.0.1."""
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def launch(short_tmp: Path) -> Iterator[Launcher]:
+    """Starts commands that a test ends by itself, with `short_tmp` for their temporary files."""
+    launcher = Launcher(short_tmp)
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """A broker that no worker serves."""
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        broker = EmbeddedBroker(Path(folder))
+        broker.start()
+        yield broker.url
+        broker.close()
+
+
+@pytest.fixture
+def counters(broker_url: str) -> Iterator[redis.Redis]:
+    """A client of that broker's counters."""
+    with redis_client(SecretStr(broker_url)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the shared worker may read images and write jobs."""
+    return tmp_path_factory.mktemp("workplace")
+
+
+@pytest.fixture(scope="session")
+def system(workplace: Path, images: Path) -> Iterator[LocalSystem]:
+    """A broker and a worker with the demo model. The worker's log holds the time of each of its imports."""
+    local = LocalSystem(storage_root=workplace, files_roots=[workplace, images], allow_net=["127.0.0.0/8"])
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(("ASKPIX_", "CELERY_"))]:
+                patch.delenv(name)
+            patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+            stack.enter_context(local)
+        yield local

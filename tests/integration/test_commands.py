@@ -1,0 +1,116 @@
+"""The smaller commands, and what every command says of itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from helpers.processes import Ran, askpix, the_complaint
+
+from askpix.producer import Job
+from askpix.worker.local import LocalSystem, demo_model
+
+# With pytest-xdist: one broker and one worker for all of these tests.
+pytestmark = pytest.mark.xdist_group("system")
+
+
+@pytest.mark.parametrize(
+    "command", ["", "run", "export", "worker", "devices", "model", "model convert"], ids=lambda name: name or "askpix"
+)
+def test_help_fits_80_columns(command: str, tmp_path: Path) -> None:
+    ran = askpix(*command.split(), "--help", cwd=tmp_path, env={"COLUMNS": "200"})
+
+    assert ran.code == 0
+    assert ran.out.startswith("Usage: askpix")
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert askpix("--version", cwd=tmp_path) == Ran(0, f"askpix {version('askpix')}\n", "")
+
+
+def test_devices_names_the_cpu_and_what_it_computes_in(tmp_path: Path) -> None:
+    ran = askpix("devices", cwd=tmp_path)
+
+    assert (ran.code, ran.err) == (0, "")
+    (line,) = (line for line in ran.out.splitlines() if line.startswith("CPU"))
+    assert "FP32" in line
+
+
+@pytest.fixture
+def job(system: LocalSystem, workplace: Path, images: Path) -> Path:
+    """A finished job of one good item and a bad one, with two questions."""
+    job = system.client.submit(
+        [str(images / "000-bottle.jpg"), str(images / "no.jpg")],
+        output=str(workplace / "to-export"),
+        model=system.model,
+        questions=["what is it?", "what color is it?"],
+    )
+    system.wait(job, timeout=60)
+    return workplace / "to-export"
+
+
+def test_export_to_csv_has_a_line_for_each_answer_and_each_failure(job: Path, tmp_path: Path) -> None:
+    # When
+    ran = askpix("export", job, "--to", "out.csv", cwd=tmp_path)
+
+    # Then
+    assert (ran.code, ran.out) == (0, "")
+    assert "out.csv: 2 items" in ran.err
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["status"], line["question"], line["error_code"]) for line in lines] == [
+        ("ok", "what is it?", ""),
+        ("ok", "what color is it?", ""),
+        ("error", "", "file_not_found"),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_export_to_jsonl_has_a_line_for_each_item(job: Path, tmp_path: Path) -> None:
+    ran = askpix("export", job, "--to", "out.jsonl", cwd=tmp_path)
+
+    assert (ran.code, ran.out) == (0, "")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = list(Job.open(str(job)).results())
+    assert [line["id"] for line in lines] == [row.id for row in rows]
+    assert [[answer["text"] for answer in line["answers"]] for line in lines] == [
+        [answer.text for answer in row.answers] for row in rows
+    ]
+    assert lines[1]["error_message"] == rows[1].error_message
+
+
+def test_a_run_of_a_finished_job_says_so_and_does_nothing(tmp_path: Path, images: Path) -> None:
+    # Given
+    command = ("run", images / "000-bottle.jpg", "--output", "job", "--model", demo_model())
+    assert askpix(*command, cwd=tmp_path).code == 0
+    result = tmp_path / "job" / "results" / "part-000000.parquet"
+    before = result.stat().st_mtime_ns
+
+    # When
+    again = askpix(*command, cwd=tmp_path)
+
+    # Then
+    assert again.code == 0
+    assert "complete already" in again.err
+    assert result.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param("--model nowhere", "no model folder nowhere", id="model"),
+        pytest.param("--model {model} --device TOASTER", "TOASTER", id="device"),
+        pytest.param("--model {model} --allow-net nonsense", "nonsense", id="network"),
+        pytest.param("--model {model} --broker nonsense", "broker URL", id="broker"),
+        pytest.param("--model {model} --files-root s3://shop", "s3://shop", id="files root"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_in_one_line(arguments: str, words: str, tmp_path: Path) -> None:
+    options = arguments.format(model=demo_model()).split()
+    ran = askpix("worker", "--storage-root", ".", *options, cwd=tmp_path, timeout=60)
+
+    assert words in the_complaint(ran)

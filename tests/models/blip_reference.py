@@ -1,0 +1,107 @@
+"""What transformers makes of an image: its own modules, greedy, one image and one text at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """A text as transformers generates it."""
+
+    text: str
+    tokens: int
+    """How many were generated, the end token included."""
+
+    confidence: float
+    """The geometric mean of their probabilities."""
+
+
+class Reference:
+    """A checkpoint, as a user of transformers would run it.
+
+    One thread for a small model: on a busy machine torch's threads wait for each other ten times
+    longer than they compute.
+    """
+
+    def __init__(self, checkpoint: Path, *, max_new_tokens: int = 20, threads: int = 1) -> None:
+        torch.set_num_threads(threads)
+        config = json.loads((checkpoint / "config.json").read_text())
+        processor = json.loads((checkpoint / "preprocessor_config.json").read_text())
+        transformers.utils.logging.disable_progress_bar()
+        kind = getattr(transformers, config["architectures"][0])
+        self.model: Any = kind.from_pretrained(checkpoint, dtype=torch.float32).eval()
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint)
+        self._size = (processor["size"]["width"], processor["size"]["height"])
+        self._mean, self._std = np.float32(processor["image_mean"]), np.float32(processor["image_std"])
+        self._generation = {
+            "max_new_tokens": max_new_tokens,
+            "do_sample": False,
+            "num_beams": 1,
+            "output_scores": True,
+            "return_dict_in_generate": True,
+        }
+
+    def pixel_values(self, image: Image.Image) -> Tensor:
+        """Returns float32 [1, 3, height, width], as the checkpoint's own image processor makes it."""
+        resized = np.asarray(image.convert("RGB").resize(self._size, Image.Resampling.BICUBIC), np.float32)
+        return torch.from_numpy(((resized / 255 - self._mean) / self._std).transpose(2, 0, 1)[None].copy())
+
+    def caption(self, image: Image.Image, prompt: str | None = None) -> Expected:
+        """Captions as BlipForConditionalGeneration does: the decoder over the image's states."""
+        text = self.model.config.text_config
+        with torch.inference_mode():
+            if isinstance(self.model, transformers.BlipForConditionalGeneration):
+                given = self.tokenizer(prompt, return_tensors="pt").input_ids if prompt else None
+                return self._expected(self.model.generate(self.pixel_values(image), given, **self._generation))
+            states = self.model.vision_model(self.pixel_values(image)).last_hidden_state
+            generated = self.model.text_decoder.generate(
+                input_ids=torch.tensor([[text.bos_token_id]]),
+                encoder_hidden_states=states,
+                eos_token_id=text.sep_token_id,
+                pad_token_id=text.pad_token_id,
+                **self._generation,
+            )
+        return self._expected(generated)
+
+    def answer(self, image: Image.Image, question: str) -> Expected:
+        ids = self.tokenizer(question, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            return self._expected(self.model.generate(ids, self.pixel_values(image), **self._generation))
+
+    def choices(self, image: Image.Image, question: str, choices: tuple[str, ...]) -> list[float]:
+        """Returns the softmax over the log-likelihoods of whole answers, by teacher forcing one at a time."""
+        text = self.model.config.text_config
+        ids = self.tokenizer(question, return_tensors="pt").input_ids
+        scores = []
+        with torch.inference_mode():
+            image_states = self.model.vision_model(self.pixel_values(image)).last_hidden_state
+            states = self.model.text_encoder(ids, encoder_hidden_states=image_states).last_hidden_state
+            for choice in choices:
+                target = [*self.tokenizer(choice, add_special_tokens=False).input_ids, text.sep_token_id]
+                given = torch.tensor([[text.bos_token_id, *target[:-1]]])
+                logits = self.model.text_decoder(given, encoder_hidden_states=states).logits[0]
+                scores.append(logits.log_softmax(-1)[range(len(target)), target].double().sum())
+        return torch.stack(scores).softmax(0).tolist()
+
+    def _expected(self, generated: Any) -> Expected:
+        ids = generated.sequences[0].tolist()
+        new = ids[len(ids) - len(generated.scores) :]
+        log_probabilities = [
+            float(scores[0].log_softmax(-1)[token]) for scores, token in zip(generated.scores, new, strict=True)
+        ]
+        return Expected(
+            text=self.tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            tokens=len(new),
+            confidence=math.exp(sum(log_probabilities) / len(log_probabilities)),
+        )

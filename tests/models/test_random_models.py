@@ -1,0 +1,152 @@
+"""Converted models of other sizes and kinds, with random weights, against transformers."""
+
+from __future__ import annotations
+
+import pytest
+from catalogue import picture
+from models.blip_reference import Expected, Reference
+from models.engine_calls import ask, handle, opened, request
+from models.random_blip import BASE, CAPTIONING, ODD, Built, Recipe, built
+from PIL import Image
+
+from askpix.producer.items import Question
+from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.engine.base import Ability
+from askpix.worker.errors import RequestError
+from askpix.worker.models.manifest import load_manifest
+
+# OpenVINO's converter traces with what torch wants to replace.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+NEW_TOKENS = 10
+"""Random models ramble on to the end."""
+
+QUESTIONS = (
+    "what?",
+    "what color is the product?",
+    "how many striped red mugs are there on the wooden background, and is a star or a heart printed on one of them?",
+)
+
+
+def _pictures(number: int) -> list[Image.Image]:
+    return [picture(6161, index)[0] for index in range(number)]
+
+
+def _assert_same(
+    engine: BlipEngine, reference: Reference, images: list[Image.Image], questions: tuple[str, ...]
+) -> None:
+    """Compares captions and answers of all images, which the engine has under way together."""
+    texts = (None, *questions)
+    expected: list[Expected] = [
+        reference.caption(image) if text is None else reference.answer(image, text)
+        for image in images
+        for text in texts
+    ]
+    handles = [handle(engine, image) for image in images]
+    answers = ask(engine, [request(one, text, max_new_tokens=NEW_TOKENS) for one in handles for text in texts])
+    assert len({one.text for one in expected}) > 1, "a model that says one thing only shows little"
+    assert [(answer.text, answer.tokens) for answer in answers] == [(one.text, one.tokens) for one in expected]
+    assert [answer.confidence for answer in answers] == pytest.approx([one.confidence for one in expected], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "questions"),
+    [
+        pytest.param(ODD, QUESTIONS, id="odd sizes"),
+        pytest.param(CAPTIONING, (), id="captioning"),
+        pytest.param(
+            BASE,
+            QUESTIONS,
+            id="base size",
+            # 3 GB of memory: one process at a time.
+            marks=(pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("base-size")),
+        ),
+    ],
+)
+def test_fp32_texts_are_those_of_transformers_token_for_token(recipe: Recipe, questions: tuple[str, ...]) -> None:
+    # given
+    model = built(recipe)
+    reference = Reference(model.checkpoint, max_new_tokens=NEW_TOKENS)
+
+    # then
+    with opened(model.folder) as engine:
+        _assert_same(engine, reference, _pictures(2 if recipe is BASE else 6), questions)
+
+
+def test_a_captioning_model_carries_on_from_a_prompt_as_transformers_does() -> None:
+    # given
+    model, images = built(CAPTIONING), _pictures(4)
+    reference = Reference(model.checkpoint, max_new_tokens=NEW_TOKENS)
+    prompts = ("two", "a striped red mug", "a picture of three shoes on a")
+    expected = [reference.caption(image, prompt) for image in images for prompt in prompts]
+
+    # when
+    with opened(model.folder) as engine:
+        handles = [handle(engine, image) for image in images]
+        asked = [request(one, prompt=prompt, max_new_tokens=NEW_TOKENS) for one in handles for prompt in prompts]
+        answers = ask(engine, asked)
+
+    # then: the text has the prompt, tokens and confidence are of what follows it
+    assert [(answer.text, answer.tokens) for answer in answers] == [(one.text, one.tokens) for one in expected]
+    assert [answer.confidence for answer in answers] == pytest.approx([one.confidence for one in expected], abs=1e-3)
+    assert answers[1].text.startswith("a striped red mug")
+
+
+def test_a_captioning_model_says_that_it_answers_no_questions() -> None:
+    with opened(built(CAPTIONING).folder) as engine:
+        assert engine.abilities == {Ability.CAPTION}
+        with pytest.raises(RequestError, match="does not answer questions") as raised:
+            engine.submit(request(handle(engine, _pictures(1)[0]), "what is it?"))
+    assert raised.value.code == "cannot_answer"
+
+
+def test_choices_of_a_random_model_have_the_probabilities_of_transformers() -> None:
+    # given
+    model, images = built(ODD), _pictures(3)
+    reference = Reference(model.checkpoint)
+    asked = Question("what is it?", choices=("mug", "a striped red mug on a table", "shoe", "two lamps"))
+    expected = [reference.choices(image, asked.text, asked.choices or ()) for image in images]
+
+    # when
+    with opened(model.folder) as engine:
+        answers = ask(engine, [request(handle(engine, image), asked) for image in images])
+
+    # then
+    for answer, probabilities in zip(answers, expected, strict=True):
+        assert [choice.probability for choice in answer.choices or ()] == pytest.approx(probabilities, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "abilities"),
+    [
+        pytest.param(ODD, {Ability.CAPTION, Ability.ANSWER, Ability.CHOICES}, id="answers questions"),
+        pytest.param(CAPTIONING, {Ability.CAPTION}, id="captions"),
+    ],
+)
+def test_the_manifest_tells_sizes_and_abilities(recipe: Recipe, abilities: set[Ability]) -> None:
+    # given
+    model: Built = built(recipe)
+
+    # when
+    manifest = load_manifest(model.folder)
+
+    # then
+    side = recipe.vision["image_size"]
+    assert manifest.abilities == abilities
+    assert (manifest.name, manifest.source, manifest.precision) == (recipe.name, "checkpoint", "f32")
+    assert (manifest.image.width, manifest.image.height, manifest.image.resample) == (side, side, "bicubic")
+    assert manifest.sizes.image_tokens == (side // recipe.vision["patch_size"]) ** 2 + 1
+    assert (manifest.sizes.hidden, manifest.sizes.image_hidden) == (
+        recipe.text["hidden_size"],
+        recipe.vision["hidden_size"],
+    )
+    assert (manifest.sizes.layers, manifest.sizes.heads) == (
+        recipe.text["num_hidden_layers"],
+        recipe.text["num_attention_heads"],
+    )
+    assert (manifest.sizes.vocabulary, manifest.sizes.max_positions) == (
+        recipe.text["vocab_size"],
+        recipe.text["max_position_embeddings"],
+    )
+    assert set(manifest.versions) == {"openvino", "torch", "transformers"}
+    assert ("text_encoder.xml" in manifest.files) == (Ability.ANSWER in abilities)

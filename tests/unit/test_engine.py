@@ -1,0 +1,196 @@
+"""The BLIP engine, on the shipped model: who shares a batch makes no difference, and nothing is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from catalogue import picture
+from models.engine_calls import SECONDS, ask, essence, handle, opened, request
+from PIL import Image
+
+from askpix.producer.items import Question
+from askpix.producer.rows import Kind
+from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.local import demo_model
+
+COLORS = ("red", "green", "blue", "a very dark and quite striped kind of black")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[BlipEngine]:
+    with opened(demo_model()) as engine:
+        yield engine
+
+
+def _picture(number: int = 0) -> Image.Image:
+    return picture(8181, number)[0]
+
+
+def _mixed(engine: BlipEngine, number: int = 32) -> list[Request]:
+    """Returns captions, prompted captions, questions and choices on fresh handles; some share an image."""
+    requests = []
+    for index in range(number):
+        image = handle(engine, _picture(index)) if index % 4 < 2 else requests[-1].images[0]
+        _, _, asked = picture(8181, index)
+        kinds = (
+            request(image),
+            request(image, asked[index % len(asked)][0], max_new_tokens=5 + index),
+            request(image, prompt="two striped" if index % 8 < 4 else "a"),
+            request(image, Question("what color is the product in the picture?", choices=COLORS)),
+            request(image, "what?"),
+        )
+        requests.append(kinds[index % len(kinds)])
+    return requests
+
+
+def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
+    return {name: value - before[name] for name, value in engine.counters().items()}
+
+
+# Independence. --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["as they are", "reversed", "shuffled"])
+def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: BlipEngine, order: str) -> None:
+    # given
+    alone = [ask(engine, [one])[0] for one in _mixed(engine)]
+    places = list(range(len(alone)))
+    if order == "shuffled":
+        random.Random(1).shuffle(places)
+    elif order == "reversed":
+        places.reverse()
+
+    # when
+    requests = _mixed(engine)
+    together = dict(zip(places, ask(engine, [requests[place] for place in places]), strict=True))
+
+    # then
+    answers = [together[place] for place in range(len(alone))]
+    assert essence(answers) == essence(alone)
+    assert [one.confidence for one in answers] == pytest.approx([one.confidence for one in alone], abs=1e-3)
+    assert {answer.kind for answer in alone} == set(Kind)
+
+
+def test_answers_are_the_same_from_many_threads(engine: BlipEngine) -> None:
+    # given
+    requests = _mixed(engine)
+    alone = [ask(engine, [one])[0] for one in requests]
+
+    # when
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda one: ask(engine, [one])[0], _mixed(engine) * 4))
+
+    # then
+    assert essence(answers) == essence(alone) * 4
+
+
+# Sharing work. --------------------------------------------------------------------------------------
+
+
+def test_an_image_is_encoded_once_however_much_is_asked_of_it(engine: BlipEngine) -> None:
+    # given
+    before, image = engine.counters(), handle(engine, _picture())
+
+    # when: many at once, and one more when the encoding is there
+    ask(engine, [request(image), *(request(image, f"is it {color}?") for color in COLORS)])
+    ask(engine, [request(image, "what is it?")])
+
+    # then
+    growth = _growth(engine, before)
+    assert (growth["images"], growth["vision_batches"]) == (1, 1)
+    assert (growth["questions"], growth["answers"]) == (len(COLORS) + 1, len(COLORS) + 2)
+
+
+def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: BlipEngine) -> None:
+    # given
+    before, image = engine.counters(), handle(engine, _picture())
+
+    # when
+    answers = ask(engine, [request(image, "what color is it?") for _ in range(128)])
+
+    # then
+    growth = _growth(engine, before)
+    assert growth["answer_rows"] == sum(answer.tokens for answer in answers)
+    assert growth["answer_steps"] <= growth["answer_rows"] / 4
+    assert growth["question_batches"] <= 128 / 4
+
+
+# Giving up. -----------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngine) -> None:
+    # given one request behind many
+    before = engine.counters()
+    others = [engine.submit(request(handle(engine, _picture(number)))) for number in range(40)]
+    ticket = engine.submit(request(handle(engine, _picture(99))))
+
+    # when
+    ticket.cancel()
+
+    # then
+    with pytest.raises(RequestError) as raised:
+        ticket.result(SECONDS)
+    assert (raised.value.code, raised.value.retryable) == ("cancelled", True)
+    assert all(other.result(SECONDS).text for other in others)
+    assert _growth(engine, before)["images"] == 40
+
+
+def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine) -> None:
+    # given
+    image = handle(engine, _picture())
+
+    # when
+    late = engine.submit(request(image, "what is it?", deadline=time.monotonic() - 1))
+    in_time = engine.submit(request(image, "what is it?", deadline=time.monotonic() + SECONDS))
+
+    # then
+    with pytest.raises(RequestError, match="in time") as raised:
+        late.result(SECONDS)
+    assert (raised.value.code, raised.value.retryable) == ("deadline", True)
+    assert in_time.result(SECONDS).text
+
+
+def test_close_answers_what_was_submitted_and_takes_no_more() -> None:
+    # given
+    with opened(demo_model()) as engine:
+        image = handle(engine, _picture())
+        tickets = [engine.submit(request(image, "what is it?")) for _ in range(40)]
+
+        # when
+        engine.close()
+
+        # then
+        assert all(ticket.done() and ticket.result().text for ticket in tickets)
+        with pytest.raises(EngineStoppedError):
+            engine.submit(request(image))
+
+
+def test_every_ticket_ends_when_the_engine_closes_amid_submissions() -> None:
+    # given eight threads that submit until they are told to stop
+    with opened(demo_model()) as engine, ThreadPoolExecutor(8) as threads:
+        image = handle(engine, _picture())
+        tickets: list[Ticket] = []
+
+        def submit_on_and_on() -> None:
+            with suppress(EngineStoppedError):
+                while True:
+                    tickets.append(engine.submit(request(image, "what is it?")))
+
+        submitting = [threads.submit(submit_on_and_on) for _ in range(8)]
+        engine.submit(request(image)).result(SECONDS)
+
+        # when
+        engine.close()
+
+        # then
+        for one in submitting:
+            one.result(SECONDS)
+        assert tickets
+        assert all(ticket.done() and ticket.result().text for ticket in tickets)

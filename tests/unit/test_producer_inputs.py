@@ -1,0 +1,248 @@
+"""What askpix reads: a folder, an image, and lists as .txt, .csv and .jsonl; and how it says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from askpix.producer import Item, Question
+from askpix.producer.errors import InputError
+from askpix.producer.inputs import Input, item_from_values, resolve
+
+
+def read(path: Path, text: str | bytes) -> list[Item]:
+    """Returns the items of a list with that content."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return list(Input(str(path)))
+
+
+# Every form. -------------------------------------------------------------------------------------
+
+
+def test_a_folder_gives_its_images_in_order_by_paths_within_it(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a/2.PNG", "a/1.webp", "a/.thumbs/3.gif", "notes.txt", "list.csv", "c.jpg.bak"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+
+    source = Input(str(tmp_path))
+
+    assert [item.image for item in source] == ["a/.thumbs/3.gif", "a/1.webp", "a/2.PNG", "b.jpg"]
+    assert source.root == tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.png", "a.webp", "a.gif", "a.tiff", "a.bmp", "photo:1.jpg"])
+def test_one_image_is_an_item(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    source = Input(str(tmp_path / name))
+
+    assert list(source) == [Item(image=name)]
+    assert source.root == tmp_path
+
+
+def test_a_file_uri_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "a b.jpg").touch()
+
+    assert list(Input(f"file://{tmp_path}/a%20b.jpg")) == [Item(image="a b.jpg")]
+
+
+def test_a_relative_path_counts_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+
+    source = Input("a.jpg")
+    monkeypatch.chdir("/")
+
+    assert list(source) == [Item(image="a.jpg")]
+    assert source.root == tmp_path
+
+
+def test_a_txt_has_an_image_a_line(tmp_path: Path) -> None:
+    text = b"\xef\xbb\xbfa.jpg\r\n\r\n  b c.jpg \nhttp://example.com/d.jpg?x=1#y\n\xc3\xa9.jpg"
+
+    assert [item.image for item in read(tmp_path / "list.txt", text)] == [
+        "a.jpg", "b c.jpg", "http://example.com/d.jpg?x=1#y", "é.jpg",
+    ]  # fmt: skip
+
+
+def test_a_csv_has_columns_for_what_askpix_knows_and_keeps_the_others(tmp_path: Path) -> None:
+    items = read(
+        tmp_path / "list.csv",
+        'Image ,id,group,question,price,"note, long"\n'
+        'a.jpg,1,shelf,what is it?,3,"said ""hi""\nand left"\n'
+        "b.jpg,,,,,\n",
+    )
+
+    assert items == [
+        Item(
+            image="a.jpg",
+            id="1",
+            group="shelf",
+            questions=(Question("what is it?"),),
+            extra={"price": "3", "note, long": 'said "hi"\nand left'},
+        ),
+        Item(image="b.jpg", extra={"price": "", "note, long": ""}),
+    ]
+
+
+@pytest.mark.parametrize("column", ["image", "url", "path", "file", "filename", "image_url", "image_path", "URL"])
+def test_the_column_of_images_may_have_any_usual_name(tmp_path: Path, column: str) -> None:
+    assert read(tmp_path / "list.csv", f"n,{column}\n1,a.jpg\n") == [Item(image="a.jpg", extra={"n": "1"})]
+
+
+def test_a_csv_row_may_have_several_questions_as_json(tmp_path: Path) -> None:
+    cell = json.dumps(["what is it?", {"text": "red?", "choices": ["yes", "no"]}]).replace('"', '""')
+
+    (item,) = read(tmp_path / "list.csv", f'image,questions\na.jpg,"{cell}"\n')
+
+    assert item.questions == (Question("what is it?"), Question("red?", choices=("yes", "no")))
+
+
+def test_a_jsonl_row_has_questions_with_names_and_choices_and_extras_of_any_kind(tmp_path: Path) -> None:
+    row = {
+        "image": "a.jpg",
+        "id": 7,
+        "group": "g",
+        "questions": ["what is it?", {"text": "what color is it?", "name": "color", "choices": ["red", "blue"]}],
+        "price": 3.5,
+        "tags": ["x", {"y": None}],
+    }
+
+    (item,) = read(tmp_path / "list.jsonl", json.dumps(row) + "\n\n")
+
+    assert item == Item(
+        image="a.jpg",
+        id="7",
+        group="g",
+        questions=(Question("what is it?"), Question("what color is it?", name="color", choices=("red", "blue"))),
+        extra={"price": 3.5, "tags": ["x", {"y": None}]},
+    )
+
+
+@pytest.mark.parametrize("questions", [None, [], ""])
+def test_no_questions_in_a_row_stands_for_the_jobs_own(questions: object) -> None:
+    assert item_from_values({"image": "a.jpg", "questions": questions}).questions is None
+
+
+def test_an_empty_question_is_kept_so_that_its_row_fails_alone(tmp_path: Path) -> None:
+    (item,) = read(tmp_path / "list.jsonl", '{"image": "a.jpg", "question": ""}')
+
+    assert item.questions == (Question(""),)
+
+
+def test_a_list_can_be_read_twice(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.jpg\nb.jpg\n")
+    source = Input(str(tmp_path / "list.txt"))
+
+    assert list(source) == list(source)
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
+def test_an_empty_list_has_no_items(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path / name, "image,id\n" if name.endswith("csv") else "\n \n") == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "resolved"),
+    [
+        ("a.jpg", "/shop/a.jpg"),
+        ("sub/../a.jpg", "/shop/sub/../a.jpg"),
+        ("/other/a.jpg", "/other/a.jpg"),
+        ("file:///other/a%20b.jpg", "/other/a b.jpg"),
+        ("photo:1.jpg", "/shop/photo:1.jpg"),
+        ("http://example.com/a.jpg", "http://example.com/a.jpg"),
+        ("s3://shop/a.jpg", "s3://shop/a.jpg"),
+        ("data:image/png;base64,AAAA", "data:image/png;base64,AAAA"),
+    ],
+)
+def test_relative_paths_count_from_the_list_and_urls_stay(reference: str, resolved: str) -> None:
+    assert resolve(reference, Path("/shop")) == resolved
+
+
+# Everything wrong. -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "words"),
+    [
+        ("list.jsonl", '{"image": "a.jpg"}\n{"image": \n', 2, "not JSON"),
+        ("list.jsonl", '{"image": "a.jpg"}\n\n["b.jpg"]\n', 3, "a JSON object is needed"),
+        ("list.jsonl", '{"img": "a.jpg"}', 1, "no image"),
+        ("list.jsonl", '{"image": 7}', 1, "no image"),
+        ("list.jsonl", '{"image": "  "}', 1, "no image"),
+        ("list.jsonl", '{"image": "a.jpg", "id": [1]}', 1, "id must be"),
+        ("list.jsonl", '{"image": "a.jpg", "id": true}', 1, "id must be"),
+        ("list.jsonl", '{"image": "a.jpg", "group": 1.5}', 1, "group must be"),
+        ("list.jsonl", '{"image": "a.jpg", "question": 7}', 1, "a question is a text"),
+        ("list.jsonl", '{"image": "a.jpg", "questions": [null]}', 1, "a question is a text"),
+        ("list.jsonl", '{"image": "a.jpg", "questions": [{"name": "n"}]}', 1, "text"),
+        ("list.jsonl", '{"image": "a.jpg", "questions": [{"text": "t", "choise": []}]}', 1, "choise"),
+        ("list.jsonl", '{"image": "a.jpg", "questions": [{"text": "t", "choices": ["a"]}]}', 1, "choices"),
+        ("list.jsonl", '{"image": "a.jpg", "questions": [{"text": "t", "choices": ["a", "a"]}]}', 1, "distinct"),
+        ("list.jsonl", '{"image": "a.jpg", "question": "%s"}' % ("x" * 2001), 1, "2000"),
+        ("list.jsonl", "[" * 100_000, 1, "not JSON"),
+        ("list.jsonl", '{"image": "a.jpg", "note": "\\ud800"}', 1, "text"),
+        ("list.jsonl", '{"image": "\\ud800.jpg"}', 1, "text"),
+        ("list.csv", "image,id\na.jpg,1\n,2\n", 3, "no image"),
+        ("list.csv", "image,id\na.jpg,1,what\n", 2, "more cells than columns"),
+        ("list.csv", 'image,questions\na.jpg,"[oops"\n', 2, "not JSON"),
+        ("list.csv", 'image,id\na.jpg,"1\n', 2, "unexpected end"),
+        ("list.csv", 'image,id\na.jpg,"1"x\n', 2, "expected"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_said_with_its_file_and_line(
+    tmp_path: Path, name: str, text: str, line: int, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / name, text)
+
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name}, line {line}: ")
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < 500
+
+
+def test_a_csv_without_images_says_which_columns_it_looks_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"list\.csv has no column of images.*image"):
+        read(tmp_path / "list.csv", "sku,price\n1,2\n")
+
+
+def test_a_list_in_another_encoding_says_so(tmp_path: Path) -> None:
+    for name in ("list.txt", "list.csv", "list.jsonl"):
+        with pytest.raises(InputError, match=f"{name} is not UTF-8 text"):
+            read(tmp_path / name, "image\né.jpg\n".encode("latin-1"))
+
+
+@pytest.mark.parametrize("source", ["s3://shop/images", "http://shop/list.csv", "gs://x", "data:,x", "file://host/a"])
+def test_an_input_that_is_no_path_says_what_it_takes(source: str) -> None:
+    with pytest.raises(InputError, match="no local path"):
+        Input(source)
+
+
+@pytest.mark.parametrize("source", ["nowhere", "", "a\0b", "x" * 300], ids=["missing", "empty", "nul", "too long"])
+def test_an_input_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InputError):
+        list(Input(source))
+
+
+def test_a_file_of_another_kind_says_what_lists_end_in(tmp_path: Path) -> None:
+    (tmp_path / "list.xlsx").touch()
+
+    with pytest.raises(InputError, match=r"\.txt, \.csv or \.jsonl"):
+        Input(str(tmp_path / "list.xlsx"))
+
+
+def test_a_file_name_that_is_no_text_is_said(tmp_path: Path) -> None:
+    # Given: a name in an encoding of former times, which Linux allows.
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb"):  # noqa: PTH123 - a name in bytes
+        pass
+
+    with pytest.raises(InputError, match="UTF-8"):
+        list(Input(str(tmp_path)))

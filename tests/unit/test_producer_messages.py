@@ -1,0 +1,100 @@
+"""What may be asked: messages, questions and options take what they say and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from askpix.producer import Options, Question
+from askpix.producer.errors import InputError, MessageError
+from askpix.producer.messages import PartMessage
+
+GOOD: dict[str, Any] = {"v": 1, "job": "/jobs/spring", "part": 3, "round": 0}
+
+
+def test_a_message_comes_back_as_it_was_sent() -> None:
+    message = PartMessage(job="/jobs/spring", part=3)
+
+    assert message.model_dump() == GOOD
+    assert PartMessage.parse(GOOD) == message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        1,
+        [],
+        [GOOD],
+        {},
+        {"job": "/j"},
+        {"part": 0},
+        {**GOOD, "v": 2},
+        {**GOOD, "v": "1"},
+        {**GOOD, "more": 1},
+        {**GOOD, "part": "3"},
+        {**GOOD, "part": 3.0},
+        {**GOOD, "part": True},
+        {**GOOD, "part": -1},
+        {**GOOD, "part": 1_000_000},
+        {**GOOD, "round": 1},
+        {**GOOD, "job": ""},
+        {**GOOD, "job": None},
+        {**GOOD, "job": b"/j"},
+        {**GOOD, "job": "j" * 2_001},
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_is_no_message_is_refused_in_one_line(value: Any) -> None:
+    with pytest.raises(MessageError, match=r"no askpix\.part message of version 1") as caught:
+        PartMessage.parse(value)
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        ["what is it?"],
+        {},
+        {"name": "n"},
+        {"text": None},
+        {"text": "q", "more": 1},
+        {"text": "q", "choices": []},
+        {"text": "q", "choices": ["only"]},
+        {"text": "q", "choices": ["a", "a"]},
+        {"text": "q", "choices": ["a", " "]},
+        {"text": "q", "choices": "ab"},
+        {"text": "q", "choices": [True, False]},
+        {"text": "q", "choices": [str(n) for n in range(1_001)]},
+        {"text": "q" * 2_001},
+        {"text": "q", "name": "n" * 2_001},
+        "q" * 2_001,
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_is_no_question_is_refused_in_one_short_line(value: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        Question.parse(value)
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_question_is_a_text_or_an_object() -> None:
+    assert Question.parse("q") == Question("q") == Question.parse({"text": "q"})
+    assert Question.parse({"text": "q", "name": "n", "choices": ["a", "b"]}) == Question(
+        "q", name="n", choices=("a", "b")
+    )
+
+
+@pytest.mark.parametrize("values", [{"max_new_tokens": 0}, {"max_new_tokens": 513}, {"prompt": "p" * 2_001}, {"x": 1}])
+def test_options_that_are_none_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Options(**values)

@@ -1,0 +1,168 @@
+"""A folder of files that are whole or not there, however many write at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from askpix.producer.errors import StorageError
+from askpix.producer.storage import LocalStorage, local_path, open_storage
+
+THREADS = 16
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    return LocalStorage(tmp_path / "job")
+
+
+def test_what_is_written_can_be_read_in_folders_made_for_it(storage: LocalStorage) -> None:
+    storage.write("a/b/c.txt", b"one")
+    storage.write("a/b/c.txt", b"two")
+
+    assert storage.read("a/b/c.txt") == b"two"
+    assert storage.exists("a/b/c.txt")
+
+
+def test_what_is_not_there_is_a_missing_file(storage: LocalStorage) -> None:
+    with pytest.raises(FileNotFoundError):
+        storage.read("nothing")
+
+    assert not storage.exists("nothing")
+    assert list(storage.names("nowhere")) == []
+
+
+def test_a_reader_sees_a_whole_file_while_others_replace_it(storage: LocalStorage) -> None:
+    # Given: versions that are told apart from any mixture of them.
+    versions = [bytes([number]) * 200_000 for number in range(4)]
+    storage.write("file", versions[0])
+
+    # When
+    with ThreadPoolExecutor(4) as pool:
+        writes = [pool.submit(storage.write, "file", versions[turn % 4]) for turn in range(40)]
+        seen = {storage.read("file") for _ in range(100)}
+        for write in writes:
+            write.result()
+
+    # Then
+    assert seen <= set(versions)
+    assert list(storage.names("")) == ["file"]
+
+
+def test_one_of_many_creators_wins_and_the_others_know(storage: LocalStorage) -> None:
+    together = Barrier(THREADS)
+
+    def create(number: int) -> bool:
+        together.wait()
+        return storage.create("model.json", str(number).encode())
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        created = list(pool.map(create, range(THREADS)))
+
+    assert created.count(True) == 1
+    assert storage.read("model.json") == str(created.index(True)).encode()
+    assert os.listdir(storage.root) == ["model.json"]  # noqa: PTH208 - hidden files too
+
+
+def test_names_are_sorted_and_leave_out_unfinished_files(storage: LocalStorage) -> None:
+    for name in ("b", "a", "c"):
+        storage.write(f"results/{name}", b"")
+    (storage.root / "results" / ".partial-x").touch()
+
+    assert list(storage.names("results")) == ["a", "b", "c"]
+
+
+def test_files_have_the_mode_that_the_users_mask_gives(storage: LocalStorage, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    storage.write("file", b"")
+
+    assert stat.S_IMODE((storage.root / "file").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_a_write_that_fails_leaves_nothing(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: a disk that is found full when the data is to reach it.
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(StorageError, match=r"file cannot be written: the disk is full; make room"):
+        storage.write("file", b"data")
+
+    assert os.listdir(storage.root) == []  # noqa: PTH208 - hidden files too
+
+
+@pytest.mark.parametrize("action", ["write", "create"])
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, action: str) -> None:
+    (tmp_path / "file").touch()
+
+    for root in (tmp_path / "file" / "job", Path("/proc/job"), tmp_path / ("x" * 300)):
+        with pytest.raises(StorageError, match="cannot be written"):
+            getattr(LocalStorage(root), action)("job.json", b"{}")
+
+
+def test_a_file_that_cannot_be_read_is_said(storage: LocalStorage) -> None:
+    (storage.root / "job.json").mkdir(parents=True)
+
+    with pytest.raises(StorageError, match=r"job\.json cannot be read: is a directory"):
+        storage.read("job.json")
+
+
+def test_a_folder_that_is_a_file_is_said(storage: LocalStorage) -> None:
+    storage.write("results", b"")
+
+    with pytest.raises(StorageError, match="results"):
+        list(storage.names("results"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("a/b", "a/b"),
+        ("file:///a%20b", "/a b"),
+        ("file://localhost/a", "/a"),
+        ("photo:1.jpg", "photo:1.jpg"),
+        ("C:/x", "C:/x"),
+        ("s3://a/b", None),
+        ("http://a", None),
+        ("data:,x", None),
+        ("file://host/a", None),
+    ],
+)
+def test_a_local_path_is_told_from_other_uris(uri: str, path: str | None) -> None:
+    assert local_path(uri) == (None if path is None else Path(path))
+
+
+def test_the_uri_of_a_storage_opens_the_same_storage_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage("my job %41")
+    storage.write("file", b"data")
+
+    monkeypatch.chdir("/")
+
+    assert open_storage(storage.uri).read("file") == b"data"
+    assert (tmp_path / "my job %41" / "file").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("uri", ["", "s3://shop/job", "http://shop", "a\0b", "x" * 300])
+def test_a_place_for_no_job_is_refused(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(StorageError):
+        open_storage(uri).write("job.json", b"")
+
+
+def test_a_file_is_no_place_for_a_job(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StorageError, match="is a file"):
+        open_storage(str(tmp_path / "file"))
