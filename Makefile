@@ -36,6 +36,6 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
-# Debian keeps ensurepip in a package of its own (python3-venv); virtualenv from a wheel does without.
+# Debian keeps what this needs in a package of its own.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: try 'apt-get install python3-venv'" >&2; exit 1; }

@@ -7,7 +7,7 @@ import random
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -164,7 +164,7 @@ def test_an_unusual_image_is_seen_as_a_person_sees_it(name: str) -> None:
     assert difference.max() <= tolerance, decoded.pixels[0]
 
 
-TURNS = {
+TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda stored: stored,
     2: np.fliplr,
     3: lambda stored: np.rot90(stored, 2),

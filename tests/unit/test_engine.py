@@ -35,7 +35,7 @@ def _picture(number: int = 0) -> Image.Image:
 
 def _mixed(engine: BlipEngine, number: int = 32) -> list[Request]:
     """Returns captions, prompted captions, questions and choices on fresh handles; some share an image."""
-    requests = []
+    requests: list[Request] = []
     for index in range(number):
         image = handle(engine, _picture(index)) if index % 4 < 2 else requests[-1].images[0]
         _, _, asked = picture(8181, index)

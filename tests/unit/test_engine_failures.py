@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ _WORDS = ("it " * 200).split()
     ],
 )
 def test_a_text_that_cannot_be_answered_fails_at_once(
-    engine: BlipEngine, question: Question | str | None, options: dict[str, str | int], code: str
+    engine: BlipEngine, question: Question | str | None, options: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(RequestError) as raised:
         engine.submit(request(handle(engine, _picture()), question, **options))
@@ -93,7 +94,7 @@ def test_a_text_that_cannot_be_answered_fails_at_once(
     ],
 )
 def test_a_text_as_long_as_the_model_takes_is_answered(
-    engine: BlipEngine, question: Question | str | None, options: dict[str, str | int]
+    engine: BlipEngine, question: Question | str | None, options: dict[str, Any]
 ) -> None:
     (answer,) = ask(engine, [request(handle(engine, _picture()), question, **options)])
     assert answer.text

@@ -68,7 +68,8 @@ class _Decoding:
 
 def _expected(model: Any, ids: list[int], states: Tensor) -> Tensor:
     """Returns log-probabilities [N, V] after each token of a text, the whole of it at once, by transformers."""
-    return model.text_decoder(torch.tensor([ids]), encoder_hidden_states=states).logits[0].log_softmax(-1)
+    logits: Tensor = model.text_decoder(torch.tensor([ids]), encoder_hidden_states=states).logits
+    return logits[0].log_softmax(-1)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -76,7 +77,7 @@ def test_the_vision_encoder_takes_bytes_and_gives_transformers_states(recipe: Re
     # given
     model, side = random_model(recipe), recipe.vision["image_size"]
     images = np.random.default_rng(1).integers(0, 256, (3, side, side, 3), np.uint8)
-    normalised = (images.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    normalised = (images.astype(np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
 
     # when
     states = VisionEncoder(model.vision_model, MEAN, STD)(torch.from_numpy(images))

@@ -26,8 +26,14 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves the exit code to `main`; rich would exit with 1, which says that some items failed."""
+        raise BrokenPipeError
+
+
 def _console(*, error: bool) -> Console:
     stream = sys.stderr if error else sys.stdout
     width = None if stream is not None and stream.isatty() else _PIPE_WIDTH
     # Neither markup nor emoji codes: what is printed comes from lists of strangers.
-    return Console(stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return _Console(stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)

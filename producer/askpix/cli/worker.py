@@ -41,7 +41,7 @@ _LAST_RESORT_SECONDS = 8.0
 )
 @access_options
 @click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
-@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+@click.option("--with-parent", "parent_folder", type=click.Path(path_type=Path), hidden=True)
 def command(
     model: Path,
     device: str,
@@ -50,7 +50,7 @@ def command(
     files_roots: tuple[str, ...],
     networks: tuple[str, ...],
     broker: str | None,
-    until_stdin_closes: bool,
+    parent_folder: Path | None,
 ) -> int:
     """Serve a model on one device.
 
@@ -63,8 +63,8 @@ def command(
     access = Access.of(storage_roots=storage_roots, files_roots=files_roots, networks=networks or settings.allow_net)
     cache = Path(settings.model_cache) if settings.model_cache else None
     counters = redis_client(settings.broker_url)
-    if until_stdin_closes:
-        _stop_with_parent(counters)
+    if parent_folder is not None:
+        _stop_with_parent(counters, parent_folder)
     engine = BlipEngine(model, device, Precision(precision), cache)
     try:
         with PartRunner(engine, access, counters, threads=settings.load_threads, contact=settings.contact) as runner:
@@ -78,17 +78,19 @@ def command(
         engine.close()
 
 
-def _stop_with_parent(counters: redis.Redis) -> None:
-    """Ends this process, and the embedded broker, when the process that started both is gone."""
+def _stop_with_parent(counters: redis.Redis, folder: Path) -> None:
+    """Ends this process, the embedded broker and their folder when the process that started them is gone.
+
+    It holds the other end of our standard input, which its end closes, however it ends.
+    """
 
     def watch() -> None:
         # Not sys.stdin: its lock, held for ever by this thread, would be a fatal error at exit.
         while os.read(0, 1):
             pass
         with suppress(redis.RedisError, OSError):
-            folder = Path(str(counters.connection_pool.connection_kwargs["path"])).parent
             counters.shutdown(nosave=True)
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()

@@ -19,7 +19,14 @@ from askpix.producer.broker import Broker, short
 from askpix.producer.errors import BrokerError, InputError, JobError
 from askpix.producer.inputs import resolve
 from askpix.producer.items import MODEL_NAME, Item, Options, Question
-from askpix.producer.job import PART_SIZE, JobFolder, JobSpec, item_fingerprint_line, job_fingerprint_header
+from askpix.producer.job import (
+    MAX_PART_SIZE,
+    PART_SIZE,
+    JobFolder,
+    JobSpec,
+    item_fingerprint_line,
+    job_fingerprint_header,
+)
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.rows import Row, Status
@@ -198,23 +205,25 @@ def write_job(
     """
     if not MODEL_NAME.fullmatch(model):
         raise JobError(f"{model!r} is no model name: use letters, digits, '.', '_' and '-'")
+    if not 1 <= part_size <= MAX_PART_SIZE:
+        raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {part_size}")
     existing = folder.spec()
     if existing is None and folder.parts_done():
         raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
-    count = parts = 0
+    job_id, count, parts = uuid.uuid4().hex, 0, 0
     completed = _completed(items, root)
     while batch := list(islice(completed, part_size)):
         for item in batch:
             digest.update(item_fingerprint_line(item))
         if existing is None:
-            folder.write_input(parts, batch)
+            folder.write_input(parts, batch, job_id)
         count, parts = count + len(batch), parts + 1
     if count == 0:
         raise InputError("there are no images in the input")
     if existing is None:
         existing = JobSpec(
-            id=uuid.uuid4().hex,
+            id=job_id,
             model=model,
             questions=questions,
             options=options,

@@ -35,8 +35,11 @@ from askpix.producer.storage import Storage
 PART_SIZE = 256
 """Items in a part, unless a job says otherwise."""
 
+MAX_PART_SIZE = 100_000
+
 _Parsed = TypeVar("_Parsed")
 
+_JOB_KEY = b"askpix_job"
 _PART = re.compile(r"part-(\d{6})\.parquet")
 
 
@@ -55,7 +58,7 @@ class JobSpec(BaseModel):
     options: Options
     items: Annotated[int, Field(ge=1)]
     parts: Annotated[int, Field(ge=1, le=1_000_000)]
-    part_size: Annotated[int, Field(ge=1, le=100_000)]
+    part_size: Annotated[int, Field(ge=1, le=MAX_PART_SIZE)]
     fingerprint: str
     """Of the input, the questions, the options and the model's name: the same job has the same one."""
 
@@ -93,7 +96,13 @@ class JobFolder:
             raise JobError(f"{self.uri}/job.json is not a job of this askpix version: {first_problem(error)}") from None
 
     def write_spec(self, spec: JobSpec) -> None:
-        self.storage.write("job.json", spec.model_dump_json(indent=2).encode() + b"\n")
+        """Completes a submission.
+
+        Raises:
+            JobError: another submission into the same folder was completed first.
+        """
+        if not self.storage.create("job.json", spec.model_dump_json(indent=2).encode() + b"\n"):
+            raise JobError(f"{self.uri} was given another job at the same time: choose another folder")
 
     def pin_model(self, model: PinnedModel) -> PinnedModel:
         """Returns the model that the job is pinned to: the one given, unless another worker came first."""
@@ -104,12 +113,23 @@ class JobFolder:
         except (ValidationError, FileNotFoundError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
-    def write_input(self, part: int, items: Iterable[Item]) -> None:
-        self._write(f"input/part-{part:06d}.parquet", INPUT_SCHEMA, map(item_to_record, items))
+    def write_input(self, part: int, items: Iterable[Item], job_id: str = "") -> None:
+        """Writes the items of a part; the file says which job it is of."""
+        schema = INPUT_SCHEMA.with_metadata({_JOB_KEY: job_id.encode()})
+        self._write(f"input/part-{part:06d}.parquet", schema, map(item_to_record, items))
 
-    def read_input(self, part: int) -> list[Item]:
-        """Returns the items of a part, in order."""
-        return self._parsed(f"input/part-{part:06d}.parquet", item_from_record)
+    def read_input(self, part: int, job_id: str | None = None) -> list[Item]:
+        """Returns the items of a part, in order.
+
+        Raises:
+            JobError: the file is missing, damaged, or of another job than `job_id`.
+        """
+        name = f"input/part-{part:06d}.parquet"
+        if job_id is not None and (self._open(name).schema_arrow.metadata or {}).get(_JOB_KEY) != job_id.encode():
+            raise JobError(
+                f"{self.uri}/{name} is of another job, submitted at the same time: submit again into a new folder"
+            )
+        return self._parsed(name, item_from_record)
 
     def write_result(self, part: int, rows: Iterable[Row]) -> None:
         self._write(f"results/part-{part:06d}.parquet", RESULT_SCHEMA, map(row_to_record, rows))
@@ -132,13 +152,21 @@ class JobFolder:
         self.storage.write(name, buffer.getvalue())
 
     def _read(self, name: str) -> list[dict[str, Any]]:
+        file = self._open(name)
         try:
-            records: list[dict[str, Any]] = pq.read_table(pa.BufferReader(self.storage.read(name))).to_pylist()
+            # Without Arrow's threads: they can abort a short-lived process at its exit (10 of 240 exports did).
+            records: list[dict[str, Any]] = file.read(use_threads=False).to_pylist()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+        return records
+
+    def _open(self, name: str) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(pa.BufferReader(self.storage.read(name)), pre_buffer=False)
         except FileNotFoundError:
             raise JobError(f"{self.uri}/{name} is missing: submit the job again into a new folder") from None
         except (pa.ArrowException, OSError, ValueError) as error:
             raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
-        return records
 
     def _parsed(self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed]) -> list[_Parsed]:
         try:

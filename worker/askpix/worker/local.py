@@ -98,7 +98,7 @@ class WorkerProcess:
         self._file: IO[bytes] = log.open("ab")
         self._process = subprocess.Popen(
             # -P: modules of the user's current folder must not stand in for installed ones.
-            [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", "--until-stdin-closes", *arguments],
+            [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", "--with-parent", str(log.parent), *arguments],
             # The end of our life closes the pipe, however we end; the worker then stops too.
             stdin=subprocess.PIPE,
             stdout=self._file,

@@ -110,7 +110,7 @@ class PartRunner:
                     f"{folder.uri} was begun with other weights of {info.model}: use the same model folder, "
                     "or a new job folder"
                 )
-            rows = self._rows(part, folder.read_input(part), spec, progress)
+            rows = self._rows(part, folder.read_input(part, spec.id), spec, progress)
             folder.write_result(part, rows)
         failed = sum(row.status is Status.ERROR for row in rows)
         with _counting():

@@ -130,16 +130,27 @@ def _load(source: str) -> _Checkpoint:
         named = (config.architectures or ["none"])[0]
         if config.model_type != "blip" or named not in _CLASSES:
             raise ModelError(f"{source} is a model of class {named}; askpix converts {' and '.join(_CLASSES)}")
-        model = getattr(transformers, named).from_pretrained(source, dtype=torch.float32, weights_only=True, **safe)
+        model, loading = getattr(transformers, named).from_pretrained(
+            source, dtype=torch.float32, weights_only=True, output_loading_info=True, **safe
+        )
+        _check_complete(source, loading)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **safe)
         processor = _processor_config(source, safe)
     except ModelError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except Exception as error:  # a damaged checkpoint makes its readers raise whatever it leads them to
         reason = " ".join(str(error).split())[:300]
         kind = "checkpoint folder" if local else "checkpoint folder, nor a model that can be had from the hub"
         raise ModelError(f"{source} is no {kind} that transformers can load: {reason}") from error
     return _Checkpoint(model=model.eval(), tokenizer=tokenizer, processor=processor, abilities=_CLASSES[named])
+
+
+def _check_complete(source: str, loading: dict[str, Any]) -> None:
+    """transformers fills weights that a checkpoint lacks with random numbers, and only warns."""
+    lacking = [str(key) for key in (*loading["missing_keys"], *loading["mismatched_keys"])]
+    lacking = [key for key in lacking if not key.endswith("position_ids")]
+    if lacking:
+        raise ModelError(f"{source} lacks {len(lacking)} weights of its model or has them in other sizes: {lacking[0]}")
 
 
 def _processor_config(source: str, safe: dict[str, Any]) -> dict[str, Any]:
