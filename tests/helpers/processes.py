@@ -155,6 +155,8 @@ class Launcher:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
+            # Whoever runs the tests under nohup has a hang-up ignored, which children inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         running = Running(process, mark, self.tmp)
         self.started.append(running)

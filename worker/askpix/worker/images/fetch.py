@@ -187,13 +187,16 @@ def _data(reference: str) -> bytes:
     head, comma, body = reference.partition(",")
     if not comma:
         raise ImageError("bad_reference", "the data URI holds no data")
-    if len(body) > MAX_BYTES * 3:
+    if len(body) > MAX_BYTES * 4:  # more than any way of writing so many bytes takes
         raise _too_many_bytes()
     try:
         data = unquote_to_bytes(body)
-        return b64decode(data, validate=True) if head.lower().endswith(";base64") else data
+        data = b64decode(data, validate=True) if head.lower().endswith(";base64") else data
     except (binascii.Error, ValueError):
         raise ImageError("bad_reference", "the data URI is not valid base64") from None
+    if len(data) > MAX_BYTES:
+        raise _too_many_bytes()
+    return data
 
 
 def _too_many_bytes() -> ImageError:
