@@ -18,7 +18,7 @@ from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.local import demo_model
 from askpix.worker.models.convert import convert
-from askpix.worker.models.manifest import MANIFEST, fingerprint_files, load_manifest
+from askpix.worker.models.manifest import MANIFEST, Manifest, file_entries, fingerprint_of, load_manifest
 
 # OpenVINO's converter traces with what torch wants to replace.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -179,9 +179,10 @@ def _resealed(damage: Damage) -> Damage:
     def damaged(folder: Path) -> None:
         damage(folder)
         names = [path.name for path in folder.iterdir() if path.name != MANIFEST]
-        files, fingerprint = fingerprint_files(folder, names)
-        entries = {name: entry.model_dump() for name, entry in files.items()}
-        _edit_json(MANIFEST, files=entries, fingerprint=fingerprint)(folder)
+        files = {name: entry.model_dump() for name, entry in file_entries(folder, names).items()}
+        _edit_json(MANIFEST, files=files)(folder)
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        _edit_json(MANIFEST, fingerprint=fingerprint_of(manifest))(folder)
 
     return damaged
 

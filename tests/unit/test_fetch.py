@@ -205,7 +205,7 @@ def test_a_body_of_too_many_bytes_is_refused(fetcher: Fetcher, server: Server, p
 
 
 class Endless:
-    """A server that sends a head, then the same bytes again and again until the other side has enough."""
+    """A server that sends a head, then the same bytes again and again until the other side has enough, or for 10 s."""
 
     def __init__(self, head: bytes, again: bytes, every: float = 0) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -221,7 +221,8 @@ class Endless:
             try:
                 connection.recv(10_000)
                 connection.sendall(head)
-                while not self._stopped.wait(every):
+                ends = time.monotonic() + 10
+                while not self._stopped.wait(every) and time.monotonic() < ends:
                     connection.sendall(again)
             except OSError:
                 self.let_go.set()

@@ -20,6 +20,7 @@ import torch
 import transformers
 
 from askpix.producer.errors import ModelError
+from askpix.producer.items import MODEL_NAME
 from askpix.worker.engine.base import Ability, Resample
 from askpix.worker.models import graphs
 from askpix.worker.models.manifest import (
@@ -28,13 +29,15 @@ from askpix.worker.models.manifest import (
     Manifest,
     Sizes,
     SpecialTokens,
-    fingerprint_files,
+    file_entries,
+    fingerprint_of,
 )
 
 WeightFormat = Literal["f32", "f16"]
 
 # In the order of Pillow's numbers, which checkpoints use.
 _RESAMPLE: tuple[Resample, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+_LEAST_VOCABULARY = 16
 _CLASSES = {
     "BlipForQuestionAnswering": (Ability.CAPTION, Ability.ANSWER, Ability.CHOICES),
     "BlipForConditionalGeneration": (Ability.CAPTION,),
@@ -64,6 +67,8 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ModelError(f"{output} is not empty: choose another folder for the converted model")
+    if name is not None and not MODEL_NAME.fullmatch(name):
+        raise ModelError(f"{name!r} is no model name: use letters, digits, '.', '_' and '-'")
     checkpoint = _load(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
     decoder = graphs.TextDecoder(model.text_decoder)
@@ -93,7 +98,7 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
         }
         _save(decoder, inputs, ["token", "log_probability", "entry"], folder / "text_decoder", weights)
         checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-        files, fingerprint = fingerprint_files(folder, [path.name for path in folder.iterdir()])
+        files = file_entries(folder, [path.name for path in folder.iterdir()])
         manifest = Manifest(
             kind="blip",
             name=name or _name(source),
@@ -113,8 +118,9 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
             ),
             versions={package: version(package) for package in ("openvino", "torch", "transformers")},
             files=files,
-            fingerprint=fingerprint,
+            fingerprint="",
         )
+        manifest = manifest.model_copy(update={"fingerprint": fingerprint_of(manifest)})
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest
 
@@ -136,6 +142,9 @@ def _load(source: str) -> _Checkpoint:
         _check_complete(source, loading)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **safe)
         processor = _processor_config(source, safe)
+        # Without its files, transformers makes a tokenizer of special tokens alone.
+        if tokenizer.sep_token_id != model.config.text_config.sep_token_id or len(tokenizer) < _LEAST_VOCABULARY:
+            raise ModelError(f"{source} has no tokenizer of its own model: tokenizer.json or vocab.txt is missing")
     except ModelError:
         raise
     except Exception as error:  # a damaged checkpoint makes its readers raise whatever it leads them to
@@ -162,6 +171,14 @@ def _processor_config(source: str, safe: dict[str, Any]) -> dict[str, Any]:
 
 def _image_input(checkpoint: _Checkpoint) -> ImageInput:
     """The size is the model's own: its position embeddings fit no other."""
+    try:
+        return _read_image_input(checkpoint)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the checkpoint's preprocessor_config.json cannot be used: {reason}") from None
+
+
+def _read_image_input(checkpoint: _Checkpoint) -> ImageInput:
     processor, size = checkpoint.processor, checkpoint.model.config.vision_config.image_size
     height, width = (size, size) if isinstance(size, int) else size
     given = processor.get("size")
@@ -206,8 +223,11 @@ def _example(kind: str, shape: list[int]) -> torch.Tensor:
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
     """Yields a folder beside `output` that becomes it at the end, or is removed when something fails."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+    except OSError as error:
+        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from None
     try:
         yield folder
         folder.chmod(0o755)

@@ -93,13 +93,19 @@ class Manifest(_Part):
 
     files: dict[str, FileEntry]
     fingerprint: str
-    """SHA-256 over the names and digests of the files."""
+    """SHA-256 over the digests of the files and what is said of the graphs."""
 
 
-def fingerprint_files(folder: Path, names: list[str]) -> tuple[dict[str, FileEntry], str]:
-    """Returns the entries of a folder's files, and the fingerprint over all of them."""
-    entries = {name: _entry(folder / name) for name in sorted(names)}
-    return entries, _fingerprint(entries)
+def file_entries(folder: Path, names: list[str]) -> dict[str, FileEntry]:
+    """Returns the entries of a folder's files."""
+    return {name: _entry(folder / name) for name in sorted(names)}
+
+
+def fingerprint_of(manifest: Manifest) -> str:
+    """Returns the SHA-256 over the digests of the files and over what the manifest says of the graphs."""
+    files = {name: entry.sha256 for name, entry in manifest.files.items()}
+    said = manifest.model_dump(include={"image", "tokens", "sizes"})
+    return hashlib.sha256(json.dumps({"files": files, **said}, sort_keys=True).encode()).hexdigest()
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -129,7 +135,7 @@ def load_manifest(folder: Path) -> Manifest:
             raise ModelError(f"{folder} is damaged, {name} is missing: {again}")
         if _entry(path) != entry:
             raise ModelError(f"{folder} is damaged, {name} is not what was converted: {again}")
-    if _fingerprint(manifest.files) != manifest.fingerprint:
+    if fingerprint_of(manifest) != manifest.fingerprint:
         raise ModelError(f"{folder} is damaged, its manifest was changed: {again}")
     return manifest
 
@@ -137,8 +143,3 @@ def load_manifest(folder: Path) -> Manifest:
 def _entry(path: Path) -> FileEntry:
     with path.open("rb") as file:
         return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _fingerprint(entries: dict[str, FileEntry]) -> str:
-    lines = json.dumps({name: entry.sha256 for name, entry in entries.items()}, sort_keys=True)
-    return hashlib.sha256(lines.encode()).hexdigest()
