@@ -146,7 +146,7 @@ def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
             assert encoded.states is not None
             encoded.states = encoded.states[:, :-1]
         else:
-            patch.setattr(getattr(fragile, stage), "_request", fragile._text_encoder)
+            patch.setattr(getattr(fragile, stage), "_request", fragile._questions._request)
 
         # when
         failing = fragile.submit(request(encoded, question))
@@ -163,8 +163,8 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
     # given infer requests of another graph
     images = [handle(fragile, _picture(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in list(fragile._idle):
-            patch.setattr(vision, "_request", fragile._text_encoder)
+        for vision in list(fragile._vision._idle):
+            patch.setattr(vision, "_request", fragile._questions._request)
 
         # when
         tickets = [fragile.submit(request(image, asked)) for image in images for asked in (None, "what is it?")]

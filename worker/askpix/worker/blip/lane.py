@@ -8,8 +8,8 @@ gets does not depend on the others: each has its own past, position and attended
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
+from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import Floats
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
+
+_log = logging.getLogger(__name__)
 
 _ROUND = 16
 """Buffers grow by this many states or positions, so that few shapes are ever compiled."""
@@ -58,18 +61,36 @@ class Sequence:
 
 
 class DecoderLane:
-    """Runs a decoder's steps over up to `slots` sequences."""
+    """Runs a decoder's steps over up to `slots` sequences, and up to `urgent_slots` urgent ones beside them.
+
+    Args:
+        compiled: the decoder.
+        sizes: of its tensors.
+        width: of the states that its texts attend to.
+        slots: sequences in work.
+        urgent_slots: how many more there may be for an urgent one to be let in.
+        start: id of the token that a text begins with.
+        end: id of the token that a text ends with.
+    """
 
     def __init__(
-        self, compiled: ov.CompiledModel, sizes: Sizes, *, width: int, slots: int, start: int, end: int
+        self,
+        compiled: ov.CompiledModel,
+        sizes: Sizes,
+        *,
+        width: int,
+        slots: int,
+        urgent_slots: int,
+        start: int,
+        end: int,
     ) -> None:
         self._request = compiled.create_infer_request()
         self._sizes = sizes
         self._width = width
-        self._slots = slots
+        self._slots, self._urgent_slots = slots, urgent_slots
         self._start, self._end = start, end
         self._active: list[Sequence] = []
-        self.waiting: deque[Sequence] = deque()
+        self.waiting: Waiting[Sequence] = Waiting()
         self.steps = 0
         self.rows = 0
         """Sum over all steps of the rows in work."""
@@ -119,26 +140,33 @@ class DecoderLane:
         return self._request.get_tensor("token").data.copy(), self._request.get_tensor("log_probability").data.copy()
 
     def _admit(self) -> None:
-        while self.waiting and len(self._active) < self._slots:
-            sequence = self.waiting.popleft()
+        while self.waiting and len(self._active) < self._open_slots():
+            sequence = self.waiting.take()
             if reason := sequence.abandoned():
                 sequence.failed(reason)
                 continue
             try:
-                self._fit(sequence)
-            except MemoryError as error:
+                self._let_in(sequence)
+            except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
+                _log.exception("a row could not be let in")
                 sequence.failed(error)
-                continue
-            index = len(self._active)
-            length = len(sequence.states)
-            self._states[index, :length] = sequence.states
-            self._states[index, length:] = 0
-            # A masked place counts nothing only if it is a number: what an overflow left would spoil the row.
-            self._cache[index] = 0
-            self._mask[index, :length] = 1
-            self._mask[index, length:] = 0
-            sequence.last = self._start
-            self._active.append(sequence)
+
+    def _open_slots(self) -> int:
+        return self._slots + (self._urgent_slots if self.waiting.urgent else 0)
+
+    def _let_in(self, sequence: Sequence) -> None:
+        """Gives a sequence the next place; where that fails, the lane is as it was."""
+        self._fit(sequence)
+        index = len(self._active)
+        length = len(sequence.states)
+        self._states[index, :length] = sequence.states
+        self._states[index, length:] = 0
+        # A masked place counts nothing only if it is a number: what an overflow left would spoil the row.
+        self._cache[index] = 0
+        self._mask[index, :length] = 1
+        self._mask[index, length:] = 0
+        sequence.last = self._start
+        self._active.append(sequence)
 
     def _release(self) -> None:
         """Takes ended sequences out, moving the last ones into their places."""
@@ -190,10 +218,14 @@ class DecoderLane:
 
     def _allocate(self, states: int, places: int) -> None:
         sizes = self._sizes
-        shape = (self._slots, 2 * sizes.layers, sizes.heads, places, sizes.hidden // sizes.heads)
-        self._cache: Floats = np.zeros(shape, np.float32)
-        self._states: Floats = np.zeros((self._slots, states, self._width), np.float32)
-        self._mask: Floats = np.zeros((self._slots, states), np.float32)
+        rows = self._slots + self._urgent_slots
+        cache = np.zeros((rows, 2 * sizes.layers, sizes.heads, places, sizes.hidden // sizes.heads), np.float32)
+        attended = np.zeros((rows, states, self._width), np.float32)
+        mask = np.zeros((rows, states), np.float32)
+        # All or none: where memory is short, the rows in work go on in the buffers that they have.
+        self._cache: Floats = cache
+        self._states: Floats = attended
+        self._mask: Floats = mask
 
 
 def _spoiled(sequence: Sequence) -> RequestError | None:

@@ -17,6 +17,7 @@ class RequestReader:
         self._name = manifest.name
         self._abilities = manifest.abilities
         self._longest = manifest.sizes.max_positions
+        self._max_new_tokens = manifest.generation.max_new_tokens
         self._tokenizer = tokenizer
 
     def read(self, request: Request, owner: object) -> Job:
@@ -31,10 +32,12 @@ class RequestReader:
         image = request.images[0]
         if not isinstance(image, BlipImage) or image.owner is not owner:
             raise ValueError("the image handle is of another engine")
+        asked = request.options.max_new_tokens
         job = Job(
             image=image,
             question=request.question,
-            max_new_tokens=request.options.max_new_tokens,
+            max_new_tokens=self._max_new_tokens if asked is None else asked,
+            urgent=request.urgent,
             ticket=Ticket(request.deadline),
         )
         if request.question is None:

@@ -57,6 +57,11 @@ class Request:
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
 
+    urgent: bool = False
+    """Whether somebody waits for this one answer. It overtakes those that are not urgent wherever requests
+    wait, and shares batches with them; urgent ones keep their order. The answer is the same either way.
+    Others get no further while urgent ones keep coming, so whoever submits these must bound them."""
+
 
 class Ticket:
     """A claim on an answer."""
@@ -134,7 +139,7 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, request: Request) -> Ticket:
-        """Takes a request, or waits while too many are under way.
+        """Takes a request, or waits while too many are under way; an urgent one never waits.
 
         Raises:
             RequestError: the request cannot be answered by this engine, whatever the image shows.

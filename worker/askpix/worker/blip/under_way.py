@@ -1,0 +1,63 @@
+"""The requests that an engine has taken and not answered yet, and the room for them."""
+
+from __future__ import annotations
+
+import threading
+
+from askpix.producer.rows import Answer
+from askpix.worker.blip.failures import request_error
+from askpix.worker.blip.work import Job
+
+
+class UnderWay:
+    """Knows each request until its ticket is told, in whichever stage that is.
+
+    `wait_for_room` and `give_up_room` may be called from any thread; the rest is the engine's thread's.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._room = threading.Semaphore(capacity)
+        self._jobs: set[Job] = set()
+        self.answers = 0
+        """Requests that were answered."""
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
+
+    def wait_for_room(self, job: Job) -> None:
+        """Waits until fewer than `capacity` requests are under way. Urgent ones neither wait nor count."""
+        if not job.urgent:
+            self._room.acquire()
+
+    def give_up_room(self, job: Job) -> None:
+        if not job.urgent:
+            self._room.release()
+
+    def add(self, job: Job) -> None:
+        self._jobs.add(job)
+
+    def abandoned(self, job: Job) -> bool:
+        """Returns whether nobody waits for a request any more; its ticket is told."""
+        if reason := job.ticket.abandoned():
+            self.fail(job, reason)
+            return True
+        return False
+
+    def finish(self, job: Job, answer: Answer) -> None:
+        self.answers += 1
+        job.ticket.resolve(answer)
+        self._leave(job)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        job.ticket.fail(request_error(error))
+        self._leave(job)
+
+    def fail_all(self, error: BaseException) -> None:
+        for job in list(self._jobs):
+            self.fail(job, error)
+
+    def _leave(self, job: Job) -> None:
+        # A request of many choices can end more than once.
+        if job in self._jobs:
+            self._jobs.remove(job)
+            self.give_up_room(job)

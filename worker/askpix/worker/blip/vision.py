@@ -1,0 +1,152 @@
+"""The vision encoder: images wait, are encoded a few at a time, and send their requests on."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from askpix.worker.blip.under_way import UnderWay
+from askpix.worker.blip.waiting import Waiting
+from askpix.worker.blip.work import BlipImage, Floats, Job
+from askpix.worker.engine.base import Pixels
+
+_log = logging.getLogger(__name__)
+
+VISION_BATCH = 4
+"""Images that are encoded together: on a CPU, more gain nothing (measured at the base size)."""
+
+VISION_REQUESTS = 2
+"""Vision batches under way: one computes while the next is ready to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A vision request that has ended, well or not."""
+
+    request: VisionRequest
+    images: list[BlipImage]
+
+
+class VisionRequest:
+    """One async infer request of the vision encoder, which reports to the inbox when it ends."""
+
+    def __init__(self, compiled: ov.CompiledModel, inbox: queue.SimpleQueue[Any]) -> None:
+        self._request = compiled.create_infer_request()
+        self._inbox = inbox
+        self._images: list[BlipImage] = []
+        self._pixels: Pixels | None = None
+        self._request.set_callback(lambda _: self._inbox.put(Encoded(self, self._images)), None)
+
+    def begin(self, images: list[BlipImage]) -> None:
+        self._images = images
+        # Kept until the end: the request reads this memory.
+        self._pixels = np.stack([image.pixels for image in images if image.pixels is not None])
+        self._request.set_tensor("image", ov.Tensor(self._pixels, shared_memory=True))
+        self._request.start_async()
+
+    def states(self) -> Floats:
+        """Returns float32 [images, S, E], valid until the next `begin`; raises RuntimeError if the device failed."""
+        self._request.wait()
+        states: Floats = self._request.get_tensor("states").data
+        return states
+
+
+class VisionStage:
+    """Encodes the images of requests, each once.
+
+    Args:
+        compiled: the vision encoder.
+        inbox: where an infer request puts `Encoded` when it ends, for the engine to give it to `end`.
+        under_way: is told of requests that end here.
+        seen: takes each request whose image is encoded.
+    """
+
+    def __init__(
+        self,
+        compiled: ov.CompiledModel,
+        inbox: queue.SimpleQueue[Any],
+        under_way: UnderWay,
+        seen: Callable[[Job], None],
+    ) -> None:
+        self._idle = [VisionRequest(compiled, inbox) for _ in range(VISION_REQUESTS)]
+        self._images: Waiting[BlipImage] = Waiting()
+        self._under_way = under_way
+        self._seen = seen
+        self.batches = 0
+        self.images = 0
+        """Images that were encoded."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `begin` has something to do."""
+        return bool(self._images and self._idle)
+
+    def take(self, job: Job) -> None:
+        """Sends a request on, at once or when its image is encoded."""
+        image = job.image
+        if image.states is not None:
+            self._seen(job)
+        elif image.waiting is None:
+            image.waiting = [job]
+            self._images.put(image, urgent=job.urgent)
+        else:
+            image.waiting.append(job)
+            if job.urgent:
+                self._images.move_up(image)
+
+    def begin(self) -> None:
+        """Gives waiting images to the infer requests that are idle."""
+        while self.ready:
+            batch: list[BlipImage] = []
+            while self._images and len(batch) < VISION_BATCH:
+                image = self._images.take()
+                image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
+                if image.waiting:
+                    batch.append(image)
+                else:
+                    image.waiting = None
+            if batch:
+                self._begin(self._idle.pop(), batch)
+
+    def _begin(self, request: VisionRequest, batch: list[BlipImage]) -> None:
+        try:
+            request.begin(batch)
+        except Exception as error:  # noqa: BLE001
+            _log.exception("images could not be given to the device")
+            self._idle.append(request)
+            self._fail(_released(batch), error)
+
+    def end(self, encoded: Encoded) -> None:
+        """Keeps a batch's encodings and sends its requests on; if the device failed, they fail."""
+        self._idle.append(encoded.request)
+        waiting = _released(encoded.images)
+        try:
+            states = encoded.request.states()
+        except RuntimeError as error:
+            _log.exception("images could not be encoded")
+            self._fail(waiting, error)
+            return
+        self.batches += 1
+        self.images += len(encoded.images)
+        for image, own in zip(encoded.images, states, strict=True):
+            image.states, image.pixels = own.copy(), None
+        for job in waiting:
+            self._seen(job)
+
+    def _fail(self, jobs: list[Job], error: BaseException) -> None:
+        for job in jobs:
+            self._under_way.fail(job, error)
+
+
+def _released(images: list[BlipImage]) -> list[Job]:
+    """Returns the requests that wait for these images, which from now on nobody waits for."""
+    jobs = [job for image in images for job in image.waiting or ()]
+    for image in images:
+        image.waiting = None
+    return jobs
