@@ -15,7 +15,10 @@ MAX_TEXT = 2_000
 """Characters that a question, a choice or a prompt may have."""
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What a model may be called: its name is part of queue names."""
+"""What a model may be called: its name is part of queue names. `check_model_name` says more."""
+
+_QUEUE_ENDINGS = frozenset({"ask", "cpu", "gpu", "npu", "auto"})
+"""A queue is called `<model>`, `<model>.cpu`, `<model>.ask` and so on."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 
@@ -85,11 +88,46 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 20
-    """The longest an answer may be, in tokens, beside the prompt."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=512)] | None = None
+    """The longest an answer may be, in tokens, beside the prompt. None: as the model folder says."""
 
     prompt: _Text | None = None
     """A text that captions begin with and carry on from. Questions do without."""
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Options:
+        """Returns the options that a mapping of names to values holds; those that it lacks keep their defaults.
+
+        Raises:
+            InputError: it is no mapping, an option is not known, or its value is not one that it takes.
+        """
+        known = ", ".join(cls.model_fields)
+        if not isinstance(value, Mapping):
+            raise InputError(f"generation options are an object with {known}, not {_shortened(value)}")
+        for name in value:
+            if name not in cls.model_fields:
+                raise InputError(f"there is no generation option {_shortened(name)}; there is {known}")
+        try:
+            return cls.model_validate(dict(value))
+        except ValidationError as error:
+            raise InputError(f"a generation option is not valid: {first_problem(error)}") from None
+
+
+def check_model_name(name: str) -> str:
+    """Returns a model's name, if it is one.
+
+    Raises:
+        InputError: it holds what no queue's name may, or would be taken for the queue of another model.
+    """
+    if not MODEL_NAME.fullmatch(name):
+        raise InputError(
+            f"{_shortened(name)} is no model name: use up to 100 letters, digits, '.', '_' and '-', "
+            "a letter or a digit first"
+        )
+    model, _, ending = name.rpartition(".")
+    if model and ending.lower() in _QUEUE_ENDINGS:
+        raise InputError(f"a model cannot be called {name!r}: that is the name of a queue of the model {model!r}")
+    return name
 
 
 def first_problem(error: ValidationError) -> str:

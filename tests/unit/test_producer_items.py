@@ -1,0 +1,68 @@
+"""Generation options and model names, as people give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from askpix.producer.errors import InputError
+from askpix.producer.items import Options, check_model_name
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, Options()),
+        ({"prompt": "a photo of"}, Options(prompt="a photo of")),
+        ({"max_new_tokens": 5, "prompt": None}, Options(max_new_tokens=5)),
+        ({"max_new_tokens": None}, Options()),
+    ],
+)
+def test_options_are_read_from_an_object(given: dict[str, Any], expected: Options) -> None:
+    assert Options.parse(given) == expected
+
+
+def test_how_long_an_answer_may_be_is_the_models_affair_unless_it_is_said() -> None:
+    assert Options().max_new_tokens is None
+    assert Options.model_validate_json(Options().model_dump_json()) == Options()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"temperature": 1}, "there is no generation option 'temperature'; there is max_new_tokens, prompt"),
+        ({"prompt": "a", "max_tokens": 1}, "no generation option 'max_tokens'; there is max_new_tokens, prompt"),
+        ({1: 2}, "no generation option 1; there is"),
+        ({"max_new_tokens": 0}, "max_new_tokens: Input should be greater than or equal to 1"),
+        ({"max_new_tokens": "many"}, "max_new_tokens: Input should be a valid integer"),
+        ({"prompt": "p" * 2_001}, "prompt: String should have at most 2000 characters"),
+        ("prompt", "generation options are an object with max_new_tokens, prompt, not 'prompt'"),
+        (None, "not None"),
+    ],
+)
+def test_options_that_are_not_known_or_not_valid_are_named(given: Any, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        Options.parse(given)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["blip-vqa-base", "a", "7", "blip.v2", "cpu", "ask", "gpu-blip", "blip.gpus", "x" * 100]
+)
+def test_a_model_may_be_called(name: str) -> None:
+    assert check_model_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "-a", "a b", "a/b", "a\n", "ä", "x" * 101, "../a"])
+def test_a_model_may_not_be_called_what_no_queue_can_be(name: str) -> None:
+    with pytest.raises(InputError, match="is no model name") as raised:
+        check_model_name(name)
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("ending", ["ask", "cpu", "gpu", "npu", "auto", "CPU", "cpu.ask"])
+def test_a_model_may_not_be_called_as_a_queue_of_another_is(ending: str) -> None:
+    with pytest.raises(InputError, match="a queue of the model 'blip"):
+        check_model_name(f"blip.{ending}")
