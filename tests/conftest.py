@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 import redis
 from helpers.http_server import Server
 from helpers.processes import Launcher
+from helpers.s3_server import S3Server
 from pydantic import SecretStr
 
 from askpix.producer.broker import redis_client
@@ -37,6 +39,16 @@ def short_tmp() -> Iterator[Path]:
 def server() -> Iterator[Server]:
     """A web server on 127.0.0.1."""
     server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server on 127.0.0.1. Programs find it by its `environment`, this process within `using` that."""
+    if importlib.util.find_spec("moto") is None and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
+        pytest.skip("moto is not installed")
+    server = S3Server()
     yield server
     server.close()
 

@@ -43,4 +43,13 @@ class WorkerError(AskpixError):
 
 
 class MessageError(AskpixError):
-    """A message was refused; nothing was touched."""
+    """A message was refused; nothing was touched.
+
+    Args:
+        message: one sentence for a person.
+        reason: a short and stable word, for counters: `malformed`, or `outside` what the worker may touch.
+    """
+
+    def __init__(self, message: str, reason: str = "malformed") -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -8,7 +8,7 @@ import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -61,11 +61,27 @@ class Storage(ABC):
 
     @abstractmethod
     def exists(self, name: str) -> bool:
-        """Returns whether there is such a file."""
+        """Returns whether there is such a file.
+
+        Raises:
+            StorageError: it cannot be told.
+        """
 
     @abstractmethod
     def names(self, folder: str) -> Iterator[str]:
-        """Yields the names of the files in a folder, sorted, relative to that folder."""
+        """Yields the names of the files in a folder, sorted, relative to that folder; not those that begin with a dot.
+
+        Raises:
+            StorageError: the folder cannot be listed. One that is not there is empty.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Removes a file; one that is not there is removed already.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
 
 
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
@@ -115,15 +131,21 @@ class LocalStorage(Storage):
             return True
 
     def exists(self, name: str) -> bool:
-        return (self.root / name).exists()
+        with _explained(f"{self.root / name} cannot be read"):
+            return (self.root / name).exists()
 
     def names(self, folder: str) -> Iterator[str]:
         with _explained(f"{self.root / folder} cannot be listed"):
             try:
-                found = sorted(entry.name for entry in os.scandir(self.root / folder))
+                with os.scandir(self.root / folder) as entries:
+                    found = sorted(entry.name for entry in entries if not entry.is_dir())
             except FileNotFoundError:
                 found = []
         yield from (name for name in found if not name.startswith("."))
+
+    def remove(self, name: str) -> None:
+        with _explained(f"{self.root / name} cannot be removed"), suppress(FileNotFoundError, NotADirectoryError):
+            (self.root / name).unlink()
 
     @contextmanager
     def _temporary(self, target: Path, data: bytes) -> Iterator[Path]:
@@ -155,14 +177,21 @@ def local_path(uri: str) -> Path | None:
 
 
 def open_storage(uri: str) -> Storage:
-    """Returns the storage that a URI names.
+    """Returns the storage that a URI names: a local folder, or `s3://bucket/prefix`. Asks no network for it.
 
     Raises:
         StorageError: askpix cannot keep a job folder there.
     """
+    if uri[:5].lower() == "s3://":
+        # Whoever keeps no job in S3 does not wait for its client to be imported.
+        from askpix.producer.s3 import S3Storage
+
+        return S3Storage(uri)
     path = local_path(uri) if uri else None
     if path is None or "\0" in uri:
-        raise StorageError(f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder")
+        raise StorageError(
+            f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder or s3://bucket/prefix"
+        )
     with _explained(f"{shortened(uri)} is no place for a job folder"):
         if path.exists() and not path.is_dir():
             raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
