@@ -16,9 +16,9 @@ from typing import Any
 
 import boto3
 import pytest
+from helpers.processes import wait_until
 
 from askpix.producer import s3_client
-from helpers.processes import wait_until
 
 
 def environment(url: str, *, key: str | None = "testing") -> dict[str, str]:
@@ -129,9 +129,9 @@ class BrokenS3:
                 owner.asked.append((self.command, self.path, dict(self.headers.items())))
                 owner.answer(self)
 
-            do_GET = do_HEAD = do_PUT = do_DELETE = _serve
+            do_GET = do_HEAD = do_PUT = do_DELETE = _serve  # noqa: N815
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - as in the base class
                 return
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -174,6 +174,7 @@ def test_any_other_job_folder_is_refused(place: Path, uri: str, monkeypatch: pyt
     # then
     with pytest.raises(MessageError) as raised:
         access.open_job(uri.format(place=place))
+    assert raised.value.reason == "outside"
     assert str(raised.value).isprintable()
 
 
@@ -202,8 +203,81 @@ def test_a_root_may_be_a_link_and_relative(place: Path, monkeypatch: pytest.Monk
     assert not access.may_read(place.resolve() / "outside" / "a.jpg")
 
 
-@pytest.mark.parametrize("root", ["", "s3://bucket", "http://example.com/", "file://elsewhere/tmp"])
+@pytest.mark.parametrize("root", ["", "gs://bucket", "http://example.com/", "file://elsewhere/tmp"])
 @pytest.mark.parametrize("kind", ["storage_roots", "files_roots"])
 def test_a_root_that_is_no_local_folder_is_refused(root: str, kind: str) -> None:
     with pytest.raises(AskpixError, match="no local folder"):
         Access.of(**{kind: [root]})
+
+
+def test_files_are_not_read_from_s3() -> None:
+    with pytest.raises(AskpixError, match="--files-root 's3://bucket' is no local folder"):
+        Access.of(files_roots=["s3://bucket"])
+
+
+# What an ask may write. -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def jobs(place: Path) -> Path:
+    """A root that holds a job in `spring`, and one in `shop/autumn`."""
+    for name in ("spring", "shop/autumn"):
+        (place / "root" / name / "results").mkdir(parents=True)
+        (place / "root" / name / "job.json").touch()
+    (place / "root" / "alias.json").symlink_to(place / "root" / "spring" / "job.json")
+    (place / "root" / "way-in").symlink_to(place / "root" / "spring")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("uri", "where"),
+    [
+        ("{place}/root/1.json", "1.json"),
+        ("{place}/root/a/b/c/1.json", "a/b/c/1.json"),
+        ("{place}/root/results/1.json", "results/1.json"),
+        ("file://{place}/root/a%20b.json", "a b.json"),
+        ("{place}/root/a/../1.json", "1.json"),
+        ("{place}/root/1.json/.", "1.json"),
+        ("{place}/alias/1.json", "1.json"),
+        ("{place}/root/shop/1.json", "shop/1.json"),
+        ("{place}/root/way-round/1.json", "job/1.json"),
+    ],
+)
+def test_the_output_of_an_ask_goes_under_a_root(jobs: Path, uri: str, where: str) -> None:
+    # given
+    access = Access.of(storage_roots=[str(jobs / "root"), str(jobs / "root" / "a")])
+
+    # when
+    storage, name = access.open_output(uri.format(place=jobs))
+    storage.write(name, b"{}")
+
+    # then
+    assert (jobs / "root" / where).read_bytes() == b"{}"
+
+
+OUTSIDE = ["", "1.json", "{place}/outside/1.json", "{place}/root-too/1.json", "{place}/root/../1.json"]
+OUTSIDE += ["{place}/root/way-out/1.json", "{place}/root/1.json\0", "{place}/root/loop/1.json", "http://a/1.json"]
+OUTSIDE += ["s3://bucket/jobs/1.json", "file://elsewhere{place}/root/1.json", "data:,1.json"]
+NO_JSON = ["{place}/root", "{place}/root/1", "{place}/root/1.JSON", "{place}/root/.json", "{place}/root/1.json/"]
+NO_JSON += ["{place}/root/1.parquet", "{place}/root/a/.1.json"]
+IN_A_JOB = ["{place}/root/job.json", "{place}/root/a/model.json", "{place}/root/a/Job.JSON/1.json"]
+IN_A_JOB += ["{place}/root/new/rounds/001.json", "{place}/root/new/control/x/1.json", "{place}/root/new/Partial/1.json"]
+IN_A_JOB += ["{place}/root/new/results/part-000000.parquet/1.json", "{place}/root/new/model.json/1.json"]
+IN_A_JOB += ["{place}/root/spring/1.json", "{place}/root/spring/results/1.json", "{place}/root/spring/a/b/c/1.json"]
+IN_A_JOB += ["{place}/root/shop/autumn/x/1.json", "{place}/root/alias.json", "{place}/root/way-in/1.json"]
+TOO_DEEP = ["{place}/root/" + "a/" * 9 + "1.json"]
+
+
+@pytest.mark.parametrize("uri", [*OUTSIDE, *NO_JSON, *IN_A_JOB, *TOO_DEEP])
+def test_any_other_output_is_refused_and_nothing_is_made(jobs: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    monkeypatch.chdir(jobs / "root")
+    access = Access.of(storage_roots=[str(jobs / "root"), str(jobs / "root" / "shop" / "autumn")])
+    before = sorted(jobs.rglob("*"))
+
+    # then
+    with pytest.raises(MessageError) as raised:
+        access.open_output(uri.format(place=jobs))
+    assert raised.value.reason == "outside"
+    assert str(raised.value).isprintable()
+    assert sorted(jobs.rglob("*")) == before

@@ -79,7 +79,7 @@ def test_a_file_under_a_root_is_read(fetcher: Fetcher, place: Path, reference: s
         ("", "bad_reference"),
         (" \n", "bad_reference"),
         ("file://elsewhere{place}/open/a.jpg", "scheme_not_supported"),
-        ("s3://bucket/a.jpg", "scheme_not_supported"),
+        ("s3a://bucket/a.jpg", "scheme_not_supported"),
         ("ftp://example.com/a.jpg", "scheme_not_supported"),
         ("gopher://127.0.0.1/", "scheme_not_supported"),
     ],

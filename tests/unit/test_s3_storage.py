@@ -12,7 +12,7 @@ from helpers.s3_server import S3Server, broken_s3, says, using
 
 from askpix.producer.errors import StorageError
 from askpix.producer.s3 import S3Storage, list_objects
-from askpix.producer.storage import LocalStorage, Storage, open_storage
+from askpix.producer.storage import Storage, open_storage
 
 THREADS = 16
 

@@ -43,14 +43,16 @@ class S3Location:
         bucket, _, key = uri[len(_SCHEME) :].partition("/")
         if not _BUCKET.fullmatch(bucket) or ".." in bucket or _IPV4.fullmatch(bucket):
             raise _refused(uri, f"{shortened(bucket)!r} cannot be the name of a bucket")
-        key = key.removesuffix("/")
         if any(unicodedata.category(character) in _UNSPEAKABLE for character in key):
             raise _refused(uri, "its key holds control characters")
         if len(key.encode()) > MAX_KEY_BYTES:
             raise _refused(uri, f"its key is longer than {MAX_KEY_BYTES} bytes")
-        if key and not {"", ".", ".."}.isdisjoint(key.split("/")):
+        segments = key.split("/")
+        if segments[-1] == "":
+            segments.pop()
+        if not {"", ".", ".."}.isdisjoint(segments):
             raise _refused(uri, "its key holds an empty segment, '.' or '..'")
-        return cls(bucket, key)
+        return cls(bucket, "/".join(segments))
 
     @property
     def uri(self) -> str:

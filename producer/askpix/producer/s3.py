@@ -23,6 +23,9 @@ _PAUSE_SECONDS = 0.05
 
 _BUFFER_BYTES = 1 << 18
 
+_buckets_seen: set[tuple[str, str]] = set()
+"""Endpoints and buckets that are known to be there."""
+
 
 class S3Storage(Storage):
     """A folder of objects: a bucket and the beginning of their keys. Writing an object is atomic by nature."""
@@ -35,7 +38,6 @@ class S3Storage(Storage):
                 f"such as {self.location.shown}/jobs/first"
             )
         self.uri = self.location.uri
-        self._bucket_seen = False
 
     def read(self, name: str) -> bytes:
         location = self.location.joined(name)
@@ -113,7 +115,8 @@ class S3Storage(Storage):
 
     def _look_for_bucket(self) -> None:
         """Tells a missing object from a missing bucket, which a question for the head of an object does not."""
-        if self._bucket_seen:
+        seen = (str(s3_client().meta.endpoint_url), self.location.bucket)
+        if seen in _buckets_seen:
             return
         try:
             with doing("cannot be read", self.location):
@@ -123,7 +126,7 @@ class S3Storage(Storage):
                 raise no_bucket(f"{self.location.shown} cannot be read", self.location.bucket) from error
             if error.trouble is not Trouble.DENIED:  # that it may not be looked at says that it is there
                 raise
-        self._bucket_seen = True
+        _buckets_seen.add(seen)
 
 
 def open_object(uri: str) -> io.BufferedReader:

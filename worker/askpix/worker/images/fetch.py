@@ -1,44 +1,28 @@
-"""Image references to bytes: files, http and https URLs, data URIs. Every reference is taken for hostile."""
+"""Image references to bytes: files, S3, http and https URLs, data URIs. Every reference is taken for hostile."""
 
 from __future__ import annotations
 
 import binascii
-import ipaddress
-import socket
-import threading
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    IncompleteRead,
-    LocationParseError,
-    MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    ResponseError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError, MaxRetryError
 
+from askpix.producer.errors import StorageError
+from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
+from askpix.worker.images.explained import explained
+from askpix.worker.images.guarded import CONNECT_SECONDS, MAX_REDIRECTS, deadline, guarded_pool
 
 MAX_BYTES = 20_000_000
 """Bytes that an image file may have, also after a transfer's own compression."""
 
-MAX_REDIRECTS = 5
-CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 5.0, 10.0, 30.0
+READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0
 
 _RETRYABLE_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 _CHUNK = 65_536
@@ -49,11 +33,16 @@ class Fetcher:
 
     def __init__(self, access: Access, *, contact: str | None = None, connections: int = 32) -> None:
         self._access = access
+        self._connections = connections
         agent = f"askpix/{version('askpix')}" + (f" (+{contact})" if contact else "")
-        self._http = _guarded_pool(access, headers={"User-Agent": agent, "Accept": "image/*"}, connections=connections)
+        self._http = guarded_pool(access, headers={"User-Agent": agent, "Accept": "image/*"}, connections=connections)
 
-    def fetch(self, reference: str) -> bytes:
+    def fetch(self, reference: str, *, own_bucket: str | None = None) -> bytes:
         """Returns the bytes of an image.
+
+        Args:
+            reference: a path or URI.
+            own_bucket: the bucket in which the job itself is, whose images it may read.
 
         Raises:
             ImageError: they cannot or must not be had; the code says why.
@@ -62,12 +51,16 @@ class Fetcher:
             raise ImageError("bad_reference", f"{reference[:80]!r} names no image")
         if (path := local_path(reference)) is not None:
             return self._file(path)
+        if is_s3(reference):
+            return self._object(reference, own_bucket)
         scheme = reference.partition(":")[0].lower()
         if scheme in ("http", "https"):
             return self._url(reference)
         if scheme == "data":
             return _data(reference)
-        raise ImageError("scheme_not_supported", f"askpix reads files, http, https and data, not {scheme}: references")
+        raise ImageError(
+            "scheme_not_supported", f"askpix reads files, s3, http, https and data, not {scheme}: references"
+        )
 
     def close(self) -> None:
         self._http.clear()
@@ -90,6 +83,26 @@ class Fetcher:
             reason = getattr(error, "strerror", None) or str(error)
             raise ImageError("file_unreadable", f"{path} cannot be read: {reason.lower()}", retryable=True) from None
 
+    def _object(self, uri: str, own_bucket: str | None) -> bytes:
+        try:
+            location = S3Location.parse(uri)
+        except StorageError as error:
+            raise ImageError("bad_reference", str(error)) from None
+        if not location.key or uri.endswith("/"):
+            raise ImageError("bad_reference", f"{location.shown} names no object: write it as s3://bucket/key")
+        if not self._access.may_read_object(location, own_bucket):
+            raise ImageError(
+                "not_allowed",
+                f"{location.shown} is in no bucket this worker may read; --allow-bucket {location.bucket} opens it",
+            )
+        # Who has no images in S3 does not wait for its client to be imported.
+        from askpix.worker.images.objects import read_object
+
+        data = read_object(location, limit=MAX_BYTES, seconds=TOTAL_SECONDS, connections=self._connections)
+        if data is None:
+            raise _too_many_bytes()
+        return data
+
     def _url(self, url: str) -> bytes:
         shown = url if len(url) <= 200 else f"{url[:197]}..."
         try:
@@ -100,12 +113,12 @@ class Fetcher:
                 raise ImageError("bad_url", f"{shown} names no host")
             return self._download(url)
         except MaxRetryError as error:
-            raise _explained(error.reason or error, shown) from None
+            raise explained(error.reason or error, shown) from None
         except (HTTPError, OSError, ValueError) as error:
-            raise _explained(error, shown) from None
+            raise explained(error, shown) from None
 
     def _download(self, url: str) -> bytes:
-        with _deadline(TOTAL_SECONDS):
+        with deadline(TOTAL_SECONDS):
             return self._transfer(url)
 
     def _transfer(self, url: str) -> bytes:
@@ -135,49 +148,6 @@ class Fetcher:
                 response.close()
 
 
-_watched = threading.local()
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Ends this thread's transfer when its time is up, whatever it waits for: headers, a redirect, a slow body.
-
-    A socket's timeout is for a single read, and a server that sends a byte a second never meets one. So a
-    timer shuts the thread's sockets down, and what that raises is told apart here.
-    """
-    sockets: list[socket.socket] = []
-    over = threading.Event()
-
-    def end() -> None:
-        over.set()
-        for opened in sockets:
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    _watched.sockets = sockets
-    too_late = ImageError("timeout", f"the image was not there after {seconds:.0f} s", retryable=True)
-    try:
-        yield
-    except Exception:
-        if over.is_set():
-            raise too_late from None
-        raise
-    finally:
-        timer.cancel()
-        _watched.sockets = None
-    if over.is_set():
-        raise too_late
-
-
-def _watch(opened: socket.socket | None) -> None:
-    sockets = getattr(_watched, "sockets", None)
-    if sockets is not None and opened is not None:
-        sockets.append(opened)
-
-
 def _plain(text: str) -> str:
     """Returns a server's words without what a terminal would act on."""
     return "".join(character for character in text if character.isprintable())[:100]
@@ -201,109 +171,3 @@ def _data(reference: str) -> bytes:
 
 def _too_many_bytes() -> ImageError:
     return ImageError("too_many_bytes", f"the file is larger than {MAX_BYTES // 1_000_000} MB")
-
-
-class _RefusedError(HTTPError):
-    """The address is not one that this worker may reach."""
-
-
-def _explained(error: BaseException, url: str) -> ImageError:
-    """Returns what a failed transfer means for a person."""
-    return _by_cause(error, url) or _by_kind(error, url)
-
-
-def _by_cause(error: BaseException, url: str) -> ImageError | None:
-    """Looks for what is known among the errors that led to this one; urllib3 wraps them in its own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        match cause:
-            case _RefusedError():
-                return ImageError("not_allowed", str(cause))
-            case socket.gaierror() | UnicodeError():
-                return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
-            case ConnectionRefusedError():
-                return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
-            case IncompleteRead():
-                return ImageError("connection_failed", f"{url} broke off before its end", retryable=True)
-            case ConnectionError():
-                return ImageError("connection_failed", f"{url} closed the connection", retryable=True)
-        # urllib3 hands some causes on as an argument of its own error.
-        held = cause.args[1] if isinstance(cause, ProtocolError) and len(cause.args) > 1 else None
-        cause = held or cause.__cause__ or cause.__context__
-    return None
-
-
-def _by_kind(error: BaseException, url: str) -> ImageError:
-    match error:
-        case ConnectTimeoutError() | ReadTimeoutError() | TimeoutError():
-            return ImageError("timeout", f"{url} did not answer in time", retryable=True)
-        case SSLError():
-            return ImageError("tls_failed", f"the secure connection to {url} failed: {_reason(error)}")
-        case LocationParseError() | ValueError():
-            return ImageError("bad_url", f"{url} is no valid URL")
-        case ResponseError() if "redirect" in str(error):
-            return ImageError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
-        case _:
-            return ImageError("connection_failed", f"the connection to {url} failed: {_reason(error)}", retryable=True)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -> urllib3.PoolManager:
-    """Returns a pool whose connections, redirected ones included, go only where `access` lets them.
-
-    The host is resolved here, and the address that was checked is the one connected to: a second look-up,
-    which could give another address, never happens. Proxies are not used, whatever the environment says.
-    """
-
-    def connect(connection: HTTPConnection) -> socket.socket:
-        host = connection._dns_host.strip("[]")
-        try:
-            found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise NewConnectionError(connection, "unknown host") from error
-        failure: OSError | None = None
-        for family, kind, protocol, _, target in found:
-            if not access.may_reach(ipaddress.ip_address(str(target[0]).partition("%")[0])):
-                raise _RefusedError(f"{host} is not a public address; --allow-net opens a network")
-            opened = socket.socket(family, kind, protocol)
-            _watch(opened)
-            try:
-                opened.settimeout(CONNECT_SECONDS)
-                opened.connect(target)
-            except OSError as error:
-                opened.close()
-                failure = error
-                continue
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return opened
-        raise NewConnectionError(connection, str(failure)) from failure
-
-    class GuardedHTTP(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-        def getresponse(self) -> Any:
-            _watch(self.sock)
-            return super().getresponse()
-
-    class GuardedHTTPS(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-        def getresponse(self) -> Any:
-            _watch(self.sock)
-            return super().getresponse()
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = GuardedHTTP
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = GuardedHTTPS
-
-    options: dict[str, Any] = {"num_pools": 64, "maxsize": connections, "block": False}
-    pool = urllib3.PoolManager(headers=headers, **options)
-    pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return pool

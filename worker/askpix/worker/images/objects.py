@@ -1,0 +1,66 @@
+"""Images in S3. The server is the one that the worker's own environment names, whatever a message says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from askpix.producer.errors import StorageError
+from askpix.producer.locations import S3Location
+from askpix.producer.s3_client import doing, get_object, s3_client
+from askpix.producer.s3_errors import S3Error, Trouble
+from askpix.worker.errors import ImageError
+from askpix.worker.images.guarded import deadline, watched
+
+READ_SECONDS, ATTEMPTS = 10.0, 2
+"""Shorter than for job folders: an image that is not there in time becomes a row that can be retried."""
+
+_CHUNK = 65_536
+_CODES = {
+    Trouble.NO_OBJECT: ("object_not_found", True),
+    Trouble.NO_BUCKET: ("bucket_not_found", False),
+    Trouble.DENIED: ("object_denied", False),
+}
+
+
+def read_object(location: S3Location, *, limit: int, seconds: float, connections: int = 32) -> bytes | None:
+    """Returns the bytes of an object, or None where there are more than `limit`.
+
+    Args:
+        location: which object.
+        limit: how many bytes it may have.
+        seconds: how long it may take.
+        connections: how many threads read objects.
+
+    Raises:
+        ImageError: `object_not_found`, `bucket_not_found`, `object_denied`, `object_failed` or `timeout`.
+    """
+    with deadline(seconds):
+        try:
+            client = s3_client(read_timeout=READ_SECONDS, attempts=ATTEMPTS, connections=connections)
+            body = get_object(location, client=client)["Body"]
+            try:
+                return _up_to(limit, body, location)
+            finally:
+                body.close()
+        except StorageError as error:
+            trouble = error.trouble if isinstance(error, S3Error) else Trouble.OTHER
+            code, retryable = _CODES.get(trouble, ("object_failed", True))
+            raise ImageError(code, str(error), retryable=retryable) from None
+
+
+def _up_to(limit: int, body: Any, location: S3Location) -> bytes | None:
+    data = bytearray()
+    with doing("cannot be read", location):
+        # Between its bytes a server may be silent for a while, but all of them together have a time.
+        watched(_socket(body))
+        while chunk := body.read(_CHUNK):
+            data += chunk
+            if len(data) > limit:
+                return None
+    return bytes(data)
+
+
+def _socket(body: Any) -> Any:
+    """Returns the socket that a body comes from, None where the client does not give it away."""
+    connection = getattr(getattr(body, "_raw_stream", None), "connection", None)
+    return getattr(connection, "sock", None)
