@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from askpix.cli.console import stderr
-from askpix.producer.client import Job
 from askpix.producer.export import export
+from askpix.producer.followed import Job
 
 
 @click.command()

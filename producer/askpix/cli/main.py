@@ -15,12 +15,23 @@ from askpix.producer.errors import AskpixError
 
 # Where each command is, and its line in `askpix --help`: so that no command waits for another's imports.
 _COMMANDS = {
-    "run": ("askpix.cli.run", "Caption images, or ask questions about them, on this machine."),
-    "export": ("askpix.cli.export", "Write a job's results into one .csv or .jsonl file."),
-    "worker": ("askpix.cli.worker", "Serve a model on one device."),
-    "devices": ("askpix.cli.devices", "List the devices that OpenVINO sees here."),
-    "model": ("askpix.cli.model", "Prepare model folders."),
+    "run": ("askpix.cli.run:command", "Caption images, or ask questions about them, on this machine."),
+    "submit": ("askpix.cli.submit:command", "Write a job folder and queue its parts for the workers."),
+    "watch": ("askpix.cli.watch:watch", "Follow a job until it ends."),
+    "status": ("askpix.cli.watch:status", "Show once how far a job is."),
+    "jobs": ("askpix.cli.jobs:command", "List active jobs and live workers."),
+    "pause": ("askpix.cli.hold:pause", "Hold a job."),
+    "resume": ("askpix.cli.hold:resume", "Carry on with a job, also when the broker has lost it."),
+    "cancel": ("askpix.cli.hold:cancel", "Stop a job; what is done stays."),
+    "retry": ("askpix.cli.hold:retry", "Try a job's failed items again."),
+    "export": ("askpix.cli.export:command", "Write a job's results into one file."),
+    "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),
+    "worker": ("askpix.cli.worker:command", "Serve models on one device."),
+    "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
+    "model": ("askpix.cli.model:command", "Prepare model folders."),
 }
+
+_EXTRAS = {"run": "local", "model": "convert", "worker": "worker", "devices": "worker"}
 
 
 class _Lazy(click.Group):
@@ -30,13 +41,13 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module = _COMMANDS[cmd_name][0]
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
         try:
-            command = importlib.import_module(module).command
+            command = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            if (error.name or "").startswith("askpix"):
+            extra = _EXTRAS.get(cmd_name)
+            if extra is None or (error.name or "").startswith("askpix"):
                 raise
-            extra = "convert" if cmd_name == "model" else "local" if cmd_name == "run" else "worker"
             raise AskpixError(
                 f"`askpix {cmd_name}` needs the package {error.name}: run `pip install 'askpix[{extra}]'`"
             ) from None
@@ -54,9 +65,13 @@ def command() -> None:
     """Caption images and answer questions about them, in bulk.
 
     \b
-    askpix run photos/ --output job                      captions
-    askpix run photos/ --output job --question "what color is it?"
-    askpix export job --to answers.csv
+    On this machine alone:
+      askpix run photos/ --output job --question "what color is it?"
+      askpix export job --to answers.csv
+    With workers elsewhere, by a broker (ASKPIX_BROKER_URL):
+      askpix worker --model FOLDER --storage-root s3://shop/jobs
+      askpix submit s3://shop/photos --output s3://shop/jobs/spring
+      askpix watch s3://shop/jobs/spring
     """
 
 

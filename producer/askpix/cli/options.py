@@ -11,7 +11,9 @@ import click
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 
 
-def _stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns a decorator that gives a command several options, shown in this order."""
+
     def decorate(function: Any) -> Any:
         for option in reversed(options):
             function = option(function)
@@ -20,7 +22,7 @@ def _stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-engine_options = _stacked(
+engine_options = stacked(
     click.option("--device", default="CPU", show_default=True, help="CPU, GPU, GPU.1, NPU, AUTO or AUTO:GPU,CPU."),
     click.option(
         "--precision",
@@ -31,7 +33,7 @@ engine_options = _stacked(
     ),
 )
 
-access_options = _stacked(
+access_options = stacked(
     click.option(
         "--files-root",
         "files_roots",
@@ -46,6 +48,19 @@ access_options = _stacked(
         metavar="CIDR",
         help="A network from which images may be fetched although it is not public, such as 10.0.0.0/8. Repeatable.",
     ),
+    click.option(
+        "--allow-bucket",
+        "buckets",
+        multiple=True,
+        metavar="BUCKET[/PREFIX]",
+        help="An S3 bucket from which images may be read, beside the job's own. Repeatable.",
+    ),
+)
+
+broker_option = click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
+
+kind_option = click.option(
+    "--device", metavar="KIND", help="Only workers on this kind of device: cpu, gpu, npu; by default any."
 )
 
 model_folder = click.Path(path_type=Path)

@@ -1,12 +1,15 @@
 """The producer's side: submitting jobs, following them, reading their results."""
 
-from askpix.producer.client import Client, Job, JobProgress
+from askpix.producer.asking import Ask
+from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError
+from askpix.producer.followed import Job, JobProgress
 from askpix.producer.items import Item, Options, Question
 from askpix.producer.rows import Answer, Choice, Kind, Row, Status
 
 __all__ = [
     "Answer",
+    "Ask",
     "AskpixError",
     "Choice",
     "Client",

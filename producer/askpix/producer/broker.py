@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
-from celery.backends.base import DisabledBackend
+from celery.app.backends import by_url
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
 from askpix.producer.errors import BrokerError
-from askpix.producer.messages import PART_TASK, PartMessage
+from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
 
 KEY_PREFIX = "askpix:"
 """Of every key in Redis, so that a server can be shared."""
+
+RESULT_SECONDS = 3600
+"""That the result of an ask waits to be fetched."""
 
 _SCHEMES = ("redis", "rediss", "redis+socket")
 
@@ -32,7 +36,8 @@ class _App(Celery):  # type: ignore[misc]
         return super().connection_for_write(url or self.our_url, **options)
 
     def _get_backend(self) -> Any:
-        return DisabledBackend(app=self)
+        backend, url = by_url(self.our_url, self.loader)
+        return backend(app=self, url=url)
 
 
 def checked_url(broker_url: SecretStr) -> str:
@@ -65,9 +70,15 @@ def celery_app(broker_url: SecretStr) -> Celery:
         # Messages hold plain data and nothing is ever unpickled.
         accept_content=["json"],
         task_serializer="json",
-        # Results are in the job folder; a result backend would cost five commands a part.
+        # Parts' results are in the job folder; a result backend would cost five commands a part. Asks say
+        # of themselves that theirs is kept.
         task_ignore_result=True,
-        result_backend=None,
+        result_serializer="json",
+        result_expires=RESULT_SECONDS,
+        result_backend_transport_options={"global_keyprefix": KEY_PREFIX},
+        redis_socket_timeout=10,
+        redis_socket_connect_timeout=5,
+        redis_socket_keepalive=True,
         # A message leaves the broker when its part is done, so a worker's end gives it back.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -91,6 +102,8 @@ def celery_app(broker_url: SecretStr) -> Celery:
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # Seconds that a worker listens to the queues it chose before it chooses again.
+            "polling_interval": 0.1,
         },
         task_publish_retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 3},
         # The command line owns logging.
@@ -102,6 +115,10 @@ def celery_app(broker_url: SecretStr) -> Celery:
     return app
 
 
+LOST = (OperationalError, redis.RedisError, OSError)
+"""What Celery and redis-py raise where the broker cannot be reached or does not do as it is told."""
+
+
 class Broker:
     """A producer's end of the queue."""
 
@@ -110,16 +127,50 @@ class Broker:
         self._app.conf.task_create_missing_queues = True
         self.redis = redis_client(broker_url)
 
-    def send_part(self, message: PartMessage, queue: str) -> None:
-        """Puts a part on a queue.
+    def send_parts(self, messages: Iterable[PartMessage], queue: str) -> None:
+        """Puts parts on a queue, in order.
+
+        Raises:
+            BrokerError: the broker did not take them all.
+        """
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for message in messages:
+                    self._app.send_task(
+                        PART_TASK, args=[message.model_dump()], queue=queue, ignore_result=True, producer=producer
+                    )
+        except LOST as error:
+            raise BrokerError(f"the broker did not take the job's parts: {short(error)}") from error
+
+    def send_ask(self, message: AskMessage, queue: str, expires: float | None = None) -> str:
+        """Puts an ask on a queue; returns the id of its result.
+
+        Args:
+            expires: seconds after which no worker begins with it any more.
 
         Raises:
             BrokerError: the broker did not take it.
         """
         try:
-            self._app.send_task(PART_TASK, args=[message.model_dump()], queue=queue, ignore_result=True)
-        except (OperationalError, redis.RedisError, OSError) as error:
-            raise BrokerError(f"the broker did not take the job's parts: {short(error)}") from error
+            sent = self._app.send_task(ASK_TASK, args=[message.model_dump()], queue=queue, expires=expires)
+        except LOST as error:
+            raise BrokerError(f"the broker did not take the question: {short(error)}") from error
+        return str(sent.id)
+
+    def notify(self, task: str, payload: dict[str, Any], queue: str) -> None:
+        """Sends a task of somebody else's.
+
+        Raises:
+            BrokerError: the broker did not take it.
+        """
+        try:
+            self._app.send_task(task, args=[payload], queue=queue, ignore_result=True)
+        except LOST as error:
+            raise BrokerError(f"the broker did not take the notification {task}: {short(error)}") from error
+
+    def result(self, id_: str) -> Any:
+        """Returns Celery's AsyncResult of an ask."""
+        return self._app.AsyncResult(id_)
 
     def close(self) -> None:
         self._app.close()
@@ -132,6 +183,11 @@ def redis_client(broker_url: SecretStr) -> redis.Redis:
     if url.startswith("redis+socket://"):
         url = url.replace("redis+socket://", "unix://", 1)
     return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
+
+
+def explained(error: BaseException) -> BrokerError:
+    """Returns what an error of LOST means for a person."""
+    return BrokerError(f"the broker does not answer: {short(error)}")
 
 
 def short(error: BaseException) -> str:

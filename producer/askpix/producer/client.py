@@ -1,112 +1,26 @@
-"""Submits jobs and follows them."""
+"""What a producer does: submits jobs, follows them, asks."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis
 from pydantic import SecretStr
 
-from askpix.producer.broker import Broker, short
-from askpix.producer.errors import BrokerError, InputError, JobError
-from askpix.producer.inputs import resolve
-from askpix.producer.items import MODEL_NAME, Item, Options, Question
-from askpix.producer.job import (
-    MAX_PART_SIZE,
-    PART_SIZE,
-    JobFolder,
-    JobSpec,
-    item_fingerprint_line,
-    job_fingerprint_header,
-)
-from askpix.producer.messages import PartMessage
-from askpix.producer.progress import Progress
-from askpix.producer.rows import Row, Status
+from askpix.producer.asking import Ask, ask
+from askpix.producer.broker import Broker, explained
+from askpix.producer.dispatch import Dispatcher
+from askpix.producer.followed import Job
+from askpix.producer.items import Item, Options, Question
+from askpix.producer.job import PART_SIZE, JobFolder
+from askpix.producer.progress import Reading
+from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
 from askpix.producer.storage import open_storage
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobProgress:
-    """How far a job is."""
-
-    items: int
-    done: int
-    ok: int
-    failed: int
-    """`ok` and `failed` count finished parts; `done` also the items of parts in work."""
-
-    finished: bool
-    error: str | None = None
-    """Why a part could not be finished, if one could not."""
-
-
-class Job:
-    """A submitted job: its folder, and its counters while it runs."""
-
-    def __init__(self, folder: JobFolder, spec: JobSpec, progress: Progress | None = None) -> None:
-        self.folder = folder
-        self.spec = spec
-        self._progress = progress
-
-    @classmethod
-    def open(cls, uri: str) -> Job:
-        """Returns the job in a folder, to read its results.
-
-        Raises:
-            JobError: there is none.
-        """
-        folder = JobFolder(open_storage(uri))
-        spec = folder.spec()
-        if spec is None:
-            raise JobError(f"{uri} holds no job: give the folder that was the --output of a run")
-        return cls(folder, spec)
-
-    def watch(self, interval: float = 0.25) -> Iterator[JobProgress]:
-        """Yields the job's progress every `interval` seconds, last when it has ended or a part of it failed."""
-        while True:
-            progress = self.progress()
-            yield progress
-            if progress.finished or progress.error:
-                return
-            time.sleep(interval)
-
-    def progress(self) -> JobProgress:
-        """Returns how far the job is: by the counters while it runs, by the folder when it has ended.
-
-        Raises:
-            BrokerError: the counters cannot be read.
-        """
-        finished = sum(1 for _ in self.folder.parts_done()) >= self.spec.parts
-        if finished or self._progress is None:
-            rows = [row.status for row in self.results()]
-            ok = rows.count(Status.OK)
-            return JobProgress(items=self.spec.items, done=len(rows), ok=ok, failed=len(rows) - ok, finished=finished)
-        try:
-            reading = self._progress.read()
-        except redis.RedisError as error:
-            raise BrokerError(f"the broker does not answer: {short(error)}") from error
-        return JobProgress(
-            items=self.spec.items,
-            done=min(reading.done, self.spec.items),
-            ok=reading.ok,
-            failed=reading.failed,
-            finished=False,
-            error=reading.error,
-        )
-
-    def results(self) -> Iterator[Row]:
-        """Yields the rows of the parts that are done, in the order of the input."""
-        for part in self.folder.parts_done():
-            yield from self.folder.read_result(part)
+from askpix.producer.submission import write_job
 
 
 class Client:
@@ -117,8 +31,9 @@ class Client:
     """
 
     def __init__(self, broker_url: str | None = None) -> None:
-        url = SecretStr(broker_url) if broker_url else load_settings().broker_url
-        self._broker = Broker(url)
+        settings = load_settings()
+        self._broker = Broker(SecretStr(broker_url) if broker_url else settings.broker_url)
+        self._dispatcher = Dispatcher(self._broker, settings.window)
 
     def __enter__(self) -> Self:
         return self
@@ -138,135 +53,122 @@ class Client:
         output: str,
         model: str,
         questions: Sequence[Question | str] | None = None,
-        options: Options | None = None,
+        options: Options | Mapping[str, Any] | None = None,
+        base: str | None = None,
+        device: str | None = None,
+        notify: str | None = None,
         part_size: int = PART_SIZE,
     ) -> Job:
         """Writes a job folder and queues its parts; a job that is there already is carried on.
 
         Args:
-            items: images or items; relative paths count from the current folder.
-            output: URI of the job folder.
+            items: images or items, read once and never held whole.
+            output: URI of the job folder: a path, or s3://bucket/prefix.
             model: name of the model that is to answer.
             questions: asked of every item without its own; None captions.
+            options: how answers are generated.
+            base: what relative image references count from; by default the current folder.
+            device: the kind of device that is to answer, such as cpu or gpu; None stands for any.
+            notify: a Celery task, as TASK or TASK@QUEUE, to be sent when all is answered; workers must
+                allow it.
 
         Raises:
-            InputError: the items cannot be read, or there are none, or ids come twice.
+            InputError: the items cannot be read, or there are none, or ids come twice, or an option is unknown.
             JobError: the folder holds another job.
-            BrokerError: the broker does not take the parts. The job folder is complete: submit again.
+            BrokerError: the broker does not answer, or not any more: submit again.
             StorageError: the folder cannot be written.
         """
-        asked = None if questions is None else tuple(_question(question) for question in questions)
-        job = write_job(
+        self._dispatcher.check()
+        asked = None if questions is None else tuple(map(_question, questions))
+        folder = JobFolder(open_storage(output))
+        spec = write_job(
             items,
-            JobFolder(open_storage(output)),
-            root=Path.cwd(),
+            folder,
+            base=base or str(Path.cwd()),
             model=model,
             questions=asked or None,
-            options=options or Options(),
+            options=options if isinstance(options, Options) else Options.parse(options or {}),
+            device=device,
+            notify=notify,
             part_size=part_size,
         )
-        return self.enqueue(job)
+        self._dispatcher.enqueue(folder, spec)
+        return Job(folder, spec, self._broker, self._dispatcher)
 
-    def enqueue(self, job: Job) -> Job:
-        """Queues the parts of a job that have no result."""
-        progress = Progress(self._broker.redis, job.folder.uri)
-        done = set(job.folder.parts_done())
-        try:
-            progress.reset()
-            for part in sorted(done):
-                status = [row.status for row in job.folder.read_result(part)]
-                progress.part_done(part, ok=status.count(Status.OK), failed=status.count(Status.ERROR))
-        except redis.RedisError as error:
-            raise BrokerError(f"the broker does not answer: {short(error)}") from error
-        for part in range(job.spec.parts):
-            if part not in done:
-                self._broker.send_part(PartMessage(job=job.folder.uri, part=part), queue=job.spec.model)
-        return Job(job.folder, job.spec, progress)
+    def job(self, uri: str) -> Job:
+        """Returns the job in a folder.
 
+        Raises:
+            JobError: there is none.
+        """
+        opened = Job.open(uri)
+        return Job(opened.folder, opened.spec, self._broker, self._dispatcher)
 
-def write_job(
-    items: Iterable[Item | str],
-    folder: JobFolder,
-    *,
-    root: Path,
-    model: str,
-    questions: tuple[Question, ...] | None,
-    options: Options,
-    part_size: int = PART_SIZE,
-) -> Job:
-    """Writes a job folder, its job.json last; one that holds the same job is left as it is.
+    def ask(
+        self,
+        image: str,
+        questions: Question | str | Sequence[Question | str] = (),
+        *,
+        model: str,
+        options: Options | Mapping[str, Any] | None = None,
+        output: str | None = None,
+        device: str | None = None,
+        expires: float | None = None,
+    ) -> Ask:
+        """Sends one image to a worker, ahead of all parts; without a question, it is captioned.
 
-    Relative image paths count from `root`.
+        Args:
+            image: a URL, an S3 URI, a data URI, or a local file, which is sent along.
+            output: URI of a .json file to which the worker writes the result too.
+            expires: seconds after which no worker begins with it any more.
 
-    Raises:
-        InputError: the items cannot be read, or there are none, or ids come twice.
-        JobError: the folder holds another job.
-        StorageError: the folder cannot be written.
-    """
-    if not MODEL_NAME.fullmatch(model):
-        raise JobError(f"{model!r} is no model name: use letters, digits, '.', '_' and '-'")
-    if not 1 <= part_size <= MAX_PART_SIZE:
-        raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {part_size}")
-    existing = folder.spec()
-    if existing is None and folder.parts_done():
-        raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
-    digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
-    job_id, count, parts = uuid.uuid4().hex, 0, 0
-    completed = _completed(items, root)
-    while batch := list(islice(completed, part_size)):
-        for item in batch:
-            digest.update(item_fingerprint_line(item))
-        if existing is None:
-            folder.write_input(parts, batch, job_id)
-        count, parts = count + len(batch), parts + 1
-    if count == 0:
-        raise InputError("there are no images in the input")
-    if existing is None:
-        existing = JobSpec(
-            id=job_id,
+        Raises:
+            InputError: the file cannot be read, or a question or an option is not valid.
+            BrokerError: the broker did not take it.
+        """
+        return ask(
+            self._broker,
+            image,
+            [questions] if isinstance(questions, Question | str) else questions,
             model=model,
-            questions=questions,
-            options=options,
-            items=count,
-            parts=parts,
-            part_size=part_size,
-            fingerprint=digest.hexdigest(),
+            options=options if isinstance(options, Options) else Options.parse(options or {}),
+            output=output,
+            device=device,
+            expires=expires,
         )
-        folder.write_spec(existing)
-    elif existing.fingerprint != digest.hexdigest():
-        raise JobError(
-            f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
-        )
-    return Job(folder, existing)
 
+    def jobs(self) -> list[tuple[str, Reading | None]]:
+        """Returns the active jobs: their folders and counters; None where the counters were lost.
 
-def _completed(items: Iterable[Item | str], root: Path) -> Iterator[Item]:
-    """Yields items with absolute paths and ids: given ones, which must differ, or made from the reference."""
-    used: set[str] = set()
-    repeats: dict[str, int] = {}
-    for entry in items:
-        item = Item(image=entry) if isinstance(entry, str) else entry
-        if item.id is None:
-            identity = _default_id(item.image, used, repeats)
-        elif item.id in used:
-            raise InputError(f"the id {item.id!r} comes twice: ids must differ, or be left out")
-        else:
-            identity = item.id
-        used.add(identity)
-        yield replace(item, id=identity, image=resolve(item.image, root))
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        try:
+            return self._dispatcher.registry.jobs()
+        except redis.RedisError as error:
+            raise explained(error) from error
 
+    def workers(self) -> list[WorkerInfo]:
+        """Returns the live workers, with what their engines have done.
 
-def _default_id(reference: str, used: set[str], repeats: dict[str, int]) -> str:
-    """Returns the image reference, with #2 and so on where it is taken; of a data URI, a digest."""
-    if reference.startswith("data:"):
-        reference = f"data:{hashlib.sha256(reference.encode()).hexdigest()[:16]}"
-    candidate, number = reference, repeats.get(reference, 1)
-    while candidate in used:
-        number += 1
-        candidate = f"{reference}#{number}"
-    if number > 1:
-        repeats[reference] = number
-    return candidate
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        try:
+            return self._dispatcher.registry.workers()
+        except redis.RedisError as error:
+            raise explained(error) from error
+
+    def refused(self) -> dict[str, int]:
+        """Returns how many messages workers have refused, by reason.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        try:
+            return self._dispatcher.registry.refused()
+        except redis.RedisError as error:
+            raise explained(error) from error
 
 
 def _question(question: Question | str) -> Question:

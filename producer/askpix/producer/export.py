@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from askpix.producer.errors import InputError, StorageError
-from askpix.producer.rows import Row
+from askpix.producer.rows import Row, row_to_json
 
 _CSV_COLUMNS = ("id", "group", "image", "status", "question", "answer", "confidence", "error_code", "error_message")
 
@@ -47,15 +46,10 @@ def export(rows: Callable[[], Iterable[Row]], target: Path) -> int:
     return count
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
-    """Returns a row as JSON values, the caller's columns as an object rather than as text."""
-    return {**asdict(row), "extra": json.loads(row.extra or "{}")}
-
-
 def _write_jsonl(rows: Callable[[], Iterable[Row]], file: TextIO) -> int:
     count = 0
     for count, row in enumerate(rows(), 1):  # noqa: B007 - the count is the result
-        file.write(json.dumps(row_as_json(row), ensure_ascii=False) + "\n")
+        file.write(json.dumps(row_to_json(row), ensure_ascii=False) + "\n")
     return count
 
 

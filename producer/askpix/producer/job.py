@@ -4,6 +4,10 @@ job.json                      the job; written last, so its presence says "compl
 model.json                    name and fingerprint of the model, pinned by the first worker
 input/part-000000.parquet     items, in order
 results/part-000000.parquet   one row per item; its presence says "done"
+rounds/001.json               a retry round: which items of which parts are done again
+results/part-000000.r001.parquet   the whole part after that round; readers take the highest
+partial/part-000000.parquet   finished rows of a part that was given back
+control/pause, control/cancel what all workers honour
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -21,12 +26,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
+from askpix.producer.parquet import ItemColumns, columns_of, encode_items
+from askpix.producer.rounds import Round
 from askpix.producer.rows import (
-    INPUT_SCHEMA,
     RESULT_SCHEMA,
+    Outcome,
     Row,
     item_from_record,
     item_to_record,
+    outcome_from_record,
     row_from_record,
     row_to_record,
 )
@@ -40,7 +48,16 @@ MAX_PART_SIZE = 100_000
 _Parsed = TypeVar("_Parsed")
 
 _JOB_KEY = b"askpix_job"
-_PART = re.compile(r"part-(\d{6})\.parquet")
+_RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
+_ROUND = re.compile(r"(\d{3})\.json")
+_OUTCOME_COLUMNS = ["status", "error_code", "retryable"]
+
+
+class Hold(StrEnum):
+    """What keeps workers from a job: a file of that name under control/."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
 
 
 class JobSpec(BaseModel):
@@ -61,6 +78,12 @@ class JobSpec(BaseModel):
     part_size: Annotated[int, Field(ge=1, le=MAX_PART_SIZE)]
     fingerprint: str
     """Of the input, the questions, the options and the model's name: the same job has the same one."""
+
+    device: str | None = None
+    """The kind of device that is to answer; None stands for any."""
+
+    notify: str | None = None
+    """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
 
 
 class PinnedModel(BaseModel):
@@ -113,10 +136,10 @@ class JobFolder:
         except (ValidationError, FileNotFoundError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
-    def write_input(self, part: int, items: Iterable[Item], job_id: str = "") -> None:
+    def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str = "") -> None:
         """Writes the items of a part; the file says which job it is of."""
-        schema = INPUT_SCHEMA.with_metadata({_JOB_KEY: job_id.encode()})
-        self._write(f"input/part-{part:06d}.parquet", schema, map(item_to_record, items))
+        columns = items if isinstance(items, ItemColumns) else columns_of(list(items))
+        self.storage.write(f"input/part-{part:06d}.parquet", encode_items(columns, {_JOB_KEY: job_id.encode()}))
 
     def read_input(self, part: int, job_id: str | None = None) -> list[Item]:
         """Returns the items of a part, in order.
@@ -131,31 +154,88 @@ class JobFolder:
             )
         return self._parsed(name, item_from_record)
 
-    def write_result(self, part: int, rows: Iterable[Row]) -> None:
-        self._write(f"results/part-{part:06d}.parquet", RESULT_SCHEMA, map(row_to_record, rows))
+    def write_result(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
+        self._write(_result_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
 
-    def has_result(self, part: int) -> bool:
-        return self.storage.exists(f"results/part-{part:06d}.parquet")
+    def has_result(self, part: int, round_: int = 0) -> bool:
+        return self.storage.exists(_result_name(part, round_))
 
-    def read_result(self, part: int) -> list[Row]:
+    def read_result(self, part: int, round_: int = 0) -> list[Row]:
         """Returns the rows of a part that is done, in the order of its items."""
-        return self._parsed(f"results/part-{part:06d}.parquet", row_from_record)
+        return self._parsed(_result_name(part, round_), row_from_record)
 
-    def parts_done(self) -> list[int]:
-        """Returns the numbers of the parts that have a result, in order."""
-        matches = map(_PART.fullmatch, self.storage.names("results"))
-        return [int(match[1]) for match in matches if match]
+    def read_outcomes(self, part: int, round_: int = 0) -> list[Outcome]:
+        """Returns how the items of a part fared, in their order; cheaper than the rows."""
+        return self._parsed(_result_name(part, round_), outcome_from_record, _OUTCOME_COLUMNS)
+
+    def results(self) -> dict[int, int]:
+        """Returns the newest round of each part that has a result, by part number in order."""
+        newest: dict[int, int] = {}
+        for match in filter(None, map(_RESULT.fullmatch, self.storage.names("results"))):
+            part, round_ = int(match[1]), int(match[2] or 0)
+            newest[part] = max(newest.get(part, 0), round_)
+        return dict(sorted(newest.items()))
+
+    def write_partial(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
+        """Keeps the rows of a part that was given back before its end."""
+        self._write(_partial_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
+
+    def read_partial(self, part: int, round_: int = 0) -> list[Row]:
+        """Returns the rows that were kept of a part, in no order; none where there are none."""
+        name = _partial_name(part, round_)
+        return self._parsed(name, row_from_record) if self.storage.exists(name) else []
+
+    def remove_partial(self, part: int, round_: int = 0) -> None:
+        self.storage.remove(_partial_name(part, round_))
+
+    def round(self) -> int:
+        """Returns the number of the last retry round, 0 where there is none."""
+        return max((int(match[1]) for match in map(_ROUND.fullmatch, self.storage.names("rounds")) if match), default=0)
+
+    def read_round(self, number: int) -> Round:
+        """Returns a retry round.
+
+        Raises:
+            JobError: it is missing or damaged.
+        """
+        name = f"rounds/{number:03d}.json"
+        try:
+            return Round.model_validate_json(self.storage.read(name))
+        except (FileNotFoundError, ValidationError):
+            raise JobError(f"{self.uri}/{name} is missing or damaged: `askpix retry` makes a new one") from None
+
+    def create_round(self, round_: Round) -> None:
+        """Begins a retry round.
+
+        Raises:
+            JobError: somebody else began the same one first.
+        """
+        if not self.storage.create(f"rounds/{round_.round:03d}.json", round_.model_dump_json().encode() + b"\n"):
+            raise JobError(f"another retry of {self.uri} began at the same time: watch that one")
+
+    def holds(self) -> frozenset[Hold]:
+        """Returns what keeps workers from the job."""
+        names = set(self.storage.names("control"))
+        return frozenset(hold for hold in Hold if hold in names)
+
+    def hold(self, hold: Hold) -> None:
+        self.storage.write(f"control/{hold}", b"")
+
+    def release(self) -> None:
+        """Takes back every hold."""
+        for hold in self.holds():
+            self.storage.remove(f"control/{hold}")
 
     def _write(self, name: str, schema: pa.Schema, records: Iterator[Mapping[str, Any]]) -> None:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(list(records), schema=schema), buffer, compression="zstd")
         self.storage.write(name, buffer.getvalue())
 
-    def _read(self, name: str) -> list[dict[str, Any]]:
+    def _read(self, name: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
         file = self._open(name)
         try:
             # Without Arrow's threads: they can abort a short-lived process at its exit (10 of 240 exports did).
-            records: list[dict[str, Any]] = file.read(use_threads=False).to_pylist()
+            records: list[dict[str, Any]] = file.read(columns, use_threads=False).to_pylist()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
         return records
@@ -168,9 +248,11 @@ class JobFolder:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
 
-    def _parsed(self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed]) -> list[_Parsed]:
+    def _parsed(
+        self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed], columns: list[str] | None = None
+    ) -> list[_Parsed]:
         try:
-            return [parse(record) for record in self._read(name)]
+            return [parse(record) for record in self._read(name, columns)]
         except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
             raise JobError(f"{self.uri}/{name} is not of this askpix version: {_line(error)}") from None
 
@@ -187,6 +269,14 @@ def job_fingerprint_header(
 def item_fingerprint_line(item: Item) -> bytes:
     """Returns what one item adds to its job's fingerprint."""
     return json.dumps(item_to_record(item), sort_keys=True).encode() + b"\n"
+
+
+def _result_name(part: int, round_: int) -> str:
+    return f"results/part-{part:06d}{f'.r{round_:03d}' if round_ else ''}.parquet"
+
+
+def _partial_name(part: int, round_: int) -> str:
+    return _result_name(part, round_).replace("results/", "partial/", 1)
 
 
 def _line(error: Exception) -> str:

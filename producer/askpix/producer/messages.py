@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from askpix.producer.errors import MessageError
-from askpix.producer.items import first_problem
+from askpix.producer.errors import InputError, MessageError
+from askpix.producer.items import Options, Question, first_problem
 
 PART_TASK = "askpix.part"
+ASK_TASK = "askpix.ask"
+
+MAX_IMAGE = 28_000_000
+"""Characters that an ask's image reference may have: a data URI of the largest file that workers take."""
+
+MAX_ROUND = 999
+
+_TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
 
 
-class PartMessage(BaseModel):
-    """`askpix.part`: answer one part of a job. Everything else is in the job folder."""
+def _question(value: object) -> Question:
+    try:
+        return Question.parse(value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
+
+_Questions = Annotated[tuple[Annotated[Question, BeforeValidator(_question)], ...], Field(max_length=100)]
+_Uri = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    v: Literal[1] = 1
-    job: Annotated[str, Field(min_length=1, max_length=2_000)]
-    """URI of the job folder."""
-
-    part: Annotated[int, Field(ge=0, lt=1_000_000)]
-    round: Annotated[int, Field(ge=0, le=0)] = 0
-    """Retry round; 0 is the first reading of the input."""
-
     @classmethod
-    def parse(cls, value: Any) -> PartMessage:
+    def parse(cls, value: Any) -> Self:
         """Returns the message that a task was sent.
 
         Raises:
@@ -35,4 +45,73 @@ class PartMessage(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise MessageError(f"this is no {PART_TASK} message of version 1: {first_problem(error)}") from None
+            raise MessageError(f"this is no {cls.task()} message of version 1: {first_problem(error)}") from None
+
+    @classmethod
+    def task(cls) -> str:
+        """Returns the name of the Celery task that takes such messages."""
+        raise NotImplementedError
+
+
+class PartMessage(_Message):
+    """`askpix.part`: answer one part of a job. Everything else is in the job folder."""
+
+    v: Literal[1] = 1
+    job: _Uri
+    """URI of the job folder."""
+
+    part: Annotated[int, Field(ge=0, lt=1_000_000)]
+    round: Annotated[int, Field(ge=0, le=MAX_ROUND)] = 0
+    """Retry round; 0 is the first reading of the input."""
+
+    @classmethod
+    def task(cls) -> str:
+        return PART_TASK
+
+
+class AskMessage(_Message):
+    """`askpix.ask`: answer one image now. The result row is the task's result."""
+
+    # Lists and texts are what JSON has for tuples and questions.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    v: Literal[1] = 1
+    model: Annotated[str, Field(strict=True, min_length=1, max_length=100)]
+    image: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)]
+    """A URL, an S3 URI, a data URI, or a path that the worker may read."""
+
+    questions: _Questions | None = None
+    """Texts, or objects with text, name and choices. None, or an empty list, asks for a caption."""
+
+    options: Options = Options()
+    output: _Uri | None = None
+    """Where the result row is also written, as JSON."""
+
+    @classmethod
+    def task(cls) -> str:
+        return ASK_TASK
+
+
+def queue_name(model: str, device: str | None = None, *, ask: bool = False) -> str:
+    """Returns the queue of a model's parts or asks, served by any device or by one kind of it.
+
+    Args:
+        device: as OpenVINO names it; its kind is what counts, so GPU.1 stands for any GPU.
+    """
+    kind = "" if device is None else "." + device.partition(":")[0].partition(".")[0].lower()
+    return f"{model}{kind}{'.ask' if ask else ''}"
+
+
+def notify_target(value: str) -> tuple[str, str]:
+    """Returns the task and the queue that `TASK` or `TASK@QUEUE` names; the queue is Celery's default one.
+
+    Raises:
+        InputError: it names none.
+    """
+    task, _, queue = value.partition("@")
+    queue = queue or "celery"
+    if not (_TASK.fullmatch(task) and _TASK.fullmatch(queue)):
+        raise InputError(f"{value[:100]!r} names no Celery task: write TASK or TASK@QUEUE")
+    if task.startswith(("askpix.", "celery.")):
+        raise InputError(f"{task} cannot be sent at a job's end: name a task of your own")
+    return task, queue

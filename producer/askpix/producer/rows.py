@@ -94,6 +94,15 @@ class Row:
     """The caller's other columns, as JSON text."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a row says of how its item fared, without its answers."""
+
+    status: Status
+    error_code: str | None
+    retryable: bool | None
+
+
 _QUESTION = pa.struct([("text", pa.string()), ("name", pa.string()), ("choices", pa.list_(pa.string()))])
 
 INPUT_SCHEMA = pa.schema(
@@ -177,6 +186,24 @@ def row_from_record(record: Mapping[str, Any]) -> Row:
     known = {name: record[name] for name in RESULT_SCHEMA.names if name in record}
     answers = tuple(_answer_from_record(answer) for answer in record["answers"])
     return Row(**{**known, "status": Status(record["status"]), "answers": answers})
+
+
+def row_to_json(row: Row) -> dict[str, Any]:
+    """Returns a row as JSON values, the caller's columns as an object rather than as text."""
+    return {**asdict(row), "extra": json.loads(row.extra or "{}")}
+
+
+def row_from_json(value: Mapping[str, Any]) -> Row:
+    """Returns the row that `row_to_json` told."""
+    extra = value.get("extra")
+    return row_from_record({**value, "extra": json.dumps(extra, ensure_ascii=False) if extra else None})
+
+
+def outcome_from_record(record: Mapping[str, Any]) -> Outcome:
+    """Returns the outcome of a result file's record."""
+    return Outcome(
+        status=Status(record["status"]), error_code=record.get("error_code"), retryable=record.get("retryable")
+    )
 
 
 def _answer_from_record(record: Mapping[str, Any]) -> Answer:

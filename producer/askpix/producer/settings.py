@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr = SecretStr(DEFAULT_BROKER)
     """Where the queue is: redis://, rediss:// or redis+socket://. May hold a password, so it is never logged."""
 
+    window: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    """Parts of a job that wait in the broker at a time, some 1.4 KB each; a live worker tops them up."""
+
     model_cache: str | None = None
     """Folder where OpenVINO keeps compiled models, so that the next start is quicker."""
 

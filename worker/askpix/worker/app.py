@@ -1,119 +1,102 @@
-"""The Celery worker: takes `askpix.part` messages from its model's queues and runs them."""
+"""The Celery worker: takes parts and asks from its models' queues and runs them."""
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-from typing import Any
+from collections.abc import Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
-import redis
-from celery import Celery, bootsteps, signals
-from celery.exceptions import Reject
-from celery.worker import state
+from celery import Celery, signals
 from kombu import Queue
-from pydantic import SecretStr
 
-from askpix.producer.broker import celery_app
-from askpix.producer.errors import AskpixError, MessageError
-from askpix.producer.messages import PART_TASK, PartMessage
-from askpix.producer.progress import Progress
-from askpix.worker.engine.base import EngineInfo
-from askpix.worker.errors import EngineStoppedError
-from askpix.worker.part import GivenBackError, PartRunner
-
-_log = logging.getLogger(__name__)
-
-EXIT_ENGINE_STOPPED = 3
-
-_WAKE_SECONDS = 0.1
-
-PARTS_AT_ONCE = 2
-"""One part fetches and decodes while the other's last answers come in."""
+from askpix.producer.broker import Broker, celery_app
+from askpix.producer.registry import Registry, WorkerInfo
+from askpix.producer.settings import Settings
+from askpix.worker.access import Access
+from askpix.worker.asking import AskRunner
+from askpix.worker.engines import Engines
+from askpix.worker.item import Answerer
+from askpix.worker.keeper import Keeper
+from askpix.worker.notify import Notifier
+from askpix.worker.part import PartRunner
+from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, SlotCycle, Wakeful, busy
+from askpix.worker.tasks import add_ask_task, add_part_task
 
 
-def queues_of(info: EngineInfo) -> list[str]:
-    """Returns the queues that a worker serves: its model's, and that of its model on its kind of device."""
-    kind = info.device.partition(":")[0].partition(".")[0].lower()
-    return [info.model, f"{info.model}.{kind}"]
+class Worker:
+    """A worker with its engines, from `with` to its end.
 
-
-class _Wakeful(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Makes the consumer's loop look for the next message ten times a second.
-
-    The end of a task in a thread does not wake the loop in this Celery version, so a free slot could wait
-    for a second: 16 parts of one image took 12 s, and less than 3 with this.
+    Args:
+        engines: closed with the worker.
+        access: what it may read and write.
+        notify: Celery tasks that it may send when a job ends.
     """
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    def __init__(self, engines: Engines, access: Access, settings: Settings, notify: Iterable[str] = ()) -> None:
+        self._engines = engines
+        self._name = f"askpix-{os.getpid()}@{socket.gethostname()}"
+        with ExitStack() as stack:
+            stack.callback(engines.close)
+            broker = Broker(settings.broker_url)
+            stack.callback(broker.close)
+            registry = Registry(broker.redis)
+            threads = settings.load_threads
+            answerer = Answerer(access, connections=threads + ASKS_AT_ONCE, contact=settings.contact)
+            stack.callback(answerer.close)
+            self._parts = PartRunner(engines, access, answerer, broker.redis, threads=threads)
+            stack.callback(self._parts.close)
+            notifier = Notifier(broker, access, notify)
+            self._notify = tuple(sorted(notifier.allowed))
+            self._keeper = Keeper(broker, registry, self._info, notifier)
+            self._app = _app(settings, engines)
+            add_part_task(self._app, self._parts, registry)
+            add_ask_task(self._app, AskRunner(engines, access, answerer), registry)
+            self._stack = stack.pop_all()
 
-    def start(self, consumer: Any) -> None:
-        self._entry = consumer.timer.call_repeatedly(_WAKE_SECONDS, lambda: None)
+    def __enter__(self) -> Self:
+        return self
 
-    def stop(self, _: Any) -> None:
-        self._entry.cancel()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def run(self) -> int:
+        """Serves the queues until a signal ends it; returns the exit code."""
+
+        def stopping(**_: object) -> None:
+            self._parts.stop()
+
+        signals.worker_shutting_down.connect(stopping)
+        worker = self._app.Worker(
+            pool="threads",
+            concurrency=PARTS_AT_ONCE + ASKS_AT_ONCE,
+            hostname=self._name,
+            without_gossip=True,
+            without_mingle=True,
+            quiet=True,
+        )
+        self._keeper.start()
+        try:
+            worker.start()
+        finally:
+            self._keeper.stop()
+        return int(worker.exitcode or 0)
+
+    def _info(self) -> WorkerInfo:
+        parts, asks = busy()
+        return WorkerInfo(name=self._name, models=self._engines.served(), parts=parts, asks=asks, notify=self._notify)
 
 
-def worker_app(broker_url: SecretStr, info: EngineInfo, runner: PartRunner) -> Celery:
-    """Returns the app of a worker with that engine."""
-    app = celery_app(broker_url)
-    app.conf.task_queues = [Queue(name) for name in queues_of(info)]
-    app.steps["consumer"].add(_Wakeful)
-    _add_part_task(app, runner)
+def _app(settings: Settings, engines: Engines) -> Celery:
+    app = celery_app(settings.broker_url)
+    SlotCycle.ask_queues = frozenset(engines.ask_queues())
+    app.conf.task_queues = [Queue(name) for name in (*engines.ask_queues(), *engines.part_queues())]
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "queue_order_strategy": SLOT_CYCLE}
+    # Results are stored from many threads; one client serves them all.
+    app.conf.result_backend_thread_safe = True
+    app.steps["consumer"].add(Wakeful)
     return app
-
-
-def _add_part_task(app: Celery, runner: PartRunner) -> None:
-    @app.task(name=PART_TASK)  # type: ignore[untyped-decorator]
-    def part(*arguments: Any, **named: Any) -> None:
-        """Answers one part of a job; see PartMessage."""
-        try:
-            message = PartMessage.parse(arguments[0] if len(arguments) == 1 and not named else [*arguments, named])
-        except MessageError as error:
-            _log.error("a message was refused: %s", error)
-            return
-        progress = runner.progress(message)
-        try:
-            folder, spec = runner.open(message)
-            runner.run(message.part, folder, spec, progress)
-            _log.info("part %d of %s is done", message.part, folder.uri)
-        except GivenBackError:
-            raise Reject("the worker is stopping", requeue=True) from None
-        except MessageError as error:
-            _report(error, message, progress, "a message was refused: ")
-        except EngineStoppedError as error:
-            # This worker is of no more use: it gives the part to others and ends.
-            _report(error, message, progress)
-            state.should_stop = EXIT_ENGINE_STOPPED
-            raise Reject("the engine has stopped", requeue=True) from None
-        except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _report(error, message, progress)
-
-
-def _report(error: BaseException, message: PartMessage, progress: Progress, prefix: str = "") -> None:
-    known = isinstance(error, AskpixError)
-    text = str(error) if known else f"part {message.part} failed: {type(error).__name__}: {error}"
-    _log.error("%s%s", prefix, text, exc_info=None if known else error)
-    try:
-        progress.part_error(message.part, text)
-    except redis.RedisError as lost:
-        _log.warning("the failure could not be counted: %s", lost)
-
-
-def run_worker(app: Celery, runner: PartRunner) -> int:
-    """Serves the queues until a signal ends it; returns the exit code."""
-
-    def stopping(**_: Any) -> None:
-        runner.stop()
-
-    signals.worker_shutting_down.connect(stopping)
-    worker = app.Worker(
-        pool="threads",
-        concurrency=PARTS_AT_ONCE,
-        hostname=f"askpix-{os.getpid()}@{socket.gethostname()}",
-        without_gossip=True,
-        without_mingle=True,
-        quiet=True,
-    )
-    worker.start()
-    return int(worker.exitcode or 0)

@@ -22,8 +22,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from askpix.producer.client import Client, Job, JobProgress
+from askpix.producer.client import Client
 from askpix.producer.errors import JobError, WorkerError
+from askpix.producer.followed import Job, JobProgress
+from askpix.producer.storage import open_storage
 from askpix.worker.engine.devices import Precision
 from askpix.worker.models.manifest import load_manifest
 
@@ -150,9 +152,11 @@ class LocalSystem:
     Args:
         model: model folder; None stands for the demo model.
         device, precision: as `askpix worker` takes them.
-        storage_root: the folder under which job folders may be; by default the current folder.
+        storage_root: the folder, or s3://bucket/prefix, under which job folders may be; by default the
+            current folder.
         files_roots: folders under which images may be read.
         allow_net: networks in which images may be fetched although they are not public.
+        allow_buckets: S3 buckets from which images may be read, beside a job's own.
 
     Raises:
         ModelError: the model folder cannot be used.
@@ -165,19 +169,22 @@ class LocalSystem:
         *,
         device: str = "CPU",
         precision: Precision = Precision.AUTO,
-        storage_root: Path | None = None,
+        storage_root: Path | str | None = None,
         files_roots: Iterable[Path] = (),
         allow_net: Iterable[str] = (),
+        allow_buckets: Iterable[str] = (),
     ) -> None:
         folder = model or demo_model()
         self.model = load_manifest(folder).name
         """Name of the model, as `client.submit` takes it."""
         self._arguments = ["--model", str(folder.absolute()), "--device", device, "--precision", precision.value]
-        self._arguments += ["--storage-root", str((storage_root or Path.cwd()).absolute())]
+        self._arguments += ["--storage-root", open_storage(str(storage_root or Path.cwd())).uri]
         for root in files_roots:
             self._arguments += ["--files-root", str(root.absolute())]
         for network in allow_net:
             self._arguments += ["--allow-net", network]
+        for bucket in allow_buckets:
+            self._arguments += ["--allow-bucket", bucket]
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -214,8 +221,9 @@ class LocalSystem:
         for progress in job.watch():
             if each is not None:
                 each(progress)
-            if progress.error:
-                raise JobError(progress.error)
+            # There is one worker: what it refuses is refused.
+            if problem := progress.error or progress.warning:
+                raise JobError(problem)
             if progress.finished:
                 return progress
             self.worker.check()

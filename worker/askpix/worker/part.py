@@ -1,202 +1,261 @@
-"""One part of a job: its items are fetched, decoded, answered, and written as rows."""
+"""One part of a job: its items are answered and written as rows."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import redis
 
-from askpix.producer.errors import JobError
-from askpix.producer.items import Item, Options, Question
-from askpix.producer.job import JobFolder, JobSpec, PinnedModel
+from askpix.producer.errors import AskpixError, JobError, MessageError
+from askpix.producer.items import Item
+from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
+from askpix.producer.locations import S3Location
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
-from askpix.producer.rows import Answer, Row, Status
+from askpix.producer.rows import Row, Status
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Engine, ImageHandle, Request
-from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.images.decode import Decoded, decode
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.engine.base import Engine
+from askpix.worker.engines import Engines
+from askpix.worker.item import Answerer
 
 _log = logging.getLogger(__name__)
 
 _LIVE_SECONDS = 0.2
-"""Between two reports of how far a part is."""
+"""Between two looks at how far a part is."""
+
+_RENEW_SECONDS = 5.0
+"""Between two signs of life of a part that gets no further."""
+
+_HOLD_SECONDS = 2.0
+"""Between two looks whether the job was paused or cancelled."""
 
 
 class GivenBackError(Exception):
     """The worker is stopping; the part goes back to the queue."""
 
 
+class HeldError(Exception):
+    """The job was paused or cancelled; the folder knows what is to be done, the message is dropped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Work:
+    """A part that is being worked on."""
+
+    part: int
+    round: int
+    folder: JobFolder
+    spec: JobSpec
+    engine: Engine
+    progress: Progress
+
+
 class PartRunner:
-    """Answers parts with one engine. Parts may run at the same time, each in a thread of its own.
+    """Answers parts. Parts may run at the same time, each in a thread of its own.
 
     Each item is a short-lived task of a thread pool: it fetches, decodes, hands its requests to the
     engine and waits. So as many items are under way as there are threads, and the engine sees the
-    requests of all of them. Decoding is bounded more tightly, since a decoded image can be large.
+    requests of all of them.
     """
 
     def __init__(
-        self, engine: Engine, access: Access, counters: redis.Redis, *, threads: int = 32, contact: str | None = None
+        self, engines: Engines, access: Access, answerer: Answerer, counters: redis.Redis, *, threads: int
     ) -> None:
-        self._engine = engine
+        self._engines = engines
         self._access = access
+        self._answerer = answerer
         self._redis = counters
-        self._fetcher = Fetcher(access, contact=contact, connections=threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="askpix-item")
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)
         self._stopping = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        # Not waited for: a thread may be in a transfer that takes its whole time limit.
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._fetcher.close()
 
     def stop(self) -> None:
         """Makes parts in work end soon, with GivenBackError."""
         self._stopping.set()
 
+    def close(self) -> None:
+        self.stop()
+        # Not waited for: a thread may be in a transfer that takes its whole time limit.
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def progress(self, message: PartMessage) -> Progress:
         """Returns the counters of a message's job."""
         return Progress(self._redis, message.job)
 
-    def open(self, message: PartMessage) -> tuple[JobFolder, JobSpec]:
-        """Returns the job of a message.
+    def run(self, message: PartMessage) -> bool:
+        """Answers a part and writes its result; returns False where another worker is at it.
 
         Raises:
-            MessageError: the job folder is outside the worker's storage roots.
-            JobError: the folder holds no job, or one for another model.
+            MessageError: the job folder is outside the worker's storage roots, holds no such part, or its
+                model, or these weights of it, are not held here; nothing was touched.
+            GivenBackError: the worker is stopping.
+            HeldError: the job was paused or cancelled.
+            EngineStoppedError: the engine has ended.
+            JobError: the job's files are damaged.
+            StorageError: the result cannot be written.
         """
+        work = self._open(message)
+        if not _claimed(work):
+            return False
+        try:
+            self._do(work)
+        except BaseException:
+            with _counting():
+                work.progress.part_released(work.part)
+            raise
+        return True
+
+    def _open(self, message: PartMessage) -> _Work:
         folder = JobFolder(self._access.open_job(message.job))
         spec = folder.spec()
         if spec is None or message.part >= spec.parts:
-            raise JobError(f"{message.job} holds no job with a part {message.part}: submit the job again")
-        if spec.model != self._engine.info.model:
-            raise JobError(f"{message.job} is for the model {spec.model}, this worker holds {self._engine.info.model}")
-        return folder, spec
+            raise MessageError(f"{message.job} holds no job with a part {message.part}", "no_such_part")
+        engine = self._engines.of(spec.model)
+        progress = self.progress(message)
+        return _Work(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, progress=progress)
 
-    def run(self, part: int, folder: JobFolder, spec: JobSpec, progress: Progress) -> None:
-        """Answers a part and writes its result, unless it is there already.
-
-        Raises:
-            GivenBackError: the worker is stopping.
-            EngineStoppedError: the worker's engine has ended.
-            JobError: the job's files are damaged, or pinned to other weights.
-            StorageError: the result cannot be written.
-        """
-        if folder.has_result(part):
-            rows = folder.read_result(part)
+    def _do(self, work: _Work) -> None:
+        part, folder = work.part, work.folder
+        if folder.has_result(part, work.round):
+            rows, todo = folder.read_result(part, work.round), self._places(work)
         else:
-            info = self._engine.info
-            pinned = folder.pin_model(PinnedModel(name=info.model, fingerprint=info.fingerprint))
-            if pinned.fingerprint != info.fingerprint:
-                raise JobError(
-                    f"{folder.uri} was begun with other weights of {info.model}: use the same model folder, "
-                    "or a new job folder"
-                )
-            rows = self._rows(part, folder.read_input(part, spec.id), spec, progress)
-            folder.write_result(part, rows)
-        failed = sum(row.status is Status.ERROR for row in rows)
+            _raise_if_held(folder)
+            _pin(work)
+            todo = self._places(work)
+            rows = self._answered(work, todo)
+            folder.write_result(part, rows, work.round)
+            folder.remove_partial(part, work.round)
+        statuses = [row.status for row in rows] if todo is None else [rows[place].status for place in todo]
+        failed = statuses.count(Status.ERROR)
         with _counting():
-            progress.part_done(part, ok=len(rows) - failed, failed=failed)
+            work.progress.part_done(part, ok=len(statuses) - failed, failed=failed, round_=work.round)
 
-    def _rows(self, part: int, items: Sequence[Item], spec: JobSpec, progress: Progress) -> list[Row]:
-        futures = [self._pool.submit(self._row, item, spec) for item in items]
+    def _places(self, work: _Work) -> Sequence[int] | None:
+        """Returns the places of the items that a retry round does again; None for the first reading."""
+        if work.round == 0:
+            return None
+        places = work.folder.read_round(work.round).parts.get(work.part)
+        if places is None:
+            raise MessageError(f"round {work.round} of {work.folder.uri} has no part {work.part}", "no_such_part")
+        return places
+
+    def _answered(self, work: _Work, places: Sequence[int] | None) -> list[Row]:
+        items = work.folder.read_input(work.part, work.spec.id)
+        before = _rows_before(work) if places is not None else []
+        wanted = range(len(items)) if places is None else places
+        kept = {row.id: row for row in work.folder.read_partial(work.part, work.round)}
+        rows: dict[int, Row] = dict(enumerate(before))
+        rows |= {place: kept[str(items[place].id)] for place in wanted if items[place].id in kept}
+        todo = [place for place in wanted if items[place].id not in kept]
+        tries = {place: before[place].attempts + 1 if before else 1 for place in todo}
+        futures = {place: self._pool.submit(self._row, items[place], work, tries[place]) for place in todo}
         try:
-            self._follow(part, futures, progress)
-            return [future.result() for future in futures]
+            self._follow(work, list(futures.values()), len(wanted) - len(todo))
+        except (GivenBackError, HeldError):
+            _keep(work, [*(kept[id_] for id_ in kept), *_finished(futures)])
+            raise
         finally:
-            for future in futures:
+            for future in futures.values():
                 future.cancel()
+        rows |= {place: future.result() for place, future in futures.items()}
+        return [rows[place] for place in range(len(items))]
 
-    def _follow(self, part: int, futures: Sequence[Future[Row]], progress: Progress) -> None:
+    def _row(self, item: Item, work: _Work, attempts: int) -> Row:
+        own = S3Location.parse(work.folder.uri).bucket if work.folder.uri.startswith("s3://") else None
+        return self._answerer.row(
+            item,
+            work.engine,
+            questions=work.spec.questions,
+            options=work.spec.options,
+            own_bucket=own,
+            attempts=attempts,
+        )
+
+    def _follow(self, work: _Work, futures: Sequence[Future[Row]], before: int) -> None:
+        """Waits for the rows; says how far they are, and looks whether to stop."""
         waiting = set(futures)
+        live = _Paced(_RENEW_SECONDS)
+        holds = _Paced(_HOLD_SECONDS)
+        told = -1
         while waiting:
             finished, waiting = wait(waiting, timeout=_LIVE_SECONDS, return_when=FIRST_EXCEPTION)
             if self._stopping.is_set():
                 raise GivenBackError
             if waiting and any(future.exception() is not None for future in finished):
                 return
-            with _counting():
-                progress.part_live(part, len(futures) - len(waiting))
+            if holds.due():
+                _raise_if_held(work.folder)
+            done = before + len(futures) - len(waiting)
+            if live.due() or done != told:
+                told = done
+                with _counting():
+                    work.progress.part_live(work.part, done, work.round)
 
-    def _row(self, item: Item, spec: JobSpec) -> Row:
-        """Returns the row of an item, whatever happens to it; raises EngineStoppedError when the worker is no use."""
-        started = time.monotonic()
-        problem: ItemError | None = None
-        answers: list[Answer] = []
-        sha256, decoded = None, None
-        try:
-            data = self._fetcher.fetch(item.image)
-            sha256 = hashlib.sha256(data).hexdigest()
-            with self._decoding:
-                decoded = decode(data, self._engine.image_form)
-            del data
-            problem = self._ask(decoded, item.questions or spec.questions, spec.options, answers)
-        except EngineStoppedError:
-            raise
-        except ItemError as error:
-            problem = error
-        except Exception as error:  # noqa: BLE001 - one item must never take its part down
-            _log.exception("item %s failed unexpectedly", item.id)
-            reason = f"{type(error).__name__}: {error}"
-            problem = ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)
-        info = self._engine.info
-        return Row(
-            id=item.id or item.image,
-            group=item.group,
-            image=item.image,
-            status=Status.OK if problem is None else Status.ERROR,
-            answers=tuple(answers),
-            error_code=None if problem is None else problem.code,
-            error_message=None if problem is None else problem.message,
-            retryable=None if problem is None else problem.retryable,
-            width=None if decoded is None else decoded.width,
-            height=None if decoded is None else decoded.height,
-            sha256=sha256,
-            attempts=1,
-            model=info.model,
-            fingerprint=info.fingerprint,
-            precision=info.precision,
-            device=info.device,
-            seconds=round(time.monotonic() - started, 4),
-            extra=json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
+
+class _Paced:
+    """Says when it is time again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+def _claimed(work: _Work) -> bool:
+    try:
+        return work.progress.claim(work.part)
+    except redis.RedisError as error:
+        # Leases save work, nothing more: a part that is done twice is harmless.
+        _log.warning("the lease of part %d of %s could not be taken: %s", work.part, work.folder.uri, error)
+        return True
+
+
+def _raise_if_held(folder: JobFolder) -> None:
+    if holds := folder.holds():
+        raise HeldError("cancelled" if Hold.CANCEL in holds else "paused")
+
+
+def _pin(work: _Work) -> None:
+    info = work.engine.info
+    pinned = work.folder.pin_model(PinnedModel(name=info.model, fingerprint=info.fingerprint))
+    if pinned.fingerprint != info.fingerprint:
+        raise MessageError(
+            f"{work.folder.uri} was begun with other weights of {info.model}: use the same model folder, "
+            "or a new job folder",
+            "other_weights",
         )
 
-    def _ask(
-        self, decoded: Decoded, questions: Sequence[Question] | None, options: Options, answers: list[Answer]
-    ) -> ItemError | None:
-        """Fills in the answers; returns the first question's problem, if one has one."""
-        handle: ImageHandle = self._engine.open_image(decoded.pixels)
-        problem: ItemError | None = None
-        tickets = []
-        for question in questions or (None,):
-            try:
-                tickets.append(self._engine.submit(Request(images=(handle,), question=question, options=options)))
-            except ItemError as error:
-                problem = problem or error
-        for ticket in tickets:
-            try:
-                answers.append(ticket.result())
-            except ItemError as error:
-                problem = problem or error
-        return problem
+
+def _rows_before(work: _Work) -> list[Row]:
+    """Returns the part's rows as the rounds before left them."""
+    for round_ in range(work.round - 1, -1, -1):
+        if work.folder.has_result(work.part, round_):
+            return work.folder.read_result(work.part, round_)
+    raise JobError(f"{work.folder.uri} has no result of part {work.part} that round {work.round} could begin from")
+
+
+def _finished(futures: Mapping[int, Future[Row]]) -> Iterator[Row]:
+    for future in futures.values():
+        if future.done() and not future.cancelled() and future.exception() is None:
+            yield future.result()
+
+
+def _keep(work: _Work, rows: list[Row]) -> None:
+    """Writes what is finished of a part that is given back; where that fails, it will be done again."""
+    with suppress(AskpixError):
+        if rows:
+            work.folder.write_partial(work.part, rows, work.round)
 
 
 @contextmanager

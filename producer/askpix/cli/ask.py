@@ -1,0 +1,76 @@
+"""`askpix ask`: one image through the queue."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.options import broker_option, kind_option
+from askpix.cli.served import only_model
+from askpix.producer.client import Client
+from askpix.producer.errors import AskpixError
+from askpix.producer.items import Options, Question
+from askpix.producer.messages import queue_name
+from askpix.producer.rows import Row, Status, row_to_json
+
+
+@click.command()
+@click.argument("image")
+@click.argument("question", required=False)
+@click.option("--choice", "choices", multiple=True, metavar="TEXT", help="An answer to choose from. Repeatable.")
+@click.option("--prompt", metavar="TEXT", help="What a caption begins with.")
+@click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
+@kind_option
+@click.option("--output", metavar="URI", help="A .json file under a worker's storage root to write the result to too.")
+@click.option("--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS", help="How long to wait.")
+@click.option("--json", "as_json", is_flag=True, help="The whole result row, as one JSON object.")
+@broker_option
+def command(
+    image: str,
+    question: str | None,
+    choices: tuple[str, ...],
+    prompt: str | None,
+    model: str | None,
+    device: str | None,
+    output: str | None,
+    timeout: float,
+    as_json: bool,
+    broker: str | None,
+) -> int:
+    """Answer QUESTION about IMAGE, or caption it, ahead of all jobs.
+
+    IMAGE is a URL, an S3 URI, or a file of this machine, which is sent along.
+
+    Exit code 0: answered; 1: the image or the question failed; 2: no answer.
+    """
+    if choices and question is None:
+        raise click.UsageError("--choice needs a QUESTION")
+    if prompt is not None and question is not None:
+        raise click.UsageError("--prompt is for captions, not for a QUESTION")
+    asked = [] if question is None else [Question.parse({"text": question, "choices": choices or None})]
+    with Client(broker) as client:
+        name = model or only_model(client)
+        queue = queue_name(name, device, ask=True)
+        if not any(queue in served.queues for worker in client.workers() for served in worker.models):
+            stderr().print(f"No live worker serves {queue} yet; waiting for one.", soft_wrap=True)
+        options = Options(prompt=prompt)
+        sent = client.ask(image, asked, model=name, options=options, output=output, device=device, expires=timeout)
+        try:
+            row = sent.get(timeout)
+        except TimeoutError as error:
+            raise AskpixError(f"{error}: is a worker running? `askpix jobs` lists them") from None
+    return _show(row, as_json=as_json)
+
+
+def _show(row: Row, *, as_json: bool) -> int:
+    if as_json:
+        stdout().print(json.dumps(row_to_json(row), ensure_ascii=False), soft_wrap=True)
+    else:
+        for answer in row.answers:
+            stdout().print(printable(answer.text), soft_wrap=True)
+    if row.status is Status.ERROR:
+        stderr().print(f"askpix: {row.error_code}: {printable(row.error_message or '')}", soft_wrap=True)
+        return 1
+    return 0

@@ -1,0 +1,76 @@
+"""`askpix submit`: a job for workers elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from askpix.cli.asked import Asked, asks
+from askpix.cli.console import stderr
+from askpix.cli.options import broker_option, kind_option
+from askpix.cli.served import only_model, unserved_note
+from askpix.producer.client import Client
+from askpix.producer.items import Item
+
+_TOLD_EVERY = 5_000
+
+
+@click.command()
+@asks
+@click.option("--output", required=True, metavar="JOB", help="The job folder: a path, or s3://bucket/prefix.")
+@click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
+@kind_option
+@click.option(
+    "--notify",
+    metavar="TASK[@QUEUE]",
+    help="A Celery task to be sent once all is answered; workers must allow it.",
+)
+@broker_option
+def command(
+    asked: Asked, output: str, model: str | None, device: str | None, notify: str | None, broker: str | None
+) -> int:
+    """Write a job folder and queue its parts for the workers.
+
+    INPUT is what `askpix run` takes. Workers must be able to reach the job folder and the images. The
+    same command again carries on with the same job.
+    """
+    items = asked.items()
+    questions, options = asked.questions(), asked.options()
+    with Client(broker) as client:
+        with _counted(items) as counted:
+            job = client.submit(
+                counted,
+                output=output,
+                model=model or only_model(client),
+                questions=questions,
+                options=options,
+                base=items.base,
+                device=device,
+                notify=notify,
+                part_size=asked.part_size,
+            )
+        parts = "1 part" if job.spec.parts == 1 else f"{job.spec.parts} parts"
+        stderr().print(f"{job.folder.uri}: {job.spec.items} items in {parts} for {job.spec.model}", soft_wrap=True)
+        unserved_note(job)
+    stderr().print(f"Next: askpix watch {output}", soft_wrap=True)
+    return 0
+
+
+@contextmanager
+def _counted(items: Iterable[Item]) -> Iterator[Iterable[Item]]:
+    """Yields the items, whose number is shown on a terminal while they are read."""
+    console = stderr()
+    if not console.is_terminal:
+        yield items
+        return
+    with console.status("reading") as status:
+
+        def each() -> Iterator[Item]:
+            for number, item in enumerate(items):
+                if number % _TOLD_EVERY == 0:
+                    status.update(f"{number} items read")
+                yield item
+
+        yield each()

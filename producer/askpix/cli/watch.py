@@ -1,0 +1,113 @@
+"""`askpix watch` and `askpix status`: how far a job is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.options import broker_option
+from askpix.cli.served import unserved_note
+from askpix.cli.shown import counts_line, failures_shown, progress_shown
+from askpix.producer.client import Client
+from askpix.producer.errors import BrokerError, JobError
+from askpix.producer.followed import Job, JobProgress
+
+_INTERVAL_SECONDS = 0.5
+
+_READ_UP_TO = 20_000
+"""Items of a job whose results are read through to show its errors."""
+
+
+@click.command()
+@click.argument("job")
+@broker_option
+def watch(job: str, broker: str | None) -> int:
+    """Follow JOB until it ends.
+
+    Exit code 0: every item was answered; 1: some have an error instead; 2: the job stopped.
+    """
+    with Client(broker) as client:
+        opened = client.job(job)
+        first = opened.progress()
+        if not first.finished:
+            if first.state == "running" and not opened.counted():
+                raise JobError(
+                    f"the broker does not know {job} (any more): `askpix resume {job}` queues what is missing"
+                )
+            unserved_note(opened)
+        return _end(opened, job, _followed(opened))
+
+
+def _followed(job: Job) -> JobProgress:
+    warned: str | None = None
+    with progress_shown(job.spec.items) as show:
+        for progress in job.watch(_INTERVAL_SECONDS):
+            show(progress)
+            if progress.warning and progress.warning != warned:
+                warned = progress.warning
+                stderr().print(f"A worker refused a part: {printable(warned)}", soft_wrap=True)
+    return progress
+
+
+def _end(job: Job, name: str, progress: JobProgress) -> int:
+    if progress.error:
+        raise JobError(f"{progress.error} (then: askpix resume {name})")
+    counts_line(progress.ok, progress.failed, "" if progress.finished else f", {progress.state}")
+    if progress.failed and job.spec.items <= _READ_UP_TO:
+        failures_shown(job)
+    if not progress.finished:
+        return 2
+    if progress.failed:
+        stderr().print(f"Next: askpix retry {name}", soft_wrap=True)
+    stderr().print(f"Next: askpix export {name} --to answers.csv", soft_wrap=True)
+    return 1 if progress.failed else 0
+
+
+@click.command()
+@click.argument("job")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@broker_option
+def status(job: str, as_json: bool, broker: str | None) -> int:
+    """Show once how far JOB is.
+
+    Without a broker, by what the job folder says.
+    """
+    told = _one_reading(job, broker)
+    if as_json:
+        stdout().print(json.dumps(told), soft_wrap=True)
+        return 0
+    round_ = f", retry round {told['round']}" if told["round"] else ""
+    parts = f"{told['parts_done']} of {told['parts']} parts"
+    stdout().print(f"{told['job']} ({told['model']})", soft_wrap=True)
+    stdout().print(f"{told['state']}{round_}: {told['done']} of {told['items']} items, {parts}", soft_wrap=True)
+    stdout().print(f"{told['ok']} ok, {told['failed']} failed", soft_wrap=True)
+    for kind in ("error", "warning"):
+        if told[kind]:
+            stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)
+    if told["broker"] is None:
+        stderr().print("The broker does not answer; this is what the job folder says.", soft_wrap=True)
+    elif not told["broker"] and told["state"] == "running":
+        stderr().print(
+            f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
+        )
+    return 0
+
+
+def _one_reading(uri: str, broker: str | None) -> dict[str, Any]:
+    """Returns how a job is; `broker` in it says whether the broker knows it, None where that does not answer."""
+    known: bool | None = None
+    with Client(broker) as client:
+        job = client.job(uri)
+        try:
+            known = job.counted()
+            progress = job.progress()
+        except BrokerError:
+            job = Job.open(uri)
+            progress = job.progress()
+    spec = job.spec
+    about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device, "broker": known}
+    return {**about, **asdict(progress)}

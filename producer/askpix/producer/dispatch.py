@@ -1,0 +1,129 @@
+"""Puts jobs on the queue, and takes them off it: submit, pause, resume, cancel, retry.
+
+What is said to the job folder holds; what is said to Redis makes it quick.
+"""
+
+from __future__ import annotations
+
+import redis
+
+from askpix.producer.broker import Broker, explained
+from askpix.producer.errors import BrokerError, JobError
+from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.messages import queue_name
+from askpix.producer.progress import JobState, Progress, Start
+from askpix.producer.registry import Registry
+from askpix.producer.rounds import Failures, Round
+from askpix.producer.standing import Standing, next_round, standing
+from askpix.producer.window import Window
+
+
+class Dispatcher:
+    """A producer's hold on the jobs of one broker.
+
+    Args:
+        window: how many parts of a job may wait in the broker at a time.
+    """
+
+    def __init__(self, broker: Broker, window: int) -> None:
+        self._broker = broker
+        self._window = window
+        self._filler = Window(broker)
+        self.registry = Registry(broker.redis)
+
+    def check(self) -> None:
+        """Raises BrokerError if the broker does not answer."""
+        try:
+            self._broker.redis.ping()
+        except redis.RedisError as error:
+            raise explained(error) from error
+
+    def enqueue(self, folder: JobFolder, spec: JobSpec, *, anew: bool = False) -> None:
+        """Queues the parts that have no result, as many as the window takes, and registers the job.
+
+        A job that is being counted already is only topped up, unless it is to begin `anew`.
+
+        Raises:
+            BrokerError: the broker does not take the parts; the folder is as it was.
+            JobError: the job is held, or a file of it is damaged.
+        """
+        if holds := folder.holds():
+            what = "cancelled" if Hold.CANCEL in holds else "paused"
+            raise JobError(f"{folder.uri} was {what}: `askpix resume {folder.uri}` carries on with it")
+        progress = Progress(self._broker.redis, folder.uri)
+        try:
+            reading = progress.read()
+            known = reading is not None and reading.id == spec.id and not reading.error
+            if anew or not known:
+                progress.begin(self._start(spec, standing(folder, spec)))
+            self.registry.add_job(folder.uri)
+            self._filler.fill(folder.uri)
+        except redis.RedisError as error:
+            raise explained(error) from error
+
+    def pause(self, folder: JobFolder) -> None:
+        """Keeps workers from a job until it is resumed; they give back what they have in work."""
+        folder.hold(Hold.PAUSE)
+        self._tell(folder, JobState.PAUSED)
+
+    def cancel(self, folder: JobFolder) -> None:
+        """Stops a job for good, as far as anything is for good: what is done stays, and `resume` carries on."""
+        folder.hold(Hold.CANCEL)
+        self._tell(folder, JobState.CANCELLED)
+        try:
+            self.registry.remove_job(folder.uri)
+        except redis.RedisError as error:
+            raise explained(error) from error
+
+    def resume(self, folder: JobFolder, spec: JobSpec) -> None:
+        """Carries on with a job that was paused or cancelled, stopped on an error, or whose broker was lost."""
+        self.check()
+        folder.release()
+        self.enqueue(folder, spec, anew=True)
+
+    def retry(self, folder: JobFolder, spec: JobSpec, wanted: Failures) -> Round | None:
+        """Begins a round that does failed items of a finished job again; returns it, or None where none is wanted.
+
+        Raises:
+            JobError: the job, or its last round, is not finished.
+            BrokerError: the broker does not take the parts; `resume` carries on with the round.
+        """
+        self.check()
+        stand = standing(folder, spec)
+        if not stand.finished:
+            what = f"its retry round {stand.round}" if stand.round else "the job"
+            raise JobError(
+                f"{folder.uri}: {what} is not finished, {len(stand.todo)} parts have no result yet: "
+                f"wait for it, or `askpix resume {folder.uri}`"
+            )
+        round_ = next_round(folder, wanted)
+        if round_ is not None:
+            folder.create_round(round_)
+            folder.release()
+            self.enqueue(folder, spec, anew=True)
+        return round_
+
+    def _tell(self, folder: JobFolder, state: JobState) -> None:
+        try:
+            Progress(self._broker.redis, folder.uri).change(state=state.value)
+        except redis.RedisError as error:
+            raise BrokerError(f"{explained(error)} (workers were told through the job folder all the same)") from error
+
+    def _start(self, spec: JobSpec, stand: Standing) -> Start:
+        done = bytearray(b"\xff" * (spec.parts // 8 + 1))
+        for part in stand.todo:
+            done[part // 8] &= ~(0x80 >> part % 8) & 0xFF
+        return Start(
+            id=spec.id,
+            queue=queue_name(spec.model, spec.device),
+            items=spec.items,
+            total=spec.parts,
+            round=stand.round,
+            parts=stand.parts,
+            done=done,
+            parts_done=stand.parts_done,
+            ok=stand.ok,
+            failed=stand.failed,
+            window=self._window,
+            notify=spec.notify,
+        )

@@ -1,0 +1,186 @@
+"""A submitted job as its producer sees it: how far it is, its results, and a hand on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import redis
+
+from askpix.producer.broker import Broker, explained
+from askpix.producer.dispatch import Dispatcher
+from askpix.producer.errors import JobError
+from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.messages import queue_name
+from askpix.producer.progress import JobState, Progress, Reading
+from askpix.producer.rounds import Failures, Round
+from askpix.producer.rows import Row
+from askpix.producer.standing import standing
+from askpix.producer.storage import open_storage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobProgress:
+    """How far a job is."""
+
+    state: str
+    """running, paused, cancelled or done."""
+
+    items: int
+    done: int
+    ok: int
+    failed: int
+    """`ok` and `failed` count finished parts; `done` also the items of parts in work."""
+
+    parts: int
+    parts_done: int
+    """Of the retry round, where there is one."""
+
+    round: int
+    finished: bool
+    error: str | None = None
+    """Why a part could not be finished, if one could not: the job stops there."""
+
+    warning: str | None = None
+    """Why a worker refused a part; others may take it."""
+
+
+class Job:
+    """A submitted job.
+
+    Without a broker, only its folder is read.
+    """
+
+    def __init__(
+        self, folder: JobFolder, spec: JobSpec, broker: Broker | None = None, dispatcher: Dispatcher | None = None
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self._dispatcher = dispatcher
+        self._progress = None if broker is None else Progress(broker.redis, folder.uri)
+
+    @classmethod
+    def open(cls, uri: str) -> Job:
+        """Returns the job in a folder, to read its results.
+
+        Raises:
+            JobError: there is none.
+        """
+        folder = JobFolder(open_storage(uri))
+        spec = folder.spec()
+        if spec is None:
+            raise JobError(f"{uri} holds no job: give the folder that was the --output of a run or a submit")
+        return cls(folder, spec)
+
+    def watch(self, interval: float = 0.25) -> Iterator[JobProgress]:
+        """Yields the job's progress every `interval` seconds, last when it has ended or a part of it failed."""
+        while True:
+            progress = self.progress()
+            yield progress
+            if progress.finished or progress.error or progress.state == JobState.CANCELLED:
+                return
+            time.sleep(interval)
+
+    def progress(self) -> JobProgress:
+        """Returns how far the job is: by the counters, or by the folder where there are none.
+
+        Raises:
+            BrokerError: the counters cannot be read.
+        """
+        reading = self._read()
+        if reading is not None:
+            return _as_told(reading)
+        stand = standing(self.folder, self.spec)
+        holds = self.folder.holds()
+        state = JobState.CANCELLED if Hold.CANCEL in holds else JobState.PAUSED if holds else JobState.RUNNING
+        return JobProgress(
+            state="done" if stand.finished else state.value,
+            items=self.spec.items,
+            done=stand.ok + stand.failed,
+            ok=stand.ok,
+            failed=stand.failed,
+            parts=stand.parts,
+            parts_done=stand.parts_done,
+            round=stand.round,
+            finished=stand.finished,
+        )
+
+    def counted(self) -> bool:
+        """Returns whether the broker knows the job: if not, nothing of it is queued.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        return self._read() is not None
+
+    def served(self) -> bool:
+        """Returns whether a live worker takes the job's parts.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        try:
+            return self._at_hand().registry.serves(queue_name(self.spec.model, self.spec.device))
+        except redis.RedisError as error:
+            raise explained(error) from error
+
+    def results(self) -> Iterator[Row]:
+        """Yields the newest rows of the parts that are done, in the order of the input."""
+        for part, round_ in self.folder.results().items():
+            yield from self.folder.read_result(part, round_)
+
+    def pause(self) -> None:
+        """Holds the job: within seconds no worker works on it. What is done stays."""
+        self._at_hand().pause(self.folder)
+
+    def resume(self) -> None:
+        """Carries on: after a pause, a cancel, an error, or when the broker has lost the job."""
+        self._at_hand().resume(self.folder, self.spec)
+
+    def cancel(self) -> None:
+        """Stops the job. What is done stays."""
+        self._at_hand().cancel(self.folder)
+
+    def retry(self, codes: Collection[str] = (), *, every: bool = False) -> Round | None:
+        """Does failed items again, in a new round; returns it, or None where there is nothing to do again.
+
+        Args:
+            codes: error codes of the failures to try again; by default all that trying again can help.
+            every: all failures, whatever their code.
+
+        Raises:
+            JobError: the job is not finished.
+        """
+        return self._at_hand().retry(self.folder, self.spec, Failures(codes, every=every))
+
+    def _read(self) -> Reading | None:
+        if self._progress is None:
+            return None
+        try:
+            reading = self._progress.read()
+        except redis.RedisError as error:
+            raise explained(error) from error
+        # Counters of another job that was in this folder once say nothing.
+        return reading if reading is not None and reading.id == self.spec.id else None
+
+    def _at_hand(self) -> Dispatcher:
+        if self._dispatcher is None:
+            raise JobError("a job that was opened without a broker can only be read: use Client.job")
+        return self._dispatcher
+
+
+def _as_told(reading: Reading) -> JobProgress:
+    return JobProgress(
+        state="done" if reading.finished else reading.state.value,
+        items=reading.items,
+        done=min(reading.done, reading.items),
+        ok=reading.ok,
+        failed=reading.failed,
+        parts=reading.parts,
+        parts_done=reading.parts_done,
+        round=reading.round,
+        finished=reading.finished,
+        error=None if reading.finished else reading.error,
+        warning=None if reading.finished else reading.warning,
+    )

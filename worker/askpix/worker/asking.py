@@ -1,0 +1,56 @@
+"""An ask: one image, answered now, beside the parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from askpix.producer.items import Item
+from askpix.producer.messages import AskMessage
+from askpix.producer.rows import row_to_json
+from askpix.worker.access import Access
+from askpix.worker.engines import Engines
+from askpix.worker.item import Answerer
+
+
+class AskRunner:
+    """Answers asks, each in the thread that calls; the engine lets them overtake what is not urgent."""
+
+    def __init__(self, engines: Engines, access: Access, answerer: Answerer) -> None:
+        self._engines = engines
+        self._access = access
+        self._answerer = answerer
+
+    def run(self, message: AskMessage) -> dict[str, Any]:
+        """Returns the result row as JSON values, and writes it where the message says.
+
+        Raises:
+            MessageError: the model is not held here, or the output is outside the worker's storage roots;
+                nothing was touched.
+            EngineStoppedError: the engine has ended.
+            StorageError: the output cannot be written.
+        """
+        engine = self._engines.of(message.model)
+        output = None if message.output is None else self._access.open_output(message.output)
+        row = self._answerer.row(
+            Item(image=message.image, id=_id(message.image), questions=message.questions or None),
+            engine,
+            questions=None,
+            options=message.options,
+            own_bucket=None,
+            urgent=True,
+        )
+        value = row_to_json(row)
+        if message.image.startswith("data:"):
+            # The picture itself is not sent back.
+            value["image"] = value["id"]
+        if output is not None:
+            storage, name = output
+            storage.write(name, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
+        return value
+
+
+def _id(image: str) -> str:
+    """Returns the reference; of a data URI, a digest."""
+    return image if not image.startswith("data:") else f"data:{hashlib.sha256(image.encode()).hexdigest()[:16]}"

@@ -1,0 +1,105 @@
+"""What live workers do beside answering: say that they live, and keep the active jobs going.
+
+One worker at a time, by a lock in Redis, looks at all active jobs: it tops up their windows, puts back
+parts that were lost, and takes jobs that have ended off the list, notifying whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import redis
+from redis.exceptions import LockError
+
+from askpix.producer.broker import KEY_PREFIX, Broker
+from askpix.producer.errors import AskpixError, MessageError
+from askpix.producer.progress import JobState, Progress, Reading
+from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
+from askpix.producer.window import Window
+from askpix.worker.notify import Notifier
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+_LOCK_SECONDS = 30
+
+
+class Keeper:
+    """A thread of a worker, from `with` to its end.
+
+    Args:
+        info: says what the worker is and has done.
+    """
+
+    def __init__(self, broker: Broker, registry: Registry, info: Callable[[], WorkerInfo], notifier: Notifier) -> None:
+        self._redis = broker.redis
+        self._registry = registry
+        self._window = Window(broker)
+        self._info = info
+        self._notifier = notifier
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="askpix-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and takes the worker off the list of those that live."""
+        self._stopping.set()
+        self._thread.join()
+        with suppress(redis.RedisError):
+            self._registry.leave(self._info().name)
+
+    def _run(self) -> None:
+        since = ANNOUNCE_SECONDS
+        while True:
+            try:
+                if since >= ANNOUNCE_SECONDS:
+                    since = 0.0
+                    self._registry.announce(self._info())
+                self._look_if_ours()
+            except (redis.RedisError, AskpixError) as error:
+                _log.warning("jobs cannot be looked after for now: %s", error)
+            except Exception:  # noqa: BLE001 - a live worker must go on looking
+                _log.exception("looking after jobs failed")
+            if self._stopping.wait(_LOOK_SECONDS):
+                return
+            since += _LOOK_SECONDS
+
+    def _look_if_ours(self) -> None:
+        lock = self._redis.lock(f"{KEY_PREFIX}keeper", timeout=_LOCK_SECONDS, blocking=False)
+        if not lock.acquire():
+            return
+        try:
+            for uri, reading in self._registry.jobs():
+                self._look(uri, reading)
+                lock.reacquire()
+        finally:
+            # One that ran out meanwhile is another worker's now.
+            with suppress(LockError):
+                lock.release()
+
+    def _look(self, uri: str, reading: Reading | None) -> None:
+        if reading is None:
+            return  # the counters were lost: `askpix resume` counts anew
+        if reading.finished:
+            self._end(uri, reading)
+            return
+        running = reading.state is JobState.RUNNING
+        if running and not self._window.fill(uri) and self._window.put_back(uri, reading.queue):
+            _log.warning("parts of %s were with nobody: they are queued again", uri)
+
+    def _end(self, uri: str, reading: Reading) -> None:
+        if reading.notify:
+            try:
+                self._notifier.notify(uri, reading)
+            except MessageError as error:
+                # Another worker may be allowed to; the lock goes round.
+                _log.info("%s", error)
+                return
+        self._registry.remove_job(uri)
+        Progress(self._redis, uri).expire()
+        _log.info("%s has ended: %d ok, %d failed", uri, reading.ok, reading.failed)
