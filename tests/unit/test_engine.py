@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from catalogue import picture
-from models.engine_calls import SECONDS, ask, essence, handle, opened, request
-from PIL import Image
+from models.engine_calls import COLORS, SECONDS, ask, essence, handle, mixed, opened, product, request
 
-from askpix.producer.items import Question
 from askpix.producer.rows import Kind
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Ticket
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.local import demo_model
-
-COLORS = ("red", "green", "blue", "a very dark and quite striped kind of black")
+from askpix.worker.models.manifest import MANIFEST, Generation, load_manifest
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[BlipEngine]:
     with opened(demo_model()) as engine:
         yield engine
-
-
-def _picture(number: int = 0) -> Image.Image:
-    return picture(8181, number)[0]
-
-
-def _mixed(engine: BlipEngine, number: int = 32) -> list[Request]:
-    """Returns captions, prompted captions, questions and choices on fresh handles; some share an image."""
-    requests: list[Request] = []
-    for index in range(number):
-        image = handle(engine, _picture(index)) if index % 4 < 2 else requests[-1].images[0]
-        _, _, asked = picture(8181, index)
-        kinds = (
-            request(image),
-            request(image, asked[index % len(asked)][0], max_new_tokens=5 + index),
-            request(image, prompt="two striped" if index % 8 < 4 else "a"),
-            request(image, Question("what color is the product in the picture?", choices=COLORS)),
-            request(image, "what?"),
-        )
-        requests.append(kinds[index % len(kinds)])
-    return requests
 
 
 def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
@@ -60,7 +37,7 @@ def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
 @pytest.mark.parametrize("order", ["as they are", "reversed", "shuffled"])
 def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: BlipEngine, order: str) -> None:
     # given
-    alone = [ask(engine, [one])[0] for one in _mixed(engine)]
+    alone = [ask(engine, [one])[0] for one in mixed(engine)]
     places = list(range(len(alone)))
     if order == "shuffled":
         random.Random(1).shuffle(places)
@@ -68,7 +45,7 @@ def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: Bli
         places.reverse()
 
     # when
-    requests = _mixed(engine)
+    requests = mixed(engine)
     together = dict(zip(places, ask(engine, [requests[place] for place in places]), strict=True))
 
     # then
@@ -80,12 +57,12 @@ def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: Bli
 
 def test_answers_are_the_same_from_many_threads(engine: BlipEngine) -> None:
     # given
-    requests = _mixed(engine)
+    requests = mixed(engine)
     alone = [ask(engine, [one])[0] for one in requests]
 
     # when
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda one: ask(engine, [one])[0], _mixed(engine) * 4))
+        answers = list(threads.map(lambda one: ask(engine, [one])[0], mixed(engine) * 4))
 
     # then
     assert essence(answers) == essence(alone) * 4
@@ -96,7 +73,7 @@ def test_answers_are_the_same_from_many_threads(engine: BlipEngine) -> None:
 
 def test_an_image_is_encoded_once_however_much_is_asked_of_it(engine: BlipEngine) -> None:
     # given
-    before, image = engine.counters(), handle(engine, _picture())
+    before, image = engine.counters(), handle(engine, product())
 
     # when: many at once, and one more when the encoding is there
     ask(engine, [request(image), *(request(image, f"is it {color}?") for color in COLORS)])
@@ -110,7 +87,7 @@ def test_an_image_is_encoded_once_however_much_is_asked_of_it(engine: BlipEngine
 
 def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: BlipEngine) -> None:
     # given
-    before, image = engine.counters(), handle(engine, _picture())
+    before, image = engine.counters(), handle(engine, product())
 
     # when
     answers = ask(engine, [request(image, "what color is it?") for _ in range(128)])
@@ -122,14 +99,36 @@ def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: Blip
     assert growth["question_batches"] <= 128 / 4
 
 
+# How long answers are. ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, 1), (2, 2)])
+@pytest.mark.parametrize("question", [None, "what is in the picture?"])
+def test_an_answer_is_as_long_as_the_model_folder_says_unless_the_request_does(
+    tmp_path: Path, question: str | None, said: int | None, expected: int
+) -> None:
+    # given a folder whose texts are cut at one token
+    shutil.copytree(demo_model(), tmp_path / "model")
+    manifest = load_manifest(tmp_path / "model")
+    brief = manifest.model_copy(update={"generation": Generation(max_new_tokens=1)})
+    (tmp_path / "model" / MANIFEST).write_text(brief.model_dump_json())
+
+    # when
+    with opened(tmp_path / "model") as engine:
+        (answer,) = ask(engine, [request(handle(engine, product()), question, max_new_tokens=said)])
+
+    # then
+    assert answer.tokens == expected
+
+
 # Giving up. -----------------------------------------------------------------------------------------
 
 
 def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngine) -> None:
     # given one request behind many
     before = engine.counters()
-    others = [engine.submit(request(handle(engine, _picture(number)))) for number in range(40)]
-    ticket = engine.submit(request(handle(engine, _picture(99))))
+    others = [engine.submit(request(handle(engine, product(number)))) for number in range(40)]
+    ticket = engine.submit(request(handle(engine, product(99))))
 
     # when
     ticket.cancel()
@@ -144,7 +143,7 @@ def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngin
 
 def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine) -> None:
     # given
-    image = handle(engine, _picture())
+    image = handle(engine, product())
 
     # when
     late = engine.submit(request(image, "what is it?", deadline=time.monotonic() - 1))
@@ -160,7 +159,7 @@ def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine)
 def test_close_answers_what_was_submitted_and_takes_no_more() -> None:
     # given
     with opened(demo_model()) as engine:
-        image = handle(engine, _picture())
+        image = handle(engine, product())
         tickets = [engine.submit(request(image, "what is it?")) for _ in range(40)]
 
         # when
@@ -175,7 +174,7 @@ def test_close_answers_what_was_submitted_and_takes_no_more() -> None:
 def test_every_ticket_ends_when_the_engine_closes_amid_submissions() -> None:
     # given eight threads that submit until they are told to stop
     with opened(demo_model()) as engine, ThreadPoolExecutor(8) as threads:
-        image = handle(engine, _picture())
+        image = handle(engine, product())
         tickets: list[Ticket] = []
 
         def submit_on_and_on() -> None:

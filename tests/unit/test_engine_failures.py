@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalogue import picture
-from models.engine_calls import SECONDS, ask, essence, handle, opened, request
-from PIL import Image
+from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
 
 from askpix.producer.items import Options, Question
-from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
+from askpix.worker.blip.failures import reason_of
 from askpix.worker.blip.work import BlipImage
 from askpix.worker.engine.base import Request
 from askpix.worker.errors import RequestError
@@ -28,13 +27,9 @@ def engine() -> Iterator[BlipEngine]:
         yield engine
 
 
-def _picture(number: int = 0) -> Image.Image:
-    return picture(8181, number)[0]
-
-
 def _answers_all(engine: BlipEngine) -> bool:
     """Returns whether an engine captions and answers as ever."""
-    handles = [handle(engine, _picture(number)) for number in range(8)]
+    handles = [handle(engine, product(number)) for number in range(8)]
     requests = [request(image, asked) for image in handles for asked in (None, "what is it?", CHOICE)]
     return all(answer.text and answer.finish_reason == "stop" for answer in ask(engine, requests))
 
@@ -56,7 +51,7 @@ def test_pixels_of_another_form_are_refused(engine: BlipEngine, pixels: np.ndarr
 
 def test_an_image_of_another_engine_is_refused(engine: BlipEngine) -> None:
     with opened(demo_model()) as other, pytest.raises(ValueError, match="another engine"):
-        engine.submit(request(handle(other, _picture())))
+        engine.submit(request(handle(other, product())))
 
 
 _WORDS = ("it " * 200).split()
@@ -79,7 +74,7 @@ def test_a_text_that_cannot_be_answered_fails_at_once(
     engine: BlipEngine, question: Question | str | None, options: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(RequestError) as raised:
-        engine.submit(request(handle(engine, _picture()), question, **options))
+        engine.submit(request(handle(engine, product()), question, **options))
     assert (raised.value.code, raised.value.retryable) == (code, False)
     assert "\n" not in raised.value.message
 
@@ -96,14 +91,14 @@ def test_a_text_that_cannot_be_answered_fails_at_once(
 def test_a_text_as_long_as_the_model_takes_is_answered(
     engine: BlipEngine, question: Question | str | None, options: dict[str, Any]
 ) -> None:
-    (answer,) = ask(engine, [request(handle(engine, _picture()), question, **options)])
+    (answer,) = ask(engine, [request(handle(engine, product()), question, **options)])
     assert answer.text
     assert 0 < answer.confidence <= 1
 
 
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_request_needs_exactly_one_image(engine: BlipEngine, number: int) -> None:
-    image = handle(engine, _picture())
+    image = handle(engine, product())
     with pytest.raises(RequestError, match="one image at a time"):
         engine.submit(Request(images=(image,) * number, question=None, options=Options()))
 
@@ -118,7 +113,7 @@ def fragile() -> Iterator[BlipEngine]:
 @pytest.fixture
 def encoded(fragile: BlipEngine) -> BlipImage:
     """An image with its encoding, for tests to spoil, so that what comes after it fails in earnest."""
-    image = handle(fragile, _picture())
+    image = handle(fragile, product())
     assert isinstance(image, BlipImage)
     ask(fragile, [request(image)])
     assert image.states is not None
@@ -135,6 +130,7 @@ CHOICE = Question("what is it?", choices=("mug", "shoe"))
         pytest.param("what is it?", "_answers", id="decoding an answer"),
         pytest.param(CHOICE, "_answers", id="scoring choices"),
         pytest.param("what is it?", None, id="reading a question"),
+        pytest.param(None, None, id="letting a caption into its lane"),
     ],
 )
 def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
@@ -161,7 +157,7 @@ def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
 
 def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragile: BlipEngine) -> None:
     # given infer requests of another graph
-    images = [handle(fragile, _picture(number)) for number in range(12)]
+    images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
         for vision in list(fragile._vision._idle):
             patch.setattr(vision, "_request", fragile._questions._request)
@@ -182,7 +178,7 @@ def test_numbers_that_overflow_fail_their_own_request_and_no_later_one(
     fragile: BlipEngine, encoded: BlipImage, question: str | None
 ) -> None:
     # given what an overflow leaves, as half precision can
-    sound = request(handle(fragile, _picture(1)), question)
+    sound = request(handle(fragile, product(1)), question)
     expected = ask(fragile, [sound])
     assert encoded.states is not None
     encoded.states = np.full_like(encoded.states, np.nan)
@@ -195,3 +191,77 @@ def test_numbers_that_overflow_fail_their_own_request_and_no_later_one(
         spoiled.result(SECONDS)
     assert raised.value.code == "model_failed"
     assert essence(ask(fragile, [sound])) == essence(expected)
+
+
+# As OpenVINO 2026.4 words them.
+_TENSOR = """Exception from src/inference/src/cpp/infer_request.cpp:75:
+Exception from src/inference/src/cpp/infer_request.cpp:67:
+Check 'shape.compatible(ov::PartialShape(tensor->get_shape()))' failed at src/plugins/intel_cpu/src/infer_request.cpp:385:
+Can't set the input tensor with index: 2, because the model input (shape=[?,?,128]) and the tensor (shape=(1.5.7)) are incompatible
+
+
+"""  # noqa: E501 - as it is
+_PORT = """Exception from src/inference/src/cpp/infer_request.cpp:75:
+Check '::getPort(port, name, {_impl->get_inputs(), _impl->get_outputs()})' failed at src/inference/src/cpp/infer_request.cpp:77:
+Port for tensor name nope was not found.
+
+"""  # noqa: E501 - as it is
+_LIBRARY = """Exception from src/inference/src/cpp/core.cpp:117:
+Cannot load library "libopenvino_intel_gpu_plugin.so": libOpenCL.so.1: cannot open shared object file
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        pytest.param(
+            RuntimeError(_TENSOR),
+            "Can't set the input tensor with index: 2, because the model input (shape=[?,?,128]) and the tensor"
+            " (shape=(1.5.7)) are incompatible",
+            id="tensor",
+        ),
+        pytest.param(RuntimeError(_PORT), "Port for tensor name nope was not found.", id="port"),
+        pytest.param(
+            RuntimeError(_LIBRARY),
+            'Cannot load library "libopenvino_intel_gpu_plugin.so": libOpenCL.so.1: cannot open shared object file',
+            id="library",
+        ),
+        pytest.param(
+            RuntimeError("Exception from src/core.cpp:1:\n\n"),
+            "Exception from src/core.cpp:1:",
+            id="a place and no more",
+        ),
+        pytest.param(RuntimeError("out of\nmemory\n"), "memory", id="two lines"),
+        pytest.param(MemoryError(), "MemoryError", id="no text"),
+        pytest.param(RuntimeError("x" * 1_000), "x" * 197 + "...", id="long"),
+    ],
+)
+def test_a_failure_is_told_by_what_went_wrong_not_by_where_in_the_source(error: Exception, said: str) -> None:
+    assert reason_of(error) == said
+
+
+def test_rows_in_work_go_on_when_there_is_no_memory_for_another(
+    fragile: BlipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given captions in work, and then memory for the first buffer alone of those that a longer text needs
+    images = [handle(fragile, product(number)) for number in range(4)]
+    expected = ask(fragile, map(request, images))
+    made = np.zeros
+    left = iter((1,))
+
+    def zeros(*values: Any) -> np.ndarray:
+        if values[0][0] > LANE_SLOTS and next(left, None) is None:
+            raise MemoryError
+        return made(*values)
+
+    # when
+    with Turns(fragile) as turns:
+        tickets = [fragile.submit(request(image)) for image in images]
+        turns.allow(2)
+        monkeypatch.setattr(np, "zeros", zeros)
+        failing = fragile.submit(request(images[0], max_new_tokens=LONGEST))
+
+    # then
+    with pytest.raises(RequestError, match="MemoryError"):
+        failing.result(SECONDS)
+    assert essence(ticket.result(SECONDS) for ticket in tickets) == essence(expected)
