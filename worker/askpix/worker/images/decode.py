@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
+from askpix.worker.images.gray import DEEP_MODES, to_8_bits
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""
@@ -39,7 +42,8 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     """Returns an image as it is meant to be seen, in 8-bit RGB and in the engine's form.
 
     The first frame of an animated one, turned as its EXIF orientation says, on white where it is
-    transparent, and stretched to the form's size as BLIP's own image processor does.
+    transparent, and stretched to the form's size as BLIP's own image processor does. Gray of more than
+    8 bits is scaled as `to_8_bits` says.
 
     Raises:
         ImageError: `empty_file`, `not_an_image`, `image_too_large` or `image_damaged`.
@@ -51,7 +55,7 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
             _check_size(image)
             shown = _upright(image)
             width, height = shown.size
-            pixels = _resized(_rgb(shown), form)
+            pixels = _resized(_rgb(shown, getattr(image, "tag_v2", {})), form)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -96,16 +100,12 @@ def _too_large(size: str | None = None) -> ImageError:
     return ImageError("image_too_large", f"{what}; {MAX_PIXELS // 1_000_000} million are the most")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
-        # Pillow clips 16-bit gray at 255 when it converts; the upper byte is what a person sees.
-        values = np.asarray(image).astype(np.int64)
-        gray = (values.clip(0, 65_535) >> 8).astype(np.uint8)
+def _rgb(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
+    if image.mode in DEEP_MODES:
+        gray = to_8_bits(image, tags)
         if isinstance(transparent := image.info.get("transparency"), int):
-            gray[values == transparent] = BACKGROUND[0]
+            gray[np.asarray(image) == transparent] = BACKGROUND[0]
         return Image.fromarray(gray).convert("RGB")
-    if image.mode == "F":
-        return Image.fromarray(np.nan_to_num(np.asarray(image)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         canvas = Image.new("RGBA", layered.size, (*BACKGROUND, 255))
