@@ -8,24 +8,25 @@ from pathlib import Path
 import pytest
 
 from askpix.producer import Item, Options
-from askpix.producer.client import write_job
 from askpix.producer.errors import InputError
 from askpix.producer.job import JobFolder
 from askpix.producer.storage import LocalStorage
+from askpix.producer.submission import write_job
 
 
 def written(folder: Path, items: Sequence[Item | str], part_size: int = 2) -> list[Item]:
     """Returns the items of a job as its folder holds them."""
-    job = write_job(
+    job = JobFolder(LocalStorage(folder))
+    spec = write_job(
         items,
-        JobFolder(LocalStorage(folder)),
-        root=Path("/shop"),
+        job,
+        base="/shop",
         model="m",
         questions=None,
         options=Options(),
         part_size=part_size,
     )
-    return [item for part in range(job.spec.parts) for item in job.folder.read_input(part)]
+    return [item for part in range(spec.parts) for item in job.read_input(part)]
 
 
 def ids(folder: Path, items: Sequence[Item | str]) -> list[str | None]:

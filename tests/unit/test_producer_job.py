@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from askpix.producer import Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
-from askpix.producer.client import write_job
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, JobSpec, PinnedModel
 from askpix.producer.rows import RESULT_SCHEMA
 from askpix.producer.storage import LocalStorage
+from askpix.producer.submission import write_job
 
 SPEC = JobSpec(
     id="0123456789abcdef" * 2,
@@ -212,7 +212,7 @@ def test_parts_done_are_in_order_and_other_files_are_none(folder: JobFolder) -> 
     for name in ("part-000003.parquet.tmp", "part-3.parquet", "notes.txt", ".part-000004.parquet"):
         folder.storage.write(f"results/{name}", b"")
 
-    assert folder.parts_done() == [0, 2, 11]
+    assert list(folder.results()) == [0, 2, 11]
 
 
 def test_a_part_that_is_missing_or_damaged_is_said(folder: JobFolder) -> None:
@@ -248,7 +248,7 @@ def test_reading_and_writing_parts_starts_no_threads(folder: JobFolder, tmp_path
 
 BASE: dict[str, Any] = {
     "items": [Item(image="a.jpg", id="1", group="g", extra={"x": 1}), Item(image="b.jpg")],
-    "root": Path("/shop"),
+    "base": "/shop",
     "model": "m",
     "questions": (Question("q", name="n", choices=("x", "y")),),
     "options": Options(),
@@ -258,7 +258,7 @@ BASE: dict[str, Any] = {
 
 def fingerprint(folder: Path, **changes: Any) -> str:
     values = {**BASE, **changes}
-    return write_job(values.pop("items"), JobFolder(LocalStorage(folder)), **values).spec.fingerprint
+    return write_job(values.pop("items"), JobFolder(LocalStorage(folder)), **values).fingerprint
 
 
 def test_the_same_job_has_the_same_fingerprint_wherever_it_is(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ FIRST, SECOND = BASE["items"]
         {"items": [replace(FIRST, group=None), SECOND]},
         {"items": [replace(FIRST, extra={"x": 2}), SECOND]},
         {"items": [replace(FIRST, questions=(Question("own"),)), SECOND]},
-        {"root": Path("/other")},
+        {"base": "/other"},
         {"model": "m2"},
         {"questions": None},
         {"questions": (Question("q2", name="n", choices=("x", "y")),)},

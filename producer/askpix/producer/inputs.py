@@ -1,161 +1,187 @@
-"""Reads what a user has: a folder of images, one image, or a list of them."""
+"""Reads what a user has: a folder of images, one image, or a list of them; here or in S3."""
 
 from __future__ import annotations
 
-import csv
-import json
+import gzip
+import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
 
-from askpix.producer.errors import InputError
-from askpix.producer.items import Item, Question
+from askpix.producer.columns import Columns
+from askpix.producer.errors import InputError, StorageError
+from askpix.producer.items import Item
+from askpix.producer.lists import Lines, read_objects, read_references, read_table
+from askpix.producer.locations import S3Location, is_s3
+from askpix.producer.parquet_lists import read_parquet
+from askpix.producer.references import checked_base, complete
 from askpix.producer.storage import local_path, shortened
+
+__all__ = ["IMAGE_SUFFIXES", "Columns", "Input", "complete"]
 
 IMAGE_SUFFIXES = frozenset(
     (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 )
-IMAGE_COLUMNS = ("image", "url", "path", "file", "filename", "image_url", "image_path")
-MAX_LINE = 10_000_000
-"""Characters that a line of a list may have: data URIs are long."""
+
+_WANTED = "give a folder of images, an image, or a list of them"
+_FORMS = "lists end in .txt, .csv, .tsv, .jsonl (each with .gz or without) or .parquet"
+
+_TEXT_FORMS: dict[str, Callable[[Lines, Columns], Iterator[Item]]] = {
+    ".txt": lambda lines, _: read_references(lines),
+    ".csv": partial(read_table, separator=","),
+    ".tsv": partial(read_table, separator="\t"),
+    ".jsonl": read_objects,
+    ".ndjson": read_objects,
+}
 
 
 class Input:
-    """A source of items, which can be read more than once.
+    """A source of items, which can be read more than once. However long it is, little of it is held.
+
+    Args:
+        source: a folder, an image or a list: a path, or a URI of S3. What is no image and no list in S3 is a
+            folder of images there.
+        base: what relative references count from: a local folder, `s3://bucket/prefix` or `http(s)://host/path`.
+            Without it, the folder of the list.
+        columns: the names of a table's columns, where they are not the usual ones.
 
     Raises:
         InputError: there is nothing at that path, or it is not of a form that askpix reads.
     """
 
-    def __init__(self, source: str) -> None:
-        wanted = "give a folder of images, an image, or a list of them"
-        path = local_path(source) if source else None
-        if path is None:
-            raise InputError(f"{shortened(source)!r} is no local path: {wanted}")
-        try:
-            there = "\0" not in source and path.exists()
-        except OSError as error:
-            raise InputError(
-                f"{shortened(source)!r} cannot be read: {(error.strerror or str(error)).lower()}"
-            ) from None
-        if not there:
-            raise InputError(f"{shortened(source)!r} is not there: {wanted}")
-        # One spelling for one place, so that the same job from another folder is the same job.
-        self.path = Path(os.path.normpath(path.absolute()))
-        self._read = self._reader()
+    def __init__(self, source: str, *, base: str | None = None, columns: Columns | None = None) -> None:
+        self._columns = columns or Columns()
+        self._path = None if is_s3(source) else _existing(source)
+        self.name = str(self._path) if self._path else _location(source).uri
+        """The source, in one spelling for one place: so the same job from another folder is the same job."""
+
+        # What ends in a slash is a folder, whatever it is called.
+        self._read = self._reader(is_folder=self._path.is_dir() if self._path else source.endswith("/"))
+        own = self.name if self._read in (self._folder, self._prefix) else _parent(self.name)
+        self.base = own if base is None else checked_base(base)
+        """What relative references count from: a local folder, or a URI of S3 or HTTP."""
+
+        bases = [local_path(place) for place in (self.base, own)]
+        self.local_root = next((path for path in bases if path is not None), None)
+        """The local folder that the references are in: the base if it is one, else the list's own."""
+
+        self.bucket = S3Location.parse(self.base).bucket if is_s3(self.base) else None
+        """The bucket that relative references count from."""
 
     @property
     def root(self) -> Path:
         """The folder that relative image paths count from."""
-        return self.path if self.path.is_dir() else self.path.parent
+        return self.local_root or Path.cwd()
 
     def __iter__(self) -> Iterator[Item]:
-        try:
-            yield from self._read()
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{self.path} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
-            ) from None
+        yield from self._read()
 
-    def _reader(self) -> Callable[[], Iterator[Item]]:
-        if self.path.is_dir():
-            return self._folder
-        suffix = self.path.suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
+    def _reader(self, *, is_folder: bool) -> Callable[[], Iterator[Item]]:
+        *_, stem, suffix = ("", *os.path.splitext(self.name.lower()))  # noqa: PTH122 - S3 URIs too
+        packed = suffix == ".gz"
+        form = os.path.splitext(stem)[1] if packed else suffix  # noqa: PTH122
+        if not is_folder and form in _TEXT_FORMS:
+            return partial(self._text, _TEXT_FORMS[form], packed)
+        if not is_folder and suffix == ".parquet":
+            return self._parquet
+        if self._columns:
+            raise InputError(f"{self.name} has no columns: leave out the options that name them")
+        if not is_folder and suffix in IMAGE_SUFFIXES:
             return self._image
-        readers = {".txt": self._lines, ".csv": self._table, ".jsonl": self._objects, ".ndjson": self._objects}
-        if suffix not in readers:
-            raise InputError(
-                f"{self.path} is no image and no list that askpix reads: lists end in .txt, .csv or .jsonl"
-            )
-        return readers[suffix]
+        if self._path is None:
+            return self._prefix
+        if not is_folder:
+            raise InputError(f"{self.name} is no image and no list that askpix reads: {_FORMS}")
+        return self._folder
 
-    def _folder(self) -> Iterator[Item]:
-        found = (path for path in self.path.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-        for path in sorted(found):
-            if not _is_text(str(path)):
-                raise InputError(f"{str(path)!r}: the file's name is not UTF-8; rename it")
-            yield Item(image=path.relative_to(self.path).as_posix())
+    def _text(self, read: Callable[[Lines, Columns], Iterator[Item]], packed: bool) -> Iterator[Item]:
+        with self._open() as file:
+            content = gzip.GzipFile(fileobj=file) if packed else file
+            text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+            lines = Lines(text, self.name)
+            with _explained(self.name, lines):
+                yield from read(lines, self._columns)
+
+    def _parquet(self) -> Iterator[Item]:
+        with self._open() as file:
+            yield from read_parquet(file, self._columns, self.name)
 
     def _image(self) -> Iterator[Item]:
-        yield Item(image=self.path.name)
+        yield Item(image=self.name.rpartition("/")[2])
 
-    def _lines(self) -> Iterator[Item]:
-        with self._open() as file:
-            for line in file:
-                if reference := line.strip():
-                    yield Item(image=reference)
+    def _folder(self) -> Iterator[Item]:
+        with _explained(self.name):
+            for reference in _images_under(self.name, ""):
+                yield Item(image=reference)
 
-    def _table(self) -> Iterator[Item]:
-        csv.field_size_limit(MAX_LINE)
-        with self._open() as file:
-            rows = csv.DictReader(file, strict=True)
-            try:
-                columns = rows.fieldnames or ()
-                if not any(column.strip().lower() in IMAGE_COLUMNS for column in columns):
-                    raise InputError(
-                        f"{self.path} has no column of images: name one of its columns {' or '.join(IMAGE_COLUMNS[:3])}"
-                    )
-                for row in rows:
-                    if None in row:
-                        raise InputError(f"{self.path}, line {rows.line_num}: more cells than columns")
-                    yield self._located(rows.line_num, _csv_values(row))
-            except csv.Error as error:
-                raise InputError(f"{self.path}, line {rows.reader.line_num}: {error}") from None
+    def _prefix(self) -> Iterator[Item]:
+        # boto3 takes half a second to import, and most lists are local.
+        from askpix.producer.s3 import list_objects
 
-    def _objects(self) -> Iterator[Item]:
-        with self._open() as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    value = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise InputError(f"{self.path}, line {number}: not JSON: {error}") from None
-                if "\\ud" in line.lower() and not _is_text(json.dumps(value, ensure_ascii=False)):
-                    raise InputError(f"{self.path}, line {number}: half of a surrogate pair is no text")
-                if not isinstance(value, dict):
-                    raise InputError(f'{self.path}, line {number}: a JSON object is needed, such as {{"image": ...}}')
-                yield self._located(number, value)
+        found = False
+        for uri in list_objects(self.name):
+            if _is_image(uri):
+                found = True
+                yield Item(image=uri)
+        if not found:
+            raise InputError(f"there are no images under {self.name}: {_WANTED}; {_FORMS}")
 
-    def _open(self) -> TextIO:
-        return self.path.open(encoding="utf-8-sig", newline="")
+    def _open(self) -> io.BufferedReader:
+        if self._path is not None:
+            with _explained(self.name):
+                return self._path.open("rb")
+        from askpix.producer.s3 import open_object
 
-    def _located(self, line: int, values: Mapping[str, Any]) -> Item:
         try:
-            return item_from_values(values)
-        except InputError as error:
-            raise InputError(f"{self.path}, line {line}: {error}") from None
+            return open_object(self.name)
+        except FileNotFoundError:
+            raise InputError(f"{self.name} is not there: {_WANTED}") from None
 
 
-def item_from_values(values: Mapping[str, Any]) -> Item:
-    """Returns the item of a list's row: `image`, `id`, `group`, `question` or `questions`; the rest is `extra`.
-
-    Raises:
-        InputError: there is no image, or a value is of the wrong kind.
-    """
-    names = {key.strip().lower(): key for key in values}
-    image_column = next((names[name] for name in IMAGE_COLUMNS if name in names), None)
-    image = values[image_column] if image_column is not None else None
-    if not isinstance(image, str) or not image.strip():
-        raise InputError("there is no image in this row")
-    used = {image_column, *(names[name] for name in ("id", "group", "question", "questions") if name in names)}
-    return Item(
-        image=image.strip(),
-        id=_text(values, names, "id"),
-        group=_text(values, names, "group"),
-        questions=_questions(values, names),
-        extra={key: value for key, value in values.items() if key not in used},
-    )
+def _existing(source: str) -> Path:
+    path = local_path(source) if source else None
+    if path is None:
+        raise InputError(f"{shortened(source)!r} is no local path and not in S3: {_WANTED}")
+    try:
+        there = "\0" not in source and path.exists()
+    except OSError as error:
+        raise InputError(f"{shortened(source)!r} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if not there:
+        raise InputError(f"{shortened(source)!r} is not there: {_WANTED}")
+    return Path(os.path.normpath(path.absolute()))
 
 
-def resolve(reference: str, root: Path) -> str:
-    """Returns an image reference with a relative path made absolute from `root`; URLs stay as they are."""
-    path = local_path(reference)
-    return reference if path is None else str(root / path)
+def _location(source: str) -> S3Location:
+    try:
+        return S3Location.parse(source)
+    except StorageError as error:
+        raise InputError(str(error)) from None
+
+
+def _parent(name: str) -> str:
+    folder = name.rpartition("/")[0]
+    return folder or "/"
+
+
+def _images_under(folder: str, inside: str) -> Iterator[str]:
+    """Yields the images in a folder and in its folders, in order, relative to it. Links to folders are not followed."""
+    with os.scandir(os.path.join(folder, inside)) as entries:  # noqa: PTH118
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_folder in found:
+        reference = f"{inside}{name}"
+        if is_folder:
+            yield from _images_under(folder, f"{reference}/")
+        elif _is_image(name) and os.path.isfile(os.path.join(folder, reference)):  # noqa: PTH113, PTH118
+            if not _is_text(folder + reference):
+                raise InputError(f"{os.path.join(folder, reference)!r}: the file's name is not UTF-8; rename it")  # noqa: PTH118
+            yield reference
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
 
 
 def _is_text(text: str) -> bool:
@@ -167,36 +193,17 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _csv_values(row: Mapping[str, str | None]) -> dict[str, Any]:
-    """Returns a row's values. An empty cell is how CSV says that there is no question of the row's own."""
-    return {
-        key: None if value == "" and key.strip().lower() in ("question", "questions") else value
-        for key, value in row.items()
-        if value is not None
-    }
-
-
-def _text(values: Mapping[str, Any], names: Mapping[str, str], name: str) -> str | None:
-    value = values.get(names.get(name, name))
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(f"{name} must be a text or a whole number, not {value!r}")
-    return str(value)
-
-
-def _questions(values: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Question, ...] | None:
-    if "questions" in names:
-        value = values[names["questions"]]
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError as error:
-                raise InputError(f"questions is not JSON: {error}") from None
-        if value is None or value in ("", []):
-            return None
-        return tuple(Question.parse(entry) for entry in (value if isinstance(value, list) else [value]))
-    if "question" in names:
-        value = values[names["question"]]
-        return None if value is None else (Question.parse(value),)
-    return None
+@contextmanager
+def _explained(name: str, lines: Lines | None = None) -> Iterator[None]:
+    """Says of errors in reading which file they are of, and about where."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{name} is no whole gzip file: {str(error).lower()}; copy it again") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        where = f"{name}, after line {lines.number}," if lines is not None and lines.number else name
+        raise InputError(
+            f"{where} is not UTF-8 text: it holds the byte {error.object[error.start]:#04x}; save it as UTF-8"
+        ) from None

@@ -1,0 +1,131 @@
+"""Writes job folders."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import closing, nullcontext
+from itertools import islice
+
+from askpix.producer.errors import InputError, JobError
+from askpix.producer.ids import UniqueIds
+from askpix.producer.items import Item, Options, Question, check_model_name
+from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
+from askpix.producer.parquet import ItemColumns, columns_of
+from askpix.producer.part_writer import PartWriter
+from askpix.producer.references import completer
+from askpix.producer.storage import shortened
+from askpix.producer.texts import check_texts, item_name
+
+_BLOCK_ITEMS = 8_192
+"""Completed at once: their ids are looked up in one statement, and their texts are checked together."""
+
+_BLOCK_CHARACTERS = 16_000_000
+"""After which a block ends early: data URIs are long."""
+
+_MAX_PARTS = 1_000_000
+
+
+def write_job(
+    items: Iterable[Item | str],
+    folder: JobFolder,
+    *,
+    base: str,
+    model: str,
+    questions: tuple[Question, ...] | None,
+    options: Options,
+    part_size: int = PART_SIZE,
+    device: str | None = None,
+    notify: str | None = None,
+) -> JobSpec:
+    """Writes a job folder, its job.json last; one that holds the same job is left as it is.
+
+    The items are read once and never held whole: memory does not depend on their number.
+
+    Args:
+        base: what relative image references count from, as `references.complete` takes it.
+
+    Raises:
+        InputError: the items cannot be read, or there are none, or ids come twice.
+        JobError: the folder holds another job.
+        StorageError: the folder cannot be written.
+    """
+    check_model_name(model)
+    if not 1 <= part_size <= MAX_PART_SIZE:
+        raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {part_size}")
+    existing = folder.spec()
+    if existing is None and folder.results():
+        raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
+    job_id = uuid.uuid4().hex
+    digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
+    count = parts = 0
+    with PartWriter(folder, job_id) if existing is None else nullcontext() as writer:
+        for columns in _parts(items, base, part_size):
+            digest.update(columns.canonical())
+            if parts == _MAX_PARTS:
+                raise JobError(f"a job has at most {_MAX_PARTS} parts: give it larger ones than of {part_size} items")
+            if writer is not None:
+                writer.put(parts, columns)
+            count, parts = count + len(columns), parts + 1
+    if count == 0:
+        raise InputError("there are no images in the input")
+    if existing is None:
+        existing = JobSpec(
+            id=job_id,
+            model=model,
+            questions=questions,
+            options=options,
+            items=count,
+            parts=parts,
+            part_size=part_size,
+            fingerprint=digest.hexdigest(),
+            device=device,
+            notify=notify,
+        )
+        folder.write_spec(existing)
+    elif existing.fingerprint != digest.hexdigest():
+        raise JobError(
+            f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
+        )
+    return existing
+
+
+def _parts(items: Iterable[Item | str], base: str, part_size: int) -> Iterator[ItemColumns]:
+    """Yields the items of each part, completed."""
+    complete = completer(base)
+    with closing(UniqueIds()) as ids:
+        for block in _blocks(items, part_size):
+            images = []
+            for item in block:
+                try:
+                    images.append(complete(item.image))
+                except InputError as error:
+                    raise InputError(f"{item_name(item)}: {error}") from None
+            columns = columns_of(block, ids.assign(block), images)
+            for start in range(0, len(block), part_size):
+                yield columns.part(start, start + part_size)
+
+
+def _blocks(items: Iterable[Item | str], part_size: int) -> Iterator[list[Item]]:
+    """Yields runs of items that are whole parts, except for the last."""
+    block: list[Item] = []
+    characters = 0
+    each = map(_item, items)
+    while part := list(islice(each, part_size)):
+        check_texts(part)
+        block += part
+        characters += sum(len(item.image) for item in part)
+        if len(block) + part_size > _BLOCK_ITEMS or characters > _BLOCK_CHARACTERS:
+            yield block
+            block, characters = [], 0
+    if block:
+        yield block
+
+
+def _item(entry: object) -> Item:
+    if isinstance(entry, Item):
+        return entry
+    if isinstance(entry, str):
+        return Item(image=entry)
+    raise InputError(f"an item is an Item or the reference of an image, not {shortened(repr(entry))}")
