@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -26,6 +27,9 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _LOCK_SECONDS = 30
 
+_UNSAID_SECONDS = 60.0
+"""That a job which has ended waits for a worker that may send its notification."""
+
 
 class Keeper:
     """A thread of a worker, from `with` to its end.
@@ -40,6 +44,8 @@ class Keeper:
         self._window = Window(broker)
         self._info = info
         self._notifier = notifier
+        self._unsaid: dict[str, float] = {}
+        """Since when this worker has known of jobs that it may not notify of."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askpix-keeper", daemon=True)
 
@@ -75,7 +81,11 @@ class Keeper:
             return
         try:
             for uri, reading in self._registry.jobs():
-                self._look(uri, reading)
+                try:
+                    self._look(uri, reading)
+                except AskpixError as error:
+                    # One job's folder that cannot be reached must not keep the others waiting.
+                    _log.warning("%s cannot be looked after for now: %s", uri, error)
                 lock.reacquire()
         finally:
             # One that ran out meanwhile is another worker's now.
@@ -98,8 +108,11 @@ class Keeper:
                 self._notifier.notify(uri, reading)
             except MessageError as error:
                 # Another worker may be allowed to; the lock goes round.
-                _log.info("%s", error)
-                return
+                if time.monotonic() - self._unsaid.setdefault(uri, time.monotonic()) < _UNSAID_SECONDS:
+                    return
+                _log.error("nobody was told that a job has ended: %s", error)
+                self._registry.count_refused(error.reason)
+            self._unsaid.pop(uri, None)
         self._registry.remove_job(uri)
         Progress(self._redis, uri).expire()
         _log.info("%s has ended: %d ok, %d failed", uri, reading.ok, reading.failed)
