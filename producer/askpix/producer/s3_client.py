@@ -45,7 +45,7 @@ def _new_client(read_timeout: float, attempts: int, connections: int) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=read_timeout,
-        retries={"mode": "standard", "max_attempts": attempts},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
         # Otherwise the client sends and expects checksums that many other servers do not know.
         request_checksum_calculation="when_required",

@@ -92,6 +92,8 @@ _BY_KIND: tuple[tuple[tuple[type[BaseException], ...], Trouble, str], ...] = (
         Trouble.TEMPORARY,
         "the proxy does not answer: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
     ),
+    # The client follows redirects by recursion; a server that sends http to https answers nothing else.
+    ((RecursionError,), Trouble.OTHER, "{server} sends all requests elsewhere: check AWS_ENDPOINT_URL and AWS_REGION"),
     ((aws.SSLError,), Trouble.OTHER, "the secure connection to {server} failed: check AWS_CA_BUNDLE"),
     (
         (aws.ConnectTimeoutError, aws.EndpointConnectionError),
@@ -115,7 +117,7 @@ def explained(where: str, bucket: str, endpoint: str = "") -> Iterator[None]:
         yield
     except aws.ClientError as error:
         raise _answered(error.response, where, bucket) from error
-    except (aws.BotoCoreError, Boto3Error, ValueError, *_BROKE_OFF) as error:
+    except (aws.BotoCoreError, Boto3Error, ValueError, RecursionError, *_BROKE_OFF) as error:
         raise _failed(error, where, endpoint) from error
 
 
@@ -156,7 +158,7 @@ def no_bucket(where: str, bucket: str) -> S3Error:
 
 def settings_refused(error: ValueError) -> S3Error:
     """Returns the error of a client that cannot be made of its settings."""
-    if "endpoint" in str(error).lower():  # the URL itself may hold a password
+    if any(word in str(error).lower() for word in ("endpoint", "url")):  # the URL itself may hold a password
         return S3Error("AWS_ENDPOINT_URL is no valid URL: write it as https://host:port", Trouble.OTHER)
     return S3Error(f"the AWS settings are not valid: {_plain(error)}", Trouble.OTHER)
 
