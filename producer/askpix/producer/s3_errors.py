@@ -83,7 +83,7 @@ _BY_KIND: tuple[tuple[tuple[type[BaseException], ...], Trouble, str], ...] = (
     ((aws.PartialCredentialsError,), Trouble.CREDENTIALS, "half of the S3 credentials is missing: {said}"),
     ((aws.ProfileNotFound,), Trouble.CREDENTIALS, "there is no such AWS profile: check AWS_PROFILE and ~/.aws/config"),
     (
-        (aws.TokenRetrievalError, aws.SSOError, aws.LoginError, aws.CredentialRetrievalError),
+        (aws.TokenRetrievalError, aws.SSOError, aws.CredentialRetrievalError),
         Trouble.CREDENTIALS,
         "the S3 credentials could not be had: {said}",
     ),
