@@ -1,0 +1,211 @@
+"""The parts of a system whose producers and workers live apart, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+from helpers.http_server import Server, _Handler
+from helpers.processes import environment, wait_until
+
+from askpix.producer.client import Client, Job
+from askpix.producer.progress import Progress
+from askpix.producer.registry import WorkerInfo
+from askpix.worker.local import demo_model
+
+REDIS_SERVER = "/usr/bin/redis-server"
+MODEL = "askpix-demo"
+
+
+class RedisServer:
+    """A real Redis server on 127.0.0.1 that keeps nothing on disk. It can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
+            pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.environment = {"ASKPIX_BROKER_URL": self.url}
+        self.client = redis.Redis.from_url(self.url, decode_responses=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = [REDIS_SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        self._process = subprocess.Popen(
+            [*command, "--save", "", "--appendonly", "no"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        wait_until(self._answers, within=10, what="an answer of Redis")
+
+    def kill(self) -> None:
+        """Ends the server at once, and with it all that it held."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
+
+    def waiting(self, queue: str = MODEL) -> int:
+        """Returns how many messages wait in a queue."""
+        return int(self.client.llen(f"askpix:{queue}"))
+
+    def _answers(self) -> bool:
+        with suppress(redis.ConnectionError):
+            return bool(self.client.ping())
+        return False
+
+
+class WorkerProcess:
+    """`askpix worker` with the demo model."""
+
+    def __init__(
+        self, broker: RedisServer, log: Path, *options: str | Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "askpix.cli.entry", "worker", "--model", demo_model(), *options],
+                cwd=log.parent,
+                env=environment({**broker.environment, **(env or {})}),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        self.name = f"askpix-{self.process.pid}@{socket.gethostname()}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for_log(self, *words: str) -> str:
+        """Returns the log once a line of it holds all the words."""
+
+        def there() -> bool:
+            return any(all(word in line for word in words) for line in self.log.splitlines())
+
+        wait_until(there, within=20, what=f"a line with {words} in the worker's log:\n{self.log[-2_000:]}")
+        return self.log
+
+    def info(self, client: Client) -> WorkerInfo | None:
+        """Returns what the worker announced last."""
+        return next((info for info in client.workers() if info.name == self.name), None)
+
+    def counters(self, client: Client) -> dict[str, int]:
+        """Returns the engine's counters as they are announced from now on."""
+        info = self.info(client)
+        before = 0.0 if info is None else info.seen
+
+        def announced() -> bool:
+            nonlocal info
+            info = self.info(client)
+            return info is not None and info.seen > before
+
+        wait_until(announced, within=15, what="an announcement")
+        assert info is not None
+        return dict(info.models[0].counters)
+
+    def wait_until_live(self, client: Client) -> None:
+        def live() -> bool:
+            assert self.process.poll() is None, self.log
+            return self.info(client) is not None
+
+        wait_until(live, within=60, what="a live worker")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def close(self) -> None:
+        """Asks the worker to end; returns when it has."""
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+class HeldServer(Server):
+    """A web server that keeps whoever asks for some of its pages waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._http.RequestHandlerClass = _HeldHandler
+        self._gates: dict[str, threading.Event] = {}
+        self.came: list[str] = []
+        """Paths that were asked for, in order, those that are kept waiting included."""
+
+    def hold(self, *paths: str) -> None:
+        """Keeps answers to these paths back. A worker gives up after ten seconds."""
+        for path in paths:
+            self._gates[path] = threading.Event()
+
+    def let_go(self) -> None:
+        """Answers all that was kept back, and from now on at once."""
+        for gate in self._gates.values():
+            gate.set()
+
+    def pass_through(self, path: str) -> None:
+        """Waits as long as a path is held."""
+        self.came.append(path)
+        if gate := self._gates.get(path):
+            gate.wait(60)
+
+    def put_many(self, names: Iterable[str], body: bytes) -> list[str]:
+        return [self.put(name, body) for name in names]
+
+    def close(self) -> None:
+        self.let_go()
+        super().close()
+
+
+class _HeldHandler(_Handler):
+    def handle(self) -> None:
+        # Who was kept waiting may have gone.
+        with suppress(ConnectionError):
+            super().handle()
+
+    def do_GET(self) -> None:  # noqa: N802 - as in the base class
+        owner = self.server.owner
+        assert isinstance(owner, HeldServer)
+        owner.pass_through(self.path)
+        super().do_GET()
+
+
+Starter = Callable[..., WorkerProcess]
+"""Starts a worker with further options, and `env` for its environment; waits until it lives."""
+
+
+def finished(job: Job, *, within: float = 60) -> Job:
+    """Waits for a job's end; returns the job."""
+
+    def ended() -> bool:
+        progress = job.progress()
+        assert progress.error is None, progress.error
+        return progress.finished
+
+    wait_until(ended, within=within, what="the end of the job")
+    return job
+
+
+def leases(broker: RedisServer, job: Job) -> int:
+    """Returns how many parts of a job are in work."""
+    return int(broker.client.zcard(Progress(broker.client, job.folder.uri).leases))
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    """Returns the files under a folder, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
