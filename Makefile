@@ -11,8 +11,9 @@ demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
 	@echo "Or, for captions: $(BIN)/askpix run demo/images --output $(JOB)-captions" >&2
 
+# A file's tests run in one process, which shares what is dear; in the order of their names, long files come early.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

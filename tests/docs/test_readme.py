@@ -40,7 +40,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("readme")
 @pytest.mark.parametrize("block", list(blocks()), ids=lambda block: block.text.strip().splitlines()[0][:50])
 def test_what_the_readme_says_works(block: Block, clone: Path) -> None:
     # Given: hub ids stand for a checkpoint that is here, and `make` targets are what CI itself runs.

@@ -16,9 +16,6 @@ from helpers.processes import Ran, askpix
 
 from askpix.producer import Job, Row, Status
 
-# One run for all of these tests.
-pytestmark = pytest.mark.xdist_group("bad-images")
-
 ITEMS = 100
 QUESTION = "what is it?"
 

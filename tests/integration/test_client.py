@@ -20,9 +20,6 @@ from askpix.producer.errors import BrokerError, InputError, JobError
 from askpix.worker.local import EmbeddedBroker, LocalSystem, WorkerProcess, demo_model
 from askpix.worker.models.manifest import load_manifest
 
-# With pytest-xdist: one broker and one worker for all of these tests.
-pytestmark = pytest.mark.xdist_group("system")
-
 NAME = load_manifest(demo_model()).name
 
 

@@ -13,9 +13,6 @@ from helpers.processes import Ran, askpix, the_complaint
 from askpix.producer import Job
 from askpix.worker.local import LocalSystem, demo_model
 
-# With pytest-xdist: one broker and one worker for all of these tests.
-pytestmark = pytest.mark.xdist_group("system")
-
 
 @pytest.mark.parametrize(
     "command", ["", "run", "export", "worker", "devices", "model", "model convert"], ids=lambda name: name or "askpix"

@@ -13,9 +13,6 @@ from helpers.processes import askpix, environment
 from askpix.producer import Job, Status
 from askpix.worker.local import LocalSystem
 
-# With pytest-xdist: one broker and one worker for all of these tests.
-pytestmark = pytest.mark.xdist_group("system")
-
 # Refuses what a base install lacks, as Python itself does where a package is missing.
 _BASE_INSTALL = """
 import sys

@@ -22,9 +22,6 @@ from askpix.producer.progress import Progress
 from askpix.producer.storage import open_storage
 from askpix.worker.local import LocalSystem
 
-# With pytest-xdist: one broker and one worker for all of these tests.
-pytestmark = pytest.mark.xdist_group("system")
-
 
 class Post:
     """Sends messages as any Celery client could, and reads what the worker makes of them."""

@@ -1,67 +1,45 @@
-"""Real photographs, through the whole path, with a model of the real base size."""
+"""Real photographs: what the small models say of them is what transformers says."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import skimage.data
 from models.blip_reference import Reference
-from models.random_blip import BASE, built
-from PIL import Image
-from sklearn.datasets import load_sample_images
+from models.engine_calls import opened
+from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
+from models.photographs import photographs
+from models.random_blip import CAPTIONING, DEMO_CHECKPOINT, ODD, Built, Recipe, built
 
-from askpix.producer.client import Job
-from askpix.producer.rows import Status
+from askpix.worker.local import demo_model
 
-# Conversion, where the model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.xdist_group("base-size"),
-    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
-]
-
-QUESTION = "what is in the picture?"
+# Conversion, where a model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    """A folder of JPEG files, of several sizes and shapes."""
-    folder = tmp_path / "photographs"
-    folder.mkdir()
-    bundled = (skimage.data.astronaut, skimage.data.coffee, skimage.data.chelsea, skimage.data.rocket)
-    found = {load.__name__: load() for load in bundled}
-    found.update(zip(("china", "flower"), load_sample_images().images, strict=True))
-    for name, pixels in found.items():
-        Image.fromarray(np.asarray(pixels)).save(folder / f"{name}.jpg", quality=90)
-    return folder
+def _demo() -> Built:
+    return Built(checkpoint=DEMO_CHECKPOINT, folder=Path(demo_model()))
 
 
-def test_photographs_are_answered_as_transformers_answers_them(photographs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "texts", "new_tokens"),
+    [
+        pytest.param(None, (None, *QUESTIONS, "what is it?", "is it a cat?"), 20, id="demo model"),
+        pytest.param(ODD, (None, *QUESTIONS), 10, id="odd sizes"),
+        pytest.param(CAPTIONING, (None,), 10, id="captioning"),
+    ],
+)
+def test_photographs_are_captioned_and_answered_as_transformers_does(
+    recipe: Recipe | None, texts: tuple[str | None, ...], new_tokens: int
+) -> None:
     # given
-    model, job = built(BASE), tmp_path / "job"
-    command = [
-        str(Path(sys.executable).parent / "askpix"), "run", str(photographs), "--output", str(job),
-        "--model", str(model.folder), "--question", QUESTION, "--max-new-tokens", "6", "--precision", "f32",
-    ]  # fmt: skip
+    model = _demo() if recipe is None else built(recipe)
+    files = list(photographs().values())
+    expected = expected_texts(Reference(model.checkpoint, max_new_tokens=new_tokens), files, texts)
 
     # when
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd=tmp_path)
+    with opened(model.folder) as engine:
+        answers = engine_texts(engine, files, texts, new_tokens)
 
     # then
-    assert ended.returncode == 0, ended.stderr
-    rows = list(Job.open(str(job)).results())
-    assert [Path(row.image).stem for row in rows] == ["astronaut", "chelsea", "china", "coffee", "flower", "rocket"]
-    assert {row.status for row in rows} == {Status.OK}
-    assert [(row.width, row.height) for row in rows][:2] == [(512, 512), (451, 300)]
-    reference = Reference(model.checkpoint, max_new_tokens=6, threads=2)
-    for row in rows:
-        with Image.open(row.image) as image:
-            expected = reference.answer(image, QUESTION)
-        (answer,) = row.answers
-        assert (answer.question, answer.text, answer.tokens) == (QUESTION, expected.text, expected.tokens)
-        assert answer.confidence == pytest.approx(expected.confidence, abs=1e-3)
+    assert_same(answers, expected)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from catalogue import picture
-from models.blip_reference import Expected, Reference
-from models.engine_calls import ask, handle, opened, request
-from models.random_blip import BASE, CAPTIONING, ODD, Built, Recipe, built
+from models.blip_reference import Reference
+from models.engine_calls import ask, handle, opened, png, request
+from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
+from models.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from PIL import Image
 
 from askpix.producer.items import Question
-from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import load_manifest
@@ -21,32 +21,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 NEW_TOKENS = 10
 """Random models ramble on to the end."""
 
-QUESTIONS = (
-    "what?",
-    "what color is the product?",
-    "how many striped red mugs are there on the wooden background, and is a star or a heart printed on one of them?",
-)
-
 
 def _pictures(number: int) -> list[Image.Image]:
     return [picture(6161, index)[0] for index in range(number)]
-
-
-def _assert_same(
-    engine: BlipEngine, reference: Reference, images: list[Image.Image], questions: tuple[str, ...]
-) -> None:
-    """Compares captions and answers of all images, which the engine has under way together."""
-    texts = (None, *questions)
-    expected: list[Expected] = [
-        reference.caption(image) if text is None else reference.answer(image, text)
-        for image in images
-        for text in texts
-    ]
-    handles = [handle(engine, image) for image in images]
-    answers = ask(engine, [request(one, text, max_new_tokens=NEW_TOKENS) for one in handles for text in texts])
-    assert len({one.text for one in expected}) > 1, "a model that says one thing only shows little"
-    assert [(answer.text, answer.tokens) for answer in answers] == [(one.text, one.tokens) for one in expected]
-    assert [answer.confidence for answer in answers] == pytest.approx([one.confidence for one in expected], abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -54,23 +31,19 @@ def _assert_same(
     [
         pytest.param(ODD, QUESTIONS, id="odd sizes"),
         pytest.param(CAPTIONING, (), id="captioning"),
-        pytest.param(
-            BASE,
-            QUESTIONS,
-            id="base size",
-            # 3 GB of memory: one process at a time.
-            marks=(pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("base-size")),
-        ),
     ],
 )
 def test_fp32_texts_are_those_of_transformers_token_for_token(recipe: Recipe, questions: tuple[str, ...]) -> None:
     # given
-    model = built(recipe)
-    reference = Reference(model.checkpoint, max_new_tokens=NEW_TOKENS)
+    model, files, texts = built(recipe), [png(image) for image in _pictures(6)], (None, *questions)
+    expected = expected_texts(Reference(model.checkpoint, max_new_tokens=NEW_TOKENS), files, texts)
+
+    # when
+    with opened(model.folder) as engine:
+        answers = engine_texts(engine, files, texts, NEW_TOKENS)
 
     # then
-    with opened(model.folder) as engine:
-        _assert_same(engine, reference, _pictures(2 if recipe is BASE else 6), questions)
+    assert_same(answers, expected)
 
 
 def test_a_captioning_model_carries_on_from_a_prompt_as_transformers_does() -> None:
