@@ -1,16 +1,18 @@
-"""What askpix reads: a folder, an image, and lists as .txt, .csv and .jsonl; and how it says what is wrong."""
+"""What askpix reads: a folder, an image, and lists as text; and how it says what is wrong."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from askpix.producer import Item, Question
+from askpix.producer import Item, Question, lists
 from askpix.producer.errors import InputError
-from askpix.producer.inputs import Input, item_from_values, resolve
+from askpix.producer.inputs import Columns, Input
 
 
 def read(path: Path, text: str | bytes) -> list[Item]:
@@ -31,7 +33,8 @@ def test_a_folder_gives_its_images_in_order_by_paths_within_it(tmp_path: Path) -
     source = Input(str(tmp_path))
 
     assert [item.image for item in source] == ["a/.thumbs/3.gif", "a/1.webp", "a/2.PNG", "b.jpg"]
-    assert source.root == tmp_path
+    assert source.base == str(tmp_path)
+    assert source.local_root == tmp_path
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.png", "a.webp", "a.gif", "a.tiff", "a.bmp", "photo:1.jpg"])
@@ -41,7 +44,8 @@ def test_one_image_is_an_item(tmp_path: Path, name: str) -> None:
     source = Input(str(tmp_path / name))
 
     assert list(source) == [Item(image=name)]
-    assert source.root == tmp_path
+    assert source.base == str(tmp_path)
+    assert source.local_root == tmp_path
 
 
 def test_a_file_uri_is_a_path(tmp_path: Path) -> None:
@@ -58,7 +62,8 @@ def test_a_relative_path_counts_from_the_current_folder(tmp_path: Path, monkeypa
     monkeypatch.chdir("/")
 
     assert list(source) == [Item(image="a.jpg")]
-    assert source.root == tmp_path
+    assert source.base == str(tmp_path)
+    assert source.local_root == tmp_path
 
 
 def test_a_txt_has_an_image_a_line(tmp_path: Path) -> None:
@@ -123,9 +128,11 @@ def test_a_jsonl_row_has_questions_with_names_and_choices_and_extras_of_any_kind
     )
 
 
-@pytest.mark.parametrize("questions", [None, [], ""])
-def test_no_questions_in_a_row_stands_for_the_jobs_own(questions: object) -> None:
-    assert item_from_values({"image": "a.jpg", "questions": questions}).questions is None
+@pytest.mark.parametrize("questions", [None, [], "", "[]"])
+def test_no_questions_in_a_row_stands_for_the_jobs_own(tmp_path: Path, questions: object) -> None:
+    (item,) = read(tmp_path / "list.jsonl", json.dumps({"image": "a.jpg", "questions": questions}))
+
+    assert item.questions is None
 
 
 def test_an_empty_question_is_kept_so_that_its_row_fails_alone(tmp_path: Path) -> None:
@@ -146,21 +153,94 @@ def test_an_empty_list_has_no_items(tmp_path: Path, name: str) -> None:
     assert read(tmp_path / name, "image,id\n" if name.endswith("csv") else "\n \n") == []
 
 
+# What relative references count from. ------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("reference", "resolved"),
+    ("base", "expected", "local_root", "bucket"),
     [
-        ("a.jpg", "/shop/a.jpg"),
-        ("sub/../a.jpg", "/shop/sub/../a.jpg"),
-        ("/other/a.jpg", "/other/a.jpg"),
-        ("file:///other/a%20b.jpg", "/other/a b.jpg"),
-        ("photo:1.jpg", "/shop/photo:1.jpg"),
-        ("http://example.com/a.jpg", "http://example.com/a.jpg"),
-        ("s3://shop/a.jpg", "s3://shop/a.jpg"),
-        ("data:image/png;base64,AAAA", "data:image/png;base64,AAAA"),
+        (None, "{tmp}", "{tmp}", None),
+        ("/shop/./photos/", "/shop/photos", "/shop/photos", None),
+        ("file:///shop/photos", "/shop/photos", "/shop/photos", None),
+        ("s3://shop/photos/", "s3://shop/photos", "{tmp}", "shop"),
+        ("https://cdn.example.com/photos/", "https://cdn.example.com/photos", "{tmp}", None),
     ],
 )
-def test_relative_paths_count_from_the_list_and_urls_stay(reference: str, resolved: str) -> None:
-    assert resolve(reference, Path("/shop")) == resolved
+def test_references_count_from_the_list_or_from_the_base_that_was_given(
+    tmp_path: Path, base: str | None, expected: str, local_root: str, bucket: str | None
+) -> None:
+    (tmp_path / "list.txt").write_text("a.jpg\n")
+
+    source = Input(str(tmp_path / "list.txt"), base=base)
+
+    assert source.base == expected.format(tmp=tmp_path)
+    assert str(source.local_root) == local_root.format(tmp=tmp_path)
+    assert source.bucket == bucket
+    assert list(source) == [Item(image="a.jpg")]
+
+
+@pytest.mark.parametrize(
+    ("source", "base"),
+    [
+        ("s3://shop/lists/a.csv.gz", "s3://shop/lists"),
+        ("s3://shop/a.jpg", "s3://shop"),
+        ("s3://shop/x/", "s3://shop/x"),
+    ],
+)
+def test_references_of_a_list_in_s3_count_from_its_folder_there(source: str, base: str) -> None:
+    made = Input(source)
+
+    assert (made.base, made.local_root, made.bucket) == (base, None, "shop")
+
+
+@pytest.mark.parametrize("base", ["", "ftp://x", "gs://x/y", "data:,x", "s3://", "https://", "http://x/?a=1", "a\0b"])
+def test_a_base_of_another_kind_is_refused(tmp_path: Path, base: str) -> None:
+    with pytest.raises(InputError):
+        Input(str(tmp_path), base=base)
+
+
+# Columns that the user names. --------------------------------------------------------------------
+
+
+def test_columns_that_were_named_are_taken_and_usual_names_are_then_the_users_own(tmp_path: Path) -> None:
+    text = 'photo,Sku,shelf,ask,image,id,question\na.jpg,1,s,"[""x"", ""y""]",i,d,q\nb.jpg,,,z,,,\n'
+    (tmp_path / "list.csv").write_text(text)
+
+    items = list(
+        Input(str(tmp_path / "list.csv"), columns=Columns(image="photo", id="sku", group="shelf", question="ask"))
+    )
+
+    assert items == [
+        Item(
+            image="a.jpg",
+            id="1",
+            group="s",
+            questions=(Question("x"), Question("y")),
+            extra={"image": "i", "id": "d", "question": "q"},
+        ),
+        Item(image="b.jpg", questions=(Question("z"),), extra={"image": "", "id": "", "question": ""}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.tsv", "list.jsonl"])
+@pytest.mark.parametrize("option", ["image", "id", "group", "question"])
+def test_a_column_that_was_named_and_is_not_there_is_said_with_those_that_are(
+    tmp_path: Path, name: str, option: str
+) -> None:
+    (tmp_path / name).write_text(
+        {"csv": "image,sku\na,b\n", "tsv": "image\tsku\na\tb\n"}.get(name[5:], '{"image": "a", "sku": "b"}\n')
+    )
+
+    with pytest.raises(InputError, match=rf"{name}.* no column 'nowhere': there are 'image', 'sku'"):
+        list(Input(str(tmp_path / name), columns=Columns(**{option: "nowhere"})))
+
+
+def test_columns_of_what_has_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").touch()
+
+    for source in (tmp_path, tmp_path / "list.txt"):
+        with pytest.raises(InputError, match="has no columns"):
+            list(Input(str(source), columns=Columns(image="a")))
 
 
 # Everything wrong. -------------------------------------------------------------------------------
@@ -171,7 +251,7 @@ def test_relative_paths_count_from_the_list_and_urls_stay(reference: str, resolv
     [
         ("list.jsonl", '{"image": "a.jpg"}\n{"image": \n', 2, "not JSON"),
         ("list.jsonl", '{"image": "a.jpg"}\n\n["b.jpg"]\n', 3, "a JSON object is needed"),
-        ("list.jsonl", '{"img": "a.jpg"}', 1, "no image"),
+        ("list.jsonl", '{"picture": "a.jpg"}', 1, "no column of images"),
         ("list.jsonl", '{"image": 7}', 1, "no image"),
         ("list.jsonl", '{"image": "  "}', 1, "no image"),
         ("list.jsonl", '{"image": "a.jpg", "id": [1]}', 1, "id must be"),
@@ -192,6 +272,9 @@ def test_relative_paths_count_from_the_list_and_urls_stay(reference: str, resolv
         ("list.csv", 'image,questions\na.jpg,"[oops"\n', 2, "not JSON"),
         ("list.csv", 'image,id\na.jpg,"1\n', 2, "unexpected end"),
         ("list.csv", 'image,id\na.jpg,"1"x\n', 2, "expected"),
+        ("list.csv", 'image,id\n"a\n.jpg",1\n,2\n', 4, "no image"),
+        ("list.tsv", "image\tid\na.jpg\t1\n\t2\n", 3, "no image"),
+        ("list.tsv", "image\tquestions\na.jpg\t[oops\n", 2, "not JSON"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_said_with_its_file_and_line(
@@ -213,12 +296,92 @@ def test_a_csv_without_images_says_which_columns_it_looks_for(tmp_path: Path) ->
 
 
 def test_a_list_in_another_encoding_says_so(tmp_path: Path) -> None:
-    for name in ("list.txt", "list.csv", "list.jsonl"):
-        with pytest.raises(InputError, match=f"{name} is not UTF-8 text"):
+    for name in ("list.txt", "list.csv", "list.tsv", "list.jsonl"):
+        with pytest.raises(InputError, match=f"{name} is not UTF-8 text: it holds the byte 0xe9"):
             read(tmp_path / name, "image\né.jpg\n".encode("latin-1"))
 
 
-@pytest.mark.parametrize("source", ["s3://shop/images", "http://shop/list.csv", "gs://x", "data:,x", "file://host/a"])
+@pytest.mark.parametrize("cut", [0.5, 1], ids=["cut short", "damaged"])
+@pytest.mark.parametrize("name", ["list.txt.gz", "list.csv.gz", "list.tsv.gz", "list.jsonl.gz"])
+def test_a_damaged_gzip_is_said(tmp_path: Path, name: str, cut: float) -> None:
+    packed = bytearray(gzip.compress(b"image\n" + os.urandom(10_000).hex().encode() + b"\n"))
+    packed[-5] ^= 255
+
+    with pytest.raises(InputError, match=rf"{name}.* copy it again|{name}, line 1: not JSON"):
+        read(tmp_path / name, bytes(packed[: int(len(packed) * cut)]))
+    with pytest.raises(InputError, match="copy it again"):
+        read(tmp_path / name, b"image\nno gzip at all\n")
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.txt.gz", "list.jsonl.gz", "list.csv", "list.csv.gz", "list.tsv"])
+@pytest.mark.parametrize("kind", ["one line", "one row of many lines"])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    # Given: 20 MB; as gzip, 20 KB.
+    monkeypatch.setattr(lists, "MAX_LINE", 1_000_000)
+    content = b"x" * 20_000_000 if kind == "one line" else b'x,"' + b'\n","' * 5_000_000
+    if kind != "one line" and "csv" not in name:
+        content = content.replace(b"\n", b" ")
+    (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith("gz") else content)
+
+    # When
+    tracemalloc.start()
+    with pytest.raises(InputError, match=rf"{name}, line \d+: longer than 1000000 characters"):
+        list(Input(str(tmp_path / name)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    # Then: an all but empty cell costs 60 bytes.
+    assert peak < (8_000_000 if kind == "one line" else 60_000_000)
+
+
+def test_a_row_of_empty_cells_is_an_empty_row(tmp_path: Path) -> None:
+    assert read(tmp_path / "list.csv", "image,id\n\n,\na.jpg,\n,\n\n") == [Item(image="a.jpg")]
+
+
+def test_cells_that_a_row_lacks_are_not_among_its_own_columns(tmp_path: Path) -> None:
+    assert read(tmp_path / "list.csv", "image,price,question,note\na.jpg,3\nb.jpg,4,\n") == [
+        Item(image="a.jpg", extra={"price": "3"}),
+        Item(image="b.jpg", extra={"price": "4"}),
+    ]
+
+
+def test_columns_without_a_name_are_numbered_and_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert read(tmp_path / "list.csv", ",image, \n0,a.jpg,x\n") == [
+        Item(image="a.jpg", extra={"column 1": "0", "column 3": "x"})
+    ]
+    with pytest.raises(InputError, match=r"list\.csv has two columns 'price'"):
+        read(tmp_path / "list.csv", "image,price,price\na.jpg,1,2\n")
+
+
+def test_numbers_that_json_lacks_are_null(tmp_path: Path) -> None:
+    assert read(tmp_path / "list.jsonl", '{"image": "a.jpg", "x": [NaN, Infinity]}') == [
+        Item(image="a.jpg", extra={"x": [None, None]})
+    ]
+
+
+def test_a_question_of_its_own_counts_where_there_are_no_questions(tmp_path: Path) -> None:
+    (item,) = read(tmp_path / "list.jsonl", '{"image": "a.jpg", "questions": null, "question": "what?"}')
+
+    assert item.questions == (Question("what?"),)
+
+
+def test_a_folder_that_may_not_be_read_is_said_rather_than_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    source = Input(str(tmp_path))
+    assert list(source) == []
+
+    with pytest.MonkeyPatch.context() as patch:
+        scandir = os.scandir
+        patch.setattr(os, "scandir", lambda path: scandir("/nowhere" if str(path).rstrip("/").endswith("/a") else path))
+        with pytest.raises(InputError, match="cannot be read"):
+            list(source)
+
+
+@pytest.mark.parametrize("source", ["http://shop/list.csv", "gs://x", "data:,x", "file://host/a"])
 def test_an_input_that_is_no_path_says_what_it_takes(source: str) -> None:
     with pytest.raises(InputError, match="no local path"):
         Input(source)
@@ -235,7 +398,7 @@ def test_an_input_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_of_another_kind_says_what_lists_end_in(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").touch()
 
-    with pytest.raises(InputError, match=r"\.txt, \.csv or \.jsonl"):
+    with pytest.raises(InputError, match=r"\.txt, \.csv, \.tsv, \.jsonl .* or \.parquet"):
         Input(str(tmp_path / "list.xlsx"))
 
 

@@ -36,6 +36,7 @@ _TEXT_FORMS: dict[str, Callable[[Lines, Columns], Iterator[Item]]] = {
     ".jsonl": read_objects,
     ".ndjson": read_objects,
 }
+_TABLES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
 
 
 class Input:
@@ -71,31 +72,26 @@ class Input:
         self.bucket = S3Location.parse(self.base).bucket if is_s3(self.base) else None
         """The bucket that relative references count from."""
 
-    @property
-    def root(self) -> Path:
-        """The folder that relative image paths count from."""
-        return self.local_root or Path.cwd()
-
     def __iter__(self) -> Iterator[Item]:
         yield from self._read()
 
     def _reader(self, *, is_folder: bool) -> Callable[[], Iterator[Item]]:
-        *_, stem, suffix = ("", *os.path.splitext(self.name.lower()))  # noqa: PTH122 - S3 URIs too
+        stem, suffix = os.path.splitext(self.name.lower())  # noqa: PTH122 - S3 URIs too
         packed = suffix == ".gz"
-        form = os.path.splitext(stem)[1] if packed else suffix  # noqa: PTH122
-        if not is_folder and form in _TEXT_FORMS:
-            return partial(self._text, _TEXT_FORMS[form], packed)
-        if not is_folder and suffix == ".parquet":
-            return self._parquet
-        if self._columns:
+        form = "" if is_folder else os.path.splitext(stem)[1] if packed else suffix  # noqa: PTH122
+        if self._columns and form not in _TABLES:
             raise InputError(f"{self.name} has no columns: leave out the options that name them")
-        if not is_folder and suffix in IMAGE_SUFFIXES:
+        if form in _TEXT_FORMS:
+            return partial(self._text, _TEXT_FORMS[form], packed)
+        if form == ".parquet" and not packed:
+            return self._parquet
+        if form in IMAGE_SUFFIXES and not packed:
             return self._image
         if self._path is None:
             return self._prefix
-        if not is_folder:
-            raise InputError(f"{self.name} is no image and no list that askpix reads: {_FORMS}")
-        return self._folder
+        if is_folder:
+            return self._folder
+        raise InputError(f"{self.name} is no image and no list that askpix reads: {_FORMS}")
 
     def _text(self, read: Callable[[Lines, Columns], Iterator[Item]], packed: bool) -> Iterator[Item]:
         with self._open() as file:

@@ -1,0 +1,292 @@
+"""Writing a job: what Python callers may give, what is refused, and that nothing is left hanging."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from askpix.producer import Item, Options, Question, part_writer, submission
+from askpix.producer.errors import AskpixError, InputError, JobError, StorageError
+from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.rows import INPUT_SCHEMA
+from askpix.producer.storage import LocalStorage
+from askpix.producer.submission import write_job
+
+
+class Storage(LocalStorage):
+    """A local folder in which something happens before each write."""
+
+    def __init__(self, root: Path, before: Callable[[str], None]) -> None:
+        super().__init__(root)
+        self._before = before
+
+    def write(self, name: str, data: bytes) -> None:
+        self._before(name)
+        super().write(name, data)
+
+
+def submit(storage: LocalStorage | Path, items: Any, **options: Any) -> JobSpec:
+    folder = JobFolder(LocalStorage(storage) if isinstance(storage, Path) else storage)
+    values: dict[str, Any] = {"base": "/shop", "model": "m", "questions": None, "options": Options(), **options}
+    return write_job(items, folder, **values)
+
+
+def written(folder: Path, spec: JobSpec) -> list[Item]:
+    return [item for part in range(spec.parts) for item in JobFolder(LocalStorage(folder)).read_input(part)]
+
+
+def writers() -> int:
+    return sum(thread.name == "part-writer" and thread.is_alive() for thread in threading.enumerate())
+
+
+# What is written. --------------------------------------------------------------------------------
+
+
+def test_items_come_from_any_iterable_and_are_read_once(tmp_path: Path) -> None:
+    def items() -> Iterator[Item | str]:
+        yield "a.jpg"
+        yield Item(image="b.jpg", id="é", group="g", questions=(Question("q"),), extra={"x": [1, None], "ü": "ö"})
+
+    spec = submit(tmp_path, items())
+
+    assert written(tmp_path, spec) == [
+        Item(image="/shop/a.jpg", id="a.jpg"),
+        Item(image="/shop/b.jpg", id="é", group="g", questions=(Question("q"),), extra={"x": [1, None], "ü": "ö"}),
+    ]
+
+
+def test_an_input_file_says_whose_it_is_and_has_the_same_columns_whatever_is_in_it(tmp_path: Path) -> None:
+    spec = submit(tmp_path, ["a", Item(image="b", extra={"x": 1})], part_size=1)
+
+    for part in range(2):
+        schema = pq.read_schema(tmp_path / "input" / f"part-{part:06d}.parquet")
+        assert schema.equals(INPUT_SCHEMA)
+        assert (schema.metadata or {})[b"askpix_job"] == spec.id.encode()
+
+
+def test_device_and_notification_are_in_the_job_and_not_in_what_makes_it_the_same(tmp_path: Path) -> None:
+    first = submit(tmp_path / "1", ["a"], device="cpu", notify="shop.done@urgent")
+
+    assert (first.device, first.notify) == ("cpu", "shop.done@urgent")
+    assert submit(tmp_path / "1", ["a"], device="gpu") == first
+    assert submit(tmp_path / "2", ["a"]).fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("part_size", [1, 3, 16, 100])
+def test_parts_do_not_depend_on_how_many_items_are_completed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_size: int
+) -> None:
+    items = [f"{number % 40}.jpg" for number in range(100)]
+    whole = submit(tmp_path / "whole", items, part_size=part_size)
+    monkeypatch.setattr(submission, "_BLOCK_ITEMS", 10)
+    monkeypatch.setattr(submission, "_BLOCK_CHARACTERS", 30)
+
+    pieces = submit(tmp_path / "pieces", items, part_size=part_size)
+
+    assert pieces.fingerprint == whole.fingerprint
+    assert (pieces.items, pieces.parts) == (100, -(-100 // part_size))
+    assert written(tmp_path / "pieces", pieces) == written(tmp_path / "whole", whole)
+
+
+def test_numbers_that_json_lacks_are_null(tmp_path: Path) -> None:
+    extra = {"a": float("nan"), "b": [float("inf"), (1.5, {"c": float("-inf")})]}
+
+    spec = submit(tmp_path, [Item(image="a", extra=extra)])
+
+    assert written(tmp_path, spec)[0].extra == {"a": None, "b": [None, [1.5, {"c": None}]]}
+
+
+def test_a_job_submitted_again_is_only_read(tmp_path: Path) -> None:
+    first = submit(tmp_path, ["a", "b"])
+    before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+
+    assert submit(tmp_path, iter(["a", "b"])) == first
+    assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
+
+
+# What is refused. --------------------------------------------------------------------------------
+
+HOLDS_ITSELF: list[Any] = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (Item(image="\ud800.jpg"), "image holds half of a surrogate pair"),
+        (Item(image="a", id="\udfff"), "id holds half of a surrogate pair"),
+        (Item(image="a", group="\ud800"), "group holds half"),
+        (Item(image="a", extra={"x": ["\ud800"]}), "'a': its extra holds half"),
+        (Item(image="a", extra={"\ud800": 1}), "'a': its extra holds half"),
+        (Item(image="a\0.jpg"), "image holds NUL"),
+        (Item(image="a", id="\0"), "id holds NUL"),
+        (Item(image="a", group="\0"), "group holds NUL"),
+        (Item(image=None), "image must be a text, not None"),  # type: ignore[arg-type]
+        (Item(image=Path("a")), "image must be a text"),  # type: ignore[arg-type]
+        (Item(image="a", id=7), "id must be a text, not 7"),  # type: ignore[arg-type]
+        (Item(image="a", id=0), "id must be a text, not 0"),  # type: ignore[arg-type]
+        (Item(image="a", group=1.5), "group must be a text"),  # type: ignore[arg-type]
+        (Item(image="a", questions=("what?",)), "questions must be"),  # type: ignore[arg-type]
+        (Item(image="a", extra={"price": Decimal(1)}), "'a': the column 'price'"),
+        (Item(image="a", extra={"raw": b"x"}), "'a': the column 'raw'"),
+        (Item(image="a", extra={"x": {(1, 2): 3}}), "'a': the column 'x'"),
+        (Item(image="a", extra={"x": HOLDS_ITSELF}), "'a': the column 'x'"),
+        (7, "an item is an Item or the reference of an image, not 7"),
+        (Path("a.jpg"), "an item is an Item"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_item_is_named(tmp_path: Path, item: Any, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        submit(tmp_path, ["first.jpg", item, "last.jpg"])
+
+    assert words in str(caught.value)
+    str(caught.value).encode()
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_a_reference_that_leaves_its_bucket_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the item 'x': the image '\.\./a\.jpg' leaves the bucket shop"):
+        submit(tmp_path, [Item(image="../a.jpg", id="x")], base="s3://shop")
+
+
+@pytest.mark.parametrize("part_size", [0, -1, 100_001])
+def test_parts_are_not_empty_and_not_huge(tmp_path: Path, part_size: int) -> None:
+    with pytest.raises(JobError, match="a part holds"):
+        submit(tmp_path, ["a"], part_size=part_size)
+
+
+def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "_MAX_PARTS", 3)
+
+    assert submit(tmp_path / "3", map(str, range(6)), part_size=2).parts == 3
+    with pytest.raises(JobError, match="at most 3 parts: give it larger ones"):
+        submit(tmp_path / "4", map(str, range(7)), part_size=2)
+
+
+# What happens in the middle. ---------------------------------------------------------------------
+
+
+def test_the_first_part_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
+    def before(name: str) -> None:
+        if name.endswith("3.parquet"):
+            raise StorageError("the disk is full")
+
+    endless = (f"{number}.jpg" for number in iter(int, 1))
+
+    with pytest.raises(StorageError, match="the disk is full"):
+        submit(Storage(tmp_path, before), endless, part_size=2)
+
+    assert not (tmp_path / "job.json").exists()
+    assert writers() == 0
+
+
+def test_the_last_part_that_cannot_be_written_ends_it_too(tmp_path: Path) -> None:
+    def before(name: str) -> None:
+        time.sleep(0.05)
+        raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError, match="the disk is full"):
+        submit(Storage(tmp_path, before), ["a"])
+
+    assert not (tmp_path / "job.json").exists()
+    assert writers() == 0
+
+
+def test_a_list_that_breaks_off_ends_it(tmp_path: Path) -> None:
+    def items() -> Iterator[str]:
+        yield from map(str, range(50))
+        raise InputError("line 51: not JSON")
+
+    with pytest.raises(AskpixError, match="line 51"):
+        submit(tmp_path, items(), part_size=2)
+
+    assert not (tmp_path / "job.json").exists()
+    assert writers() == 0
+
+
+def test_few_parts_are_held_while_storage_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "_BLOCK_ITEMS", 2)
+    read = 0
+    seen = []
+
+    def before(name: str) -> None:
+        time.sleep(0.002)
+        seen.append(read)
+
+    def items() -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 401):
+            yield f"{read}.jpg"
+
+    submit(Storage(tmp_path, before), items(), part_size=2)
+
+    ahead = [count - 2 * index for index, count in enumerate(sorted(seen))]
+    assert len(seen) == 200
+    assert max(ahead) <= 2 * (2 * 16 + 2)
+
+
+def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_writer, "_CHARACTERS", 10)
+    at_once = [0, 0]
+
+    def before(name: str) -> None:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        time.sleep(0.005)
+        at_once[0] -= 1
+
+    submit(Storage(tmp_path, before), (f"{number:09d}.jpg" for number in range(20)), part_size=2)
+
+    assert at_once == [0, 1]
+
+
+@pytest.mark.parametrize("hanging", ["while the list is read", "at the end"])
+def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hanging: str) -> None:
+    # Given: a storage that does not answer.
+    monkeypatch.setattr(part_writer, "_END_SECONDS", 0.1)
+    answer = threading.Event()
+    stuck = threading.Event()
+
+    def before(name: str) -> None:
+        stuck.set()
+        answer.wait(60)
+
+    def interrupt() -> None:
+        stuck.wait(60)
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    count = 1 if hanging == "at the end" else 10_000
+    threading.Thread(target=interrupt).start()
+
+    # When
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        submit(Storage(tmp_path, before), (f"{number}.jpg" for number in range(count)), part_size=2)
+
+    # Then
+    assert time.monotonic() - started < 20
+    assert not (tmp_path / "job.json").exists()
+    answer.set()
+
+
+def test_job_json_is_there_only_when_all_parts_are(tmp_path: Path) -> None:
+    def before(name: str) -> None:
+        assert not (tmp_path / "job.json").exists()
+        time.sleep(0.01)
+
+    spec = submit(Storage(tmp_path, before), map(str, range(64)), part_size=2)
+
+    assert len(list((tmp_path / "input").glob("part-*"))) == spec.parts == 32
+    assert json.loads((tmp_path / "job.json").read_text())["items"] == 64
