@@ -14,12 +14,11 @@ import redis
 from celery import Celery
 from helpers.processes import wait_until
 
-from askpix.producer import Item, Job, Options, Status
-from askpix.producer.client import write_job
-from askpix.producer.job import JobFolder
+from askpix.producer import Item, Options, Status
+from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.messages import PART_TASK
-from askpix.producer.progress import Progress
 from askpix.producer.storage import open_storage
+from askpix.producer.submission import write_job
 from askpix.worker.local import LocalSystem
 
 
@@ -88,9 +87,9 @@ def good_job(system: LocalSystem, tmp_path: Path, workplace: Path, images: Path)
     return answer
 
 
-def written(folder: Path, model: str, items: list[Item | str], root: Path) -> Job:
+def written(folder: Path, model: str, items: list[Item | str], root: Path) -> JobSpec:
     return write_job(
-        items, JobFolder(open_storage(str(folder))), root=root, model=model, questions=None, options=Options()
+        items, JobFolder(open_storage(str(folder))), base=str(root), model=model, questions=None, options=Options()
     )
 
 
@@ -210,17 +209,17 @@ def test_parts_that_fail_say_why_and_do_not_use_the_worker_up(
 ) -> None:
     # Given: a job whose input was damaged after it was submitted.
     folder = workplace / "damaged"
-    written(folder, system.model, ["000-bottle.jpg"], images)
+    spec = written(folder, system.model, ["000-bottle.jpg"], images)
     (folder / "input" / "part-000000.parquet").write_bytes(b"no parquet at all")
+    job = system.client.submit(["000-bottle.jpg"], output=str(folder), model=system.model, base=str(images))
+    assert job.spec == spec
 
     # When: more parts fail than a worker has slots.
     for _ in range(5):
         post.send([{"v": 1, "job": str(folder), "part": 0}])
 
     # Then
-    error = Progress(post.redis, str(folder)).read().error
-    assert error is not None
-    assert "part-000000.parquet is damaged" in error
+    assert "part-000000.parquet is damaged" in (list(job.watch())[-1].error or "")
     assert "Traceback" not in post.log_with("is damaged")
     assert not (folder / "results").exists()
     good_job()
@@ -243,8 +242,8 @@ def test_a_part_that_is_delivered_twice_counts_once(
 
     # Then: it is neither written nor counted again.
     assert (result.stat().st_ino, result.stat().st_mtime_ns) == before
-    reading = Progress(post.redis, str(folder)).read()
-    assert (reading.ok, reading.failed, reading.done) == (3, 0, 3)
+    progress = job.progress()
+    assert (progress.ok, progress.failed, progress.done) == (3, 0, 3)
     assert [row.image for row in job.results()] == asked
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from askpix.producer import Options, Question
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.messages import PartMessage
+from askpix.producer.messages import AskMessage, PartMessage, notify_target, queue_name
 
 GOOD: dict[str, Any] = {"v": 1, "job": "/jobs/spring", "part": 3, "round": 0}
 
@@ -40,7 +40,8 @@ def test_a_message_comes_back_as_it_was_sent() -> None:
         {**GOOD, "part": True},
         {**GOOD, "part": -1},
         {**GOOD, "part": 1_000_000},
-        {**GOOD, "round": 1},
+        {**GOOD, "round": -1},
+        {**GOOD, "round": 1_000},
         {**GOOD, "job": ""},
         {**GOOD, "job": None},
         {**GOOD, "job": b"/j"},
@@ -98,3 +99,76 @@ def test_a_question_is_a_text_or_an_object() -> None:
 def test_options_that_are_none_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Options(**values)
+
+
+ASK: dict[str, Any] = {"v": 1, "model": "m", "image": "https://shop/1.jpg"}
+
+
+def test_an_ask_takes_questions_as_texts_and_as_objects() -> None:
+    message = AskMessage.parse(
+        {**ASK, "questions": ["what is it?", {"text": "what color?", "choices": ["red", "blue"]}], "options": {}}
+    )
+
+    assert message.questions == (Question("what is it?"), Question("what color?", choices=("red", "blue")))
+    assert (message.options, message.output) == (Options(), None)
+    assert AskMessage.parse(ASK).questions is None
+    assert AskMessage.parse(message.model_dump(mode="json")) == message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {},
+        {**ASK, "v": 2},
+        {**ASK, "shell": "rm"},
+        {**ASK, "model": 7},
+        {**ASK, "model": ""},
+        {**ASK, "model": "m" * 101},
+        {**ASK, "image": ""},
+        {**ASK, "image": None},
+        {**ASK, "image": ["a", "b"]},
+        {**ASK, "questions": "what is it?"},
+        {**ASK, "questions": [7]},
+        {**ASK, "questions": [{"text": "q", "more": 1}]},
+        {**ASK, "questions": ["q"] * 101},
+        {**ASK, "options": {"beams": 5}},
+        {**ASK, "options": {"max_new_tokens": 0}},
+        {**ASK, "options": None},
+        {**ASK, "output": ""},
+        {**ASK, "output": 7},
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_is_no_ask_is_refused_in_one_line(value: Any) -> None:
+    with pytest.raises(MessageError, match=r"no askpix\.ask message of version 1") as caught:
+        AskMessage.parse(value)
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("device", "parts", "asks"),
+    [
+        (None, "m", "m.ask"),
+        ("CPU", "m.cpu", "m.cpu.ask"),
+        ("GPU.1", "m.gpu", "m.gpu.ask"),
+        ("AUTO:GPU,CPU", "m.auto", "m.auto.ask"),
+        ("gpu", "m.gpu", "m.gpu.ask"),
+    ],
+)
+def test_a_model_has_a_queue_for_each_kind_of_device(device: str | None, parts: str, asks: str) -> None:
+    assert (queue_name("m", device), queue_name("m", device, ask=True)) == (parts, asks)
+
+
+def test_a_notification_names_a_task_and_perhaps_a_queue() -> None:
+    assert notify_target("shop.tagged") == ("shop.tagged", "celery")
+    assert notify_target("shop.tagged@nightly") == ("shop.tagged", "nightly")
+
+
+@pytest.mark.parametrize("value", ["", "@q", "a b", "a@b c", "a@b@c", "7", "askpix.part", "celery.chord", "x" * 300])
+def test_a_notification_that_is_none_or_one_of_ours_is_refused(value: str) -> None:
+    with pytest.raises(InputError):
+        notify_target(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from celery.backends.base import DisabledBackend
 from pydantic import SecretStr
 
 from askpix.producer.broker import celery_app
@@ -80,7 +79,8 @@ def test_the_queue_takes_json_only_and_nothing_of_the_users_own_celery(monkeypat
 
     assert app.conf.accept_content == ["json"]
     assert app.connection_for_read().hostname == app.connection_for_write().hostname == "ours"
-    assert isinstance(app.backend, DisabledBackend)
+    assert app.backend.connparams["host"] == "ours"
+    assert app.conf.task_ignore_result
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "http://host", "amqp://host", "sqla+sqlite:///x"])

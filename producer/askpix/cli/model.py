@@ -8,7 +8,7 @@ import click
 
 from askpix.cli.console import stderr
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import MODEL_NAME
+from askpix.producer.items import check_model_name
 
 
 @click.group()
@@ -33,8 +33,8 @@ def convert(source: str, output: Path, name: str | None, weights: str) -> None:
     SOURCE is a local checkpoint or a hub id such as Salesforce/blip-vqa-base, of the class
     BlipForQuestionAnswering or BlipForConditionalGeneration. Needs `pip install 'askpix[convert]'`.
     """
-    if name is not None and not MODEL_NAME.fullmatch(name):
-        raise AskpixError(f"{name!r} is no model name: use letters, digits, '.', '_' and '-'")
+    if name is not None:
+        check_model_name(name)
     with stderr().status(f"loading and converting {source}"):
         try:
             from askpix.worker.models.convert import convert as convert_checkpoint

@@ -78,7 +78,8 @@ def celery_app(broker_url: SecretStr) -> Celery:
         result_backend_transport_options={"global_keyprefix": KEY_PREFIX},
         redis_socket_timeout=10,
         redis_socket_connect_timeout=5,
-        redis_socket_keepalive=True,
+        # A unix socket has no such thing, and its client no such argument.
+        redis_socket_keepalive=not url.startswith("redis+socket"),
         # A message leaves the broker when its part is done, so a worker's end gives it back.
         task_acks_late=True,
         task_reject_on_worker_lost=True,

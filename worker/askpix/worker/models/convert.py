@@ -19,8 +19,8 @@ import openvino as ov
 import torch
 import transformers
 
-from askpix.producer.errors import ModelError
-from askpix.producer.items import MODEL_NAME
+from askpix.producer.errors import InputError, ModelError
+from askpix.producer.items import check_model_name
 from askpix.worker.engine.base import Ability, Resample
 from askpix.worker.models import graphs
 from askpix.worker.models.manifest import (
@@ -67,8 +67,11 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ModelError(f"{output} is not empty: choose another folder for the converted model")
-    if name is not None and not MODEL_NAME.fullmatch(name):
-        raise ModelError(f"{name!r} is no model name: use letters, digits, '.', '_' and '-'")
+    name = name or _name(source)
+    try:
+        check_model_name(name)
+    except InputError as error:
+        raise ModelError(f"{error}; choose one with --name") from None
     checkpoint = _load(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
     decoder = graphs.TextDecoder(model.text_decoder)
@@ -101,7 +104,7 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
         files = file_entries(folder, [path.name for path in folder.iterdir()])
         manifest = Manifest(
             kind="blip",
-            name=name or _name(source),
+            name=name,
             abilities=frozenset(checkpoint.abilities),
             source=Path(source).name if Path(source).exists() else source,
             precision=weights,
