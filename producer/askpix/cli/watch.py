@@ -88,9 +88,9 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
     for kind in ("error", "warning"):
         if told[kind]:
             stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)
-    if told["broker"] is None:
+    if told["broker"] == "lost":
         stderr().print("The broker does not answer; this is what the job folder says.", soft_wrap=True)
-    elif not told["broker"] and told["state"] == "running":
+    elif not told["counted"] and told["state"] == "running":
         stderr().print(
             f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
         )
@@ -98,16 +98,15 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
 
 
 def _one_reading(uri: str, broker: str | None) -> dict[str, Any]:
-    """Returns how a job is; `broker` in it says whether the broker knows it, None where that does not answer."""
-    known: bool | None = None
+    """Returns how a job is, by its folder alone where the broker does not answer."""
+    answers = "ok"
     with Client(broker) as client:
         job = client.job(uri)
         try:
-            known = job.counted()
             progress = job.progress()
         except BrokerError:
-            job = Job.open(uri)
-            progress = job.progress()
+            answers = "lost"
+            progress = Job.open(uri).progress()
     spec = job.spec
-    about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device, "broker": known}
+    about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device, "broker": answers}
     return {**about, **asdict(progress)}

@@ -24,6 +24,7 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.images.decode import ignore_pillow_warnings
+from askpix.worker.local import demo_model
 
 _log = logging.getLogger("askpix")
 _LAST_RESORT_SECONDS = 8.0
@@ -34,10 +35,9 @@ _LAST_RESORT_SECONDS = 8.0
     "--model",
     "models",
     type=model_folder,
-    required=True,
     multiple=True,
     metavar="FOLDER",
-    help="A model folder to serve. Repeatable.",
+    help="A model folder to serve; by default the demo model. Repeatable.",
 )
 @engine_options
 @click.option(
@@ -90,8 +90,12 @@ def command(
         notify_target(target)
     if parent_folder is not None:
         _stop_with_parent(redis_client(settings.broker_url), parent_folder)
+    if not models:
+        _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
     cache = Path(settings.model_cache) if settings.model_cache else None
-    with Worker(_engines(models, device, Precision(precision), cache), access, settings, notify) as worker:
+    with Worker(
+        _engines(models or (demo_model(),), device, Precision(precision), cache), access, settings, notify
+    ) as worker:
         return worker.run()
 
 

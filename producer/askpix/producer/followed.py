@@ -39,6 +39,9 @@ class JobProgress:
 
     round: int
     finished: bool
+    counted: bool
+    """Whether the broker knows the job; if not, this is what the job folder says."""
+
     error: str | None = None
     """Why a part could not be finished, if one could not: the job stops there."""
 
@@ -74,12 +77,20 @@ class Job:
         return cls(folder, spec)
 
     def watch(self, interval: float = 0.25) -> Iterator[JobProgress]:
-        """Yields the job's progress every `interval` seconds, last when it has ended or a part of it failed."""
+        """Yields the job's progress every `interval` seconds, last when it has ended or a part of it failed.
+
+        Raises:
+            BrokerError: the broker does not answer.
+            JobError: the broker does not know the job, so that nobody works on it.
+        """
         while True:
             progress = self.progress()
             yield progress
             if progress.finished or progress.error or progress.state == JobState.CANCELLED:
                 return
+            if not progress.counted and progress.state == JobState.RUNNING:
+                uri = self.folder.uri
+                raise JobError(f"the broker does not know {uri}: `askpix resume {uri}` queues what is missing")
             time.sleep(interval)
 
     def progress(self) -> JobProgress:
@@ -104,15 +115,8 @@ class Job:
             parts_done=stand.parts_done,
             round=stand.round,
             finished=stand.finished,
+            counted=False,
         )
-
-    def counted(self) -> bool:
-        """Returns whether the broker knows the job: if not, nothing of it is queued.
-
-        Raises:
-            BrokerError: the broker does not answer.
-        """
-        return self._read() is not None
 
     def served(self) -> bool:
         """Returns whether a live worker takes the job's parts.
@@ -181,6 +185,7 @@ def _as_told(reading: Reading) -> JobProgress:
         parts_done=reading.parts_done,
         round=reading.round,
         finished=reading.finished,
+        counted=True,
         error=None if reading.finished else reading.error,
         warning=None if reading.finished else reading.warning,
     )

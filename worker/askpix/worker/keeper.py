@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _LOCK_SECONDS = 30
 
+_STOP_SECONDS = 5.0
+
 _UNSAID_SECONDS = 60.0
 """That a job which has ended waits for a worker that may send its notification."""
 
@@ -55,7 +57,8 @@ class Keeper:
     def stop(self) -> None:
         """Ends the thread and takes the worker off the list of those that live."""
         self._stopping.set()
-        self._thread.join()
+        # Not for long: it may be waiting for a storage that hangs, and is a daemon.
+        self._thread.join(_STOP_SECONDS)
         with suppress(redis.RedisError):
             self._registry.leave(self._info().name)
 

@@ -114,7 +114,7 @@ class PartRunner:
         folder = JobFolder(self._access.open_job(message.job))
         spec = folder.spec()
         if spec is None or message.part >= spec.parts:
-            raise MessageError(f"{message.job} holds no job with a part {message.part}", "no_such_part")
+            raise MessageError(f"{message.job!r} holds no job with a part {message.part}", "no_such_part")
         engine = self._engines.of(spec.model)
         progress = self.progress(message)
         return _Work(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, progress=progress)
