@@ -32,12 +32,7 @@ def watch(job: str, broker: str | None) -> int:
     """
     with Client(broker) as client:
         opened = client.job(job)
-        first = opened.progress()
-        if not first.finished:
-            if first.state == "running" and not opened.counted():
-                raise JobError(
-                    f"the broker does not know {job} (any more): `askpix resume {job}` queues what is missing"
-                )
+        if not opened.progress().finished:
             unserved_note(opened)
         return _end(opened, job, _followed(opened))
 

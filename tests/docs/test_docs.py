@@ -1,0 +1,161 @@
+"""Every command of the README and of the guides runs as it is written, in a folder that holds what a clone holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from helpers.processes import wait_until
+from helpers.s3_server import S3Server
+from helpers.system import RedisServer
+
+from askpix.producer import Client
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+_BLOCK = re.compile(r"(?:<!-- (?P<mark>[^\n]+) -->\n)?```(?P<language>sh|python)\n(?P<text>.*?)```", re.DOTALL)
+
+MODEL = "--model models/blip-vqa-base"
+"""Of the pages' workers; here the demo model stands for it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    language: str
+    text: str
+    mark: str
+    """What stands before the block: `hub: ID`, `a worker`, `with a worker`, or nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.text.strip().splitlines()[0][:50]}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        yield Block(page.name, match["language"], match["text"], match["mark"] or "")
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+WORKERS = [block for block in BLOCKS if block.mark == "a worker"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the clone's pictures and examples, and a folder of photographs such as a user has."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "demo" / "images", folder / "demo" / "images")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    (folder / "photos").mkdir()
+    shutil.copy(ROOT / "demo" / "images" / "003-mug.jpg", folder / "photos")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def service(redis_server: RedisServer, s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a machine with a broker, and with the pages' bucket on S3."""
+    s3.client.create_bucket(Bucket="shop")
+    for name in ("000-bottle.jpg", "001-mug.jpg"):
+        s3.put(f"s3://shop/photos/{name}", (ROOT / "demo" / "images" / name).read_bytes())
+    return {**s3.environment, **redis_server.environment}
+
+
+@pytest.fixture(scope="module")
+def worker(service: dict[str, str], redis_server: RedisServer, clone: Path) -> Iterator[None]:
+    """The worker that the README starts."""
+    process = subprocess.Popen(
+        ["bash", "-euc", f"exec {WORKERS[0].text.replace(MODEL, '').strip()}"],
+        cwd=clone,
+        env=environment(service),
+        stdin=subprocess.DEVNULL,
+    )
+    with Client(redis_server.url) as client:
+        wait_until(lambda: bool(client.workers()), within=60, what="a worker")
+    yield
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def environment(more: dict[str, str]) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, **more}
+
+
+def run(block: Block, folder: Path, more: dict[str, str]) -> None:
+    text = "\n".join(line for line in block.text.splitlines() if not line.startswith("make "))
+    if block.mark.startswith("hub: "):
+        # Hub ids stand for a checkpoint that is here.
+        text = text.replace(block.mark.removeprefix("hub: "), str(ROOT / "demo" / "checkpoint"))
+    program = ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text]
+    done = subprocess.run(program, cwd=folder, env=environment(more), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "worker" not in block.mark], ids=str)
+def test_what_the_pages_say_works(block: Block, clone: Path) -> None:
+    run(block, clone, {})
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.mark == "with a worker"], ids=str)
+def test_what_the_pages_say_of_workers_elsewhere_works(block: Block, service: dict[str, str], tmp_path: Path) -> None:
+    run(block, tmp_path, service)
+
+
+def test_all_pages_start_their_worker_in_the_same_way() -> None:
+    assert len({block.text for block in WORKERS}) == 1
+    assert MODEL in WORKERS[0].text
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_examples_work(service: dict[str, str], redis_server: RedisServer, clone: Path) -> None:
+    # Given: one picture here, two on S3, of which one is missing.
+    local = str(clone / "photos" / "003-mug.jpg")
+    ask = ["examples/ask_with_celery.py", redis_server.url, "askpix-demo"]
+    submit = ["examples/submit_and_retry.py", "s3://shop/jobs/example"]
+    submit += ["s3://shop/photos/000-bottle.jpg", "s3://shop/photos/none.jpg"]
+
+    # When
+    answers = [
+        subprocess.run([sys.executable, *command], cwd=clone, env=environment(service), capture_output=True, text=True)
+        for command in ([*ask, local, "what is it?"], [*ask, "s3://shop/photos/001-mug.jpg"], submit)
+    ]
+
+    # Then
+    assert [answer.returncode for answer in answers] == [0, 0, 0], [answer.stderr for answer in answers]
+    assert answers[0].stdout == "mug\n"
+    assert "mug" in answers[1].stdout
+    assert answers[2].stdout.splitlines() == ["picture-1 orange", "picture-2 object_not_found"]
+
+
+def test_every_make_target_of_the_readme_is_run_by_ci_or_by_one_that_is() -> None:
+    said = set(re.findall(r"^make (\w+)", PAGES[0].read_text(encoding="utf-8"), re.MULTILINE))
+    run = set(re.findall(r"^make (\w+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE))
+
+    # `make setup` is the first half of `make test`.
+    assert said - {"setup"} <= run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_page_and_heading_that_a_page_names_is_there(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8")):
+        there = (page.parent / target) if target else page
+        assert there.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings]
