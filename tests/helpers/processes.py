@@ -114,9 +114,10 @@ class Running:
             return 0
         with redis.Redis(unix_socket_path=str(sockets[0]), decode_responses=True) as client:
             try:
-                return Progress(client, job.folder.uri).read().done
+                reading = Progress(client, job.folder.uri).read()
             except redis.ConnectionError:
                 return 0
+        return 0 if reading is None else reading.done
 
     def wait_for_progress(self, output: Path, items: int = 1) -> None:
         def moving() -> bool:

@@ -49,7 +49,7 @@ def test_ctrl_c_leaves_nothing_behind_and_the_same_command_carries_on(
     assert "Traceback" not in ran.err
     assert running.pids() == {}
     assert list(launch.tmp.iterdir()) == []
-    done, written_at = Job.open(str(many / "job")).folder.parts_done(), first.stat().st_mtime_ns
+    done, written_at = Job.open(str(many / "job")).folder.results(), first.stat().st_mtime_ns
     assert 0 in done
     assert 2 not in done
 

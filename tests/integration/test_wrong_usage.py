@@ -12,9 +12,9 @@ import pytest
 from helpers.processes import askpix, the_complaint
 
 from askpix.producer import Options, Question
-from askpix.producer.client import write_job
 from askpix.producer.job import JobFolder, PinnedModel
 from askpix.producer.storage import open_storage
+from askpix.producer.submission import write_job
 from askpix.worker.local import demo_model
 from askpix.worker.models.manifest import load_manifest
 
@@ -72,7 +72,7 @@ def test_it_is_one_line_and_exit_code_2(place: Path, arguments: str, words: str)
 def test_a_folder_that_holds_another_job_is_refused(place: Path, questions: list[str], answers_to: str) -> None:
     # Given: a job that was submitted, with nothing answered yet.
     folder = JobFolder(open_storage(str(place / "job")))
-    write_job(["one.jpg"], folder, root=place, model=load_manifest(MODEL).name, questions=None, options=Options())
+    write_job(["one.jpg"], folder, base=str(place), model=load_manifest(MODEL).name, questions=None, options=Options())
     before = (place / "job" / "job.json").read_bytes()
 
     # When
@@ -136,7 +136,7 @@ def test_a_disk_that_gets_full_before_the_results_is_said_and_with_room_the_run_
     manifest = load_manifest(MODEL)
     folder = JobFolder(open_storage(str(small_disk / "job")))
     question = (Question("what is it?"),)
-    write_job(["one.jpg"], folder, root=place, model=manifest.name, questions=question, options=Options())
+    write_job(["one.jpg"], folder, base=str(place), model=manifest.name, questions=question, options=Options())
     folder.pin_model(PinnedModel(name=manifest.name, fingerprint=manifest.fingerprint))
     (small_disk / "job" / "results").mkdir()
     filler = fill(small_disk)

@@ -49,6 +49,8 @@ class Asked:
 
     def options(self) -> Options:
         """Returns how answers are generated; raises AskpixError."""
+        if self.prompt is not None and (self.question or self.questions_file):
+            raise AskpixError("--prompt is for captions: leave it out, or the questions")
         try:
             return Options(prompt=self.prompt, max_new_tokens=self.max_new_tokens)
         except ValidationError as error:

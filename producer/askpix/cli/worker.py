@@ -15,7 +15,7 @@ import click
 import redis
 
 from askpix.cli.options import access_options, broker_option, engine_options, model_folder
-from askpix.producer.broker import redis_client
+from askpix.producer.broker import checked_url, redis_client
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
@@ -80,6 +80,7 @@ def command(
     _log.setLevel(logging.INFO)
     ignore_pillow_warnings()
     settings = load_settings(broker)
+    checked_url(settings.broker_url)
     access = Access.of(
         storage_roots=storage_roots,
         files_roots=files_roots,
