@@ -63,15 +63,19 @@ class Keeper:
             self._registry.leave(self._info().name)
 
     def _run(self) -> None:
-        since = ANNOUNCE_SECONDS
+        since, trouble = ANNOUNCE_SECONDS, ""
         while True:
             try:
                 if since >= ANNOUNCE_SECONDS:
                     since = 0.0
                     self._registry.announce(self._info())
                 self._look_if_ours()
+                trouble = ""
             except (redis.RedisError, AskpixError) as error:
-                _log.warning("jobs cannot be looked after for now: %s", error)
+                # Said once, not twice a second for as long as it lasts.
+                if str(error) != trouble:
+                    trouble = str(error)
+                    _log.warning("jobs cannot be looked after for now: %s", error)
             except Exception:  # noqa: BLE001 - a live worker must go on looking
                 _log.exception("looking after jobs failed")
             if self._stopping.wait(_LOOK_SECONDS):
