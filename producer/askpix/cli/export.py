@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 
 import click
 
-from askpix.cli.console import stderr
-from askpix.producer.export import export
+from askpix.cli.console import printable, stderr
+from askpix.producer.export import Exported, export, export_lines
 from askpix.producer.followed import Job
 
 
 @click.command()
 @click.argument("job")
-@click.option(
-    "--to", "target", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A new .csv or .jsonl file."
-)
-def command(job: str, target: Path) -> None:
-    """Write the results of JOB into one file.
+@click.option("--to", "target", required=True, metavar="FILE", help="A .csv, .jsonl or .parquet file, a folder, or -.")
+@click.option("--force", is_flag=True, help="Replace files that exist already.")
+def command(job: str, target: str, force: bool) -> None:
+    """Write the results of JOB into a file, or into a text file for each image.
 
-    .jsonl has a line for each item, with all that is known of it; .csv a line for each answer.
+    \b
+      answers.csv      a line for each answer and each error, for spreadsheets;
+                       also answers.csv.gz
+      answers.jsonl    a line for each item, with all that is known of it;
+                       also answers.jsonl.gz
+      answers.parquet  the rows as results/ has them, the newest of each item
+      captions/        for training sets: a file `mug.txt` for the image
+                       `mug.jpg`, or all of them beside the images themselves
+      -                the lines of .jsonl, on standard output
+
+    A text file holds the caption, or the answer to the only question; with several questions, a line
+    `name: answer` for each. It is called as its image, in the same folders where the list has relative
+    paths, and ends in -2 where another image took the name. Failed items get none.
     """
     opened = Job.open(job)
-    count = export(opened.results, target)
-    missing = opened.spec.items - count
+    if target == "-":
+        exported = export_lines(opened.folder, sys.stdout.buffer)
+    else:
+        exported = export(opened.folder, target, force=force)
+    to = "standard output" if target == "-" else printable(target)
+    stderr().print(f"{to}: {_told(exported, opened.spec.items)}", soft_wrap=True)
+
+
+def _told(exported: Exported, expected: int) -> str:
+    missing = expected - exported.items
     note = f"; {missing} have no result yet" if missing else ""
-    stderr().print(f"{target}: {count} items{note}")
+    sidecars = exported.sidecars
+    if sidecars is None:
+        return f"{exported.items} items{note}"
+    without = f"; {sidecars.without} without an answer have none" if sidecars.without else ""
+    renamed = f"; {sidecars.renamed} end in a number, as their name was taken" if sidecars.renamed else ""
+    return f"{sidecars.files} text files for {exported.items} items{without}{renamed}{note}"

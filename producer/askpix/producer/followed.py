@@ -134,6 +134,13 @@ class Job:
         for part, round_ in self.folder.results().items():
             yield from self.folder.read_result(part, round_)
 
+    def files(self) -> list[str]:
+        """Returns the newest result file of each part that is done, in order, for programs that read Parquet.
+
+        They are absolute paths, or `s3://` URIs. After a retry round, the folder also holds the files before it.
+        """
+        return [f"{self.folder.uri}/{name}" for name in self.folder.result_names()]
+
     def pause(self) -> None:
         """Holds the job: within seconds no worker works on it. What is done stays."""
         self._at_hand().pause(self.folder)

@@ -168,6 +168,14 @@ class JobFolder:
         """Returns how the items of a part fared, in their order; cheaper than the rows."""
         return self._parsed(_result_name(part, round_), outcome_from_record, _OUTCOME_COLUMNS)
 
+    def read_result_table(self, part: int, round_: int = 0, columns: list[str] | None = None) -> pa.Table:
+        """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""
+        return self._table(_result_name(part, round_), columns)
+
+    def result_names(self) -> list[str]:
+        """Returns the names of the newest result file of each part, in order."""
+        return [_result_name(part, round_) for part, round_ in self.results().items()]
+
     def results(self) -> dict[int, int]:
         """Returns the newest round of each part that has a result, by part number in order."""
         newest: dict[int, int] = {}
@@ -232,13 +240,19 @@ class JobFolder:
         self.storage.write(name, buffer.getvalue())
 
     def _read(self, name: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
+        try:
+            records: list[dict[str, Any]] = self._table(name, columns).to_pylist()
+        except (pa.ArrowException, ValueError) as error:
+            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+        return records
+
+    def _table(self, name: str, columns: list[str] | None) -> pa.Table:
         file = self._open(name)
         try:
             # Without Arrow's threads: they can abort a short-lived process at its exit (10 of 240 exports did).
-            records: list[dict[str, Any]] = file.read(columns, use_threads=False).to_pylist()
+            return file.read(columns, use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
-        return records
 
     def _open(self, name: str) -> pq.ParquetFile:
         try:
