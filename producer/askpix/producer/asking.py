@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import redis
-from celery.exceptions import CeleryError
-from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.states import SUCCESS
 
-from askpix.producer.broker import LOST, Broker, explained
-from askpix.producer.errors import AskpixError, InputError
+from askpix.producer.broker import Broker
+from askpix.producer.errors import AskpixError, InputError, MessageError
 from askpix.producer.items import Options, Question
 from askpix.producer.messages import MAX_IMAGE, AskMessage, queue_name
 from askpix.producer.rows import Row, row_from_json
@@ -35,17 +34,20 @@ class Ask:
             TimeoutError: there was no answer within `timeout` seconds.
             BrokerError: the broker does not answer.
         """
-        try:
-            value = self._broker.result(self.id).get(timeout=timeout)
-        except (CeleryTimeoutError, redis.TimeoutError):
-            raise TimeoutError(f"no answer from a worker with {self._model} within {timeout} s") from None
-        except AskpixError:
-            raise
-        except CeleryError as error:
-            raise AskpixError(f"the worker gave no answer: {error}") from None
-        except LOST as error:
-            raise explained(error) from error
-        return row_from_json(value)
+        told = self._broker.result(self.id, timeout)
+        if told is None:
+            raise TimeoutError(f"no answer from a worker with {self._model} within {timeout} s")
+        if told["status"] != SUCCESS:
+            raise _refusal(told["result"])
+        return row_from_json(told["result"])
+
+
+def _refusal(told: Mapping[str, Any]) -> AskpixError:
+    """Returns the error that a worker has told instead of an answer."""
+    message = " ".join(map(str, told.get("exc_message") or ()))
+    if told.get("exc_module") == MessageError.__module__:
+        return (MessageError if told.get("exc_type") == MessageError.__name__ else AskpixError)(message)
+    return AskpixError(f"the worker gave no answer: {told.get('exc_type')}: {message}")
 
 
 def ask(

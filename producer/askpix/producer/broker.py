@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +11,7 @@ from urllib.parse import urlsplit
 import redis
 from celery import Celery
 from celery.app.backends import by_url
+from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
@@ -21,6 +24,9 @@ KEY_PREFIX = "askpix:"
 RESULT_SECONDS = 3600
 """That the result of an ask waits to be fetched."""
 
+_LISTEN_SECONDS = 5.0
+"""Without a word, after which whoever waits looks for himself: the word, or the broker, may be lost."""
+
 _SCHEMES = ("redis", "rediss", "redis+socket")
 
 
@@ -28,6 +34,8 @@ class _App(Celery):  # type: ignore[misc]
     """Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win; here they are others'."""
 
     our_url: str
+    our_backend: str
+    """URL of the result backend."""
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
         return super().connection_for_read(url or self.our_url, **options)
@@ -36,7 +44,7 @@ class _App(Celery):  # type: ignore[misc]
         return super().connection_for_write(url or self.our_url, **options)
 
     def _get_backend(self) -> Any:
-        backend, url = by_url(self.our_url, self.loader)
+        backend, url = by_url(self.our_backend, self.loader)
         return backend(app=self, url=url)
 
 
@@ -57,8 +65,11 @@ def checked_url(broker_url: SecretStr) -> str:
     return url
 
 
-def celery_app(broker_url: SecretStr) -> Celery:
+def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
     """Returns a Celery app on that broker.
+
+    Args:
+        results: whether it stores results.
 
     Raises:
         BrokerError: the URL is not one of a Redis server.
@@ -66,6 +77,7 @@ def celery_app(broker_url: SecretStr) -> Celery:
     url = checked_url(broker_url)
     app = _App("askpix", broker=url, set_as_current=False, fixups=[])
     app.our_url = url
+    app.our_backend = url if results else "disabled://"
     app.conf.update(
         # Messages hold plain data and nothing is ever unpickled.
         accept_content=["json"],
@@ -124,7 +136,9 @@ class Broker:
     """A producer's end of the queue."""
 
     def __init__(self, broker_url: SecretStr) -> None:
-        self._app = celery_app(broker_url)
+        # Celery's own way of waiting for results tries for minutes to reach a broker that was lost, also when a
+        # result that nobody waits for is forgotten, and its connections are never closed.
+        self._app = celery_app(broker_url, results=False)
         self._app.conf.task_create_missing_queues = True
         self.redis = redis_client(broker_url)
 
@@ -169,9 +183,29 @@ class Broker:
         except LOST as error:
             raise BrokerError(f"the broker did not take the notification {task}: {short(error)}") from error
 
-    def result(self, id_: str) -> Any:
-        """Returns Celery's AsyncResult of an ask."""
-        return self._app.AsyncResult(id_)
+    def result(self, id_: str, timeout: float | None = None) -> dict[str, Any] | None:
+        """Waits for the result of an ask; returns what Celery stores of it, None where it did not come in time.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        # Under this key it is stored, and on a channel of the same name it is said that it is.
+        key = f"{KEY_PREFIX}celery-task-meta-{id_}"
+        ends = None if timeout is None else time.monotonic() + timeout
+        try:
+            with self.redis.pubsub() as channel:  # type: ignore[no-untyped-call]
+                channel.subscribe(key)
+                while True:
+                    left = None if ends is None else max(ends - time.monotonic(), 0)
+                    # The first message says that we listen: what was stored before is there by then.
+                    channel.get_message(timeout=_LISTEN_SECONDS if left is None else min(left, _LISTEN_SECONDS))
+                    stored: Any = self.redis.get(key)
+                    if stored is not None and (meta := json.loads(stored))["status"] in READY_STATES:
+                        return dict(meta)
+                    if left == 0:
+                        return None
+        except LOST as error:
+            raise explained(error) from error
 
     def close(self) -> None:
         self._app.close()
