@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from helpers.http_server import Page
 from helpers.pictures import jpeg
-from helpers.processes import askpix, environment, the_complaint, wait_until
+from helpers.processes import Launcher, askpix, environment, the_complaint, wait_until
 from helpers.s3_server import S3Server
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, leases
 
@@ -80,7 +80,7 @@ def test_an_ask_overtakes_parts_that_keep_the_engine_busy(client: Client, images
     # Given: a job that has the engine answer, with one part beginning when another ends.
     pictures = sorted(map(str, images.glob("*.jpg")))
     job = client.submit(
-        [picture for picture in pictures for _ in range(40)], output=str(folder), model=MODEL, part_size=len(pictures)
+        [picture for picture in pictures for _ in range(20)], output=str(folder), model=MODEL, part_size=len(pictures)
     )
     wait_until(lambda: job.progress().done > 0, within=20, what="a job in work")
 
@@ -92,7 +92,7 @@ def test_an_ask_overtakes_parts_that_keep_the_engine_busy(client: Client, images
     assert row.status is Status.OK
     assert not progress.finished
     rows = list(finished(job, within=120).results())
-    assert {answer.text for rows_of in rows[:40] for answer in rows_of.answers} == {row.answers[0].text}
+    assert {answer.text for rows_of in rows[:20] for answer in rows_of.answers} == {row.answers[0].text}
 
 
 PLAIN = """
@@ -175,6 +175,25 @@ def test_a_refused_ask_is_our_own_error_to_our_own_client(client: Client, images
 
     with pytest.raises(MessageError, match="outside this worker's storage roots"):
         ask.get(timeout=30)
+
+
+def test_a_broker_that_is_lost_while_an_answer_is_awaited_is_one_clear_line(
+    images: Path, tmp_path: Path, launch: Launcher
+) -> None:
+    # Given: an ask that no worker takes.
+    broker = RedisServer(tmp_path)
+    running = launch("ask", images / "000-bottle.jpg", "--model", MODEL, "--broker", broker.url, cwd=tmp_path)
+    wait_until(lambda: broker.waiting(f"{MODEL}.ask") == 1, within=20, what="an ask on its way")
+
+    # When
+    broker.close()
+    ran = running.end()
+
+    # Then
+    assert (ran.code, ran.out) == (2, "")
+    note, complaint = ran.err.splitlines()
+    assert note == f"No live worker serves {MODEL}.ask yet; waiting for one."
+    assert complaint.startswith("askpix: the broker does not answer: ")
 
 
 def test_an_image_that_fails_is_a_row(client: Client, pages: HeldServer) -> None:
