@@ -16,6 +16,7 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Question
 from askpix.producer.job import PART_SIZE, JobFolder
+from askpix.producer.messages import notify_target
 from askpix.producer.progress import Reading
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
@@ -73,11 +74,14 @@ class Client:
                 allow it.
 
         Raises:
-            InputError: the items cannot be read, or there are none, or ids come twice, or an option is unknown.
+            InputError: the items cannot be read, or there are none, or ids come twice, or an option is
+                unknown, or `notify` names no task.
             JobError: the folder holds another job.
             BrokerError: the broker does not answer, or not any more: submit again.
             StorageError: the folder cannot be written.
         """
+        if notify is not None:
+            notify_target(notify)
         self._dispatcher.check()
         asked = None if questions is None else tuple(map(_question, questions))
         folder = JobFolder(open_storage(output))
