@@ -9,7 +9,8 @@ from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, leases
 
-from askpix.producer.client import Client, Job
+from askpix.producer.client import Client
+from askpix.producer.followed import Job
 from askpix.producer.rows import Status
 
 pytestmark = pytest.mark.xdist_group("apart-holds")

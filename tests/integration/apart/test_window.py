@@ -12,7 +12,8 @@ from helpers.pictures import jpeg
 from helpers.processes import askpix
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
-from askpix.producer.client import Client, Job
+from askpix.producer.client import Client
+from askpix.producer.followed import Job
 from askpix.producer.progress import Progress
 
 pytestmark = pytest.mark.xdist_group("apart-window")
