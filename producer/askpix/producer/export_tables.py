@@ -8,7 +8,6 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import IO, Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from askpix.producer.errors import InputError
 from askpix.producer.results import Results, extra_values
-from askpix.producer.rows import RESULT_SCHEMA, Answer, Row, row_to_json
+from askpix.producer.rows import RESULT_SCHEMA, Answer, Row
 from askpix.producer.values import json_text
 
 _CSV_COLUMNS = (
@@ -55,11 +54,14 @@ def write_parquet(results: Results, file: IO[bytes]) -> int:
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     held: list[pa.Table] = []
+    rows = size = 0
     for table in tables:
         held.append(table)
-        if sum(t.num_rows for t in held) >= _GROUP_ROWS or sum(t.nbytes for t in held) >= _GROUP_BYTES:
+        rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield pa.concat_tables(held)
             held = []
+            rows = size = 0
     if held:
         yield pa.concat_tables(held)
 
@@ -71,11 +73,14 @@ def write_lines(results: Results, file: IO[bytes]) -> int:
         JobError: a result file is missing or damaged.
     """
     count = 0
-    for count, row in enumerate(results.rows(), 1):  # noqa: B007 - the count is the result
-        values = {**row_to_json(replace(row, extra=None)), "extra": extra_values(row.extra)}
-        line = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text(values))
-        # Half of a surrogate pair, which an escape in `extra` can hold, becomes "?".
-        file.write(line.encode(errors="replace") + b"\n")
+    for table in results.tables():
+        # Without a Row in between, which takes two thirds of the time.
+        for record in table.to_pylist():
+            values = {**record, "extra": extra_values(record["extra"])}
+            line = _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text(values))
+            # Half of a surrogate pair, which an escape in `extra` can hold, becomes "?".
+            file.write(line.encode(errors="replace") + b"\n")
+        count += table.num_rows
     return count
 
 
