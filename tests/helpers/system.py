@@ -17,7 +17,8 @@ import redis
 from helpers.http_server import Server, _Handler
 from helpers.processes import environment, wait_until
 
-from askpix.producer.client import Client, Job
+from askpix.producer.client import Client
+from askpix.producer.followed import Job
 from askpix.producer.progress import Progress
 from askpix.producer.registry import WorkerInfo
 from askpix.worker.local import demo_model
