@@ -21,7 +21,7 @@ _Questions = list[dict[str, Any]] | None
 
 @dataclass(frozen=True, slots=True)
 class ItemColumns:
-    """Items column by column, in the order of INPUT_SCHEMA: 0.2 us an item to Arrow, where a dict for each takes 2 us."""
+    """Items by columns, in the order of INPUT_SCHEMA: 0.2 us an item to Arrow, where a dict for each takes 2."""
 
     ids: Sequence[str]
     groups: Sequence[str | None]
