@@ -24,7 +24,7 @@ def command(job: str, target: str, force: bool) -> None:
       answers.jsonl    a line for each item, with all that is known of it;
                        also answers.jsonl.gz
       answers.parquet  the rows as results/ has them, the newest of each item
-      captions/        for training sets: a file `mug.txt` for the image
+      training/        for training sets: a file `mug.txt` for the image
                        `mug.jpg`, or all of them beside the images themselves
       -                the lines of .jsonl, on standard output
 
