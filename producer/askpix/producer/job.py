@@ -33,7 +33,6 @@ from askpix.producer.rows import (
     Outcome,
     Row,
     item_from_record,
-    item_to_record,
     outcome_from_record,
     row_from_record,
     row_to_record,
@@ -278,11 +277,6 @@ def job_fingerprint_header(
     asked = None if questions is None else [question.model_dump() for question in questions]
     parts = {"format": 1, "model": model, "questions": asked, "options": options.model_dump(), "part_size": part_size}
     return json.dumps(parts, sort_keys=True).encode()
-
-
-def item_fingerprint_line(item: Item) -> bytes:
-    """Returns what one item adds to its job's fingerprint."""
-    return json.dumps(item_to_record(item), sort_keys=True).encode() + b"\n"
 
 
 def _result_name(part: int, round_: int) -> str:
