@@ -24,7 +24,7 @@ _COMMANDS = {
     "resume": ("askpix.cli.hold:resume", "Carry on with a job, also when the broker has lost it."),
     "cancel": ("askpix.cli.hold:cancel", "Stop a job; what is done stays."),
     "retry": ("askpix.cli.hold:retry", "Try a job's failed items again."),
-    "export": ("askpix.cli.export:command", "Write a job's results into one file."),
+    "export": ("askpix.cli.export:command", "Write a job's results as CSV, JSON, Parquet or text files."),
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),
     "worker": ("askpix.cli.worker:command", "Serve models on one device."),
     "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
