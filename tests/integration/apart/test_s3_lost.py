@@ -1,0 +1,123 @@
+"""S3 that goes away while a worker writes to it: the job stops with one clear line, and carries on when S3 is back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from helpers.pictures import jpeg
+from helpers.processes import askpix, the_complaint, wait_until
+from helpers.s3_server import S3Server, environment, using
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, leases
+
+from askpix.producer.client import Client
+
+pytestmark = pytest.mark.xdist_group("apart-s3-lost")
+
+
+class Door:
+    """A port that leads to a server while it is open."""
+
+    def __init__(self, url: str) -> None:
+        self._target = ("127.0.0.1", int(url.rpartition(":")[2]))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.environment = environment(f"http://127.0.0.1:{self._listener.getsockname()[1]}")
+        self._open = True
+        self._sockets: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def shut(self) -> None:
+        """Hangs up, and from now on on everyone who comes."""
+        self._open = False
+        while self._sockets:
+            _hang_up(self._sockets.pop())
+
+    def open(self) -> None:
+        self._open = True
+
+    def close(self) -> None:
+        self.shut()
+        _hang_up(self._listener)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                one, _ = self._listener.accept()
+                if not self._open:
+                    _hang_up(one)
+                    continue
+                other = socket.create_connection(self._target)
+                self._sockets += [one, other]
+                for way in ((one, other), (other, one)):
+                    threading.Thread(target=_pass_on, args=way, daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    _hang_up(target)
+    _hang_up(source)
+
+
+def _hang_up(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+@pytest.fixture
+def door(s3: S3Server) -> Iterator[Door]:
+    door = Door(s3.url)
+    yield door
+    door.close()
+
+
+def test_a_job_stops_when_its_results_cannot_be_written_and_carries_on_when_they_can(
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    s3: S3Server,
+    door: Door,
+    start_worker: Starter,
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    # Given: a job in work, whose results a worker writes through the door.
+    bucket = s3.bucket()
+    worker = start_worker("--storage-root", f"s3://{bucket}/jobs", env=door.environment)
+    names = [f"/{folder.name}-{number}" for number in range(6)]
+    urls = pages.put_many(names, jpeg())
+    pages.hold(*names)
+    env = {**broker.environment, **s3.environment}
+    with using(s3.environment):
+        job = client.submit(urls, output=f"s3://{bucket}/jobs/one", model=MODEL, part_size=1)
+        wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+
+        # When
+        door.shut()
+        pages.let_go()
+        wait_until(lambda: job.progress().error is not None, within=60, what="an error")
+        wait_until(lambda: leases(broker, job) == 0, within=60, what="the end of parts in work")
+
+        # Then
+        watched = askpix("watch", job.folder.uri, cwd=tmp_path, env=env)
+        complaint = the_complaint(watched)
+        assert complaint.startswith(f"{job.folder.uri}/")
+        assert f"(then: askpix resume {job.folder.uri})" in complaint
+        assert "Traceback" not in worker.log
+
+        # When
+        door.open()
+        resumed = askpix("resume", job.folder.uri, cwd=tmp_path, env=env)
+
+        # Then
+        assert resumed.code == 0, resumed.err
+        assert [row.image for row in finished(job).results()] == urls
+    worker.close()
