@@ -61,6 +61,14 @@ if redis.call('SETBIT', KEYS[2], ARGV[1], 1) == 0 then
 end
 """
 
+# ARGV: part, round, what went wrong. A part of an earlier round stops nothing.
+_ERROR = """
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('HGET', KEYS[1], 'round') ~= ARGV[2] then return end
+redis.call('HDEL', KEYS[1], 'live:' .. ARGV[1])
+redis.call('HSET', KEYS[1], 'error', ARGV[3])
+"""
+
 # ARGV: field and value, and so on. Changes a job that is there; makes none.
 _CHANGE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
@@ -209,10 +217,9 @@ class Progress:
         """Counts a finished part, once however often it is finished."""
         self._run(_DONE, part, round_, ok, failed)
 
-    def part_error(self, part: int, message: str) -> None:
+    def part_error(self, part: int, message: str, round_: int = 0) -> None:
         """Says why a part could not be finished: no further parts are queued."""
-        self.change(error=message)
-        self.part_released(part)
+        self._run(_ERROR, part, round_, message)
 
     def part_refused(self, message: str) -> None:
         """Says why a worker refused a part. Others may take it, so the job goes on."""

@@ -165,6 +165,12 @@ def test_a_late_result_of_the_old_round_changes_nothing(
     # Then
     assert unchanged()
 
+    # When: one that was away has failed.
+    Progress(broker.client, str(folder)).part_error(0, "the disk is full", round_=0)
+    # Then
+    assert unchanged()
+    assert Progress(broker.client, str(folder)).read().error is None
+
     # When: old messages come again; of one part the result of the old round is there, of the other it is lost.
     (folder / "results" / "part-000001.parquet").unlink()
     pages.came.clear()

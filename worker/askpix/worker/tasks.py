@@ -97,7 +97,7 @@ def _fail(error: BaseException, message: PartMessage, progress: Progress) -> Non
     known = isinstance(error, AskpixError)
     text = str(error) if known else f"part {message.part} failed: {type(error).__name__}: {error}"
     _log.error("%s", text, exc_info=None if known else error)
-    _tell(progress.part_error, message.part, text)
+    _tell(progress.part_error, message.part, text, message.round)
 
 
 def _tell(what: Any, *arguments: Any) -> None:
