@@ -211,7 +211,8 @@ def test_a_round_survives_an_emptied_broker(
     rows = list(finished(flawed.job).results())
 
     # Then
-    assert f"`askpix resume {folder}`" in the_complaint(watched)
+    assert (watched.code, watched.out) == (2, "")
+    assert f"`askpix resume {folder}`" in watched.err.splitlines()[-1]
     assert [row.attempts for row in rows] == [1, 1, 2, 2, 1, 1, 1, 1, 1]
     assert counts(flawed.job) == (1, 2, 2, 8, 1)
 

@@ -120,4 +120,5 @@ def test_a_job_stops_when_its_results_cannot_be_written_and_carries_on_when_they
         # Then
         assert resumed.code == 0, resumed.err
         assert [row.image for row in finished(job).results()] == urls
+    wait_until(lambda: client.jobs() == [], within=20, what="the end of the job")
     worker.close()

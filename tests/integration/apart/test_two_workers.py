@@ -255,6 +255,7 @@ def test_two_workers_share_a_job_and_each_item_is_answered_once(
 
         # Then
         rows = list(job.results())
+    wait_until(lambda: client.jobs() == [], within=20, what="the end of the job")
     assert [row.image for row in rows] == urls
     assert sorted(name for name in pages.came if name in names) == names
     after = [worker.counters(client)["answers"] for worker in workers]
