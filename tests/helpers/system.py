@@ -204,7 +204,8 @@ def finished(job: Job, *, within: float = 60) -> Job:
 
 def leases(broker: RedisServer, job: Job) -> int:
     """Returns how many parts of a job are in work."""
-    return int(broker.client.zcard(Progress(broker.client, job.folder.uri).leases))
+    *_, held = Progress(broker.client, job.folder.uri).keys
+    return int(broker.client.hlen(held))
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:

@@ -17,7 +17,9 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import JobError
 from askpix.producer.items import Item, Options
 from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.lease import Lease
 from askpix.producer.progress import JobState, Progress, Reading
+from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
@@ -66,10 +68,20 @@ def reading(broker: Broker, folder: JobFolder) -> Reading:
     return told
 
 
+def taken(broker: Broker, folder: JobFolder, part: int, round_: int = 0) -> Lease:
+    """Does what a worker does at the beginning of a part."""
+    broker.redis.rpop("askpix:m")
+    Registry(broker.redis).count_taken("m")
+    lease = Progress(broker.redis, folder.uri).claim(part, round_)
+    assert lease is not None
+    return lease
+
+
 def done(broker: Broker, folder: JobFolder, part: int, round_: int = 0) -> None:
-    """Does what a worker does at the end of a part."""
+    """Does what a worker does from the beginning of a part to its end."""
+    lease = taken(broker, folder, part, round_)
     folder.write_result(part, [ok_row(f"{part}.jpg")], round_)
-    Progress(broker.redis, folder.uri).part_done(part, ok=1, failed=0, round_=round_)
+    lease.done(ok=1, failed=0)
 
 
 def test_the_window_is_topped_up_as_parts_end(broker: Broker, dispatcher: Dispatcher, folder: JobFolder) -> None:
@@ -79,10 +91,9 @@ def test_the_window_is_topped_up_as_parts_end(broker: Broker, dispatcher: Dispat
     window = Window(broker)
     assert window.fill(folder.uri) == 0
 
-    # When two parts are taken from the queue and done, then two more are queued, and at the end none.
-    broker.redis.rpop("askpix:m", 2)
+    # When two parts are taken, then two more are queued, and at the end none.
     done(broker, folder, 0)
-    done(broker, folder, 1)
+    taken(broker, folder, 1)
     assert window.fill(folder.uri) == 2
     assert queued(broker) == [(2, 0), (3, 0), (4, 0)]
     done(broker, folder, 2)
@@ -156,8 +167,9 @@ def test_a_retry_round_does_the_chosen_items_again(broker: Broker, dispatcher: D
     # And a second retry waits for the first, whose late parts of round 0 change nothing.
     with pytest.raises(JobError, match="round 1 is not finished, 2 parts"):
         dispatcher.retry(folder, spec, Failures())
-    done(broker, folder, 1, round_=0)
+    Progress(broker.redis, folder.uri).claim(1, 0).done(ok=1, failed=0)  # type: ignore[union-attr]
     assert reading(broker, folder).parts_done == 0
+    assert queued(broker) == [(1, 1), (4, 1)]
     done(broker, folder, 1, round_=1)
     done(broker, folder, 4, round_=1)
     told = reading(broker, folder)
@@ -191,8 +203,9 @@ def test_a_held_job_is_not_queued_until_it_is_resumed(
     assert folder.holds() == {Hold.PAUSE}
     assert reading(broker, folder).state is JobState.PAUSED
 
-    # Then neither the window nor another submit queues more.
-    broker.redis.rpop("askpix:m", 3)
+    # Then neither the window nor another submit queues more, while workers drop what waits.
+    for part in (0, 1):
+        taken(broker, folder, part).hold("paused")
     assert Window(broker).fill(folder.uri) == 0
     with pytest.raises(JobError, match="was paused: `askpix resume"):
         dispatcher.enqueue(folder, spec)
@@ -204,10 +217,23 @@ def test_a_held_job_is_not_queued_until_it_is_resumed(
     # When
     dispatcher.resume(folder, spec)
 
-    # Then
+    # Then: what waits still is not queued again, and what was dropped is.
     assert folder.holds() == frozenset()
     assert reading(broker, folder).state is JobState.RUNNING
-    assert len(queued(broker)) == WINDOW
+    assert queued(broker) == [(2, 0), (0, 0), (1, 0)]
+
+
+def test_a_job_that_is_paused_and_resumed_without_workers_keeps_its_window(
+    broker: Broker, dispatcher: Dispatcher, folder: JobFolder
+) -> None:
+    spec = submitted(folder)
+    dispatcher.enqueue(folder, spec)
+
+    for _ in range(3):
+        dispatcher.pause(folder)
+        dispatcher.resume(folder, spec)
+
+    assert queued(broker) == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_an_error_stops_the_window_until_the_job_is_resumed(
@@ -215,34 +241,71 @@ def test_an_error_stops_the_window_until_the_job_is_resumed(
 ) -> None:
     spec = submitted(folder)
     dispatcher.enqueue(folder, spec)
-    Progress(broker.redis, folder.uri).part_error(0, "the disk is full")
-    broker.redis.rpop("askpix:m", 3)
+    taken(broker, folder, 0).fail("the disk is full")
     assert Window(broker).fill(folder.uri) == 0
 
     dispatcher.enqueue(folder, spec)
 
     assert reading(broker, folder).error is None
-    assert len(queued(broker)) == WINDOW
+    assert queued(broker) == [(1, 0), (2, 0), (0, 0)]
 
 
-def test_parts_that_are_with_nobody_are_queued_again(
+def test_a_part_whose_worker_died_is_queued_again_although_others_wait(
     broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given: a job of two parts whose messages a worker took before it died.
-    monkeypatch.setattr("askpix.producer.window.STALLED_SECONDS", 0)
-    dispatcher.enqueue(folder, submitted(folder, items=2))
-    progress = Progress(broker.redis, folder.uri)
-    window = Window(broker)
-    assert not window.put_back(folder.uri, "m"), "they wait still"
-    broker.redis.rpop("askpix:m", 2)
-    progress.claim(0)
-    assert not window.put_back(folder.uri, "m"), "one is in work"
-    done(broker, folder, 0)
+    # Given: a job whose last part waits behind others, and one whose worker was killed.
+    dispatcher.enqueue(folder, submitted(folder, items=3))
+    monkeypatch.setattr("askpix.producer.lease.LEASE_SECONDS", 0)
+    taken(broker, folder, 0)
 
-    # When nobody has had the other for a while, by two looks
-    assert not window.put_back(folder.uri, "m")
-    assert window.put_back(folder.uri, "m")
+    # When
+    assert Window(broker).fill(folder.uri) == 1
 
     # Then
-    assert window.fill(folder.uri) == 1
-    assert queued(broker) == [(1, 0)]
+    assert queued(broker) == [(1, 0), (2, 0), (0, 0)]
+
+
+def test_messages_that_the_broker_lost_are_sent_again(
+    broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: a job of which a window of three messages is gone, and one of another job's waits in the queue.
+    monkeypatch.setattr("askpix.producer.window.STALLED_SECONDS", 0)
+    dispatcher.enqueue(folder, submitted(folder))
+    window = Window(broker)
+    broker.redis.delete("askpix:m")
+    broker.redis.lpush("askpix:m", "of another job")
+    assert window.fill(folder.uri) == 0
+
+    # When: as long as that one waits, ours may be behind it.
+    assert not window.find_lost(folder.uri, "m")
+    assert not window.find_lost(folder.uri, "m")
+    broker.redis.lpush("askpix:m", "of another job")
+    broker.redis.rpop("askpix:m")
+    Registry(broker.redis).count_taken("m")
+
+    # Then
+    assert window.find_lost(folder.uri, "m")
+    broker.redis.delete("askpix:m")
+    assert window.fill(folder.uri) == 3
+    assert queued(broker) == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_messages_that_wait_or_are_in_work_are_not_taken_for_lost(
+    broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askpix.producer.window.STALLED_SECONDS", 0)
+    dispatcher.enqueue(folder, submitted(folder))
+    window = Window(broker)
+
+    # They wait, and nobody takes any.
+    assert not any(window.find_lost(folder.uri, "m") for _ in range(3))
+
+    # Or one of them is in work, and the others wait.
+    lease = taken(broker, folder, 0)
+    assert not any(window.find_lost(folder.uri, "m") for _ in range(3))
+
+    # Or they are taken one after the other.
+    for part in (1, 2):
+        lease.done(ok=1, failed=0)
+        assert not window.find_lost(folder.uri, "m")
+        lease = taken(broker, folder, part)

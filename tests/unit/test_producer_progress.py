@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import redis
 
+from askpix.producer.lease import Lease
 from askpix.producer.progress import JobState, Progress, Reading, Start
+from askpix.producer.registry import Registry
 
 
 def start(**values: Any) -> Start:
@@ -45,13 +48,28 @@ def progress(counters: redis.Redis) -> Progress:
     return Progress(counters, f"/jobs/{uuid.uuid4()}")
 
 
-def test_a_job_that_nobody_has_begun_has_no_counters(progress: Progress) -> None:
-    # When a worker is at a part whose job's counters were lost
-    assert progress.claim(0)
-    progress.part_live(0, 3)
-    progress.part_error(0, "the disk is full")
-    progress.part_refused("outside")
-    progress.part_done(0, ok=3, failed=0)
+def lease_on(progress: Progress, part: int, round_: int = 0) -> Lease:
+    lease = progress.claim(part, round_)
+    assert lease is not None
+    return lease
+
+
+ENDS: dict[str, Callable[[Lease], None]] = {
+    "fail": lambda lease: lease.fail("the disk is full"),
+    "hold": lambda lease: lease.hold("paused"),
+    "done": lambda lease: lease.done(ok=3, failed=0),
+    "release": lambda lease: lease.release(to_queue=True),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_job_that_nobody_has_begun_has_no_counters(end: str, progress: Progress) -> None:
+    # When a worker is at a part of a job whose counters were lost
+    lease = lease_on(progress, 0)
+    lease.live(3)
+    ENDS[end](lease)
+    progress.refuse(0, 0, "outside")
+    progress.change_state(JobState.PAUSED)
 
     # Then it makes no half of them.
     assert progress.read() is None
@@ -59,23 +77,24 @@ def test_a_job_that_nobody_has_begun_has_no_counters(progress: Progress) -> None
 
 def test_parts_in_work_count_as_they_go_and_once_when_done(progress: Progress) -> None:
     begun(progress)
-    progress.part_live(0, 3)
-    progress.part_live(1, 2)
-    progress.part_live(0, 5)
+    first, second = lease_on(progress, 0), lease_on(progress, 1)
+    first.live(3)
+    second.live(2)
+    first.live(5)
     assert (read(progress).live, read(progress).done) == (7, 7)
 
-    progress.part_done(0, ok=6, failed=2)
+    first.done(ok=6, failed=2)
     told = read(progress)
     assert (told.ok, told.failed, told.live, told.done, told.parts_done) == (6, 2, 2, 10, 1)
 
-    progress.part_released(1)
+    second.release()
     assert read(progress).done == 8
 
 
 def test_a_part_that_is_done_twice_counts_once(progress: Progress) -> None:
     begun(progress)
     for _ in range(3):
-        progress.part_done(7, ok=6, failed=2)
+        lease_on(progress, 7).done(ok=6, failed=2)
 
     assert (read(progress).ok, read(progress).failed, read(progress).parts_done) == (6, 2, 1)
 
@@ -84,7 +103,7 @@ def test_a_part_that_was_done_before_the_count_began_does_not_count(progress: Pr
     begun(progress, done=bytearray([0b1000_0001, 0, 0, 0, 0, 0, 0]), parts_done=2, ok=20)
 
     for part in (0, 7):
-        progress.part_done(part, ok=10, failed=0)
+        lease_on(progress, part).done(ok=10, failed=0)
 
     assert (read(progress).ok, read(progress).parts_done) == (20, 2)
 
@@ -92,17 +111,33 @@ def test_a_part_that_was_done_before_the_count_began_does_not_count(progress: Pr
 def test_a_part_of_an_earlier_round_changes_nothing(progress: Progress) -> None:
     begun(progress, round=2, ok=490)
 
-    progress.part_done(3, ok=10, failed=0, round_=1)
-    progress.part_live(4, 10, round_=1)
+    lease_on(progress, 3, round_=1).done(ok=10, failed=0)
+    lease_on(progress, 4, round_=1).live(10)
+    progress.refuse(5, 1, "outside")
 
-    assert (read(progress).ok, read(progress).live, read(progress).parts_done) == (490, 0, 0)
+    told = read(progress)
+    assert (told.ok, told.live, told.parts_done, told.warning) == (490, 0, 0, None)
+
+
+def test_what_went_wrong_before_a_job_began_anew_does_not_stop_it(progress: Progress) -> None:
+    begun(progress)
+    failing, holding = lease_on(progress, 3), lease_on(progress, 4)
+
+    begun(progress)
+    failing.fail("the disk is full")
+    holding.hold("paused")
+
+    assert (read(progress).error, read(progress).state) == (None, JobState.RUNNING)
 
 
 def test_many_workers_count_at_once_and_nothing_is_lost(progress: Progress) -> None:
+    def work(part: int) -> None:
+        if lease := progress.claim(part):
+            lease.done(ok=2, failed=1)
+
     begun(progress)
     with ThreadPoolExecutor(8) as pool:
-        for counted in [pool.submit(progress.part_done, part % 50, ok=2, failed=1) for part in range(200)]:
-            counted.result()
+        list(pool.map(work, (part % 50 for part in range(200))))
 
     told = read(progress)
     assert (told.ok, told.failed, told.finished) == (100, 50, True)
@@ -112,29 +147,55 @@ def test_of_many_workers_one_gets_a_part(progress: Progress) -> None:
     begun(progress)
     with ThreadPoolExecutor(8) as pool:
         claims = [pool.submit(progress.claim, 3) for _ in range(32)]
-    assert [claim.result() for claim in claims].count(True) == 1
+    (lease,) = filter(None, (claim.result() for claim in claims))
 
     # And when it gives the part back, or is done with it, another may have it.
-    progress.part_released(3)
+    lease.release()
+    lease_on(progress, 3).done(ok=1, failed=0)
     assert progress.claim(3)
-    progress.part_done(3, ok=1, failed=0)
-    assert progress.claim(3)
+
+
+def test_a_worker_that_lost_its_lease_takes_none_from_another(progress: Progress) -> None:
+    # Given: a part whose lease was lost with the broker's data, and which another worker has by now.
+    begun(progress)
+    late = lease_on(progress, 3)
+    progress._redis.delete(*progress.keys)
+    begun(progress)
+    lease_on(progress, 3)
+
+    # When the first one still works, and ends
+    late.live(1)
+    late.done(ok=1, failed=0)
+
+    # Then
+    assert progress.claim(3) is None
+
+
+def test_a_worker_gets_its_lease_back_when_the_brokers_data_were_lost(progress: Progress) -> None:
+    begun(progress)
+    lease = lease_on(progress, 3)
+    progress._redis.delete(*progress.keys)
+    begun(progress)
+
+    lease.live(1)
+
+    assert progress.claim(3) is None
 
 
 def test_a_lease_outlives_a_job_that_is_begun_anew(progress: Progress) -> None:
     begun(progress)
-    assert progress.claim(3)
+    lease_on(progress, 3)
 
     begun(progress)
 
-    assert not progress.claim(3)
+    assert progress.claim(3) is None
 
 
 def test_an_error_and_a_warning_are_kept_until_the_job_begins_anew(progress: Progress) -> None:
     begun(progress)
-    progress.part_error(1, "the disk is full")
-    progress.part_refused("outside")
-    progress.change(state=JobState.PAUSED.value)
+    lease_on(progress, 1).fail("the disk is full")
+    progress.refuse(2, 0, "outside")
+    progress.change_state(JobState.PAUSED)
     told = read(progress)
     assert (told.error, told.warning, told.state) == ("the disk is full", "outside", JobState.PAUSED)
 
@@ -146,21 +207,33 @@ def test_an_error_and_a_warning_are_kept_until_the_job_begins_anew(progress: Pro
 def test_jobs_do_not_count_for_each_other(progress: Progress, counters: redis.Redis) -> None:
     begun(progress)
     other = begun(Progress(counters, f"/jobs/{uuid.uuid4()}"))
-    progress.part_done(0, ok=1, failed=0)
+    lease_on(progress, 0).done(ok=1, failed=0)
 
     assert read(other).ok == 0
 
 
-def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(progress: Progress, counters: redis.Redis) -> None:
+def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(counters: redis.Redis) -> None:
+    # Given: a job with a part in work, one that waits, and one that is done.
     counters.flushdb()
-    begun(progress)
-    progress.claim(0)
-    progress.part_live(0, 1)
-    progress.part_done(1, ok=1, failed=0)
-    progress.expire()
+    registry, uri = Registry(counters), f"/jobs/{uuid.uuid4()}"
+    progress = begun(Progress(counters, uri), parts=1)
+    registry.add_job(uri)
+    lease_on(progress, 0).live(1)
+    lease_on(progress, 2).release(to_queue=True)
+    assert not registry.end_job(uri, read(progress).epoch), "it has not ended"
+    lease_on(progress, 1).done(ok=1, failed=0)
 
+    # When
+    assert not registry.end_job(uri, "of an earlier beginning")
+    assert registry.end_job(uri, read(progress).epoch)
+
+    # Then
+    assert registry.job_uris() == []
     keys = list(counters.scan_iter())
-
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert all(key.startswith("askpix:job:") for key in keys)
     assert all(0 < int(str(counters.ttl(key))) <= 7 * 24 * 3600 for key in keys)
+
+    # And a job that begins anew is kept again.
+    begun(progress)
+    assert counters.ttl(progress.key) == -1

@@ -105,7 +105,7 @@ class Dispatcher:
 
     def _tell(self, folder: JobFolder, state: JobState) -> None:
         try:
-            Progress(self._broker.redis, folder.uri).change(state=state.value)
+            Progress(self._broker.redis, folder.uri).change_state(state)
         except redis.RedisError as error:
             raise BrokerError(f"{explained(error)} (workers were told through the job folder all the same)") from error
 

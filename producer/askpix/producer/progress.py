@@ -1,4 +1,4 @@
-"""Live counters of a job in Redis: one small hash, one bit for each part, and the leases of parts in work.
+"""Live counters of a job in Redis: one small hash, and bits and leases for its parts.
 
 They say how far a job is, at the same cost for 10 parts as for 10,000 and however many look. The job
 folder stays the truth: what the counters hold can be lost and is then counted from the folder again, and
@@ -11,62 +11,24 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import redis
 
 from askpix.producer.broker import KEY_PREFIX
+from askpix.producer.lease import Lease, claim_part, drop_part
 
-LEASE_SECONDS = 30
-"""A part in work is its worker's for so long after the last sign of life."""
+# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases.
 
-_KEEP = 7 * 24 * 3600
-"""Seconds that the counters of a job that has ended are kept."""
-
-# In each script, KEYS are the hash, the bits of done parts, and the sorted set of leases by their end.
-
-# ARGV: part, seconds. Returns 0 where another worker has the part.
-_CLAIM = """
-local now = tonumber(redis.call('TIME')[1])
-local till = redis.call('ZSCORE', KEYS[3], ARGV[1])
-if till and tonumber(till) > now then return 0 end
-redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
-redis.call('EXPIRE', KEYS[3], 86400)
-return 1
-"""
-
-# ARGV: part, round, items done, seconds.
-_LIVE = """
-redis.call('ZADD', KEYS[3], 'XX', redis.call('TIME')[1] + ARGV[4], ARGV[1])
-if redis.call('HGET', KEYS[1], 'round') == ARGV[2] then
-  redis.call('HSET', KEYS[1], 'live:' .. ARGV[1], ARGV[3])
-end
-"""
-
-# ARGV: part.
-_RELEASE = """
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('HDEL', KEYS[1], 'live:' .. ARGV[1])
-"""
-
-# ARGV: part, round, items ok, items failed. A part of an earlier round changes nothing.
-_DONE = """
-redis.call('ZREM', KEYS[3], ARGV[1])
-if redis.call('HGET', KEYS[1], 'round') ~= ARGV[2] then return end
-redis.call('HDEL', KEYS[1], 'live:' .. ARGV[1])
-if redis.call('SETBIT', KEYS[2], ARGV[1], 1) == 0 then
-  redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
-  redis.call('HINCRBY', KEYS[1], 'ok', ARGV[3])
-  redis.call('HINCRBY', KEYS[1], 'failed', ARGV[4])
-end
-"""
-
-# ARGV: part, round, what went wrong. A part of an earlier round stops nothing.
-_ERROR = """
-redis.call('ZREM', KEYS[3], ARGV[1])
-if redis.call('HGET', KEYS[1], 'round') ~= ARGV[2] then return end
-redis.call('HDEL', KEYS[1], 'live:' .. ARGV[1])
-redis.call('HSET', KEYS[1], 'error', ARGV[3])
+# ARGV: id, round, bits of done parts, and then fields with their values. What waits in the broker goes on
+# waiting where it is the same round of the same job; leases stay in any case.
+_BEGIN = """
+local same = redis.call('HGET', KEYS[1], 'id') == ARGV[1] and redis.call('HGET', KEYS[1], 'round') == ARGV[2]
+local waiting = same and redis.call('HGET', KEYS[1], 'waiting') or '0'
+redis.call('DEL', KEYS[1], KEYS[2])
+if not same then redis.call('DEL', KEYS[3]) end
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'round', ARGV[2], 'waiting', waiting, unpack(ARGV, 4))
+redis.call('SET', KEYS[2], ARGV[3])
+for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 """
 
 # ARGV: field and value, and so on. Changes a job that is there; makes none.
@@ -118,6 +80,9 @@ class Reading:
     """One look at a job's counters."""
 
     id: str
+    epoch: str
+    """Another each time that the job begins anew."""
+
     state: JobState
     queue: str
     round: int
@@ -160,78 +125,46 @@ class Progress:
         self._redis = client
         self.key = f"{KEY_PREFIX}job:{hashlib.sha256(job.encode()).hexdigest()[:32]}"
         """Of the hash; the other keys begin with it."""
-        self.bits = f"{self.key}:done"
-        self.leases = f"{self.key}:leases"
-        self._keys = [self.key, self.bits, self.leases]
+        self.keys = [self.key, f"{self.key}:done", f"{self.key}:queued", f"{self.key}:leases"]
 
     def begin(self, start: Start) -> None:
-        """Forgets everything and begins to count anew, before parts are queued."""
-        values = {
-            "id": start.id,
+        """Forgets what was counted and begins anew, before parts are queued.
+
+        What waits in the broker or is in work goes on as it is, unless this is another job or round.
+        """
+        fields: dict[str, str | int] = {
+            "epoch": uuid.uuid4().hex,
             "state": JobState.RUNNING.value,
             "queue": start.queue,
             "items": start.items,
             "total": start.total,
-            "round": start.round,
             "parts": start.parts,
             "parts_done": start.parts_done,
             "ok": start.ok,
             "failed": start.failed,
             "window": start.window,
-            # Of the window: the next part to queue, parts queued, and parts done before the first of them.
-            "epoch": uuid.uuid4().hex,
             "next": 0,
-            "sent": 0,
-            "before": start.parts_done,
             **({"notify": start.notify} if start.notify else {}),
         }
-        with self._redis.pipeline(transaction=True) as pipe:
-            # Leases stay: a part that a worker has in work is not begun by another.
-            pipe.delete(self.key, self.bits)
-            pipe.hset(self.key, mapping=values)  # type: ignore[arg-type]
-            pipe.set(self.bits, bytes(start.done))
-            pipe.execute()
+        flat = [value for pair in fields.items() for value in pair]
+        self._redis.eval(_BEGIN, len(self.keys), *self.keys, start.id, str(start.round), bytes(start.done), *flat)
 
-    def expire(self) -> None:
-        """Lets the counters of a job that has ended be forgotten some day."""
-        for key in self._keys:
-            self._redis.expire(key, _KEEP)
+    def change_state(self, state: JobState) -> None:
+        """Says what is to be made of a job that is being counted."""
+        self._redis.eval(_CHANGE, len(self.keys), *self.keys, "state", state.value)
 
-    def change(self, **values: str | int) -> None:
-        """Changes fields of a job that is being counted."""
-        self._run(_CHANGE, *(text for pair in values.items() for text in map(str, pair)))
+    def claim(self, part: int, round_: int = 0) -> Lease | None:
+        """Takes a part out of what waits, for its worker; returns None where another worker has it."""
+        return claim_part(self._redis, self.keys, part, round_)
 
-    def claim(self, part: int) -> bool:
-        """Takes a part's lease; returns False where another worker has it."""
-        return bool(self._run(_CLAIM, part, LEASE_SECONDS))
-
-    def part_live(self, part: int, done: int, round_: int = 0) -> None:
-        """Says how many items of a part in work are done, and renews its lease."""
-        self._run(_LIVE, part, round_, done, LEASE_SECONDS)
-
-    def part_released(self, part: int) -> None:
-        """Gives a part's lease back: it is not in work any more, and not done."""
-        self._run(_RELEASE, part)
-
-    def part_done(self, part: int, *, ok: int, failed: int, round_: int = 0) -> None:
-        """Counts a finished part, once however often it is finished."""
-        self._run(_DONE, part, round_, ok, failed)
-
-    def part_error(self, part: int, message: str, round_: int = 0) -> None:
-        """Says why a part could not be finished: no further parts are queued."""
-        self._run(_ERROR, part, round_, message)
-
-    def part_refused(self, message: str) -> None:
-        """Says why a worker refused a part. Others may take it, so the job goes on."""
-        self.change(warning=message)
+    def refuse(self, part: int, round_: int, why: str) -> None:
+        """Says that a worker refused a part. Others may take it, so it is queued again."""
+        drop_part(self._redis, self.keys, part, round_, why)
 
     def read(self) -> Reading | None:
         """Returns the counters, or None where they were lost or never begun. One command."""
         values: dict[str, str] = self._redis.hgetall(self.key)  # type: ignore[assignment]
         return reading_of(values)
-
-    def _run(self, script: str, *arguments: str | int) -> Any:
-        return self._redis.eval(script, len(self._keys), *self._keys, *map(str, arguments))
 
 
 def reading_of(values: dict[str, str]) -> Reading | None:
@@ -240,6 +173,7 @@ def reading_of(values: dict[str, str]) -> Reading | None:
         return None
     return Reading(
         id=values["id"],
+        epoch=values["epoch"],
         state=JobState(values["state"]),
         queue=values["queue"],
         round=int(values["round"]),

@@ -23,6 +23,23 @@ GONE_SECONDS = 20.0
 _JOBS = f"{KEY_PREFIX}jobs"
 _WORKERS = f"{KEY_PREFIX}workers"
 _REFUSED = f"{KEY_PREFIX}refused"
+
+_KEEP_SECONDS = 7 * 24 * 3600
+"""That the counters of a job that has ended are kept."""
+
+# KEYS: a job's keys, and the active jobs. ARGV: epoch, seconds, the job's URI. Returns 1 where the job has ended
+# as it was begun then: it is not active any more.
+_END = """
+local f = redis.call('HMGET', KEYS[1], 'epoch', 'parts_done', 'parts')
+if f[1] ~= ARGV[1] or tonumber(f[2]) < tonumber(f[3]) then return 0 end
+for i = 1, #KEYS - 1 do redis.call('EXPIRE', KEYS[i], ARGV[2]) end
+redis.call('ZREM', KEYS[#KEYS], ARGV[3])
+return 1
+"""
+
+TAKEN = f"{KEY_PREFIX}taken"
+"""Hash: how many messages of parts were ever taken of each queue."""
+
 _FORGET_SECONDS = 3600
 
 
@@ -73,6 +90,14 @@ class Registry:
     def remove_job(self, uri: str) -> None:
         self._redis.zrem(_JOBS, uri)
 
+    def end_job(self, uri: str, epoch: str) -> bool:
+        """Takes a job that has ended off the list, and lets its counters be forgotten some day.
+
+        Returns False, and does nothing, where it was begun anew since that epoch.
+        """
+        keys = (*Progress(self._redis, uri).keys, _JOBS)
+        return bool(self._redis.eval(_END, len(keys), *keys, epoch, str(_KEEP_SECONDS), uri))
+
     def job_uris(self) -> list[str]:
         """Returns the folders of the active jobs, in the order in which they came."""
         uris: list[str] = self._redis.zrange(_JOBS, 0, -1)  # type: ignore[assignment]
@@ -106,6 +131,10 @@ class Registry:
     def serves(self, queue: str) -> bool:
         """Returns whether a live worker takes messages from a queue."""
         return any(queue in model.queues for worker in self.workers() for model in worker.models)
+
+    def count_taken(self, queue: str) -> None:
+        """Counts a part's message that a worker took."""
+        self._redis.hincrby(TAKEN, queue, 1)
 
     def count_refused(self, reason: str) -> None:
         """Counts a message that a worker refused."""

@@ -1,7 +1,11 @@
 """The window: how many of a job's parts wait in the broker at a time.
 
-The producer queues the first parts; from then on a live worker tops the window up as parts end. Both
+The producer queues the first parts; from then on a live worker tops the window up as parts are taken. Both
 call `fill`, one at a time for each job, so that broker memory does not depend on the job's length.
+
+What waits is known by a bit for each part: set when its message is sent, cleared when a worker takes it.
+A part that neither waits nor is in work nor done was lost, and is queued again. A message that was lost in
+the broker is found by what was taken since: a queue is first in, first out.
 """
 
 from __future__ import annotations
@@ -14,55 +18,75 @@ from redis.exceptions import LockError
 from askpix.producer.broker import KEY_PREFIX, Broker
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
+from askpix.producer.registry import TAKEN
 
 STALLED_SECONDS = 10
+_RESCAN_SECONDS = 5
 _CHUNK = 200
 _LOCK_SECONDS = 30
 
-# KEYS: hash, bits. ARGV: how many at most. Returns nothing, or epoch, queue, round, where it stands, where
-# it gets to, and the parts to queue.
-_PICK = """
-local f = redis.call('HMGET', KEYS[1], 'state', 'error', 'window', 'sent', 'parts_done', 'before', 'next', 'total',
-                     'epoch', 'queue', 'round')
-if f[1] ~= 'running' or f[2] then return {} end
-local room = math.min(tonumber(ARGV[1]), f[3] - (f[4] - (f[5] - f[6])))
-local at, total, picked = tonumber(f[7]), tonumber(f[8]), {}
+# In each script, KEYS begin with a job's keys: hash, bits of done parts, bits of parts that wait, leases.
+_LEASES = """
+local now = tonumber(redis.call('TIME')[1])
+local live = {}
+local count = 0
+local found = redis.call('HGETALL', KEYS[4])
+for i = 1, #found, 2 do
+  if tonumber(string.match(found[i + 1], '^%d+')) > now then
+    live[found[i]] = true
+    count = count + 1
+  else
+    redis.call('HDEL', KEYS[4], found[i])
+  end
+end
+"""
+
+# ARGV: how many at most, seconds. Returns nothing, or queue and round, and the parts to queue: from here on
+# they count as waiting. From time to time it looks through from the start, for parts that were lost in work.
+_PICK = f"""{_LEASES}
+local f = redis.call('HMGET', KEYS[1], 'state', 'error', 'window', 'waiting', 'next', 'total', 'queue', 'round',
+                     'parts', 'parts_done', 'scanned')
+if f[1] ~= 'running' or f[2] then return {{}} end
+local room = math.min(tonumber(ARGV[1]), f[3] - f[4])
+local at, total, picked = tonumber(f[5]), tonumber(f[6]), {{}}
+if at >= total and f[9] - f[10] > f[4] + count and now - (f[11] or 0) >= tonumber(ARGV[2]) then
+  at = 0
+  redis.call('HSET', KEYS[1], 'scanned', now)
+end
 local first = at
 while at < total and #picked < room and at - first < 20000 do
-  if redis.call('GETBIT', KEYS[2], at) == 0 then picked[#picked + 1] = tostring(at) end
+  if redis.call('GETBIT', KEYS[2], at) == 0 and not live[tostring(at)]
+     and redis.call('SETBIT', KEYS[3], at, 1) == 0 then
+    picked[#picked + 1] = tostring(at)
+  end
   at = at + 1
 end
-if at == first then return {} end
-return {f[9], f[10], f[11], tostring(first), tostring(at), unpack(picked)}
+if at == first then return {{}} end
+redis.call('HSET', KEYS[1], 'next', at)
+redis.call('HINCRBY', KEYS[1], 'waiting', #picked)
+return {{f[7], f[8], unpack(picked)}}
 """
 
-# KEYS: hash. ARGV: epoch, where it stood, where it got to, parts queued. A job begun anew in between is left alone.
-_ADVANCE = """
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and redis.call('HGET', KEYS[1], 'next') == ARGV[2] then
-  redis.call('HSET', KEYS[1], 'next', ARGV[3])
-  redis.call('HINCRBY', KEYS[1], 'sent', ARGV[4])
-  return 1
-end
-return 0
-"""
-
-# KEYS: hash, leases, queue. ARGV: seconds. Returns 1 where parts were lost and are to be queued again.
-_PUT_BACK = """
-local f = redis.call('HMGET', KEYS[1], 'state', 'error', 'next', 'total', 'parts_done', 'parts', 'stalled',
-                     'stalled_at')
-local now = tonumber(redis.call('TIME')[1])
-if f[1] ~= 'running' or f[2] or tonumber(f[3]) < tonumber(f[4]) or tonumber(f[5]) >= tonumber(f[6])
-   or redis.call('ZCOUNT', KEYS[2], now, '+inf') > 0 or redis.call('LLEN', KEYS[3]) > 0 then
+# KEYS: and the queue, and how many messages were taken of each queue. ARGV: name of the queue, seconds.
+# Returns 1 where what was thought to wait was lost, and does not count as waiting any more.
+_FIND_LOST = f"""{_LEASES}
+local f = redis.call('HMGET', KEYS[1], 'state', 'error', 'waiting', 'parts_done', 'stalled', 'stalled_at',
+                     'stalled_taken', 'stalled_length')
+local stand = f[3] and f[4] and f[3] .. ' ' .. f[4]
+if f[1] ~= 'running' or f[2] or tonumber(f[3]) == 0 or count > 0 then
   redis.call('HDEL', KEYS[1], 'stalled')
   return 0
 end
-if f[7] ~= f[5] then
-  redis.call('HSET', KEYS[1], 'stalled', f[5], 'stalled_at', now)
+local length = redis.call('LLEN', KEYS[5])
+local taken = tonumber(redis.call('HGET', KEYS[6], ARGV[1]) or '0')
+if f[5] ~= stand then
+  redis.call('HSET', KEYS[1], 'stalled', stand, 'stalled_at', now, 'stalled_taken', taken, 'stalled_length', length)
   return 0
 end
-if now - f[8] < tonumber(ARGV[1]) then return 0 end
+if now - f[6] < tonumber(ARGV[2]) or (length > 0 and taken - f[7] < tonumber(f[8])) then return 0 end
 redis.call('HDEL', KEYS[1], 'stalled')
-redis.call('HSET', KEYS[1], 'next', 0, 'sent', 0, 'before', f[5])
+redis.call('DEL', KEYS[3])
+redis.call('HSET', KEYS[1], 'waiting', 0, 'next', 0)
 return 1
 """
 
@@ -77,7 +101,7 @@ class Window:
     def fill(self, job: str) -> int:
         """Queues as many of a job's parts as there is room for; returns how many.
 
-        A part that waits already is not queued again. Returns 0 at once where somebody else is filling.
+        A part that waits or is in work is not queued again. Returns 0 at once where somebody else is filling.
 
         Raises:
             BrokerError: the broker did not take the parts.
@@ -100,23 +124,22 @@ class Window:
 
     def _fill_some(self, job: str, progress: Progress) -> int | None:
         """Queues some parts; returns None when there is nothing more to do."""
-        picked: Any = self._redis.eval(_PICK, 2, progress.key, progress.bits, _CHUNK)
+        picked: Any = self._redis.eval(_PICK, 4, *progress.keys, str(_CHUNK), str(_RESCAN_SECONDS))
         if not picked:
             return None
-        epoch, queue, round_, at, to, *parts = picked
+        queue, round_, *parts = picked
         messages = [PartMessage(job=job, part=int(part), round=int(round_)) for part in parts]
         self._broker.send_parts(messages, queue)
-        went_on = self._redis.eval(_ADVANCE, 1, progress.key, epoch, at, to, str(len(parts)))
-        return len(parts) if went_on else None
+        return len(parts)
 
-    def put_back(self, job: str, queue: str) -> bool:
-        """Makes a job's window begin again where its remaining parts are with nobody: then they were lost.
+    def find_lost(self, job: str, queue: str) -> bool:
+        """Finds out whether messages of a job were lost in the broker; then `fill` sends them again.
 
-        That is: none waits, no worker has one in work, and it has been so for STALLED_SECONDS.
+        They were where none of the job's parts is in work, nothing has changed for STALLED_SECONDS, and all
+        that waited in the queue at the beginning of that time has been taken.
 
         Raises:
             redis.RedisError: the counters cannot be read.
         """
-        progress = Progress(self._redis, job)
-        keys = (progress.key, progress.leases, f"{KEY_PREFIX}{queue}")
-        return bool(self._redis.eval(_PUT_BACK, len(keys), *keys, str(STALLED_SECONDS)))
+        keys = (*Progress(self._redis, job).keys, f"{KEY_PREFIX}{queue}", TAKEN)
+        return bool(self._redis.eval(_FIND_LOST, len(keys), *keys, queue, str(STALLED_SECONDS)))

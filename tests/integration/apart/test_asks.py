@@ -20,8 +20,6 @@ from askpix.producer.client import Client
 from askpix.producer.errors import MessageError
 from askpix.producer.rows import Row, Status
 
-pytestmark = pytest.mark.xdist_group("apart-asks")
-
 QUESTION = "what color is it?"
 
 

@@ -13,8 +13,6 @@ from askpix.producer.client import Client
 from askpix.producer.followed import Job
 from askpix.producer.rows import Status
 
-pytestmark = pytest.mark.xdist_group("apart-holds")
-
 ACTS_WITHIN = 5
 """Seconds, as the issue says."""
 

@@ -13,8 +13,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, le
 from askpix.producer.client import Client
 from askpix.producer.rows import Status
 
-pytestmark = pytest.mark.xdist_group("apart-lost")
-
 
 @pytest.mark.slow
 def test_parts_of_a_worker_that_was_killed_are_done_by_another(

@@ -17,8 +17,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 from askpix.producer.client import Client
 from askpix.producer.errors import InputError
 
-pytestmark = pytest.mark.xdist_group("apart-notify")
-
 ALLOWED = "shop.done@shop-events"
 OTHER = "shop.other@other-events"
 

@@ -26,8 +26,6 @@ from askpix.producer.rows import Status
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
-pytestmark = pytest.mark.xdist_group("apart-refusals")
-
 PICTURE = "000-bottle.jpg"
 
 

@@ -18,8 +18,6 @@ from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.rows import Row, Status
 
-pytestmark = pytest.mark.xdist_group("apart-rounds")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(start_worker: Starter) -> WorkerProcess:
@@ -161,12 +159,13 @@ def test_a_late_result_of_the_old_round_changes_nothing(
     # When: a worker that was away writes and counts its old result.
     late = [replace(row, status=Status.ERROR, error_code="late") for row in flawed.before[:3]]
     flawed.job.folder.write_result(0, late, 0)
-    Progress(broker.client, str(folder)).part_done(0, ok=0, failed=3, round_=0)
+    late_one = Progress(broker.client, str(folder)).claim(0, round_=0)
+    late_one.done(ok=0, failed=3)
     # Then
     assert unchanged()
 
     # When: one that was away has failed.
-    Progress(broker.client, str(folder)).part_error(0, "the disk is full", round_=0)
+    late_one.fail("the disk is full")
     # Then
     assert unchanged()
     assert Progress(broker.client, str(folder)).read().error is None

@@ -14,8 +14,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
 
-pytestmark = pytest.mark.xdist_group("apart-shown")
-
 NARROW = {"COLUMNS": "80"}
 
 

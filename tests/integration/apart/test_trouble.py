@@ -16,8 +16,6 @@ from askpix.producer.client import Client
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.items import Item
 
-pytestmark = pytest.mark.xdist_group("apart-trouble")
-
 ITEMS = 400
 
 

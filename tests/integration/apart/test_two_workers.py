@@ -23,8 +23,6 @@ from askpix.producer.client import Client
 from askpix.producer.followed import Job
 from askpix.producer.rows import Row
 
-pytestmark = pytest.mark.xdist_group("apart-two-workers")
-
 PART_SIZE = 3
 QUESTION = "what color is it?"
 RICH = {"text": "what is it?", "name": "kind", "choices": ["mug", "bottle", "lamp"]}

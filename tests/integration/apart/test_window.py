@@ -16,8 +16,6 @@ from askpix.producer.client import Client
 from askpix.producer.followed import Job
 from askpix.producer.progress import Progress
 
-pytestmark = pytest.mark.xdist_group("apart-window")
-
 WINDOW = 10
 PARTS = 120
 
@@ -114,7 +112,7 @@ def test_a_reading_costs_the_same_for_10_parts_and_for_10_000(
             for job in (few, many):
                 counters = Progress(broker.client, job.folder.uri)
                 for part in range(job.spec.parts // 2):
-                    counters.part_done(part, ok=1, failed=0)
+                    counters.claim(part).done(ok=1, failed=0)
 
             # When
             commands = [commands_of_a_reading(broker, job) for job in (few, many)]

@@ -17,7 +17,7 @@ from redis.exceptions import LockError
 
 from askpix.producer.broker import KEY_PREFIX, Broker
 from askpix.producer.errors import AskpixError, MessageError
-from askpix.producer.progress import JobState, Progress, Reading
+from askpix.producer.progress import JobState, Reading
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
 from askpix.producer.window import Window
 from askpix.worker.notify import Notifier
@@ -105,9 +105,10 @@ class Keeper:
         if reading.finished:
             self._end(uri, reading)
             return
-        running = reading.state is JobState.RUNNING
-        if running and not self._window.fill(uri) and self._window.put_back(uri, reading.queue):
-            _log.warning("parts of %s were with nobody: they are queued again", uri)
+        if reading.state is JobState.RUNNING:
+            self._window.fill(uri)
+            if self._window.find_lost(uri, reading.queue):
+                _log.warning("messages of %s were lost: its parts are queued again", uri)
 
     def _end(self, uri: str, reading: Reading) -> None:
         if reading.notify:
@@ -120,6 +121,5 @@ class Keeper:
                 _log.error("nobody was told that a job has ended: %s", error)
                 self._registry.count_refused(error.reason)
             self._unsaid.pop(uri, None)
-        self._registry.remove_job(uri)
-        Progress(self._redis, uri).expire()
-        _log.info("%s has ended: %d ok, %d failed", uri, reading.ok, reading.failed)
+        if self._registry.end_job(uri, reading.epoch):
+            _log.info("%s has ended: %d ok, %d failed", uri, reading.ok, reading.failed)

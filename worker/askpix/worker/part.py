@@ -12,16 +12,18 @@ from dataclasses import dataclass
 
 import redis
 
-from askpix.producer.errors import AskpixError, JobError, MessageError
+from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError
 from askpix.producer.items import Item
 from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
+from askpix.producer.lease import Lease
 from askpix.producer.locations import S3Location
 from askpix.producer.messages import PartMessage
-from askpix.producer.progress import Progress
+from askpix.producer.progress import JobState, Progress
 from askpix.producer.rows import Row, Status
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
+from askpix.worker.errors import EngineStoppedError
 from askpix.worker.item import Answerer
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ _LIVE_SECONDS = 0.2
 
 _RENEW_SECONDS = 5.0
 """Between two signs of life of a part that gets no further."""
+
+_WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 _HOLD_SECONDS = 2.0
 """Between two looks whether the job was paused or cancelled."""
@@ -43,6 +47,10 @@ class GivenBackError(Exception):
 class HeldError(Exception):
     """The job was paused or cancelled; the folder knows what is to be done, the message is dropped."""
 
+    def __init__(self, state: JobState) -> None:
+        super().__init__(state.value)
+        self.state = state
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Work:
@@ -53,7 +61,8 @@ class _Work:
     folder: JobFolder
     spec: JobSpec
     engine: Engine
-    progress: Progress
+    lease: Lease | None
+    """None where the broker is lost: then nothing is counted."""
 
 
 class PartRunner:
@@ -97,27 +106,33 @@ class PartRunner:
             HeldError: the job was paused or cancelled.
             EngineStoppedError: the engine has ended.
             JobError: the job's files are damaged.
-            StorageError: the result cannot be written.
+            StorageError: the storage cannot be read or written.
         """
-        work = self._open(message)
-        if not _claimed(work):
-            return False
+        folder = JobFolder(self._access.open_job(message.job))
         try:
-            self._do(work)
-        except BaseException:
+            lease = self.progress(message).claim(message.part, message.round)
+        except redis.RedisError as error:
+            _log.warning("the lease of part %d of %s could not be taken: %s", message.part, folder.uri, error)
+            lease = None
+        else:
+            if lease is None:
+                return False
+        try:
+            self._do(self._work(message, folder, lease))
+        except BaseException as error:
             with _counting():
-                work.progress.part_released(work.part)
+                _give_up(lease, error)
             raise
         return True
 
-    def _open(self, message: PartMessage) -> _Work:
-        folder = JobFolder(self._access.open_job(message.job))
+    def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> _Work:
         spec = folder.spec()
-        if spec is None or message.part >= spec.parts:
+        if spec is None:
+            raise MessageError(f"{message.job!r} holds no job that this worker can see", "no_job")
+        if message.part >= spec.parts:
             raise MessageError(f"{message.job!r} holds no job with a part {message.part}", "no_such_part")
         engine = self._engines.of(spec.model)
-        progress = self.progress(message)
-        return _Work(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, progress=progress)
+        return _Work(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, lease=lease)
 
     def _do(self, work: _Work) -> None:
         part, folder = work.part, work.folder
@@ -128,12 +143,25 @@ class PartRunner:
             _pin(work)
             todo = self._places(work)
             rows = self._answered(work, todo)
-            folder.write_result(part, rows, work.round)
+            self._write(work, rows)
             folder.remove_partial(part, work.round)
         statuses = [row.status for row in rows] if todo is None else [rows[place].status for place in todo]
         failed = statuses.count(Status.ERROR)
-        with _counting():
-            work.progress.part_done(part, ok=len(statuses) - failed, failed=failed, round_=work.round)
+        if work.lease is not None:
+            with _counting():
+                work.lease.done(ok=len(statuses) - failed, failed=failed)
+
+    def _write(self, work: _Work, rows: list[Row]) -> None:
+        """Writes a result; where the storage fails for a passing reason, again, for half a minute."""
+        for seconds in (*_WRITE_AGAIN_SECONDS, None):
+            try:
+                return work.folder.write_result(work.part, rows, work.round)
+            except StorageError as error:
+                if seconds is None or not passing(error) or self._stopping.wait(seconds):
+                    raise
+                _log.warning("%s; trying again", error)
+                _say_live(work, len(rows))
+        raise AssertionError("the last try returns or raises")
 
     def _places(self, work: _Work) -> Sequence[int] | None:
         """Returns the places of the items that a retry round does again; None for the first reading."""
@@ -156,7 +184,7 @@ class PartRunner:
         futures = {place: self._pool.submit(self._row, items[place], work, tries[place]) for place in todo}
         try:
             self._follow(work, list(futures.values()), len(wanted) - len(todo))
-        except (GivenBackError, HeldError):
+        except BaseException:
             _keep(work, [*(kept[id_] for id_ in kept), *_finished(futures)])
             raise
         finally:
@@ -189,12 +217,11 @@ class PartRunner:
             if waiting and any(future.exception() is not None for future in finished):
                 return
             if holds.due():
-                _raise_if_held(work.folder)
+                _look_for_holds(work.folder)
             done = before + len(futures) - len(waiting)
             if live.due() or done != told:
                 told = done
-                with _counting():
-                    work.progress.part_live(work.part, done, work.round)
+                _say_live(work, done)
 
 
 class _Paced:
@@ -212,18 +239,48 @@ class _Paced:
         return True
 
 
-def _claimed(work: _Work) -> bool:
-    try:
-        return work.progress.claim(work.part)
-    except redis.RedisError as error:
-        # Leases save work, nothing more: a part that is done twice is harmless.
-        _log.warning("the lease of part %d of %s could not be taken: %s", work.part, work.folder.uri, error)
-        return True
+def passing(error: BaseException) -> bool:
+    """Returns whether a storage may do in a while what it did not now: it was not reached, or is overloaded."""
+    # Told by a name, so that who has nothing on S3 does not wait for its client to be imported.
+    trouble = getattr(error, "trouble", None)
+    return trouble is not None and trouble.name == "TEMPORARY"
+
+
+def _give_up(lease: Lease | None, error: BaseException) -> None:
+    if lease is None:
+        return
+    match error:
+        case HeldError():
+            lease.hold(error.state.value)
+        case GivenBackError() | EngineStoppedError():
+            lease.release(to_queue=True)
+        case MessageError():
+            lease.release()
+        case _ if passing(error):
+            lease.release()
+        case AskpixError():
+            lease.fail(str(error))
+        case _:
+            lease.fail(f"the worker failed: {type(error).__name__}: {error}")
+
+
+def _say_live(work: _Work, done: int) -> None:
+    if work.lease is not None:
+        with _counting():
+            work.lease.live(done)
 
 
 def _raise_if_held(folder: JobFolder) -> None:
     if holds := folder.holds():
-        raise HeldError("cancelled" if Hold.CANCEL in holds else "paused")
+        raise HeldError(JobState.CANCELLED if Hold.CANCEL in holds else JobState.PAUSED)
+
+
+def _look_for_holds(folder: JobFolder) -> None:
+    try:
+        _raise_if_held(folder)
+    except StorageError as error:
+        # Not a reason to give answers up; a storage that is gone for good will not take the result either.
+        _log.warning("%s", error)
 
 
 def _pin(work: _Work) -> None:

@@ -1,0 +1,132 @@
+"""A worker's hold on one part of a job: taken with the message, renewed while it works, and given up at the end.
+
+A lease that is not renewed runs out, and the part is queued again. Leases save work, nothing more: a part
+that two workers do has one result all the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import redis
+
+LEASE_SECONDS = 30
+"""A part in work is its worker's for so long after the last sign of life."""
+
+# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, and a
+# hash of leases (part: end and owner). ARGV begins with part and round.
+_COMMON = """
+local part, round = ARGV[1], ARGV[2]
+local now = tonumber(redis.call('TIME')[1])
+local counted = redis.call('HGET', KEYS[1], 'round') == round
+local held = redis.call('HGET', KEYS[4], part)
+local till, owner = string.match(held or '0:', '^(%d+):(.*)$')
+local free = tonumber(till) <= now
+
+local function set_queued(bit)
+  if counted and redis.call('SETBIT', KEYS[3], part, bit) ~= bit then
+    redis.call('HINCRBY', KEYS[1], 'waiting', bit == 1 and 1 or -1)
+  end
+end
+
+local function give_up(mine)
+  if owner == mine then redis.call('HDEL', KEYS[4], part) end
+  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part) end
+end
+
+local function lease(mine, seconds)
+  redis.call('HSET', KEYS[4], part, (now + seconds) .. ':' .. mine)
+  redis.call('EXPIRE', KEYS[4], 86400)
+end
+"""
+
+# ARGV: owner, seconds. Returns nothing where another has the part, or else the epoch of the counters.
+_CLAIM = f"""{_COMMON}
+set_queued(0)
+if not free then return false end
+lease(ARGV[3], ARGV[4])
+return redis.call('HGET', KEYS[1], 'epoch') or ''
+"""
+
+# ARGV: owner, seconds, items done.
+_LIVE = f"""{_COMMON}
+if free or owner == ARGV[3] then lease(ARGV[3], ARGV[4]) end
+if counted then redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5]) end
+"""
+
+# ARGV: owner, whether its message goes back to the queue.
+_RELEASE = f"""{_COMMON}
+give_up(ARGV[3])
+if ARGV[4] == '1' then set_queued(1) end
+"""
+
+# ARGV: owner, items ok, items failed. A part of an earlier round changes nothing.
+_DONE = f"""{_COMMON}
+give_up(ARGV[3])
+if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
+  redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
+  redis.call('HINCRBY', KEYS[1], 'ok', ARGV[4])
+  redis.call('HINCRBY', KEYS[1], 'failed', ARGV[5])
+end
+"""
+
+# ARGV: owner, epoch, field, value. What was begun anew since is not stopped by what came before.
+_STOP = f"""{_COMMON}
+give_up(ARGV[3])
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[4] then redis.call('HSET', KEYS[1], ARGV[5], ARGV[6]) end
+"""
+
+# ARGV: why.
+_DROP = f"""{_COMMON}
+set_queued(0)
+if counted then redis.call('HSET', KEYS[1], 'warning', ARGV[3]) end
+"""
+
+
+class Lease:
+    """One part in the hands of one worker. Every method raises redis.RedisError where the broker is lost."""
+
+    def __init__(
+        self, client: redis.Redis, keys: Sequence[str], part: int, round_: int, *, owner: str, epoch: str
+    ) -> None:
+        self._redis = client
+        self._keys = keys
+        self._which = (str(part), str(round_))
+        self._owner = owner
+        self._epoch = epoch
+
+    def live(self, done: int) -> None:
+        """Says how many items are done, and renews the lease."""
+        self._run(_LIVE, LEASE_SECONDS, done)
+
+    def release(self, *, to_queue: bool = False) -> None:
+        """Gives the part up undone; with `to_queue`, its message waits in the broker again."""
+        self._run(_RELEASE, int(to_queue))
+
+    def done(self, *, ok: int, failed: int) -> None:
+        """Counts the finished part, once however often it is finished."""
+        self._run(_DONE, ok, failed)
+
+    def fail(self, why: str) -> None:
+        """Gives the part up and stops the job, until it begins anew, for a reason in words for a person."""
+        self._run(_STOP, self._epoch, "error", why)
+
+    def hold(self, state: str) -> None:
+        """Gives the part up and tells the counters what its folder says: the job is paused or cancelled."""
+        self._run(_STOP, self._epoch, "state", state)
+
+    def _run(self, script: str, *arguments: str | int) -> None:
+        self._redis.eval(script, len(self._keys), *self._keys, *self._which, self._owner, *map(str, arguments))
+
+
+def claim_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int) -> Lease | None:
+    """Takes a part out of what waits; returns None where another has it."""
+    owner = uuid.uuid4().hex
+    epoch = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(LEASE_SECONDS))
+    return None if epoch is None else Lease(client, keys, part, round_, owner=owner, epoch=str(epoch))
+
+
+def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str) -> None:
+    """Says that a part does not wait any more, without being in work, and why."""
+    client.eval(_DROP, len(keys), *keys, str(part), str(round_), why)
