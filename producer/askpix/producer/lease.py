@@ -74,7 +74,9 @@ end
 # ARGV: owner, epoch, field, value. What was begun anew since is not stopped by what came before.
 _STOP = f"""{_COMMON}
 give_up(ARGV[3])
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[4] then redis.call('HSET', KEYS[1], ARGV[5], ARGV[6]) end
+if counted and redis.call('HGET', KEYS[1], 'epoch') == ARGV[4] then
+  redis.call('HSET', KEYS[1], ARGV[5], ARGV[6])
+end
 """
 
 # ARGV: why.
