@@ -146,9 +146,21 @@ def _answered(response: dict[str, Any], where: str, bucket: str) -> S3Error:
 def _failed(error: BaseException, where: str, endpoint: str) -> S3Error:
     """Returns what it means that there was no answer, or only a piece of one."""
     server = _host(endpoint) or "the S3 endpoint"
+    # Where the recursion ends, somebody on the way may make a broken connection of it.
+    error = next((link for link in _chain(error) if isinstance(link, RecursionError)), error)
     fitting = ((trouble, why) for kinds, trouble, why in _BY_KIND if isinstance(error, kinds))
     trouble, why = next(fitting, (Trouble.OTHER, "the S3 client refuses: {said}"))
     return S3Error(f"{where}: {why.format(server=server, said=_plain(error))}", trouble)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and those that led to it, as far as is any use."""
+    link: BaseException | None = error
+    for _ in range(50):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def no_bucket(where: str, bucket: str) -> S3Error:
