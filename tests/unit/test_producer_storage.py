@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -166,3 +167,130 @@ def test_a_file_is_no_place_for_a_job(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="is a file"):
         open_storage(str(tmp_path / "file"))
+
+
+# Links. ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"of somebody else")
+    return folder
+
+
+DOINGS: dict[str, Callable[[LocalStorage, str], object]] = {
+    "read": lambda storage, name: storage.read(name),
+    "write": lambda storage, name: storage.write(name, b"ours"),
+    "create": lambda storage, name: storage.create(name, b"ours"),
+    "exists": lambda storage, name: storage.exists(name),
+    "names": lambda storage, name: list(storage.names(name.rpartition("/")[0])),
+    "remove": lambda storage, name: storage.remove(name),
+}
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+@pytest.mark.parametrize("name", ["results/file", "results/new", "results/a/b"])
+def test_a_folder_that_is_a_link_leads_nowhere(storage: LocalStorage, elsewhere: Path, doing: str, name: str) -> None:
+    storage.root.mkdir()
+    (storage.root / "results").symlink_to(elsewhere)
+
+    with pytest.raises(StorageError, match=r"results.* leads out of the job folder by a symbolic link"):
+        DOINGS[doing](storage, name)
+
+    assert [(path.name, path.read_bytes()) for path in elsewhere.iterdir()] == [("file", b"of somebody else")]
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+@pytest.mark.parametrize("way", ["../elsewhere/file", "{elsewhere}/file", "a/../../elsewhere/file"])
+def test_a_name_that_leads_out_is_refused_too(storage: LocalStorage, elsewhere: Path, doing: str, way: str) -> None:
+    with pytest.raises(StorageError, match="leads out of the job folder"):
+        DOINGS[doing](storage, way.format(elsewhere=elsewhere))
+
+    assert (elsewhere / "file").read_bytes() == b"of somebody else"
+
+
+def test_a_job_folder_that_is_replaced_by_a_link_is_refused(storage: LocalStorage, elsewhere: Path) -> None:
+    storage.write("file", b"ours")
+    storage.root.rename(storage.root.with_name("moved"))
+    storage.root.symlink_to(elsewhere)
+
+    for doing in DOINGS.values():
+        with pytest.raises(StorageError, match="leads out"):
+            doing(storage, "file")
+
+
+def test_a_file_that_is_a_link_is_not_read_and_is_replaced_itself(storage: LocalStorage, elsewhere: Path) -> None:
+    storage.root.mkdir()
+    (storage.root / "link").symlink_to(elsewhere / "file")
+    (storage.root / "dangling").symlink_to(elsewhere / "none")
+
+    for name in ("link", "dangling"):
+        assert storage.exists(name)
+        assert not storage.create(name, b"ours")
+        with pytest.raises(StorageError, match=f"{name} cannot be read: it is a symbolic link"):
+            storage.read(name)
+        storage.write(name, b"ours")
+        assert storage.read(name) == b"ours"
+    (storage.root / "link").unlink()
+    (storage.root / "link").symlink_to(elsewhere / "file")
+    storage.remove("link")
+
+    assert [(path.name, path.read_bytes()) for path in elsewhere.iterdir()] == [("file", b"of somebody else")]
+
+
+def test_links_on_the_way_to_the_job_folder_and_inside_it_are_followed(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "way").symlink_to(elsewhere)
+    storage = LocalStorage(tmp_path / "way" / "job")
+    storage.write("there/file", b"ours")
+    (storage.root / "here").symlink_to("there")
+
+    assert storage.read("here/file") == b"ours"
+    assert (elsewhere / "job" / "there" / "file").read_bytes() == b"ours"
+    assert storage.uri == str(tmp_path / "way" / "job")
+
+
+# Power cuts. -------------------------------------------------------------------------------------
+
+
+def test_a_file_and_all_new_names_on_the_way_are_flushed(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    root, results = str(storage.root), str(storage.root / "results")
+
+    storage.write("results/a", b"")
+    assert [flushed[0], flushed[1], flushed[3]] == [str(storage.root.parent), root, results]
+    flushed.clear()
+    storage.create("results/b", b"")
+    assert flushed[1:] == [results]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_folder_that_no_one_can_flush_is_left_and_one_that_fails_is_said(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    storage.write("first", b"")
+    fsync = os.fsync
+
+    def fail(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+    if code == errno.EIO:
+        with pytest.raises(StorageError, match="second cannot be written: input/output error"):
+            storage.write("second", b"")
+    else:
+        storage.write("second", b"")
+    assert storage.exists("second")

@@ -5,27 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from askpix.producer.errors import StorageError
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
 """What makes a reference a URI: a file may be called `photo:1.jpg`."""
-
-
-def _file_mode() -> int:
-    # There is no way to read the mask without setting it, so it is read once, before there are threads.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-_FILE_MODE = _file_mode()
 
 
 class Storage(ABC):
@@ -91,35 +82,43 @@ def _create_without_links(target: Path, data: bytes) -> bool:
     """For file systems without hard links (exFAT, many network mounts): exclusive, but not atomic in content."""
     try:
         with target.open("xb") as file:
-            file.write(data)
+            _write_through(file, data)
     except FileExistsError:
         return False
     return True
 
 
 class LocalStorage(Storage):
-    """A folder on this machine, or one that is mounted."""
+    """A folder on this machine, or one that is mounted.
+
+    The way to it may go over symbolic links, but none inside may lead out: whoever may write into a job folder
+    cannot make a worker read or write elsewhere.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.uri = str(self.root)
+        self._resolved = Path(os.path.realpath(self.root))
 
     def read(self, name: str) -> bytes:
+        path = self._path(name)
         with _explained(f"{self.root / name} cannot be read"):
             try:
-                return (self.root / name).read_bytes()
+                with open(path, "rb", opener=_open_no_link) as file:
+                    return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 pass
         raise FileNotFoundError(self.root / name)
 
     def write(self, name: str, data: bytes) -> None:
-        target = self.root / name
-        with _explained(f"{target} cannot be written"), self._temporary(target, data) as temporary:
+        target = self._path(name)
+        with _explained(f"{self.root / name} cannot be written"), _temporary(target, data) as temporary:
             temporary.replace(target)
+            _sync_folder(target.parent)
 
     def create(self, name: str, data: bytes) -> bool:
-        target = self.root / name
-        with _explained(f"{target} cannot be written"), self._temporary(target, data) as temporary:
+        target = self._path(name)
+        with _explained(f"{self.root / name} cannot be written"), _temporary(target, data) as temporary:
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -127,40 +126,107 @@ class LocalStorage(Storage):
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                return _create_without_links(target, data)
+                if not _create_without_links(target, data):
+                    return False
+            _sync_folder(target.parent)
             return True
 
     def exists(self, name: str) -> bool:
+        path = self._path(name)
         with _explained(f"{self.root / name} cannot be read"):
-            return (self.root / name).exists()
+            try:
+                path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return True
 
     def names(self, folder: str) -> Iterator[str]:
+        path = self._folder(folder)
         with _explained(f"{self.root / folder} cannot be listed"):
             try:
-                with os.scandir(self.root / folder) as entries:
-                    found = sorted(entry.name for entry in entries if not entry.is_dir())
+                with os.scandir(path) as entries:
+                    found = sorted(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
             except FileNotFoundError:
                 found = []
         yield from (name for name in found if not name.startswith("."))
 
     def remove(self, name: str) -> None:
+        path = self._path(name)
         with _explained(f"{self.root / name} cannot be removed"), suppress(FileNotFoundError, NotADirectoryError):
-            (self.root / name).unlink()
+            path.unlink()
 
-    @contextmanager
-    def _temporary(self, target: Path, data: bytes) -> Iterator[Path]:
-        """Writes the data beside its place, flushed to the disk; what is left of it is removed at the end."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
+    def _path(self, name: str) -> Path:
+        """Returns where a file is.
+
+        Raises:
+            StorageError: as `_folder`.
+        """
+        folder, _, last = name.rpartition("/")
+        return self._folder(folder) / last
+
+    def _folder(self, name: str) -> Path:
+        """Returns where a folder is.
+
+        Raises:
+            StorageError: that is outside the root, or the root is not where it was: there is a link on the way.
+        """
+        # Some 20 us, where a write takes more than 1,000.
+        folder = Path(os.path.realpath(self.root / name))
+        if not folder.is_relative_to(self._resolved):
+            raise StorageError(f"{self.root / name} leads out of the job folder by a symbolic link: remove that")
+        return folder
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link, and no such link is followed in a job folder") from None
+        raise
+
+
+@contextmanager
+def _temporary(target: Path, data: bytes) -> Iterator[Path]:
+    """Writes the data beside its place, flushed to the disk; what is left of it is removed at the end."""
+    _make_folder(target.parent)
+    temporary = target.with_name(f".partial-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            _write_through(file, data)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_through(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flushes the names in a folder to the disk: without that, a whole file can be gone after a power cut."""
+    # Next to the flush of the file itself it costs nothing that was measured: on ext4, 4,000 files in 16 threads
+    # take 5 s and submitting a million rows takes 18 to 24 s, with and without it.
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(_FILE_MODE)
-            yield Path(name)
+            os.fsync(handle)
         finally:
-            Path(name).unlink(missing_ok=True)
+            os.close(handle)
+    except OSError as error:
+        # Others come from folders that one may write to and not read, and from file systems that flush none.
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def local_path(uri: str) -> Path | None:
