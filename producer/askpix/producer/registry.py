@@ -136,12 +136,12 @@ class Registry:
         """Counts a part's message that a worker took."""
         self._redis.hincrby(TAKEN, queue, 1)
 
-    def count_refused(self, reason: str) -> None:
-        """Counts a message that a worker refused."""
-        self._redis.hincrby(_REFUSED, reason, 1)
+    def count_refused(self, reason: str, count: int = 1) -> None:
+        """Counts messages, or images that they name, which a worker refused."""
+        self._redis.hincrby(_REFUSED, reason, count)
 
     def refused(self) -> dict[str, int]:
-        """Returns how many messages were refused, by reason."""
+        """Returns how many messages, and images that they name, were refused, by reason."""
         counts: dict[str, str] = self._redis.hgetall(_REFUSED)  # type: ignore[assignment]
         return {reason: int(count) for reason, count in counts.items()}
 

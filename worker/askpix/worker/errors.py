@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from askpix.producer.errors import AskpixError
 
+NOT_ALLOWED = "not_allowed"
+"""Code of an image that a worker may not read."""
+
 
 class ItemError(Exception):
     """Becomes a result row.

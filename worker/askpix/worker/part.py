@@ -19,11 +19,12 @@ from askpix.producer.lease import Lease
 from askpix.producer.locations import S3Location
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import JobState, Progress
+from askpix.producer.registry import Registry
 from askpix.producer.rows import Row, Status
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
-from askpix.worker.errors import EngineStoppedError
+from askpix.worker.errors import NOT_ALLOWED, EngineStoppedError
 from askpix.worker.item import Answerer
 
 _log = logging.getLogger(__name__)
@@ -144,6 +145,7 @@ class PartRunner:
             todo = self._places(work)
             rows = self._answered(work, todo)
             self._write(work, rows)
+            self._count_refused(work, rows)
             folder.remove_partial(part, work.round)
         statuses = [row.status for row in rows] if todo is None else [rows[place].status for place in todo]
         failed = statuses.count(Status.ERROR)
@@ -162,6 +164,13 @@ class PartRunner:
                 _log.warning("%s; trying again", error)
                 _say_live(work, len(rows))
         raise AssertionError("the last try returns or raises")
+
+    def _count_refused(self, work: _Work, rows: Sequence[Row]) -> None:
+        refused = sum(row.error_code == NOT_ALLOWED for row in rows)
+        if refused:
+            _log.error("%d images of part %d of %s may not be read here", refused, work.part, work.folder.uri)
+            with _counting():
+                Registry(self._redis).count_refused("outside", refused)
 
     def _places(self, work: _Work) -> Sequence[int] | None:
         """Returns the places of the items that a retry round does again; None for the first reading."""

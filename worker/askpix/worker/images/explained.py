@@ -14,7 +14,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from askpix.worker.errors import ImageError
+from askpix.worker.errors import NOT_ALLOWED, ImageError
 from askpix.worker.images.guarded import MAX_REDIRECTS, RefusedError
 
 
@@ -29,7 +29,7 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
     while cause is not None:
         match cause:
             case RefusedError():
-                return ImageError("not_allowed", str(cause))
+                return ImageError(NOT_ALLOWED, str(cause))
             case socket.gaierror() | UnicodeError():
                 return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
             case ConnectionRefusedError():

@@ -15,7 +15,7 @@ from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
+from askpix.worker.errors import NOT_ALLOWED, ImageError
 from askpix.worker.images.explained import explained
 from askpix.worker.images.guarded import CONNECT_SECONDS, MAX_REDIRECTS, deadline, guarded_pool
 
@@ -70,7 +70,7 @@ class Fetcher:
             resolved = path.resolve()
             if not self._access.may_read(resolved):
                 raise ImageError(
-                    "not_allowed", f"{path} is outside the folders this worker may read; --files-root opens more"
+                    NOT_ALLOWED, f"{path} is outside the folders this worker may read; --files-root opens more"
                 )
             if not resolved.exists():
                 raise ImageError("file_not_found", f"there is no file {path}", retryable=True)
@@ -92,7 +92,7 @@ class Fetcher:
             raise ImageError("bad_reference", f"{location.shown} names no object: write it as s3://bucket/key")
         if not self._access.may_read_object(location, own_bucket):
             raise ImageError(
-                "not_allowed",
+                NOT_ALLOWED,
                 f"{location.shown} is in no bucket this worker may read; --allow-bucket {location.bucket} opens it",
             )
         # Who has no images in S3 does not wait for its client to be imported.
