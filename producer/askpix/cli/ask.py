@@ -9,11 +9,19 @@ import click
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model
+from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import Options, Question
 from askpix.producer.messages import queue_name
 from askpix.producer.rows import Row, Status, row_to_json
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
+    # click's own range would take nan.
+    if not 0 < value <= RESULT_SECONDS:
+        raise click.BadParameter(f"wait for up to {RESULT_SECONDS} seconds, which is how long an answer is kept")
+    return value
 
 
 @click.command()
@@ -24,7 +32,15 @@ from askpix.producer.rows import Row, Status, row_to_json
 @click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
 @kind_option
 @click.option("--output", metavar="URI", help="A .json file under a worker's storage root to write the result to too.")
-@click.option("--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS", help="How long to wait.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    callback=_seconds,
+    help="How long to wait.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole result row, as one JSON object.")
 @broker_option
 def command(

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from askpix.producer.errors import InputError
+from askpix.producer.messages import device_kind
+
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 
 
@@ -59,8 +62,19 @@ access_options = stacked(
 
 broker_option = click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
 
+
+def _kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else device_kind(value)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 kind_option = click.option(
-    "--device", metavar="KIND", help="Only workers on this kind of device: cpu, gpu, npu; by default any."
+    "--device",
+    metavar="KIND",
+    callback=_kind,
+    help="Only workers on this kind of device: cpu, gpu, npu, auto; by default any.",
 )
 
 model_folder = click.Path(path_type=Path)

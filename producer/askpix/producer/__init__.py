@@ -2,7 +2,7 @@
 
 from askpix.producer.asking import Ask
 from askpix.producer.client import Client
-from askpix.producer.errors import AskpixError
+from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.followed import Job, JobProgress
 from askpix.producer.items import Item, Options, Question
 from askpix.producer.rows import Answer, Choice, Kind, Row, Status
@@ -17,6 +17,7 @@ __all__ = [
     "Job",
     "JobProgress",
     "Kind",
+    "MessageError",
     "Options",
     "Question",
     "Row",

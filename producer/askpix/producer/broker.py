@@ -123,6 +123,8 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        # Whoever can send a part could otherwise shut workers down, or have them take from other queues.
+        worker_enable_remote_control=False,
         enable_utc=True,
     )
     return app
@@ -157,7 +159,7 @@ class Broker:
         except LOST as error:
             raise BrokerError(f"the broker did not take the job's parts: {short(error)}") from error
 
-    def send_ask(self, message: AskMessage, queue: str, expires: float | None = None) -> str:
+    def send_ask(self, message: AskMessage, queue: str, expires: float) -> str:
         """Puts an ask on a queue; returns the id of its result.
 
         Args:
@@ -183,25 +185,25 @@ class Broker:
         except LOST as error:
             raise BrokerError(f"the broker did not take the notification {task}: {short(error)}") from error
 
-    def result(self, id_: str, timeout: float | None = None) -> dict[str, Any] | None:
+    def result(self, id_: str, timeout: float) -> dict[str, Any] | None:
         """Waits for the result of an ask; returns what Celery stores of it, None where it did not come in time.
 
         Raises:
-            BrokerError: the broker does not answer.
+            BrokerError: the broker does not answer, or what it holds is no result.
         """
         # Under this key it is stored, and on a channel of the same name it is said that it is.
         key = f"{KEY_PREFIX}celery-task-meta-{id_}"
-        ends = None if timeout is None else time.monotonic() + timeout
+        ends = time.monotonic() + timeout
         try:
             with self.redis.pubsub() as channel:  # type: ignore[no-untyped-call]
                 channel.subscribe(key)
                 while True:
-                    left = None if ends is None else max(ends - time.monotonic(), 0)
+                    left = max(ends - time.monotonic(), 0)
                     # The first message says that we listen: what was stored before is there by then.
-                    channel.get_message(timeout=_LISTEN_SECONDS if left is None else min(left, _LISTEN_SECONDS))
+                    channel.get_message(timeout=min(left, _LISTEN_SECONDS))
                     stored: Any = self.redis.get(key)
-                    if stored is not None and (meta := json.loads(stored))["status"] in READY_STATES:
-                        return dict(meta)
+                    if stored is not None and (meta := _result_meta(stored))["status"] in READY_STATES:
+                        return meta
                     if left == 0:
                         return None
         except LOST as error:
@@ -210,6 +212,16 @@ class Broker:
     def close(self) -> None:
         self._app.close()
         self.redis.close()
+
+
+def _result_meta(stored: str) -> dict[str, Any]:
+    try:
+        meta = json.loads(stored)
+    except (ValueError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict) or not isinstance(meta.get("status"), str) or "result" not in meta:
+        raise BrokerError("what the broker holds as the answer is none: it is somebody else's")
+    return meta
 
 
 def redis_client(broker_url: SecretStr) -> redis.Redis:

@@ -10,13 +10,13 @@ from typing import Any, Self
 import redis
 from pydantic import SecretStr
 
-from askpix.producer.asking import Ask, ask
+from askpix.producer.asking import ASK_SECONDS, Ask, ask
 from askpix.producer.broker import Broker, explained
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Question
 from askpix.producer.job import PART_SIZE, JobFolder
-from askpix.producer.messages import notify_target
+from askpix.producer.messages import device_kind, notify_target
 from askpix.producer.progress import Reading
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
@@ -69,19 +69,21 @@ class Client:
             questions: asked of every item without its own; None captions.
             options: how answers are generated.
             base: what relative image references count from; by default the current folder.
-            device: the kind of device that is to answer, such as cpu or gpu; None stands for any.
+            device: the kind of device that is to answer: cpu, gpu, npu or auto; None stands for any.
             notify: a Celery task, as TASK or TASK@QUEUE, to be sent when all is answered; workers must
                 allow it.
 
         Raises:
             InputError: the items cannot be read, or there are none, or ids come twice, or an option is
-                unknown, or `notify` names no task.
+                unknown, or `device` is no kind of device, or `notify` names no task.
             JobError: the folder holds another job.
             BrokerError: the broker does not answer, or not any more: submit again.
             StorageError: the folder cannot be written.
         """
         if notify is not None:
             notify_target(notify)
+        if device is not None:
+            device_kind(device)
         self._dispatcher.check()
         asked = None if questions is None else tuple(map(_question, questions))
         folder = JobFolder(open_storage(output))
@@ -117,7 +119,7 @@ class Client:
         options: Options | Mapping[str, Any] | None = None,
         output: str | None = None,
         device: str | None = None,
-        expires: float | None = None,
+        expires: float = ASK_SECONDS,
     ) -> Ask:
         """Sends one image to a worker, ahead of all parts; without a question, it is captioned.
 
@@ -127,7 +129,7 @@ class Client:
             expires: seconds after which no worker begins with it any more.
 
         Raises:
-            InputError: the file cannot be read, or a question or an option is not valid.
+            InputError: the file cannot be read, or a question, an option, the device or `expires` is not valid.
             BrokerError: the broker did not take it.
         """
         return ask(

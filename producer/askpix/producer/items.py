@@ -17,7 +17,10 @@ MAX_TEXT = 2_000
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What a model may be called: its name is part of queue names. `check_model_name` says more."""
 
-_QUEUE_ENDINGS = frozenset({"ask", "cpu", "gpu", "npu", "auto"})
+DEVICE_KINDS = ("cpu", "gpu", "npu", "auto")
+"""Kinds of devices, as queues are called by them."""
+
+_QUEUE_ENDINGS = frozenset({"ask", *DEVICE_KINDS})
 """A queue is called `<model>`, `<model>.cpu`, `<model>.ask` and so on."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]

@@ -22,10 +22,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
+from askpix.producer.messages import device_kind
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
 from askpix.producer.rounds import Round
 from askpix.producer.rows import (
@@ -83,6 +84,16 @@ class JobSpec(BaseModel):
 
     notify: str | None = None
     """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
+
+    @field_validator("device")
+    @classmethod
+    def _known_kind(cls, device: str | None) -> str | None:
+        try:
+            if device is not None:
+                device_kind(device)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return device
 
 
 class PinnedModel(BaseModel):

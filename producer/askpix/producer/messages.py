@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import Options, Question, first_problem
+from askpix.producer.items import DEVICE_KINDS, Options, Question, first_problem
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
@@ -16,14 +16,21 @@ ASK_TASK = "askpix.ask"
 MAX_IMAGE = 28_000_000
 """Characters that an ask's image reference may have: a data URI of the largest file that workers take."""
 
+MAX_ASKED = 1_000
+"""What an ask may have a model weigh: its questions, or where they have choices, these. It overtakes everything."""
+
 MAX_ROUND = 999
+
+_DEVICE = re.compile(rf"({'|'.join(DEVICE_KINDS)})(\.\d+)?(:[a-z0-9.,]*)?", re.IGNORECASE)
+
+_ASK = ".ask"
 
 _TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
 
 
 def _question(value: object) -> Question:
     try:
-        return Question.parse(value)
+        return value if isinstance(value, Question) else Question.parse(value)
     except InputError as error:
         raise ValueError(str(error)) from None
 
@@ -87,9 +94,27 @@ class AskMessage(_Message):
     output: _Uri | None = None
     """Where the result row is also written, as JSON."""
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
+            raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
+        return self
+
     @classmethod
     def task(cls) -> str:
         return ASK_TASK
+
+
+def device_kind(device: str) -> str:
+    """Returns the kind of a device, named as OpenVINO does or by its kind: gpu for GPU.1.
+
+    Raises:
+        InputError: it is none.
+    """
+    named = _DEVICE.fullmatch(device)
+    if named is None:
+        raise InputError(f"{device[:100]!r} is no kind of device: it is {', '.join(DEVICE_KINDS)}")
+    return named[1].lower()
 
 
 def queue_name(model: str, device: str | None = None, *, ask: bool = False) -> str:
@@ -97,9 +122,17 @@ def queue_name(model: str, device: str | None = None, *, ask: bool = False) -> s
 
     Args:
         device: as OpenVINO names it; its kind is what counts, so GPU.1 stands for any GPU.
+
+    Raises:
+        InputError: the device is none.
     """
-    kind = "" if device is None else "." + device.partition(":")[0].partition(".")[0].lower()
-    return f"{model}{kind}{'.ask' if ask else ''}"
+    kind = "" if device is None else f".{device_kind(device)}"
+    return f"{model}{kind}{_ASK if ask else ''}"
+
+
+def is_ask_queue(queue: str) -> bool:
+    """Returns whether a queue is one for asks. No model's name ends so."""
+    return queue.endswith(_ASK)
 
 
 def notify_target(value: str) -> tuple[str, str]:

@@ -1,0 +1,195 @@
+"""Asking: what cannot be asked is said at once, every wait ends, and what is no answer is not taken for one."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from askpix.producer import Ask, AskpixError, Client, MessageError, Question
+from askpix.producer.asking import ASK_SECONDS
+from askpix.producer.errors import BrokerError, InputError
+from askpix.producer.rows import Answer, Kind, Row, Status, row_to_json
+
+IMAGE = "https://shop.example/1.jpg"
+ROW = Row(
+    id="1",
+    group=None,
+    image=IMAGE,
+    status=Status.OK,
+    answers=(
+        Answer(question=None, name="caption", kind=Kind.CAPTION, text="a mug", confidence=0.5, tokens=2, choices=None),
+    ),
+    error_code=None,
+    error_message=None,
+    retryable=None,
+    width=4,
+    height=4,
+    sha256="0" * 64,
+    attempts=1,
+    model="m",
+    fingerprint="f",
+    precision="f32",
+    device="CPU",
+    seconds=0.5,
+    extra=None,
+)
+
+
+@pytest.fixture
+def client(broker_url: str) -> Iterator[Client]:
+    with Client(broker_url) as client:
+        yield client
+
+
+def told(asked: Ask, counters: redis.Redis, value: Any) -> None:
+    """Keeps something where the answer to an ask is looked for."""
+    counters.set(f"askpix:celery-task-meta-{asked.id}", value if isinstance(value, str) else json.dumps(value), ex=60)
+
+
+def succeeded(result: Any) -> dict[str, Any]:
+    return {"status": "SUCCESS", "result": result}
+
+
+def failed(result: Any, status: str = "FAILURE") -> dict[str, Any]:
+    return {"status": status, "result": result}
+
+
+def test_a_row_comes_back_as_it_was_told(client: Client, counters: redis.Redis) -> None:
+    asked = client.ask(IMAGE, model="m")
+    told(asked, counters, succeeded(row_to_json(ROW)))
+
+    assert asked.get(timeout=5) == ROW
+
+
+NO_ROWS: dict[str, Any] = {
+    "nothing": None,
+    "a text": "evil",
+    "a number": 5,
+    "a list": [{}],
+    "an empty object": {},
+    "an id alone": {"id": "x"},
+    "an unknown status": {**row_to_json(ROW), "status": "great"},
+    "answers that are text": {**row_to_json(ROW), "answers": "a mug"},
+    "answers that are numbers": {**row_to_json(ROW), "answers": [5]},
+    "an answer without text": {**row_to_json(ROW), "answers": [{"kind": "caption", "choices": None}]},
+    "a text that is a number": {**row_to_json(ROW), "answers": [{**row_to_json(ROW)["answers"][0], "text": 5}]},
+    "a width that is text": {**row_to_json(ROW), "width": "wide"},
+}
+
+
+@pytest.mark.parametrize("what", NO_ROWS)
+def test_a_result_that_is_no_row_is_an_error(what: str, client: Client, counters: redis.Redis) -> None:
+    asked = client.ask(IMAGE, model="m")
+    told(asked, counters, succeeded(NO_ROWS[what]))
+
+    with pytest.raises(AskpixError, match="is no result row"):
+        asked.get(timeout=5)
+
+
+@pytest.mark.parametrize(
+    "stored", ["", "x", "5", "[]", "{}", '{"status": 5, "result": 1}', '{"status": "SUCCESS"}', "[" * 9_999]
+)
+def test_what_is_no_result_of_celery_is_an_error(stored: str, client: Client, counters: redis.Redis) -> None:
+    asked = client.ask(IMAGE, model="m")
+    told(asked, counters, stored)
+
+    with pytest.raises(BrokerError, match="somebody else's"):
+        asked.get(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        (
+            failed({"exc_type": "TaskRevokedError", "exc_message": ["expired"]}, "REVOKED"),
+            "has begun in time: ask again",
+        ),
+        (failed(None), "did not say why"),
+        (failed("x"), "did not say why"),
+        (failed({}), "gave no answer"),
+        (failed({"exc_type": 5, "exc_message": 5, "exc_module": []}), "gave no answer"),
+        (
+            failed({"exc_type": "system", "exc_message": ["touch x"], "exc_module": "os"}),
+            "gave no answer: system: touch x",
+        ),
+        (failed({"exc_type": "Odd", "exc_message": ["why"], "exc_module": "askpix.producer.errors"}), "^why$"),
+    ],
+)
+def test_a_failure_is_told_in_words(meta: dict[str, Any], words: str, client: Client, counters: redis.Redis) -> None:
+    asked = client.ask(IMAGE, model="m")
+    told(asked, counters, meta)
+
+    with pytest.raises(AskpixError, match=words) as caught:
+        asked.get(timeout=5)
+
+    assert type(caught.value) is AskpixError
+
+
+def test_a_refusal_is_an_error_of_its_own(client: Client, counters: redis.Redis) -> None:
+    asked = client.ask(IMAGE, model="m")
+    told(
+        asked,
+        counters,
+        failed({"exc_type": "MessageError", "exc_message": ["no"], "exc_module": MessageError.__module__}),
+    )
+
+    with pytest.raises(MessageError, match=r"^no$"):
+        asked.get(timeout=5)
+
+
+@pytest.mark.parametrize("timeout", [math.nan, math.inf, -math.inf, 1e300, -1, 3_601])
+def test_nobody_waits_for_ever(timeout: float, client: Client) -> None:
+    with pytest.raises(InputError, match="from 0 to 3600 seconds"):
+        client.ask(IMAGE, model="m").get(timeout)
+
+
+@pytest.mark.parametrize("expires", [math.nan, math.inf, 1e300, 0, -1, 86_401])
+def test_an_ask_expires_within_a_day(expires: float, client: Client) -> None:
+    with pytest.raises(InputError, match="expire"):
+        client.ask(IMAGE, model="m", expires=expires)
+
+
+def test_an_ask_expires_by_itself(client: Client, counters: redis.Redis) -> None:
+    client.ask(IMAGE, model="expiring")
+
+    (sent,) = counters.lrange("askpix:expiring.ask", 0, -1)  # type: ignore[misc]
+    assert json.loads(sent)["headers"]["expires"] is not None
+    assert ASK_SECONDS == 300
+
+
+@pytest.mark.parametrize("device", ["ask", "cup", "a b"])
+def test_a_device_that_is_none_is_refused_before_anything_is_written(
+    device: str, client: Client, tmp_path: Path, counters: redis.Redis
+) -> None:
+    for doing in (
+        lambda: client.ask(IMAGE, model="odd", device=device),
+        lambda: client.submit([IMAGE], output=str(tmp_path / "job"), model="odd", device=device),
+    ):
+        with pytest.raises(InputError, match="no kind of device"):
+            doing()
+
+    assert not (tmp_path / "job").exists()
+    assert counters.keys("askpix:odd*") == []
+
+
+def test_too_much_in_one_ask_is_the_askers_mistake(client: Client) -> None:
+    choices = tuple(str(number) for number in range(600))
+
+    with pytest.raises(InputError, match=r"^this cannot be asked: an ask may have 1,000 choices in all"):
+        client.ask(IMAGE, [Question("q", choices=choices)] * 2, model="m")
+
+
+def test_what_ask_raises_comes_with_the_producer_which_stays_light() -> None:
+    code = "import sys; from askpix.producer import MessageError; print(*sys.modules)"
+
+    ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, encoding="utf-8", check=True)
+
+    assert not {"openvino", "PIL", "tokenizers", "askpix.worker", "boto3"} & set(ran.stdout.split())
