@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, Signature
 from helpers.processes import wait_until
 
 from askpix.producer import Item, Options, Status
 from askpix.producer.job import JobFolder, JobSpec
-from askpix.producer.messages import PART_TASK
+from askpix.producer.messages import ASK_TASK, PART_TASK
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.local import LocalSystem
@@ -39,6 +42,10 @@ class Post:
         """Sends a message and waits until the worker is done with it."""
         self._celery.send_task(task, *arguments, queue=self.queue, **options)
         wait_until(self._taken, within=30, what="taken by the worker")
+
+    def control(self, command: str, **arguments: Any) -> None:
+        """Sends a command of Celery's remote control to all workers."""
+        self._celery.control.broadcast(command, arguments=arguments)
 
     def log_with(self, word: str) -> str:
         """Returns the worker's log since the first message, once it has that word; without the lines on imports."""
@@ -168,14 +175,105 @@ def test_a_malformed_message_is_refused_in_one_line(what: str, post: Post, good_
     good_job()
 
 
-@pytest.mark.parametrize("options", [{"serializer": "pickle"}, {"serializer": "yaml"}, {"task": "os.system"}], ids=str)
-def test_what_is_no_json_or_no_task_of_ours_is_discarded(
-    options: dict[str, str], post: Post, good_job: Callable[[], None]
-) -> None:
-    post.send(["touch /tmp/x"], **options)
+LATER = "2031-05-06T07:08:09+00:00"
 
-    assert "discarded" in post.log_with("discarded")
+ODD: dict[str, dict[str, Any]] = {
+    "pickle": {"serializer": "pickle"},
+    "yaml": {"serializer": "yaml"},
+    "a compressed body": {"compression": "gzip"},
+    "a task of others": {"task": "os.system"},
+    "a task of Celery's": {"task": "celery.chord"},
+    "a time to begin": {"eta": datetime.fromisoformat(LATER)},
+    "a time limit": {"time_limit": 5},
+    "what follows": {"link": Signature("os.system", args=("touch",))},
+    "what follows a failure": {"link_error": Signature("os.system", args=("touch",))},
+    "a number as id": {"headers": {"id": 5}},
+    "an ask": {"task": ASK_TASK},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_celery_would_do_more_with_than_we_is_refused_in_one_line(
+    what: str, post: Post, good_job: Callable[[], None]
+) -> None:
+    post.send([{"v": 1}], **ODD[what])
+
+    log = post.log_with("a message was refused")
+    assert "Traceback" not in log
+    assert log.count(" ERROR ") + log.count(" CRITICAL ") == 1
     good_job()
+
+
+def entry(body: Any, **headers: Any) -> str:
+    """Returns what a Redis list holds of a message."""
+    return json.dumps(
+        {
+            "body": base64.b64encode(json.dumps(body).encode()).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"task": PART_TASK, "id": "i", **headers},
+            "properties": {"body_encoding": "base64", "delivery_tag": "t", "delivery_info": {}},
+        }
+    )
+
+
+ENTRIES = [
+    "5",
+    "not json",
+    "",
+    "{}",
+    "[]",
+    "[" * 100_000,
+    '{"properties": {}}',
+    '{"body": "", "headers": {}, "properties": {"delivery_tag": "t"}}',
+    '{"__type__": ["uuid"], "__value__": 1}',
+    entry(5),
+    entry([[], {}]),
+    entry([[], {}, "str"]),
+    entry([5, {}, {}]),
+    entry([[], 5, {}]),
+    entry([[], {}, {}], task=["a"]),
+    entry([[], {}, {}], id=None),
+    entry([[], {}, {}], timelimit=5),
+    entry([[], {}, {}], retries="x"),
+    entry([[], {}, {}], expires=5),
+    entry([[], {}, {}], eta=LATER),
+    entry([[{"v": 1}], {}, {"callbacks": [1]}]),
+    entry([[{"v": 1}], {}, {"errbacks": 5}]),
+]
+
+
+def test_entries_that_are_no_messages_are_dropped_and_counted(
+    system: LocalSystem, post: Post, good_job: Callable[[], None]
+) -> None:
+    before = system.client.refused().get("malformed", 0)
+
+    # When: each comes more often than a worker has slots, by the list of each priority.
+    for queue in (post.queue, f"{post.queue}\x06\x163"):
+        post.redis.lpush(f"askpix:{queue}", *ENTRIES * 2)
+    total = 4 * len(ENTRIES)
+    wait_until(lambda: system.client.refused().get("malformed", 0) == before + total, within=20, what="all refused")
+
+    # Then
+    log = post.log_with("a message was refused")
+    assert "Traceback" not in log
+    assert log.count(" ERROR ") + log.count(" CRITICAL ") == total
+    assert not post.redis.hlen("askpix:unacked")
+    good_job()
+
+
+def test_nobody_on_the_broker_can_command_the_worker(
+    system: LocalSystem, post: Post, good_job: Callable[[], None]
+) -> None:
+    worker = system.worker.pid
+    post.control("rate_limit", task_name=PART_TASK, rate_limit="1/h")
+    post.control("add_consumer", queue="others")
+    post.control("shutdown")
+
+    good_job()
+    system.worker.check()
+    assert system.worker.pid == worker
+    assert not post.redis.exists("askpix:_kombu.binding.celery.pidbox")
 
 
 def test_a_part_that_the_job_does_not_have_is_refused(

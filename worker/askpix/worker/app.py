@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -18,12 +18,14 @@ from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.engines import Engines
+from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.item import Answerer
 from askpix.worker.keeper import Keeper
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
-from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, SlotCycle, Wakeful, busy
-from askpix.worker.tasks import add_ask_task, add_part_task
+from askpix.worker.replies import Replies
+from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy
+from askpix.worker.tasks import add_ask_task, add_part_task, refuse
 
 
 class Worker:
@@ -51,9 +53,17 @@ class Worker:
             notifier = Notifier(broker, access, notify)
             self._notify = tuple(sorted(notifier.allowed))
             self._keeper = Keeper(broker, registry, self._info, notifier)
-            self._app = _app(settings, engines)
+            self._app = celery_app(settings.broker_url)
+            replies = Replies(self._app)
+
+            def refused(error: RefusedError) -> None:
+                refuse(error, registry)
+                if error.ask is not None:
+                    replies.fail(error.ask, error)
+
+            _configure(self._app, engines, refused)
             add_part_task(self._app, self._parts, registry)
-            add_ask_task(self._app, AskRunner(engines, access, answerer), registry)
+            add_ask_task(self._app, AskRunner(engines, access, answerer), replies, registry)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -91,12 +101,15 @@ class Worker:
         return WorkerInfo(name=self._name, models=self._engines.served(), parts=parts, asks=asks, notify=self._notify)
 
 
-def _app(settings: Settings, engines: Engines) -> Celery:
-    app = celery_app(settings.broker_url)
-    SlotCycle.ask_queues = frozenset(engines.ask_queues())
+def _configure(app: Celery, engines: Engines, refused: Callable[[RefusedError], None]) -> None:
+    """Makes the app a worker's: with what queues it reads, and how."""
+    app.amqp.Connection = IntakeConnection
     app.conf.task_queues = [Queue(name) for name in (*engines.ask_queues(), *engines.part_queues())]
-    app.conf.broker_transport_options = {**app.conf.broker_transport_options, "queue_order_strategy": SLOT_CYCLE}
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        "queue_order_strategy": SLOT_CYCLE,
+        "refuse": refused,
+    }
     # Results are stored from many threads; one client serves them all.
     app.conf.result_backend_thread_safe = True
     app.steps["consumer"].add(Wakeful)
-    return app

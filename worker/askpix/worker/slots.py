@@ -14,7 +14,7 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.utils.scheduling import round_robin_cycle
 
-from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.messages import ASK_TASK, PART_TASK, is_ask_queue
 
 PARTS_AT_ONCE = 2
 """One part fetches and decodes while the other's last answers come in."""
@@ -31,15 +31,11 @@ class SlotCycle(round_robin_cycle):  # type: ignore[misc]
     begins to listen: at once after a message, or when nothing came for `polling_interval`.
     """
 
-    ask_queues: frozenset[str] = frozenset()
-    """Set once for the process, before it connects."""
-
     def consume(self, n: int) -> list[str]:
         busy_parts, busy_asks = busy()
-        asks = [queue for queue in self.items[:n] if queue in self.ask_queues]
-        # Celery's own queues for remote control are among the others; they hold no parts.
-        others = [queue for queue in self.items[:n] if queue not in self.ask_queues]
-        return (asks if busy_asks < ASKS_AT_ONCE else []) + (others if busy_parts < PARTS_AT_ONCE else [])
+        asks = [queue for queue in self.items[:n] if is_ask_queue(queue)]
+        parts = [queue for queue in self.items[:n] if not is_ask_queue(queue)]
+        return (asks if busy_asks < ASKS_AT_ONCE else []) + (parts if busy_parts < PARTS_AT_ONCE else [])
 
 
 SLOT_CYCLE = f"{SlotCycle.__module__}:{SlotCycle.__qualname__}"

@@ -12,11 +12,11 @@ from celery.worker import state
 
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
-from askpix.producer.progress import Progress
 from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
 from askpix.worker.errors import EngineStoppedError
-from askpix.worker.part import GivenBackError, HeldError, PartRunner
+from askpix.worker.part import GivenBackError, HeldError, PartRunner, passing
+from askpix.worker.replies import Replies
 
 _log = logging.getLogger(__name__)
 
@@ -26,61 +26,88 @@ EXIT_ENGINE_STOPPED = 3
 def add_part_task(app: Celery, runner: PartRunner, registry: Registry) -> None:
     """Makes the app take parts."""
 
-    @app.task(name=PART_TASK)  # type: ignore[untyped-decorator]
-    def part(*arguments: Any, **named: Any) -> None:
+    @app.task(name=PART_TASK, bind=True)  # type: ignore[untyped-decorator]
+    def part(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one part of a job; see PartMessage."""
         try:
             message = PartMessage.parse(_only(arguments, named))
         except MessageError as error:
-            _refuse(error, registry)
+            refuse(error, registry)
             return
-        progress = runner.progress(message)
         where = f"part {message.part} of {message.job}"
+        _tell(registry.count_taken, self.request.delivery_info["routing_key"])
         try:
             taken = runner.run(message)
-            _log.info("%s is done" if taken else "%s is in work elsewhere", where)
-        except GivenBackError:
-            raise Reject("the worker is stopping", requeue=True) from None
-        except HeldError as held:
-            _log.info("%s is left: the job was %s", where, held)
-        except MessageError as error:
-            _refuse(error, registry)
-            if error.reason != "no_such_part":
-                _tell(progress.part_refused, str(error))
-        except EngineStoppedError as error:
-            # This worker is of no more use: it gives the part to others and ends.
-            _fail(error, message, progress)
-            state.should_stop = EXIT_ENGINE_STOPPED
-            raise Reject("the engine has stopped", requeue=True) from None
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _fail(error, message, progress)
+            _settle(error, message, where, runner, registry)
+        else:
+            _log.info("%s is done" if taken else "%s is in work elsewhere", where)
 
 
-def add_ask_task(app: Celery, runner: AskRunner, registry: Registry) -> None:
-    """Makes the app take asks. What cannot be answered fails the task with a MessageError."""
-
-    @app.task(name=ASK_TASK, bind=True, ignore_result=False)  # type: ignore[untyped-decorator]
-    def ask(self: Any, *arguments: Any, **named: Any) -> Any:
-        """Answers one image; see AskMessage."""
-        try:
-            return runner.run(AskMessage.parse(_only(arguments, named)))
-        except MessageError as error:
-            _refuse(error, registry)
-            problem: AskpixError = error
-        except EngineStoppedError as error:
+def _settle(error: BaseException, message: PartMessage, where: str, runner: PartRunner, registry: Registry) -> None:
+    """Ends a part that has no result: its message goes back to the queue, or is dropped."""
+    match error:
+        case GivenBackError():
+            raise Reject("the worker is stopping", requeue=True) from None
+        case HeldError():
+            _log.info("%s is left: the job was %s", where, error)
+        case EngineStoppedError():
+            # This worker is of no more use: it gives the part to others and ends.
             _log.error("%s", error)
             state.should_stop = EXIT_ENGINE_STOPPED
             raise Reject("the engine has stopped", requeue=True) from None
-        except StorageError as error:
-            problem = error
+        case MessageError():
+            refuse(error, registry)
+            if error.reason != "no_such_part":
+                _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+        case StorageError() if passing(error):
+            _log.error("%s: the part is queued again", error)
+            _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+        case AskpixError():
+            _log.error("%s", error)
+        case _:
+            _log.error("%s failed unexpectedly", where, exc_info=error)
+
+
+def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Registry) -> None:
+    """Makes the app take asks. What cannot be answered fails the task with a MessageError.
+
+    An ask leaves the broker when it begins: one that is lost with its worker is asked again by whoever waits for
+    it, and would otherwise be answered, and its output be written over newer ones, when nobody does any more.
+    """
+
+    @app.task(name=ASK_TASK, bind=True, ignore_result=False, acks_late=False)  # type: ignore[untyped-decorator]
+    def ask(self: Any, *arguments: Any, **named: Any) -> None:
+        """Answers one image; see AskMessage."""
+        try:
+            row = runner.run(AskMessage.parse(_only(arguments, named)))
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _log.exception("an ask failed unexpectedly")
-            problem = AskpixError(f"the worker failed on this: {type(error).__name__}: {str(error)[:300]}")
-        # Stored by hand: Celery would send a traceback along, which is nobody's business but ours.
-        kind = type(problem)
-        told = {"exc_type": kind.__name__, "exc_message": [str(problem)], "exc_module": kind.__module__}
-        self.update_state(state="FAILURE", meta=told)
+            problem = _problem(error, registry)
+            if not self.request.ignore_result:
+                replies.fail(self.request.id, problem)
+        else:
+            if not self.request.ignore_result:
+                replies.answer(self.request.id, row)
+        # What there is to store was stored.
         raise Ignore
+
+
+def _problem(error: BaseException, registry: Registry) -> AskpixError:
+    """Returns what is told to whoever asked."""
+    match error:
+        case MessageError():
+            refuse(error, registry)
+            return error
+        case EngineStoppedError():
+            # This worker is of no more use.
+            _log.error("%s", error)
+            state.should_stop = EXIT_ENGINE_STOPPED
+            return AskpixError("the worker has stopped before it answered: ask again")
+        case StorageError():
+            return error
+        case _:
+            _log.error("an ask failed unexpectedly", exc_info=error)
+            return AskpixError(f"the worker failed on this: {type(error).__name__}: {str(error)[:300]}")
 
 
 def _only(arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -88,16 +115,10 @@ def _only(arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return arguments[0] if len(arguments) == 1 and not named else [*arguments, named]
 
 
-def _refuse(error: MessageError, registry: Registry) -> None:
+def refuse(error: MessageError, registry: Registry) -> None:
+    """Says that a message was refused, in the log and in the counters."""
     _log.error("a message was refused: %s", error)
     _tell(registry.count_refused, error.reason)
-
-
-def _fail(error: BaseException, message: PartMessage, progress: Progress) -> None:
-    known = isinstance(error, AskpixError)
-    text = str(error) if known else f"part {message.part} failed: {type(error).__name__}: {error}"
-    _log.error("%s", text, exc_info=None if known else error)
-    _tell(progress.part_error, message.part, text, message.round)
 
 
 def _tell(what: Any, *arguments: Any) -> None:

@@ -1,0 +1,215 @@
+"""What of the broker's queues reaches Celery: messages of the one form that askpix reads, and nothing else.
+
+kombu and Celery trust what they find. An entry that is no message ends their loop; a body of another form, an
+odd `timelimit` or `callbacks` end the worker or a thread of it, and the message goes back to do the same to the
+next worker; `eta` goes past the slots. So each entry is checked where it is taken from its list in Redis, and
+what Celery is given of it is written anew.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+from queue import Empty
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from kombu import Connection
+from kombu.transport import redis
+from kombu.utils.json import loads
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from askpix.producer.errors import MessageError
+from askpix.producer.items import first_problem
+from askpix.producer.messages import ASK_TASK, is_ask_queue
+
+_MAX_DEPTH = 20
+"""Of lists and objects in one another; our messages have six. Deeper ones could be read here and not in a thread."""
+
+_Id = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this is beyond all dates") from None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Headers(_Strict):
+    """What a Celery client says of a task; what is only for people's eyes is left out."""
+
+    task: Literal["askpix.part", "askpix.ask"]
+    id: _Id
+    eta: None = None
+    expires: Annotated[datetime | None, BeforeValidator(_moment)] = None
+    retries: int = 0
+    group: None = None
+    timelimit: Annotated[list[None], Field(min_length=2, max_length=2)] | None = None
+    ignore_result: bool | None = None
+    compression: None = None
+    """Nothing bounds what a compressed body unpacks to."""
+
+
+class _Properties(_Strict):
+    body_encoding: Literal["base64", "utf-8"] | None = None
+
+
+class _Entry(_Strict):
+    """A message as kombu keeps it in a Redis list."""
+
+    body: str
+    content_type: Annotated[Literal["application/json"], Field(alias="content-type")]
+    content_encoding: Annotated[Literal["utf-8"], Field(alias="content-encoding")]
+    headers: _Headers
+    properties: _Properties
+
+
+class _Embed(_Strict):
+    """Whom a task is to tell; askpix' tasks tell nobody."""
+
+    callbacks: Annotated[list[None], Field(max_length=0)] | None = None
+    errbacks: Annotated[list[None], Field(max_length=0)] | None = None
+    chain: Annotated[list[None], Field(max_length=0)] | None = None
+    chord: None = None
+
+
+_BODY: TypeAdapter[tuple[list[Any], dict[str, Any], _Embed]] = TypeAdapter(tuple[list[Any], dict[str, Any], _Embed])
+"""Arguments, named arguments, and what is to follow."""
+
+_ID: TypeAdapter[str] = TypeAdapter(_Id)
+
+
+class RefusedError(MessageError):
+    """An entry that Celery is not given.
+
+    Args:
+        ask: the id under which somebody waits for an answer to it, where that can be read.
+    """
+
+    def __init__(self, message: str, reason: str = "malformed", ask: str | None = None) -> None:
+        super().__init__(message, reason)
+        self.ask = ask
+
+
+def accepted(item: str | bytes, queue: str) -> dict[str, Any]:
+    """Returns the message that an entry of a queue holds, as kombu takes it.
+
+    Its delivery tag is new, and it says that it came from the queue that it did come from: there it returns,
+    should this worker end.
+
+    Raises:
+        RefusedError: it is no message of ours, or in a queue for others.
+    """
+    raw: Any = None
+    try:
+        raw = loads(item)
+        entry = _Entry.model_validate(raw)
+        body = entry.body.encode()
+        if entry.properties.body_encoding == "base64":
+            body = base64.b64decode(body, validate=True)
+        content = loads(body)
+        _check_depth(content)
+        _BODY.validate_python(content)
+    except ValidationError as error:
+        raise RefusedError(
+            f"a message in {queue} is not of our form: {first_problem(error)}", ask=_ask_of(raw)
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever it was, it was in the message
+        name = type(error).__name__
+        raise RefusedError(f"a message in {queue} cannot be read ({name})", ask=_ask_of(raw)) from None
+    headers = entry.headers
+    if (headers.task == ASK_TASK) is not is_ask_queue(queue):
+        kind = "asks" if is_ask_queue(queue) else "parts"
+        raise RefusedError(f"an {headers.task} came by {queue}, a queue for {kind}", "wrong_queue", _ask_of(raw))
+    return {
+        "body": entry.body,
+        "content-type": entry.content_type,
+        "content-encoding": entry.content_encoding,
+        "headers": {
+            "task": headers.task,
+            "id": headers.id,
+            "expires": headers.expires and headers.expires.isoformat(),
+            "ignore_result": headers.ignore_result if headers.task == ASK_TASK else True,
+        },
+        "properties": {
+            "correlation_id": headers.id,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "delivery_tag": str(uuid4()),
+            "body_encoding": entry.properties.body_encoding,
+        },
+    }
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer if isinstance(outer, list) else outer.values())
+        ]
+    if level:
+        raise ValueError("too deep")
+
+
+def _ask_of(raw: Any) -> str | None:
+    headers = raw.get("headers") if isinstance(raw, dict) else None
+    if not isinstance(headers, dict) or headers.get("task") != ASK_TASK:
+        return None
+    try:
+        return _ID.validate_python(headers.get("id"), strict=True)
+    except ValidationError:
+        return None
+
+
+class _Channel(redis.Channel):  # type: ignore[misc]
+    """Reads queues as kombu does, but for what it makes of what it finds there."""
+
+    from_transport_options = (*redis.Channel.from_transport_options, "refuse")
+
+    refuse: Callable[[RefusedError], None]
+    """What is done about an entry that is refused: a transport option, so that it comes with the connection."""
+
+    def _brpop_read(self, **options: Any) -> bool:
+        try:
+            try:
+                found = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:
+                # As in kombu: the next look connects anew.
+                self.client.connection.disconnect()
+                raise
+            if not found:
+                raise Empty
+            key, item = found
+            queue = key.decode().rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            try:
+                message = accepted(item, queue)
+            except RefusedError as error:
+                self.refuse(error)
+            else:
+                self.connection._deliver(message, queue)
+            return True
+        finally:
+            self._in_poll = None
+
+
+class _Transport(redis.Transport):  # type: ignore[misc]
+    Channel = _Channel
+
+
+class IntakeConnection(Connection):  # type: ignore[misc]
+    """A connection to a Redis server from whose queues only messages of our form come."""
+
+    def get_transport_cls(self) -> type[_Transport]:
+        return _Transport
