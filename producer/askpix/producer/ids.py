@@ -104,7 +104,7 @@ class UniqueIds:
 
 
 def _reference_id(reference: str) -> str:
-    if reference.startswith("data:"):
+    if reference[:5].lower() == "data:":
         return f"data:{hashlib.sha256(reference.encode()).hexdigest()[:16]}"
     return reference
 

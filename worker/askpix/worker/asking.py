@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import Any
 
 from askpix.producer.items import Item
@@ -12,6 +13,10 @@ from askpix.producer.rows import row_to_json
 from askpix.worker.access import Access
 from askpix.worker.engines import Engines
 from askpix.worker.item import Answerer
+
+ANSWER_SECONDS = 60.0
+"""From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
+waited has mostly gone."""
 
 
 class AskRunner:
@@ -31,6 +36,7 @@ class AskRunner:
             EngineStoppedError: the engine has ended.
             StorageError: the output cannot be written.
         """
+        deadline = time.monotonic() + ANSWER_SECONDS
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
         row = self._answerer.row(
@@ -40,9 +46,10 @@ class AskRunner:
             options=message.options,
             own_bucket=None,
             urgent=True,
+            deadline=deadline,
         )
         value = row_to_json(row)
-        if message.image.startswith("data:"):
+        if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]
         if output is not None:
@@ -53,4 +60,8 @@ class AskRunner:
 
 def _id(image: str) -> str:
     """Returns the reference; of a data URI, a digest."""
-    return image if not image.startswith("data:") else f"data:{hashlib.sha256(image.encode()).hexdigest()[:16]}"
+    return f"data:{hashlib.sha256(image.encode()).hexdigest()[:16]}" if _is_data(image) else image
+
+
+def _is_data(image: str) -> bool:
+    return image[:5].lower() == "data:"

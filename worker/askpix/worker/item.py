@@ -44,6 +44,7 @@ class Answerer:
         own_bucket: str | None = None,
         attempts: int = 1,
         urgent: bool = False,
+        deadline: float | None = None,
     ) -> Row:
         """Returns the row of an item, whatever happens to it.
 
@@ -51,6 +52,7 @@ class Answerer:
             questions: asked where the item has none of its own; None captions.
             own_bucket: the bucket of the item's job, from which it may name objects.
             urgent: overtake what is not.
+            deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
 
         Raises:
             EngineStoppedError: the worker is of no more use.
@@ -65,7 +67,9 @@ class Answerer:
             with self._decoding:
                 decoded = decode(data, engine.image_form)
             del data
-            problem = _ask(engine, decoded, item.questions or questions, options, answers, urgent=urgent)
+            problem = _ask(
+                engine, decoded, item.questions or questions, options, answers, urgent=urgent, deadline=deadline
+            )
         except EngineStoppedError:
             raise
         except ItemError as error:
@@ -105,6 +109,7 @@ def _ask(
     answers: list[Answer],
     *,
     urgent: bool,
+    deadline: float | None,
 ) -> ItemError | None:
     """Fills in the answers; returns the first question's problem, if one has one."""
     handle = engine.open_image(decoded.pixels)
@@ -112,7 +117,8 @@ def _ask(
     tickets = []
     for question in questions or (None,):
         try:
-            tickets.append(engine.submit(Request(images=(handle,), question=question, options=options, urgent=urgent)))
+            request = Request(images=(handle,), question=question, options=options, urgent=urgent, deadline=deadline)
+            tickets.append(engine.submit(request))
         except ItemError as error:
             problem = problem or error
     for ticket in tickets:

@@ -1,0 +1,75 @@
+"""An ask at the worker: its answer comes in time or not at all, and its picture is not sent back."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.pictures import jpeg
+from models.engine_calls import opened
+
+from askpix.producer.messages import AskMessage
+from askpix.worker import asking
+from askpix.worker.access import Access
+from askpix.worker.asking import AskRunner
+from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.engines import Engines
+from askpix.worker.item import Answerer
+from askpix.worker.local import demo_model
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[BlipEngine]:
+    with opened(demo_model()) as engine:
+        yield engine
+
+
+@pytest.fixture
+def runner(engine: BlipEngine, tmp_path: Path) -> Iterator[AskRunner]:
+    access = Access(storage_roots=[str(tmp_path)])
+    answerer = Answerer(access, connections=1)
+    yield AskRunner(Engines([engine]), access, answerer)
+    answerer.close()
+
+
+def message(engine: BlipEngine, scheme: str = "data", **more: Any) -> AskMessage:
+    image = f"{scheme}:image/jpeg;base64,{base64.b64encode(jpeg()).decode()}"
+    return AskMessage.parse({"v": 1, "model": engine.info.model, "image": image, **more})
+
+
+@pytest.mark.parametrize("scheme", ["data", "DATA", "Data"])
+def test_a_picture_that_was_sent_along_is_not_sent_back(scheme: str, runner: AskRunner, engine: BlipEngine) -> None:
+    row = runner.run(message(engine, scheme))
+
+    assert row["status"] == "ok"
+    assert row["id"] == row["image"]
+    assert row["id"].startswith("data:")
+    assert len(row["id"]) == len("data:") + 16
+
+
+def test_what_takes_too_long_fails_with_a_code_that_says_so(
+    runner: AskRunner, engine: BlipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", -1)
+
+    row = runner.run(message(engine, questions=["what is it?", {"text": "what is it?", "choices": ["mug", "lamp"]}]))
+
+    assert (row["status"], row["error_code"], row["retryable"]) == ("error", "deadline", True)
+
+
+def test_a_flood_ends_in_time_and_the_next_one_is_answered(
+    runner: AskRunner, engine: BlipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: as much as one ask may have weighed, and a moment for it.
+    flood = [{"text": f"what is it, {n}?", "choices": [f"{n} {other}" for other in range(100)]} for n in range(10)]
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.2)
+
+    cut = runner.run(message(engine, questions=flood))
+    monkeypatch.undo()
+
+    assert cut["error_code"] == "deadline"
+    assert cut["seconds"] < 5
+    assert runner.run(message(engine, questions=["what is it?"]))["status"] == "ok"
