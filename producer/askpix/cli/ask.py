@@ -11,7 +11,7 @@ from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model
 from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
-from askpix.producer.errors import AskpixError
+from askpix.producer.errors import AskpixError, InputError
 from askpix.producer.items import Options, Question
 from askpix.producer.messages import queue_name
 from askpix.producer.rows import Row, Status, row_to_json
@@ -20,7 +20,7 @@ from askpix.producer.rows import Row, Status, row_to_json
 def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     # click's own range would take nan.
     if not 0 < value <= RESULT_SECONDS:
-        raise click.BadParameter(f"wait for up to {RESULT_SECONDS} seconds, which is how long an answer is kept")
+        raise InputError(f"--timeout {value}: wait for up to {RESULT_SECONDS} seconds, for which an answer is kept")
     return value
 
 

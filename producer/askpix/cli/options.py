@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from askpix.producer.errors import InputError
 from askpix.producer.messages import device_kind
 
 PRECISIONS = ("auto", "f32", "bf16", "f16")
@@ -62,18 +61,10 @@ access_options = stacked(
 
 broker_option = click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
 
-
-def _kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else device_kind(value)
-    except InputError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 kind_option = click.option(
     "--device",
     metavar="KIND",
-    callback=_kind,
+    callback=lambda _, __, value: None if value is None else device_kind(value),
     help="Only workers on this kind of device: cpu, gpu, npu, auto; by default any.",
 )
 
