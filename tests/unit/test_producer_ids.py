@@ -62,8 +62,9 @@ def test_given_ids_that_come_twice_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "job.json").exists()
 
 
-def test_a_data_uri_is_known_by_a_digest(tmp_path: Path) -> None:
-    long = "data:image/png;base64," + "A" * 10_000
+@pytest.mark.parametrize("scheme", ["data", "DATA"])
+def test_a_data_uri_is_known_by_a_digest(scheme: str, tmp_path: Path) -> None:
+    long = f"{scheme}:image/png;base64," + "A" * 10_000
 
     first, second, third = ids(tmp_path, [long, long, long[:-4]])
 
