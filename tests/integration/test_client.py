@@ -160,7 +160,7 @@ def test_a_submit_that_was_killed_is_completed_by_submitting_again(
     asked = [str(images / name) for name in names]
     complete = system.client.submit(asked, output=str(output), model=system.model, part_size=1)
     system.wait(complete, timeout=30)
-    for left_out in ("job.json", "model.json", "input/part-000002.parquet"):
+    for left_out in ("job.json", "model.json", f"input/part-000002.{complete.spec.id}.parquet"):
         (output / left_out).unlink()
     shutil.rmtree(output / "results")
     (output / "input" / ".partial-abc").write_bytes(b"half a file")
@@ -173,6 +173,9 @@ def test_a_submit_that_was_killed_is_completed_by_submitting_again(
 
     # Then
     assert job.spec.id != complete.spec.id
+    assert sorted(path.name for path in (output / "input").glob("part-*")) == [
+        f"part-{part:06d}.{job.spec.id}.parquet" for part in range(3)
+    ]
     assert [(row.image, row.status) for row in job.results()] == [(image, Status.OK) for image in asked]
 
 

@@ -29,7 +29,7 @@ items = Input(sys.argv[1])
 spec = write_job(items, JobFolder(open_storage(sys.argv[2])), base=items.base, model="m", questions=None,
                  options=Options())
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
-print(json.dumps([spec.items, spec.parts, int(peak[1]) / 1024]))
+print(json.dumps([spec.id, spec.items, spec.parts, int(peak[1]) / 1024]))
 """
 
 
@@ -53,11 +53,11 @@ def test_a_million_rows_are_submitted_in_little_memory(tmp_path: Path) -> None:
 
     # Then
     assert done.returncode == 0, done.stderr
-    items, parts, peak_mb = json.loads(done.stdout)
+    job_id, items, parts, peak_mb = json.loads(done.stdout)
     assert (items, parts) == (ROWS, 3907)
     assert peak_mb < PEAK_MB
     folder = JobFolder(LocalStorage(tmp_path / "job"))
     assert len(list(folder.storage.names("input"))) == parts
-    last = folder.read_input(parts - 1)[-1]
+    last = folder.read_input(parts - 1, job_id)[-1]
     assert last.image == f"https://cdn.example.com/shop/{ROWS - 2:09d}.jpg"
     assert (last.id, last.group, last.extra) == (f"{last.image}#2", f"{(ROWS - 1) % 7}", {"price": f"{ROWS - 1}.50"})

@@ -308,7 +308,7 @@ def test_parts_that_fail_say_why_and_do_not_use_the_worker_up(
     # Given: a job whose input was damaged after it was submitted.
     folder = workplace / "damaged"
     spec = written(folder, system.model, ["000-bottle.jpg"], images)
-    (folder / "input" / "part-000000.parquet").write_bytes(b"no parquet at all")
+    (folder / "input" / f"part-000000.{spec.id}.parquet").write_bytes(b"no parquet at all")
     job = system.client.submit(["000-bottle.jpg"], output=str(folder), model=system.model, base=str(images))
     assert job.spec == spec
 
@@ -317,7 +317,7 @@ def test_parts_that_fail_say_why_and_do_not_use_the_worker_up(
         post.send([{"v": 1, "job": str(folder), "part": 0}])
 
     # Then
-    assert "part-000000.parquet is damaged" in (list(job.watch())[-1].error or "")
+    assert f"part-000000.{spec.id}.parquet is damaged" in (list(job.watch())[-1].error or "")
     assert "Traceback" not in post.log_with("is damaged")
     assert not (folder / "results").exists()
     good_job()

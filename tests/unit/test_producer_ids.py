@@ -26,7 +26,7 @@ def written(folder: Path, items: Sequence[Item | str], part_size: int = 2) -> li
         options=Options(),
         part_size=part_size,
     )
-    return [item for part in range(spec.parts) for item in job.read_input(part)]
+    return [item for part in range(spec.parts) for item in job.read_input(part, spec.id)]
 
 
 def ids(folder: Path, items: Sequence[Item | str]) -> list[str | None]:

@@ -90,7 +90,7 @@ def folder(tmp_path: Path) -> JobFolder:
 def test_job_json_comes_back_as_it_was_written(folder: JobFolder) -> None:
     assert folder.spec() is None
 
-    folder.write_spec(SPEC)
+    assert folder.write_spec(SPEC) == SPEC
 
     assert folder.spec() == SPEC
 
@@ -163,9 +163,9 @@ def test_items_come_back_as_they_were_written(folder: JobFolder) -> None:
         Item(image="http://shop/b", id="b", questions=(Question("q", name="n", choices=("x", "y")), Question(""))),
     ]
 
-    folder.write_input(3, items)
+    folder.write_input(3, items, SPEC.id)
 
-    assert folder.read_input(3) == items
+    assert folder.read_input(3, SPEC.id) == items
 
 
 def test_result_rows_come_back_as_they_were_written(folder: JobFolder) -> None:
@@ -216,8 +216,8 @@ def test_parts_done_are_in_order_and_other_files_are_none(folder: JobFolder) -> 
 
 
 def test_a_part_that_is_missing_or_damaged_is_said(folder: JobFolder) -> None:
-    with pytest.raises(JobError, match=r"part-000000\.parquet is missing"):
-        folder.read_input(0)
+    with pytest.raises(JobError, match=r"part-000000\.0123456789abcdef0123456789abcdef\.parquet is missing"):
+        folder.read_input(0, SPEC.id)
 
     for content in (b"", b"not parquet", b"PAR1" + b"\0" * 20 + b"PAR1"):
         folder.storage.write("results/part-000000.parquet", content)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def submit(storage: LocalStorage | Path, items: Any, **options: Any) -> JobSpec:
 
 
 def written(folder: Path, spec: JobSpec) -> list[Item]:
-    return [item for part in range(spec.parts) for item in JobFolder(LocalStorage(folder)).read_input(part)]
+    return [item for part in range(spec.parts) for item in JobFolder(LocalStorage(folder)).read_input(part, spec.id)]
 
 
 def writers() -> int:
@@ -65,13 +66,11 @@ def test_items_come_from_any_iterable_and_are_read_once(tmp_path: Path) -> None:
     ]
 
 
-def test_an_input_file_says_whose_it_is_and_has_the_same_columns_whatever_is_in_it(tmp_path: Path) -> None:
+def test_an_input_file_is_called_after_its_job_and_has_the_same_columns_whatever_is_in_it(tmp_path: Path) -> None:
     spec = submit(tmp_path, ["a", Item(image="b", extra={"x": 1})], part_size=1)
 
     for part in range(2):
-        schema = pq.read_schema(tmp_path / "input" / f"part-{part:06d}.parquet")
-        assert schema.equals(INPUT_SCHEMA)
-        assert (schema.metadata or {})[b"askpix_job"] == spec.id.encode()
+        assert pq.read_schema(tmp_path / "input" / f"part-{part:06d}.{spec.id}.parquet").equals(INPUT_SCHEMA)
 
 
 def test_device_and_notification_are_in_the_job_and_not_in_what_makes_it_the_same(tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: py
 
 def test_the_first_part_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
     def before(name: str) -> None:
-        if name.endswith("3.parquet"):
+        if "part-000003." in name:
             raise StorageError("the disk is full")
 
     endless = (f"{number}.jpg" for number in iter(int, 1))
@@ -290,3 +289,100 @@ def test_job_json_is_there_only_when_all_parts_are(tmp_path: Path) -> None:
 
     assert len(list((tmp_path / "input").glob("part-*"))) == spec.parts == 32
     assert json.loads((tmp_path / "job.json").read_text())["items"] == 64
+
+
+# Several at once. --------------------------------------------------------------------------------
+
+
+def input_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "input").iterdir())
+
+
+def own_names(spec: JobSpec) -> list[str]:
+    return [f"part-{part:06d}.{spec.id}.parquet" for part in range(spec.parts)]
+
+
+def submitted_together(folder: Path, *lists: list[str]) -> list[JobSpec | JobError]:
+    """Returns what came of each of several submissions that all have written their parts before one ends."""
+    together = threading.Barrier(len(lists))
+
+    class Held(LocalStorage):
+        def create(self, name: str, data: bytes) -> bool:
+            together.wait(30)
+            return super().create(name, data)
+
+    def one(items: list[str]) -> JobSpec | JobError:
+        try:
+            return submit(Held(folder), items, part_size=2)
+        except JobError as error:
+            return error
+
+    with ThreadPoolExecutor(len(lists)) as pool:
+        return list(pool.map(one, lists))
+
+
+def test_of_equal_jobs_that_are_submitted_at_once_one_is_made_and_all_have_it(tmp_path: Path) -> None:
+    items = [f"{number}.jpg" for number in range(9)]
+
+    came = submitted_together(tmp_path, *[items] * 8)
+
+    first = came[0]
+    assert isinstance(first, JobSpec)
+    assert came == [first] * 8
+    assert [item.id for item in written(tmp_path, first)] == items
+    assert input_names(tmp_path) == own_names(first)
+
+
+def test_of_different_jobs_that_are_submitted_at_once_one_is_whole_and_the_others_are_told(tmp_path: Path) -> None:
+    # Given: lists that begin alike, are of the same length or longer, and differ in their order.
+    lists = [["a", "b", "c"], ["a", "b", "d"], ["a", "b", "c", "d", "e"], ["c", "b", "a"]]
+
+    came = submitted_together(tmp_path, *lists)
+
+    made = [(spec, items) for spec, items in zip(came, lists, strict=True) if isinstance(spec, JobSpec)]
+    ((spec, items),) = made
+    assert all("holds another job" in str(error) for error in came if isinstance(error, JobError))
+    assert [item.id for item in written(tmp_path, spec)] == items
+    assert input_names(tmp_path) == own_names(spec)
+
+
+@pytest.mark.parametrize("again", [["a", "b", "c", "d"], ["x"]], ids=["the same list", "another list"])
+def test_what_a_killed_submission_left_is_not_in_the_way_and_is_removed(tmp_path: Path, again: list[str]) -> None:
+    # Given: a submission that ends when its list is read half.
+    def killed() -> Iterator[str]:
+        yield from ["a", "b"]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        submit(tmp_path, killed(), part_size=1)
+    (tmp_path / "input").mkdir(exist_ok=True)
+    (tmp_path / "input" / f"part-000000.{'0' * 32}.parquet").write_bytes(b"of another")
+    (tmp_path / "input" / "notes.txt").write_bytes(b"of nobody's")
+
+    spec = submit(tmp_path, again, part_size=1)
+
+    assert [item.id for item in written(tmp_path, spec)] == again
+    assert input_names(tmp_path) == ["notes.txt", *own_names(spec)]
+
+
+def test_a_submission_that_is_overtaken_while_its_list_is_read_carries_on_with_the_first(tmp_path: Path) -> None:
+    first: list[JobSpec] = []
+
+    def slow() -> Iterator[str]:
+        yield "a"
+        first.append(submit(tmp_path, ["a", "b"], part_size=1))
+        yield "b"
+
+    assert submit(tmp_path, slow(), part_size=1) == first[0]
+    assert input_names(tmp_path) == own_names(first[0])
+
+
+def test_what_cannot_be_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: LocalStorage, name: str) -> None:
+        raise StorageError("access is denied")
+
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / f"part-000000.{'0' * 32}.parquet").touch()
+    monkeypatch.setattr(LocalStorage, "remove", denied)
+
+    assert [item.id for item in written(tmp_path, submit(tmp_path, ["a"]))] == ["a"]

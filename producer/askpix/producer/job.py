@@ -2,7 +2,7 @@
 
 job.json                      the job; written last, so its presence says "completely submitted"
 model.json                    name and fingerprint of the model, pinned by the first worker
-input/part-000000.parquet     items, in order
+input/part-000000.ID.parquet  items, in order; ID is the job's own
 results/part-000000.parquet   one row per item; its presence says "done"
 rounds/001.json               a retry round: which items of which parts are done again
 results/part-000000.r001.parquet   the whole part after that round; readers take the highest
@@ -16,6 +16,8 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
@@ -24,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from askpix.producer.errors import InputError, JobError
+from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
 from askpix.producer.messages import device_kind
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
@@ -47,9 +49,12 @@ MAX_PART_SIZE = 100_000
 
 _Parsed = TypeVar("_Parsed")
 
-_JOB_KEY = b"askpix_job"
+_INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
 _ROUND = re.compile(r"(\d{3})\.json")
+_REMOVERS = 16
+"""Files removed at a time: on S3 each takes some 20 ms."""
+
 _OUTCOME_COLUMNS = ["status", "error_code", "retryable"]
 
 
@@ -128,14 +133,18 @@ class JobFolder:
         except ValidationError as error:
             raise JobError(f"{self.uri}/job.json is not a job of this askpix version: {first_problem(error)}") from None
 
-    def write_spec(self, spec: JobSpec) -> None:
-        """Completes a submission.
+    def write_spec(self, spec: JobSpec) -> JobSpec:
+        """Completes a submission; returns the job that the folder has now: that of whoever was first.
 
-        Raises:
-            JobError: another submission into the same folder was completed first.
+        Removes what other submissions have left, or still write: none of them can be the first any more.
         """
-        if not self.storage.create("job.json", spec.model_dump_json(indent=2).encode() + b"\n"):
-            raise JobError(f"{self.uri} was given another job at the same time: choose another folder")
+        self.storage.create("job.json", spec.model_dump_json(indent=2).encode() + b"\n")
+        # Read even where it was created: not every S3 server keeps two from creating it at once.
+        first = self.spec()
+        if first is None:
+            raise JobError(f"{self.uri}/job.json was removed as soon as it was written: submit again")
+        self._remove_other_input(first.id)
+        return first
 
     def pin_model(self, model: PinnedModel) -> PinnedModel:
         """Returns the model that the job is pinned to: the one given, unless another worker came first."""
@@ -146,23 +155,25 @@ class JobFolder:
         except (ValidationError, FileNotFoundError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
-    def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str = "") -> None:
-        """Writes the items of a part; the file says which job it is of."""
+    def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str) -> None:
+        """Writes the items of a part, under a name of the job's own: others may be submitted here at the same time."""
         columns = items if isinstance(items, ItemColumns) else columns_of(list(items))
-        self.storage.write(f"input/part-{part:06d}.parquet", encode_items(columns, {_JOB_KEY: job_id.encode()}))
+        self.storage.write(_input_name(part, job_id), encode_items(columns))
 
-    def read_input(self, part: int, job_id: str | None = None) -> list[Item]:
+    def read_input(self, part: int, job_id: str) -> list[Item]:
         """Returns the items of a part, in order.
 
         Raises:
-            JobError: the file is missing, damaged, or of another job than `job_id`.
+            JobError: the file is missing or damaged.
         """
-        name = f"input/part-{part:06d}.parquet"
-        if job_id is not None and (self._open(name).schema_arrow.metadata or {}).get(_JOB_KEY) != job_id.encode():
-            raise JobError(
-                f"{self.uri}/{name} is of another job, submitted at the same time: submit again into a new folder"
-            )
-        return self._parsed(name, item_from_record)
+        return self._parsed(_input_name(part, job_id), item_from_record)
+
+    def _remove_other_input(self, job_id: str) -> None:
+        """Removes input files of other jobs; where that fails they stay, which is harmless."""
+        with suppress(StorageError), ThreadPoolExecutor(_REMOVERS) as pool:
+            found = filter(None, map(_INPUT.fullmatch, self.storage.names("input")))
+            for _ in pool.map(self.storage.remove, [f"input/{name[0]}" for name in found if name[1] != job_id]):
+                pass
 
     def write_result(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
         self._write(_result_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
@@ -288,6 +299,10 @@ def job_fingerprint_header(
     asked = None if questions is None else [question.model_dump() for question in questions]
     parts = {"format": 1, "model": model, "questions": asked, "options": options.model_dump(), "part_size": part_size}
     return json.dumps(parts, sort_keys=True).encode()
+
+
+def _input_name(part: int, job_id: str) -> str:
+    return f"input/part-{part:06d}.{job_id}.parquet"
 
 
 def _result_name(part: int, round_: int) -> str:

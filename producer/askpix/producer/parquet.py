@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -64,7 +64,7 @@ def columns_of(
     )
 
 
-def encode_items(columns: ItemColumns, metadata: Mapping[bytes, bytes]) -> bytes:
+def encode_items(columns: ItemColumns) -> bytes:
     """Returns the bytes of an input file."""
     arrays = [
         pa.array(values, field.type)
@@ -72,7 +72,7 @@ def encode_items(columns: ItemColumns, metadata: Mapping[bytes, bytes]) -> bytes
         else pa.nulls(len(values), field.type)
         for values, field in zip((getattr(columns, field.name) for field in fields(columns)), INPUT_SCHEMA, strict=True)
     ]
-    table = pa.Table.from_arrays(arrays, schema=INPUT_SCHEMA.with_metadata(dict(metadata)))
+    table = pa.Table.from_arrays(arrays, schema=INPUT_SCHEMA)
     buffer = pa.BufferOutputStream()
     # Columns of references and ids repeat little: without dictionaries and statistics a part of 256 items is
     # encoded in 0.22 ms instead of 0.33, and is a third smaller.

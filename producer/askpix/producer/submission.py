@@ -41,7 +41,8 @@ def write_job(
 ) -> JobSpec:
     """Writes a job folder, its job.json last; one that holds the same job is left as it is.
 
-    The items are read once and never held whole: memory does not depend on their number.
+    The items are read once and never held whole: memory does not depend on their number. Of several that write into
+    the same folder at once, the first to end has its job there; the others end as if they had begun after that.
 
     Args:
         base: what relative image references count from, as `references.complete` takes it.
@@ -54,8 +55,9 @@ def write_job(
     check_model_name(model)
     if not 1 <= part_size <= MAX_PART_SIZE:
         raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {part_size}")
+    has_results = bool(folder.results())
     existing = folder.spec()
-    if existing is None and folder.results():
+    if existing is None and has_results:
         raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
     job_id = uuid.uuid4().hex
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
@@ -71,7 +73,7 @@ def write_job(
     if count == 0:
         raise InputError("there are no images in the input")
     if existing is None:
-        existing = JobSpec(
+        spec = JobSpec(
             id=job_id,
             model=model,
             questions=questions,
@@ -83,8 +85,9 @@ def write_job(
             device=device,
             notify=notify,
         )
-        folder.write_spec(existing)
-    elif existing.fingerprint != digest.hexdigest():
+        # Whoever submits the same at the same time, and is first, has submitted this one too.
+        existing = folder.write_spec(spec)
+    if existing.fingerprint != digest.hexdigest():
         raise JobError(
             f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
         )

@@ -144,7 +144,7 @@ def test_watch_ends_with_2_when_a_part_cannot_be_done_and_resume_helps(
     urls = pages.put_many([f"/{folder.name}-{number}" for number in range(2)], jpeg())
     job = client.submit(urls, output=str(folder), model=MODEL)
     finished(job)
-    part = folder / "input" / "part-000000.parquet"
+    part = folder / "input" / f"part-000000.{job.spec.id}.parquet"
     kept = part.read_bytes()
     part.write_bytes(b"damaged")
     (folder / "results" / "part-000000.parquet").unlink()
