@@ -15,7 +15,8 @@ import click
 import redis
 
 from askpix.cli.options import access_options, broker_option, engine_options, model_folder
-from askpix.producer.broker import checked_url, redis_client
+from askpix.producer.broker import redis_client
+from askpix.producer.broker_url import checked_url
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -15,6 +14,7 @@ from celery.states import READY_STATES
 from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
+from askpix.producer.broker_url import checked_url, client_url
 from askpix.producer.errors import BrokerError
 from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
 
@@ -26,8 +26,6 @@ RESULT_SECONDS = 3600
 
 _LISTEN_SECONDS = 5.0
 """Without a word, after which whoever waits looks for himself: the word, or the broker, may be lost."""
-
-_SCHEMES = ("redis", "rediss", "redis+socket")
 
 
 class _App(Celery):  # type: ignore[misc]
@@ -46,23 +44,6 @@ class _App(Celery):  # type: ignore[misc]
     def _get_backend(self) -> Any:
         backend, url = by_url(self.our_backend, self.loader)
         return backend(app=self, url=url)
-
-
-def checked_url(broker_url: SecretStr) -> str:
-    """Returns the broker's URL, its password included.
-
-    Raises:
-        BrokerError: it is not one of a Redis server.
-    """
-    url = broker_url.get_secret_value()
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise BrokerError("the broker URL is not valid: its host or port cannot be read") from None
-    if parts.scheme not in _SCHEMES:
-        raise BrokerError("the broker URL must begin with redis://, rediss:// or redis+socket://")
-    return url
 
 
 def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
@@ -226,9 +207,7 @@ def _result_meta(stored: str) -> dict[str, Any]:
 
 def redis_client(broker_url: SecretStr) -> redis.Redis:
     """Returns a client of the broker's Redis server, for counters."""
-    url = checked_url(broker_url)
-    if url.startswith("redis+socket://"):
-        url = url.replace("redis+socket://", "unix://", 1)
+    url = client_url(broker_url)
     return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
 
 

@@ -79,6 +79,11 @@ BAD_URLS = {
     "amqp://guest@localhost//": "must begin with redis://",
     "redis://localhost:notaport/0": "host or port cannot be read",
     "localhost:6379": "must begin with redis://",
+    "redis://localhost/0?foo=bar": "a ? is followed by nothing",
+    "redis://localhost/0?socket_timeout=abc": "a ? is followed by nothing",
+    "redis://localhost/notanumber": "the number of a database",
+    "redis+socket:///x?virtual_host=abc": "the number of a database",
+    "redis+socket:///nowhere/x?virtual_host=2": "the broker does not answer",
 }
 
 
