@@ -7,25 +7,35 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import redis
 
-from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError
+from askpix.producer.errors import MessageError, StorageError
 from askpix.producer.items import Item
-from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
+from askpix.producer.job import JobFolder
 from askpix.producer.lease import Lease
 from askpix.producer.locations import S3Location
 from askpix.producer.messages import PartMessage
-from askpix.producer.progress import JobState, Progress
+from askpix.producer.progress import Progress
 from askpix.producer.registry import Registry
 from askpix.producer.rows import Row, Status
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
-from askpix.worker.errors import NOT_ALLOWED, EngineStoppedError
+from askpix.worker.errors import NOT_ALLOWED
 from askpix.worker.item import Answerer
+from askpix.worker.part_work import (
+    GivenBackError,
+    PartWork,
+    counting,
+    give_up,
+    keep,
+    look_for_holds,
+    passing,
+    pin,
+    raise_if_held,
+    rows_before,
+    say_live,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,31 +49,6 @@ _WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 _HOLD_SECONDS = 2.0
 """Between two looks whether the job was paused or cancelled."""
-
-
-class GivenBackError(Exception):
-    """The worker is stopping; the part goes back to the queue."""
-
-
-class HeldError(Exception):
-    """The job was paused or cancelled; the folder knows what is to be done, the message is dropped."""
-
-    def __init__(self, state: JobState) -> None:
-        super().__init__(state.value)
-        self.state = state
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Work:
-    """A part that is being worked on."""
-
-    part: int
-    round: int
-    folder: JobFolder
-    spec: JobSpec
-    engine: Engine
-    lease: Lease | None
-    """None where the broker is lost: then nothing is counted."""
 
 
 class PartRunner:
@@ -121,27 +106,27 @@ class PartRunner:
         try:
             self._do(self._work(message, folder, lease))
         except BaseException as error:
-            with _counting():
-                _give_up(lease, error)
+            with counting():
+                give_up(lease, error)
             raise
         return True
 
-    def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> _Work:
+    def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> PartWork:
         spec = folder.spec()
         if spec is None:
             raise MessageError(f"{message.job!r} holds no job that this worker can see", "no_job")
         if message.part >= spec.parts:
             raise MessageError(f"{message.job!r} holds no job with a part {message.part}", "no_such_part")
         engine = self._engines.of(spec.model)
-        return _Work(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, lease=lease)
+        return PartWork(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, lease=lease)
 
-    def _do(self, work: _Work) -> None:
+    def _do(self, work: PartWork) -> None:
         part, folder = work.part, work.folder
         if folder.has_result(part, work.round):
             rows, todo = folder.read_result(part, work.round), self._places(work)
         else:
-            _raise_if_held(folder)
-            _pin(work)
+            raise_if_held(folder)
+            pin(work)
             todo = self._places(work)
             rows = self._answered(work, todo)
             self._write(work, rows)
@@ -150,10 +135,10 @@ class PartRunner:
         statuses = [row.status for row in rows] if todo is None else [rows[place].status for place in todo]
         failed = statuses.count(Status.ERROR)
         if work.lease is not None:
-            with _counting():
+            with counting():
                 work.lease.done(ok=len(statuses) - failed, failed=failed)
 
-    def _write(self, work: _Work, rows: list[Row]) -> None:
+    def _write(self, work: PartWork, rows: list[Row]) -> None:
         """Writes a result; where the storage fails for a passing reason, again, for half a minute."""
         for seconds in (*_WRITE_AGAIN_SECONDS, None):
             try:
@@ -162,17 +147,17 @@ class PartRunner:
                 if seconds is None or not passing(error) or self._stopping.wait(seconds):
                     raise
                 _log.warning("%s; trying again", error)
-                _say_live(work, len(rows))
+                say_live(work, len(rows))
         raise AssertionError("the last try returns or raises")
 
-    def _count_refused(self, work: _Work, rows: Sequence[Row]) -> None:
+    def _count_refused(self, work: PartWork, rows: Sequence[Row]) -> None:
         refused = sum(row.error_code == NOT_ALLOWED for row in rows)
         if refused:
             _log.error("%d images of part %d of %s may not be read here", refused, work.part, work.folder.uri)
-            with _counting():
+            with counting():
                 Registry(self._redis).count_refused("outside", refused)
 
-    def _places(self, work: _Work) -> Sequence[int] | None:
+    def _places(self, work: PartWork) -> Sequence[int] | None:
         """Returns the places of the items that a retry round does again; None for the first reading."""
         if work.round == 0:
             return None
@@ -181,9 +166,9 @@ class PartRunner:
             raise MessageError(f"round {work.round} of {work.folder.uri} has no part {work.part}", "no_such_part")
         return places
 
-    def _answered(self, work: _Work, places: Sequence[int] | None) -> list[Row]:
+    def _answered(self, work: PartWork, places: Sequence[int] | None) -> list[Row]:
         items = work.folder.read_input(work.part, work.spec.id)
-        before = _rows_before(work) if places is not None else []
+        before = rows_before(work) if places is not None else []
         wanted = range(len(items)) if places is None else places
         kept = {row.id: row for row in work.folder.read_partial(work.part, work.round)}
         rows: dict[int, Row] = dict(enumerate(before))
@@ -193,16 +178,16 @@ class PartRunner:
         futures = {place: self._pool.submit(self._row, items[place], work, tries[place]) for place in todo}
         try:
             self._follow(work, list(futures.values()), len(wanted) - len(todo))
+            rows |= {place: future.result() for place, future in futures.items()}
         except BaseException:
-            _keep(work, [*(kept[id_] for id_ in kept), *_finished(futures)])
+            keep(work, [*(kept[id_] for id_ in kept), *_finished(futures)])
             raise
         finally:
             for future in futures.values():
                 future.cancel()
-        rows |= {place: future.result() for place, future in futures.items()}
         return [rows[place] for place in range(len(items))]
 
-    def _row(self, item: Item, work: _Work, attempts: int) -> Row:
+    def _row(self, item: Item, work: PartWork, attempts: int) -> Row:
         own = S3Location.parse(work.folder.uri).bucket if work.folder.uri.startswith("s3://") else None
         return self._answerer.row(
             item,
@@ -213,7 +198,7 @@ class PartRunner:
             attempts=attempts,
         )
 
-    def _follow(self, work: _Work, futures: Sequence[Future[Row]], before: int) -> None:
+    def _follow(self, work: PartWork, futures: Sequence[Future[Row]], before: int) -> None:
         """Waits for the rows; says how far they are, and looks whether to stop."""
         waiting = set(futures)
         live = _Paced(_RENEW_SECONDS)
@@ -226,11 +211,11 @@ class PartRunner:
             if waiting and any(future.exception() is not None for future in finished):
                 return
             if holds.due():
-                _look_for_holds(work.folder)
+                look_for_holds(work.folder)
             done = before + len(futures) - len(waiting)
             if live.due() or done != told:
                 told = done
-                _say_live(work, done)
+                say_live(work, done)
 
 
 class _Paced:
@@ -248,86 +233,7 @@ class _Paced:
         return True
 
 
-def passing(error: BaseException) -> bool:
-    """Returns whether a storage may do in a while what it did not now: it was not reached, or is overloaded."""
-    # Told by a name, so that who has nothing on S3 does not wait for its client to be imported.
-    trouble = getattr(error, "trouble", None)
-    return trouble is not None and trouble.name == "TEMPORARY"
-
-
-def _give_up(lease: Lease | None, error: BaseException) -> None:
-    if lease is None:
-        return
-    match error:
-        case HeldError():
-            lease.hold(error.state.value)
-        case GivenBackError() | EngineStoppedError():
-            lease.release(to_queue=True)
-        case MessageError():
-            lease.release()
-        case _ if passing(error):
-            lease.release()
-        case AskpixError():
-            lease.fail(str(error))
-        case _:
-            lease.fail(f"the worker failed: {type(error).__name__}: {error}")
-
-
-def _say_live(work: _Work, done: int) -> None:
-    if work.lease is not None:
-        with _counting():
-            work.lease.live(done)
-
-
-def _raise_if_held(folder: JobFolder) -> None:
-    if holds := folder.holds():
-        raise HeldError(JobState.CANCELLED if Hold.CANCEL in holds else JobState.PAUSED)
-
-
-def _look_for_holds(folder: JobFolder) -> None:
-    try:
-        _raise_if_held(folder)
-    except StorageError as error:
-        # Not a reason to give answers up; a storage that is gone for good will not take the result either.
-        _log.warning("%s", error)
-
-
-def _pin(work: _Work) -> None:
-    info = work.engine.info
-    pinned = work.folder.pin_model(PinnedModel(name=info.model, fingerprint=info.fingerprint))
-    if pinned.fingerprint != info.fingerprint:
-        raise MessageError(
-            f"{work.folder.uri} was begun with other weights of {info.model}: use the same model folder, "
-            "or a new job folder",
-            "other_weights",
-        )
-
-
-def _rows_before(work: _Work) -> list[Row]:
-    """Returns the part's rows as the rounds before left them."""
-    for round_ in range(work.round - 1, -1, -1):
-        if work.folder.has_result(work.part, round_):
-            return work.folder.read_result(work.part, round_)
-    raise JobError(f"{work.folder.uri} has no result of part {work.part} that round {work.round} could begin from")
-
-
 def _finished(futures: Mapping[int, Future[Row]]) -> Iterator[Row]:
     for future in futures.values():
         if future.done() and not future.cancelled() and future.exception() is None:
             yield future.result()
-
-
-def _keep(work: _Work, rows: list[Row]) -> None:
-    """Writes what is finished of a part that is given back; where that fails, it will be done again."""
-    with suppress(AskpixError):
-        if rows:
-            work.folder.write_partial(work.part, rows, work.round)
-
-
-@contextmanager
-def _counting() -> Iterator[None]:
-    """Counters are a hint: when they cannot be written, the work goes on."""
-    try:
-        yield
-    except redis.RedisError as error:
-        _log.warning("the job's counters could not be written: %s", error)

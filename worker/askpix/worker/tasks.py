@@ -15,7 +15,8 @@ from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessag
 from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
 from askpix.worker.errors import EngineStoppedError
-from askpix.worker.part import GivenBackError, HeldError, PartRunner, passing
+from askpix.worker.part import PartRunner
+from askpix.worker.part_work import GivenBackError, HeldError, passing
 from askpix.worker.replies import Replies
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,129 @@
+"""A part in work: what its job's folder and counters say and hear, and how it ends without a result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import redis
+
+from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError
+from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
+from askpix.producer.lease import Lease
+from askpix.producer.progress import JobState
+from askpix.producer.rows import Row
+from askpix.worker.engine.base import Engine
+from askpix.worker.errors import EngineStoppedError
+
+_log = logging.getLogger(__name__)
+
+
+class GivenBackError(Exception):
+    """The worker is stopping; the part goes back to the queue."""
+
+
+class HeldError(Exception):
+    """The job was paused or cancelled; the folder knows what is to be done, the message is dropped."""
+
+    def __init__(self, state: JobState) -> None:
+        super().__init__(state.value)
+        self.state = state
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartWork:
+    """A part that is being worked on."""
+
+    part: int
+    round: int
+    folder: JobFolder
+    spec: JobSpec
+    engine: Engine
+    lease: Lease | None
+    """None where the broker is lost: then nothing is counted."""
+
+
+def passing(error: BaseException) -> bool:
+    """Returns whether a storage may do in a while what it did not now: it was not reached, or is overloaded."""
+    # Told by a name, so that who has nothing on S3 does not wait for its client to be imported.
+    trouble = getattr(error, "trouble", None)
+    return trouble is not None and trouble.name == "TEMPORARY"
+
+
+def give_up(lease: Lease | None, error: BaseException) -> None:
+    """Tells the counters why a part ends without a result."""
+    if lease is None:
+        return
+    match error:
+        case HeldError():
+            lease.hold(error.state.value)
+        case GivenBackError() | EngineStoppedError():
+            lease.release(to_queue=True)
+        case MessageError():
+            lease.release()
+        case _ if passing(error):
+            lease.release()
+        case AskpixError():
+            lease.fail(str(error))
+        case _:
+            lease.fail(f"the worker failed: {type(error).__name__}: {error}")
+
+
+def say_live(work: PartWork, done: int) -> None:
+    """Tells the counters how many items are done, and that the worker lives."""
+    if work.lease is not None:
+        with counting():
+            work.lease.live(done)
+
+
+def raise_if_held(folder: JobFolder) -> None:
+    """Raises HeldError if the folder says that the job is paused or cancelled."""
+    if holds := folder.holds():
+        raise HeldError(JobState.CANCELLED if Hold.CANCEL in holds else JobState.PAUSED)
+
+
+def look_for_holds(folder: JobFolder) -> None:
+    """Does the same in the midst of work, where a storage that does not answer is no reason to stop."""
+    try:
+        raise_if_held(folder)
+    except StorageError as error:
+        # One that is gone for good will not take the result either.
+        _log.warning("%s", error)
+
+
+def pin(work: PartWork) -> None:
+    """Pins the job to the engine's weights; raises MessageError where it is pinned to others."""
+    info = work.engine.info
+    pinned = work.folder.pin_model(PinnedModel(name=info.model, fingerprint=info.fingerprint))
+    if pinned.fingerprint != info.fingerprint:
+        raise MessageError(
+            f"{work.folder.uri} was begun with other weights of {info.model}: use the same model folder, "
+            "or a new job folder",
+            "other_weights",
+        )
+
+
+def rows_before(work: PartWork) -> list[Row]:
+    """Returns the part's rows as the rounds before left them."""
+    for round_ in range(work.round - 1, -1, -1):
+        if work.folder.has_result(work.part, round_):
+            return work.folder.read_result(work.part, round_)
+    raise JobError(f"{work.folder.uri} has no result of part {work.part} that round {work.round} could begin from")
+
+
+def keep(work: PartWork, rows: list[Row]) -> None:
+    """Writes what is finished of a part that is given back; where that fails, it will be done again."""
+    with suppress(AskpixError):
+        if rows:
+            work.folder.write_partial(work.part, rows, work.round)
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Counters are a hint: when they cannot be written, the work goes on."""
+    try:
+        yield
+    except redis.RedisError as error:
+        _log.warning("the job's counters could not be written: %s", error)
