@@ -39,7 +39,7 @@ def place(tmp_path: Path) -> Path:
 def test_a_file_is_written_and_said(place: Path, name: str) -> None:
     ran = askpix("export", "job", "--to", name, cwd=place)
 
-    assert ran == Ran(0, "", f"{name}: 4 items; 1 have no result yet\n")
+    assert ran == Ran(0, "", f"{name}: 4 items; 1 without a result yet\n")
     assert sorted(path.name for path in place.iterdir()) == sorted(["job", name])
 
 
@@ -49,8 +49,8 @@ def test_text_files_are_written_and_counted(place: Path) -> None:
     assert ran == Ran(
         0,
         "",
-        "captions/: 3 text files for 4 items; 1 without an answer have none; "
-        "1 end in a number, as their name was taken; 1 have no result yet\n",
+        "captions/: 3 text files for 4 items; none for 1 without an answer; "
+        "1 with a number at the end, as the name was taken; 1 without a result yet\n",
     )
     found = sorted(str(path.relative_to(place / "captions")) for path in (place / "captions").rglob("*.txt"))
     assert found == ["1/mug-2.txt", "1/mug.txt", "bag.txt"]
@@ -59,7 +59,7 @@ def test_text_files_are_written_and_counted(place: Path) -> None:
 def test_lines_go_to_standard_output_and_all_else_does_not(place: Path) -> None:
     ran = askpix("export", "job", "--to", "-", cwd=place)
 
-    assert (ran.code, ran.err) == (0, "standard output: 4 items; 1 have no result yet\n")
+    assert (ran.code, ran.err) == (0, "standard output: 4 items; 1 without a result yet\n")
     assert [json.loads(line)["id"] for line in ran.out.splitlines()] == IDS[:4]
 
 
@@ -141,4 +141,4 @@ def test_a_job_on_s3_is_exported_here(s3: S3Server, tmp_path: Path) -> None:
     ran = askpix("export", "s3://to-export/jobs/spring", "--to", "out.parquet", cwd=tmp_path, env=s3.environment)
 
     # Then
-    assert ran == Ran(0, "", "out.parquet: 4 items; 1 have no result yet\n")
+    assert ran == Ran(0, "", "out.parquet: 4 items; 1 without a result yet\n")

@@ -9,6 +9,7 @@ import click
 from askpix.cli.console import printable, stderr
 from askpix.producer.export import Exported, export, export_lines
 from askpix.producer.followed import Job
+from askpix.producer.words import counted
 
 
 @click.command()
@@ -43,10 +44,10 @@ def command(job: str, target: str, force: bool) -> None:
 
 def _told(exported: Exported, expected: int) -> str:
     missing = expected - exported.items
-    note = f"; {missing} have no result yet" if missing else ""
+    note = f"; {missing} without a result yet" if missing else ""
     sidecars = exported.sidecars
     if sidecars is None:
-        return f"{exported.items} items{note}"
-    without = f"; {sidecars.without} without an answer have none" if sidecars.without else ""
-    renamed = f"; {sidecars.renamed} end in a number, as their name was taken" if sidecars.renamed else ""
-    return f"{sidecars.files} text files for {exported.items} items{without}{renamed}{note}"
+        return f"{counted(exported.items, 'item')}{note}"
+    without = f"; none for {sidecars.without} without an answer" if sidecars.without else ""
+    renamed = f"; {sidecars.renamed} with a number at the end, as the name was taken" if sidecars.renamed else ""
+    return f"{counted(sidecars.files, 'text file')} for {counted(exported.items, 'item')}{without}{renamed}{note}"

@@ -8,6 +8,7 @@ from askpix.cli.console import stderr
 from askpix.cli.options import broker_option
 from askpix.cli.served import unserved_note
 from askpix.producer.client import Client
+from askpix.producer.words import counted
 
 
 @click.command()
@@ -52,7 +53,7 @@ def resume(job: str, broker: str | None) -> int:
             stderr().print(f"{job} is complete; nothing is left to do.", soft_wrap=True)
             return 0
         left = progress.parts - progress.parts_done
-        stderr().print(f"{job} carries on: {left} of {progress.parts} parts are left.", soft_wrap=True)
+        stderr().print(f"{job} carries on: {left} of {counted(progress.parts, 'part')} left.", soft_wrap=True)
         unserved_note(opened)
     stderr().print(f"Next: askpix watch {job}", soft_wrap=True)
     return 0
@@ -76,7 +77,7 @@ def retry(job: str, codes: tuple[str, ...], every: bool, broker: str | None) -> 
         if round_ is None:
             stderr().print(f"{job} has no such failures; --all tries every failed item.", soft_wrap=True)
             return 0
-        stderr().print(f"{job}: {round_.items} items are tried again, round {round_.round}.", soft_wrap=True)
+        stderr().print(f"{job}: {counted(round_.items, 'item')} tried again in round {round_.round}.", soft_wrap=True)
         unserved_note(opened)
     stderr().print(f"Next: askpix watch {job}", soft_wrap=True)
     return 0

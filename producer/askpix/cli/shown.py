@@ -14,6 +14,7 @@ from rich.table import Table
 from askpix.cli.console import printable, stderr, stdout
 from askpix.producer.followed import Job, JobProgress
 from askpix.producer.rows import Row, Status
+from askpix.producer.words import counted
 
 _SHOWN = 12
 """Answers in the table at the end."""
@@ -36,7 +37,7 @@ def progress_shown(items: int) -> Iterator[Callable[[JobProgress], None]]:
             nonlocal last
             if time.monotonic() - last >= _LINE_SECONDS:
                 last = time.monotonic()
-                console.print(f"{progress.done} of {items} items, {progress.failed} failed{_note(progress)}")
+                console.print(f"{progress.done} of {counted(items, 'item')}, {progress.failed} failed{_note(progress)}")
 
         yield line
         return
@@ -64,7 +65,7 @@ def _note(progress: JobProgress) -> str:
 
 
 def counts_line(ok: int, failed: int, note: str = "") -> None:
-    stderr().print(f"{ok + failed} items: {ok} ok, {failed} failed{note}", soft_wrap=True)
+    stderr().print(f"{counted(ok + failed, 'item')}: {ok} ok, {failed} failed{note}", soft_wrap=True)
 
 
 def failures_shown(job: Job) -> None:

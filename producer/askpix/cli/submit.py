@@ -13,6 +13,7 @@ from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model, unserved_note
 from askpix.producer.client import Client
 from askpix.producer.items import Item
+from askpix.producer.words import counted
 
 _TOLD_EVERY = 5_000
 
@@ -39,9 +40,9 @@ def command(
     items = asked.items()
     questions, options = asked.questions(), asked.options()
     with Client(broker) as client:
-        with _counted(items) as counted:
+        with _shown(items) as shown:
             job = client.submit(
-                counted,
+                shown,
                 output=output,
                 model=model or only_model(client),
                 questions=questions,
@@ -51,15 +52,15 @@ def command(
                 notify=notify,
                 part_size=asked.part_size,
             )
-        parts = "1 part" if job.spec.parts == 1 else f"{job.spec.parts} parts"
-        stderr().print(f"{job.folder.uri}: {job.spec.items} items in {parts} for {job.spec.model}", soft_wrap=True)
+        size = f"{counted(job.spec.items, 'item')} in {counted(job.spec.parts, 'part')}"
+        stderr().print(f"{job.folder.uri}: {size} for {job.spec.model}", soft_wrap=True)
         unserved_note(job)
     stderr().print(f"Next: askpix watch {output}", soft_wrap=True)
     return 0
 
 
 @contextmanager
-def _counted(items: Iterable[Item]) -> Iterator[Iterable[Item]]:
+def _shown(items: Iterable[Item]) -> Iterator[Iterable[Item]]:
     """Yields the items, whose number is shown on a terminal while they are read."""
     console = stderr()
     if not console.is_terminal:
@@ -70,7 +71,7 @@ def _counted(items: Iterable[Item]) -> Iterator[Iterable[Item]]:
         def each() -> Iterator[Item]:
             for number, item in enumerate(items):
                 if number % _TOLD_EVERY == 0:
-                    status.update(f"{number} items read")
+                    status.update(f"{counted(number, 'item')} read")
                 yield item
 
         yield each()

@@ -15,8 +15,11 @@ from askpix.cli.shown import counts_line, failures_shown, progress_shown
 from askpix.producer.client import Client
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.followed import Job, JobProgress
+from askpix.producer.words import counted
 
 _INTERVAL_SECONDS = 0.5
+
+_COUNTS = (("done", "items", "item"), ("parts_done", "parts", "part"))
 
 _READ_UP_TO = 20_000
 """Items of a job whose results are read through to show its errors."""
@@ -76,16 +79,16 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
         stdout().print(json.dumps(told), soft_wrap=True)
         return 0
     round_ = f", retry round {told['round']}" if told["round"] else ""
-    parts = f"{told['parts_done']} of {told['parts']} parts"
+    items, parts = (f"{told[done]} of {counted(told[all_], noun)}" for done, all_, noun in _COUNTS)
     stdout().print(f"{told['job']} ({told['model']})", soft_wrap=True)
-    stdout().print(f"{told['state']}{round_}: {told['done']} of {told['items']} items, {parts}", soft_wrap=True)
+    stdout().print(f"{told['state']}{round_}: {items}, {parts}", soft_wrap=True)
     stdout().print(f"{told['ok']} ok, {told['failed']} failed", soft_wrap=True)
     for kind in ("error", "warning"):
         if told[kind]:
             stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)
     if told["broker"] == "lost":
         stderr().print("The broker does not answer; this is what the job folder says.", soft_wrap=True)
-    elif not told["counted"] and told["state"] == "running":
+    elif not told["counted"] and told["state"] in ("running", "paused"):
         stderr().print(
             f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
         )

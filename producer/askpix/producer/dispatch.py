@@ -16,6 +16,7 @@ from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.standing import Standing, next_round, standing
 from askpix.producer.window import Window
+from askpix.producer.words import counted
 
 
 class Dispatcher:
@@ -93,7 +94,7 @@ class Dispatcher:
         if not stand.finished:
             what = f"its retry round {stand.round}" if stand.round else "the job"
             raise JobError(
-                f"{folder.uri}: {what} is not finished, {len(stand.todo)} parts have no result yet: "
+                f"{folder.uri}: {what} is not finished, {counted(len(stand.todo), 'part')} without a result yet: "
                 f"wait for it, or `askpix resume {folder.uri}`"
             )
         round_ = next_round(folder, wanted)

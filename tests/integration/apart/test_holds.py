@@ -98,7 +98,7 @@ def test_the_commands_say_what_became_of_the_job_and_what_to_do(
     pages.let_go()
     resumed = askpix("resume", folder, cwd=folder, env=env)
     assert (resumed.code, resumed.out) == (0, "")
-    assert "8 of 8 parts are left" in resumed.err
+    assert "8 of 8 parts left" in resumed.err
     assert askpix("watch", folder, cwd=folder, env=env).code == 0
     again = askpix("resume", folder, cwd=folder, env=env)
     assert again.code == 0

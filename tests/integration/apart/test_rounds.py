@@ -133,12 +133,12 @@ def test_codes_or_all_failures_may_be_chosen(flawed: Flawed, pages: HeldServer, 
 
     chosen = askpix("retry", folder, "--code", "http_404", cwd=folder, env=env)
     assert (chosen.code, chosen.out) == (0, "")
-    assert "1 items are tried again, round 1" in chosen.err
+    assert "1 item tried again in round 1" in chosen.err
     finished(flawed.job)
     assert pages.came == [flawed.items[4].removeprefix(pages.url(""))]
 
     every = askpix("retry", folder, "--all", cwd=folder, env=env)
-    assert "3 items are tried again, round 2" in every.err
+    assert "3 items tried again in round 2" in every.err
     watched = askpix("watch", folder, cwd=folder, env=env)
     assert watched.code == 1
     assert "9 items: 6 ok, 3 failed" in watched.err
@@ -225,7 +225,7 @@ def test_retry_wants_a_finished_job(client: Client, pages: HeldServer, broker: R
 
     complaint = the_complaint(askpix("retry", folder, cwd=folder, env=broker.environment))
 
-    assert "the job is not finished, 1 parts have no result yet" in complaint
+    assert "the job is not finished, 1 part without a result yet" in complaint
     assert job.folder.round() == 0
 
 
@@ -252,7 +252,7 @@ def test_resume_completes_a_job_whose_broker_was_emptied(
     assert "2 of 8 items" in status.out
     assert f"`askpix resume {folder}`" in status.err
     assert resumed.code == 0
-    assert "6 of 8 parts are left" in resumed.err
+    assert "6 of 8 parts left" in resumed.err
     assert [row.image for row in rows] == urls
     assert {row.status for row in rows} == {Status.OK}
     assert not set(names[:2]) & set(pages.came)

@@ -188,5 +188,5 @@ def test_export_writes_what_is_there(held: Job, env: dict[str, str], tmp_path: P
     ran = askpix("export", held.folder.uri, "--to", "answers.jsonl", cwd=tmp_path, env=env)
 
     assert (ran.code, ran.out) == (0, "")
-    assert "1 items; 2 have no result yet" in ran.err
+    assert "1 item; 2 without a result yet" in ran.err
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 1

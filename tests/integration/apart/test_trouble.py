@@ -72,7 +72,7 @@ def test_without_a_broker_status_and_export_tell_what_the_folder_says(
     assert f"0 of {ITEMS} items" in status.out
     assert "The broker does not answer; this is what the job folder says." in status.err
     assert exported.code == 0
-    assert f"{ITEMS} have no result yet" in exported.err
+    assert f"{ITEMS} without a result yet" in exported.err
 
 
 BAD_URLS = {
