@@ -81,14 +81,15 @@ class Job:
 
         Raises:
             BrokerError: the broker does not answer.
-            JobError: the broker does not know the job, so that nobody works on it.
+            JobError: the broker does not know the job, so that nobody works on it; or a file of it is damaged.
         """
         while True:
             progress = self.progress()
             yield progress
             if progress.finished or progress.error or progress.state == JobState.CANCELLED:
                 return
-            if not progress.counted and progress.state == JobState.RUNNING:
+            if not progress.counted:
+                # Nor will it, and to look again would be to read the whole folder again.
                 uri = self.folder.uri
                 raise JobError(f"the broker does not know {uri}: `askpix resume {uri}` queues what is missing")
             time.sleep(interval)

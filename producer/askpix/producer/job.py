@@ -90,6 +90,10 @@ class JobSpec(BaseModel):
     notify: str | None = None
     """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
 
+    def items_of(self, part: int) -> int:
+        """Returns how many items a part has: all but the last have as many; 0 where there is no such part."""
+        return max(0, min(self.part_size, self.items - part * self.part_size))
+
     @field_validator("device")
     @classmethod
     def _known_kind(cls, device: str | None) -> str | None:
@@ -193,6 +197,13 @@ class JobFolder:
         """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""
         return self._table(_result_name(part, round_), columns)
 
+    def result_uri(self, part: int, round_: int) -> str:
+        return f"{self.uri}/{_result_name(part, round_)}"
+
+    def damaged_result(self, part: int, round_: int, what: str) -> JobError:
+        """Returns what is raised of a result file that is there and is not what it should be."""
+        return self._damaged(_result_name(part, round_), what)
+
     def result_names(self) -> list[str]:
         """Returns the names of the newest result file of each part, in order."""
         return [_result_name(part, round_) for part, round_ in self.results().items()]
@@ -210,9 +221,13 @@ class JobFolder:
         self._write(_partial_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
 
     def read_partial(self, part: int, round_: int = 0) -> list[Row]:
-        """Returns the rows that were kept of a part, in no order; none where there are none."""
+        """Returns the rows that were kept of a part, in no order."""
         name = _partial_name(part, round_)
-        return self._parsed(name, row_from_record) if self.storage.exists(name) else []
+        # They only save work: where they are damaged, or of another version, it is done again.
+        with suppress(JobError):
+            if self.storage.exists(name) and self._table(name, None).schema.equals(RESULT_SCHEMA):
+                return self._parsed(name, row_from_record)
+        return []
 
     def remove_partial(self, part: int, round_: int = 0) -> None:
         self.storage.remove(_partial_name(part, round_))
@@ -221,17 +236,22 @@ class JobFolder:
         """Returns the number of the last retry round, 0 where there is none."""
         return max((int(match[1]) for match in map(_ROUND.fullmatch, self.storage.names("rounds")) if match), default=0)
 
-    def read_round(self, number: int) -> Round:
+    def read_round(self, number: int, spec: JobSpec | None = None) -> Round:
         """Returns a retry round.
 
         Raises:
-            JobError: it is missing or damaged.
+            JobError: it is missing or damaged, or does again what the job, where it is given, does not have.
         """
         name = f"rounds/{number:03d}.json"
         try:
-            return Round.model_validate_json(self.storage.read(name))
-        except (FileNotFoundError, ValidationError):
-            raise JobError(f"{self.uri}/{name} is missing or damaged: `askpix retry` makes a new one") from None
+            round_ = Round.model_validate_json(self.storage.read(name))
+            if round_.round != number or (spec is not None and not round_.fits(spec.items_of)):
+                raise ValueError("it is of another job")
+        except (FileNotFoundError, ValueError):
+            raise JobError(
+                f"{self.uri}/{name} is missing or damaged: remove it, then `askpix retry {self.uri}` begins a new round"
+            ) from None
+        return round_
 
     def create_round(self, round_: Round) -> None:
         """Begins a retry round.
@@ -264,7 +284,7 @@ class JobFolder:
         try:
             records: list[dict[str, Any]] = self._table(name, columns).to_pylist()
         except (pa.ArrowException, ValueError) as error:
-            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+            raise self._damaged(name, _line(error)) from None
         return records
 
     def _table(self, name: str, columns: list[str] | None) -> pa.Table:
@@ -273,15 +293,24 @@ class JobFolder:
             # Without Arrow's threads: they can abort a short-lived process at its exit (10 of 240 exports did).
             return file.read(columns, use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+            raise self._damaged(name, _line(error)) from None
 
     def _open(self, name: str) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(pa.BufferReader(self.storage.read(name)), pre_buffer=False)
         except FileNotFoundError:
-            raise JobError(f"{self.uri}/{name} is missing: submit the job again into a new folder") from None
+            way_out = self._way_out(name).removeprefix("remove it, then ")
+            raise JobError(f"{self.uri}/{name} is missing: {way_out}") from None
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise JobError(f"{self.uri}/{name} is damaged: {_line(error)}") from None
+            raise self._damaged(name, _line(error)) from None
+
+    def _damaged(self, name: str, what: str) -> JobError:
+        return JobError(f"{self.uri}/{name} is damaged ({what}): {self._way_out(name)}")
+
+    def _way_out(self, name: str) -> str:
+        if name.startswith("input/"):
+            return "submit the job again into a new folder"
+        return f"remove it, then `askpix resume {self.uri}` does its part again"
 
     def _parsed(
         self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed], columns: list[str] | None = None

@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from askpix.producer.messages import MAX_ROUND
 from askpix.producer.rows import Outcome, Status
 
+_Number = Annotated[int, Field(ge=0)]
+
 
 class Round(BaseModel):
     """rounds/001.json and so on: what is done again, when and why it was asked for."""
@@ -23,8 +25,12 @@ class Round(BaseModel):
     why: str
     """Which failures were chosen, in words."""
 
-    parts: dict[int, tuple[int, ...]]
+    parts: dict[_Number, Annotated[tuple[_Number, ...], Field(min_length=1)]]
     """Of each part that is done again, the places of the items (from 0) that are."""
+
+    def fits(self, items_of: Callable[[int], int]) -> bool:
+        """Returns whether all its items are there in a job, given how many items each part of that has."""
+        return all(max(places) < items_of(part) for part, places in self.parts.items())
 
     @property
     def items(self) -> int:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.messages import MAX_ROUND
 from askpix.producer.rounds import Failures, Round, chosen
 from askpix.producer.rows import Outcome, Status
+from askpix.producer.words import counted
 
 _Read = TypeVar("_Read")
 
@@ -51,11 +54,15 @@ def standing(folder: JobFolder, spec: JobSpec) -> Standing:
     """
     results = folder.results()
     number = folder.round()
-    round_ = folder.read_round(number) if number else None
+    round_ = folder.read_round(number, spec) if number else None
+    _check_parts(folder, spec, results, number)
     wanted = range(spec.parts) if round_ is None else round_.parts
     todo = frozenset(part for part in wanted if results.get(part, -1) < number)
     ok = failed = 0
-    for good, bad in _of_each(folder, results, _counted).values():
+    for part, (good, bad) in _of_each(folder, results, _counted).items():
+        if good + bad != spec.items_of(part):
+            have, wanted_ = counted(good + bad, "row"), counted(spec.items_of(part), "item")
+            raise folder.damaged_result(part, results[part], f"{have} for {wanted_}")
         ok, failed = ok + good, failed + bad
     if round_ is not None:
         failed -= sum(len(places) for part, places in round_.parts.items() if part in todo)
@@ -63,10 +70,36 @@ def standing(folder: JobFolder, spec: JobSpec) -> Standing:
 
 
 def next_round(folder: JobFolder, wanted: Failures) -> Round | None:
-    """Returns the retry round that does the wanted failures of a finished job again; None where there are none."""
-    found = _of_each(folder, folder.results(), partial(chosen, wanted=wanted))
+    """Returns the retry round that does the wanted failures of a finished job again; None where there are none.
+
+    Raises:
+        JobError: there have been as many rounds as there can be, or a file of the job is damaged.
+    """
+    results = folder.results()
+    found = _of_each(folder, results, partial(chosen, wanted=wanted))
     parts = {part: places for part, places in found.items() if places}
-    return Round(round=folder.round() + 1, why=str(wanted), parts=parts) if parts else None
+    if not parts:
+        return None
+    # Results may be of a round whose own file was damaged and removed.
+    number = max(folder.round(), *results.values()) + 1
+    if number > MAX_ROUND:
+        raise JobError(f"{folder.uri} has had {MAX_ROUND} retry rounds, and no job has more: submit a new one")
+    return Round(round=number, why=str(wanted), parts=parts)
+
+
+def _check_parts(folder: JobFolder, spec: JobSpec, results: dict[int, int], number: int) -> None:
+    """Raises JobError where there are results that cannot be the job's, or none where a round needs them."""
+    last = max(results, default=0)
+    if last >= spec.parts:
+        raise JobError(
+            f"{folder.result_uri(last, results[last])} is no result of this job, "
+            f"which has {counted(spec.parts, 'part')}: remove it"
+        )
+    if number and (missing := next((part for part in range(spec.parts) if part not in results), None)) is not None:
+        raise JobError(
+            f"{folder.uri} has no result of part {missing}, on which retry round {number} counts: "
+            f"remove rounds/{number:03d}.json, then `askpix resume {folder.uri}`"
+        )
 
 
 def _of_each(folder: JobFolder, results: dict[int, int], read: Callable[[list[Outcome]], _Read]) -> dict[int, _Read]:
