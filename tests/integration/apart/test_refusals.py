@@ -124,7 +124,7 @@ PARTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a job behind dots": ({"job": "{root}/../{outside}/job"}, "outside", "outside this worker's storage roots"),
     "a job in another bucket": ({"job": "{theirs}/job"}, "outside", "outside this worker's storage roots"),
     "a job beside the prefix": ({"job": "{mine}-of-others/job"}, "outside", "outside this worker's storage roots"),
-    "a job that is not there": ({"job": "{root}/nowhere"}, "no_such_part", "holds no job with a part 0"),
+    "a job that is not there": ({"job": "{root}/nowhere"}, "no_job", "holds no job that this worker can see"),
     "a part too many": ({"job": "{root}/job", "part": 1}, "no_such_part", "holds no job with a part 1"),
     "a job for another model": ({"job": "{root}/foreign"}, "unknown_model", "does not hold the model another-model"),
     "one in S3 for another model": ({"job": "{mine}/foreign"}, "unknown_model", "does not hold the model another-mo"),
