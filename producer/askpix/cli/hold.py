@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from askpix.cli.console import stderr
 from askpix.cli.options import broker_option
 from askpix.cli.served import unserved_note
 from askpix.producer.client import Client
+from askpix.producer.errors import BrokerError
+from askpix.producer.followed import Job
 from askpix.producer.words import counted
 
 
@@ -20,7 +24,10 @@ def pause(job: str, broker: str | None) -> int:
     What is done stays; `askpix resume` carries on.
     """
     with Client(broker) as client:
-        client.job(job).pause()
+        opened = client.job(job)
+        if _has_ended(opened, job):
+            return 0
+        opened.pause()
     stderr().print(f"{job} is paused. Next: askpix resume {job}", soft_wrap=True)
     return 0
 
@@ -31,9 +38,21 @@ def pause(job: str, broker: str | None) -> int:
 def cancel(job: str, broker: str | None) -> int:
     """Stop JOB; what is done stays."""
     with Client(broker) as client:
-        client.job(job).cancel()
+        opened = client.job(job)
+        if _has_ended(opened, job):
+            return 0
+        opened.cancel()
     stderr().print(f"{job} is cancelled; its results so far stay.", soft_wrap=True)
     return 0
+
+
+def _has_ended(opened: Job, job: str) -> bool:
+    """Says so where a job is complete: then there is nothing to hold. A broker that is lost is told of later."""
+    with suppress(BrokerError):
+        if opened.progress().finished:
+            stderr().print(f"{job} is complete already; nothing was changed.", soft_wrap=True)
+            return True
+    return False
 
 
 @click.command()

@@ -51,7 +51,7 @@ def command(as_json: bool, broker: str | None) -> int:
         stderr().print("No worker is running.")
     if refused:
         counts = ", ".join(f"{count} {printable(reason)}" for reason, count in sorted(refused.items()))
-        stderr().print(f"Messages that workers refused: {counts}", soft_wrap=True)
+        stderr().print(f"Messages, and images in them, that workers have refused so far: {counts}", soft_wrap=True)
     return 0
 
 

@@ -68,15 +68,18 @@ def counts_line(ok: int, failed: int, note: str = "") -> None:
     stderr().print(f"{counted(ok + failed, 'item')}: {ok} ok, {failed} failed{note}", soft_wrap=True)
 
 
-def failures_shown(job: Job) -> None:
-    """Prints each error code of a job's rows with one example."""
+def failures_shown(job: Job) -> bool:
+    """Prints each error code of a job's rows with one example; returns whether trying again can help any."""
+    retryable = False
     failed: dict[str, tuple[int, str]] = {}
     for row in job.results():
         if row.status is Status.ERROR:
             code = row.error_code or "error"
+            retryable = retryable or bool(row.retryable)
             failed[code] = (failed.get(code, (0, ""))[0] + 1, printable(f"{row.id}: {row.error_message}"))
     for code, (count, example) in sorted(failed.items(), key=lambda pair: -pair[1][0]):
         stderr().print(f"  {count} x {code}, such as {example}", soft_wrap=True)
+    return retryable
 
 
 def answers_shown(job: Job) -> None:

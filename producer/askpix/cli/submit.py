@@ -54,7 +54,11 @@ def command(
             )
         size = f"{counted(job.spec.items, 'item')} in {counted(job.spec.parts, 'part')}"
         stderr().print(f"{job.folder.uri}: {size} for {job.spec.model}", soft_wrap=True)
-        unserved_note(job)
+        progress = job.progress()
+        if progress.finished:
+            stderr().print(f"It is complete already: {progress.ok} ok, {progress.failed} failed.", soft_wrap=True)
+        else:
+            unserved_note(job)
     stderr().print(f"Next: askpix watch {output}", soft_wrap=True)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,9 @@ from askpix.producer.followed import Job, JobProgress
 from askpix.producer.words import counted
 
 _INTERVAL_SECONDS = 0.5
+
+_SERVED_SECONDS = 10.0
+"""Between two looks whether a worker is there for the job."""
 
 _COUNTS = (("done", "items", "item"), ("parts_done", "parts", "part"))
 
@@ -42,9 +46,16 @@ def watch(job: str, broker: str | None) -> int:
 
 def _followed(job: Job) -> JobProgress:
     warned: str | None = None
+    looked, served = time.monotonic(), True
     with progress_shown(job.spec.items) as show:
         for progress in job.watch(_INTERVAL_SECONDS):
             show(progress)
+            if progress.state == "running" and time.monotonic() - looked > _SERVED_SECONDS:
+                # Said again only when workers have come and gone meanwhile.
+                looked, before = time.monotonic(), served
+                served = job.served()
+                if before and not served:
+                    unserved_note(job)
             if progress.warning and progress.warning != warned:
                 warned = progress.warning
                 stderr().print(f"A worker refused a part: {printable(warned)}", soft_wrap=True)
@@ -54,13 +65,17 @@ def _followed(job: Job) -> JobProgress:
 def _end(job: Job, name: str, progress: JobProgress) -> int:
     if progress.error:
         raise JobError(f"{progress.error} (then: askpix resume {name})")
-    counts_line(progress.ok, progress.failed, "" if progress.finished else f", {progress.state}")
-    if progress.failed and job.spec.items <= _READ_UP_TO:
-        failures_shown(job)
     if not progress.finished:
+        items = counted(progress.items, "item")
+        stderr().print(f"{progress.state}: {progress.done} of {items} done, {progress.failed} failed", soft_wrap=True)
+        stderr().print(f"Next: askpix resume {name}", soft_wrap=True)
         return 2
+    counts_line(progress.ok, progress.failed)
     if progress.failed:
-        stderr().print(f"Next: askpix retry {name}", soft_wrap=True)
+        passing = failures_shown(job) if job.spec.items <= _READ_UP_TO else True
+        again = f"askpix retry {name}"
+        hint = again if passing else f"{again} --code CODE, where what is said there was mended"
+        stderr().print(f"Next: {hint}", soft_wrap=True)
     stderr().print(f"Next: askpix export {name} --to answers.csv", soft_wrap=True)
     return 1 if progress.failed else 0
 
@@ -88,6 +103,8 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
             stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)
     if told["broker"] == "lost":
         stderr().print("The broker does not answer; this is what the job folder says.", soft_wrap=True)
+    elif told["served"] is False and told["state"] == "running":
+        stderr().print("No live worker serves the job: it waits for one.", soft_wrap=True)
     elif not told["counted"] and told["state"] in ("running", "paused"):
         stderr().print(
             f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
@@ -97,14 +114,14 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
 
 def _one_reading(uri: str, broker: str | None) -> dict[str, Any]:
     """Returns how a job is, by its folder alone where the broker does not answer."""
-    answers = "ok"
+    answers, served = "ok", None
     with Client(broker) as client:
         job = client.job(uri)
         try:
-            progress = job.progress()
+            progress, served = job.progress(), job.served()
         except BrokerError:
             answers = "lost"
             progress = Job.open(uri).progress()
     spec = job.spec
-    about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device, "broker": answers}
-    return {**about, **asdict(progress)}
+    about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device}
+    return {**about, "broker": answers, "served": served, **asdict(progress)}

@@ -213,7 +213,8 @@ def redis_client(broker_url: SecretStr) -> redis.Redis:
 
 def explained(error: BaseException) -> BrokerError:
     """Returns what an error of LOST means for a person."""
-    return BrokerError(f"the broker does not answer: {short(error)}")
+    reason = short(error).rstrip(".")
+    return BrokerError(f"the broker does not answer: {reason}; ASKPIX_BROKER_URL or --broker says where it is")
 
 
 def short(error: BaseException) -> str:

@@ -51,8 +51,8 @@ class Layout:
         image = self._place(columns.image, *IMAGE_COLUMNS)
         if image is None:
             raise InputError(
-                f"no column of images: name one of them {' or '.join(IMAGE_COLUMNS[:3])}, or say which it is; "
-                f"there are {self._listed()}"
+                f"no column of images: name one of them {' or '.join(IMAGE_COLUMNS[:3])}, "
+                f"or say which it is (--image-column); there are {self._listed()}"
             )
         self._image = image
         self._id = self._place(columns.id, "id")

@@ -142,6 +142,7 @@ class JobFolder:
 
         Removes what other submissions have left, or still write: none of them can be the first any more.
         """
+        self.storage.settle("input")
         self.storage.create("job.json", spec.model_dump_json(indent=2).encode() + b"\n")
         # Read even where it was created: not every S3 server keeps two from creating it at once.
         first = self.spec()
@@ -160,9 +161,12 @@ class JobFolder:
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
     def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str) -> None:
-        """Writes the items of a part, under a name of the job's own: others may be submitted here at the same time."""
+        """Writes the items of a part, under a name of the job's own: others may be submitted here at the same time.
+
+        What is written so is settled by `write_spec`.
+        """
         columns = items if isinstance(items, ItemColumns) else columns_of(list(items))
-        self.storage.write(_input_name(part, job_id), encode_items(columns))
+        self.storage.write(_input_name(part, job_id), encode_items(columns), settled=False)
 
     def read_input(self, part: int, job_id: str) -> list[Item]:
         """Returns the items of a part, in order.

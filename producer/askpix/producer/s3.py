@@ -48,7 +48,7 @@ class S3Storage(Storage):
                 raise FileNotFoundError(location.uri) from None
             raise
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, settled: bool = True) -> None:  # noqa: ARG002 - it always is
         self._put(name, data)
 
     def create(self, name: str, data: bytes) -> bool:

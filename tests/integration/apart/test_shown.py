@@ -95,6 +95,7 @@ def test_status_shows_one_reading(held: Job, env: dict[str, str], tmp_path: Path
         "model": MODEL,
         "device": None,
         "broker": "ok",
+        "served": True,
         "counted": True,
     }
     counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "parts": 3, "parts_done": 1}

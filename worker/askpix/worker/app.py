@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from celery import Celery, signals
+from celery.exceptions import Reject
 from kombu import Queue
 
 from askpix.producer.broker import Broker, celery_app
@@ -89,6 +91,8 @@ class Worker:
             without_mingle=True,
             quiet=True,
         )
+        # A part that goes back to the queue as it should is no event to show a traceback for.
+        logging.getLogger("celery.app.trace").addFilter(_without_rejects)
         self._keeper.start()
         try:
             worker.start()
@@ -113,3 +117,7 @@ def _configure(app: Celery, engines: Engines, refused: Callable[[RefusedError], 
     # Results are stored from many threads; one client serves them all.
     app.conf.result_backend_thread_safe = True
     app.steps["consumer"].add(Wakeful)
+
+
+def _without_rejects(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], Reject))
