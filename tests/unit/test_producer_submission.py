@@ -31,9 +31,9 @@ class Storage(LocalStorage):
         super().__init__(root)
         self._before = before
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, *, settled: bool = True) -> None:
         self._before(name)
-        super().write(name, data)
+        super().write(name, data, settled=settled)
 
 
 def submit(storage: LocalStorage | Path, items: Any, **options: Any) -> JobSpec:
