@@ -280,6 +280,27 @@ def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, monkeypatch: py
     answer.set()
 
 
+def test_parts_are_settled_at_once_before_job_json_says_that_they_are_there(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    class Noting(LocalStorage):
+        def write(self, name: str, data: bytes, *, settled: bool = True) -> None:
+            super().write(name, data, settled=settled)
+            done.append(f"{name[:5]} {settled}")
+
+        def settle(self, folder: str) -> None:
+            done.append(f"settle {folder}")
+            super().settle(folder)
+
+        def create(self, name: str, data: bytes) -> bool:
+            done.append(name)
+            return super().create(name, data)
+
+    submit(Noting(tmp_path), map(str, range(6)), part_size=2)
+
+    assert done == ["input False"] * 3 + ["settle input", "job.json"]
+
+
 def test_job_json_is_there_only_when_all_parts_are(tmp_path: Path) -> None:
     def before(name: str) -> None:
         assert not (tmp_path / "job.json").exists()

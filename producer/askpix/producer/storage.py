@@ -230,8 +230,8 @@ def _make_folder(folder: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Flushes the names in a folder to the disk: without that, a whole file can be gone after a power cut."""
-    # Next to the flush of the file itself it costs little: on ext4, 4,000 files in 16 threads took 5 s with and
-    # without it. Long submits settle their folder once, at the end.
+    # On ext4, a file takes 1.5 ms with it and 1.3 without, and 1.0 and 0.9 where 16 threads write: little for a
+    # result, which is the work of seconds. The thousands of files of a long list are settled at once.
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
