@@ -273,3 +273,25 @@ def test_a_folder_that_holds_another_job_is_left_alone(client: Client, folder: P
         client.submit(["https://shop.example/2.jpg"], output=str(folder), model=MODEL)
 
     assert (folder / "job.json").read_bytes() == before
+
+
+def test_a_worker_writes_nothing_where_a_link_in_a_job_folder_leads(
+    client: Client, pages: HeldServer, folder: Path, start_worker: Starter, tmp_path: Path
+) -> None:
+    # Given: a job in work, in whose folder somebody makes a link.
+    url = pages.put("/linked", jpeg())
+    pages.hold("/linked")
+    start_worker()
+    job = client.submit([url], output=str(folder), model=MODEL)
+    wait_until(lambda: "/linked" in pages.came, within=20, what="the part in work")
+    (folder / "results").symlink_to(tmp_path)
+
+    # When
+    pages.let_go()
+
+    # Then: it stops there, and carries on once the link is gone.
+    assert "results leads out of the job folder by a symbolic link" in (list(job.watch())[-1].error or "")
+    assert list(tmp_path.iterdir()) == []
+    (folder / "results").unlink()
+    job.resume()
+    assert len(list(finished(job).results())) == 1
