@@ -103,12 +103,12 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
             stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)
     if told["broker"] == "lost":
         stderr().print("The broker does not answer; this is what the job folder says.", soft_wrap=True)
-    elif told["served"] is False and told["state"] == "running":
-        stderr().print("No live worker serves the job: it waits for one.", soft_wrap=True)
     elif not told["counted"] and told["state"] in ("running", "paused"):
         stderr().print(
             f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
         )
+    elif told["served"] is False and told["state"] == "running":
+        stderr().print("No live worker serves the job: it waits for one.", soft_wrap=True)
     return 0
 
 

@@ -220,6 +220,6 @@ def test_the_counters_are_shown_by_the_command(client: Client, broker: RedisServ
     shown = askpix("jobs", cwd=tmp_path, env=broker.environment)
 
     assert shown.code == 0
-    assert "Messages that workers refused: " in shown.err
+    assert "that workers have refused so far: " in shown.err
     for reason, count in client.refused().items():
         assert f"{count} {reason}" in shown.err

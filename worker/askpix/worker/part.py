@@ -124,6 +124,8 @@ class PartRunner:
         part, folder = work.part, work.folder
         if folder.has_result(part, work.round):
             rows, todo = folder.read_result(part, work.round), self._places(work)
+            if len(rows) != work.spec.items_of(part):
+                raise folder.damaged_result(part, work.round, f"it has {len(rows)} rows")
         else:
             raise_if_held(folder)
             pin(work)
@@ -161,7 +163,7 @@ class PartRunner:
         """Returns the places of the items that a retry round does again; None for the first reading."""
         if work.round == 0:
             return None
-        places = work.folder.read_round(work.round).parts.get(work.part)
+        places = work.folder.read_round(work.round, work.spec).parts.get(work.part)
         if places is None:
             raise MessageError(f"round {work.round} of {work.folder.uri} has no part {work.part}", "no_such_part")
         return places
