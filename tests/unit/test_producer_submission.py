@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -264,8 +263,10 @@ def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, monkeypatch: py
     def interrupt() -> None:
         stuck.wait(60)
         time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGINT)
+        # To the main thread, as a terminal's does: in a process with many threads any of them may get another.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     count = 1 if hanging == "at the end" else 10_000
     threading.Thread(target=interrupt).start()
 
