@@ -39,7 +39,9 @@ def watch(job: str, broker: str | None) -> int:
     """
     with Client(broker) as client:
         opened = client.job(job)
-        if not opened.progress().finished:
+        now = opened.progress()
+        # Of a job that the broker does not know, the watch says what is to be done; nobody can be missed yet.
+        if now.counted and not now.finished:
             unserved_note(opened)
         return _end(opened, job, _followed(opened))
 
