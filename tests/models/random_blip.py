@@ -22,7 +22,7 @@ import torch
 import transformers
 
 from askpix.worker.models import convert as converter
-from askpix.worker.models import graphs, manifest
+from askpix.worker.models import manifest, text_graphs, vision_graph
 
 ROOT = Path(__file__).parents[2]
 DEMO_CHECKPOINT = ROOT / "demo" / "checkpoint"
@@ -140,7 +140,7 @@ def built(recipe: Recipe) -> Built:
 
 def _key(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for module in (graphs, converter, manifest):
+    for module in (text_graphs, vision_graph, converter, manifest):
         digest.update(Path(str(module.__file__)).read_bytes())
     for path in (Path(__file__), DEMO_CHECKPOINT / "tokenizer.json", DEMO_CHECKPOINT / "config.json"):
         digest.update(path.read_bytes())

@@ -11,7 +11,8 @@ import torch
 from models.random_blip import CAPTIONING, ODD, Recipe, random_model
 from torch import Tensor
 
-from askpix.worker.models.graphs import TextDecoder, TextEncoder, VisionEncoder
+from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
+from askpix.worker.models.vision_graph import VisionEncoder
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 TOLERANCE = 1e-4

@@ -22,7 +22,6 @@ import transformers
 from askpix.producer.errors import InputError, ModelError
 from askpix.producer.items import check_model_name
 from askpix.worker.engine.base import Ability, Resample
-from askpix.worker.models import graphs
 from askpix.worker.models.manifest import (
     MANIFEST,
     ImageInput,
@@ -32,6 +31,8 @@ from askpix.worker.models.manifest import (
     file_entries,
     fingerprint_of,
 )
+from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
+from askpix.worker.models.vision_graph import VisionEncoder
 
 WeightFormat = Literal["f32", "f16"]
 
@@ -74,9 +75,9 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
         raise ModelError(f"{error}; choose one with --name") from None
     checkpoint = _load(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
-    decoder = graphs.TextDecoder(model.text_decoder)
+    decoder = TextDecoder(model.text_decoder)
     image = _image_input(checkpoint)
-    vision = graphs.VisionEncoder(model.vision_model, image.mean, image.std)
+    vision = VisionEncoder(model.vision_model, image.mean, image.std)
     tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
     width = int(model.vision_model.config.hidden_size)
     with torch.inference_mode(), _staged(output) as folder:
@@ -89,7 +90,7 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
         )
         if Ability.ANSWER in checkpoint.abilities:
             inputs = {"ids": ("i64", [-1, -1]), "mask": ("f32", [-1, -1]), "image_states": ("f32", [-1, -1, width])}
-            _save(graphs.TextEncoder(model.text_encoder), inputs, ["states"], folder / "text_encoder", weights)
+            _save(TextEncoder(model.text_encoder), inputs, ["states"], folder / "text_encoder", weights)
         layers, heads = text.num_hidden_layers, text.num_attention_heads
         inputs = {
             "ids": ("i64", [-1]),
