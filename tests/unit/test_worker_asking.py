@@ -17,7 +17,7 @@ from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engines import Engines
-from askpix.worker.item import Answerer
+from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
 
 
@@ -30,9 +30,9 @@ def engine() -> Iterator[BlipEngine]:
 @pytest.fixture
 def runner(engine: BlipEngine, tmp_path: Path) -> Iterator[AskRunner]:
     access = Access(storage_roots=[str(tmp_path)])
-    answerer = Answerer(access, connections=1)
-    yield AskRunner(Engines([engine]), access, answerer)
-    answerer.close()
+    loader = Loader(access, connections=1)
+    yield AskRunner(Engines([engine]), access, loader)
+    loader.close()
 
 
 def message(engine: BlipEngine, scheme: str = "data", **more: Any) -> AskMessage:

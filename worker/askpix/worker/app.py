@@ -21,8 +21,8 @@ from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.engines import Engines
 from askpix.worker.intake import IntakeConnection, RefusedError
-from askpix.worker.item import Answerer
 from askpix.worker.keeper import Keeper
+from askpix.worker.loading import Loader
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
 from askpix.worker.replies import Replies
@@ -48,9 +48,9 @@ class Worker:
             stack.callback(broker.close)
             registry = Registry(broker.redis)
             threads = settings.load_threads
-            answerer = Answerer(access, connections=threads + ASKS_AT_ONCE, contact=settings.contact)
-            stack.callback(answerer.close)
-            self._parts = PartRunner(engines, access, answerer, broker.redis, threads=threads)
+            loader = Loader(access, connections=threads + ASKS_AT_ONCE, contact=settings.contact)
+            stack.callback(loader.close)
+            self._parts = PartRunner(engines, access, loader, broker.redis, threads=threads)
             stack.callback(self._parts.close)
             notifier = Notifier(broker, access, notify)
             self._notify = tuple(sorted(notifier.allowed))
@@ -65,7 +65,7 @@ class Worker:
 
             _configure(self._app, engines, refused)
             add_part_task(self._app, self._parts, registry)
-            add_ask_task(self._app, AskRunner(engines, access, answerer), replies, registry)
+            add_ask_task(self._app, AskRunner(engines, access, loader), replies, registry)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:

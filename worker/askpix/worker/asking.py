@@ -12,7 +12,8 @@ from askpix.producer.messages import AskMessage
 from askpix.producer.rows import row_to_json
 from askpix.worker.access import Access
 from askpix.worker.engines import Engines
-from askpix.worker.item import Answerer
+from askpix.worker.item import ItemWork
+from askpix.worker.loading import Loader
 
 ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
@@ -22,10 +23,10 @@ waited has mostly gone."""
 class AskRunner:
     """Answers asks, each in the thread that calls; the engine lets them overtake what is not urgent."""
 
-    def __init__(self, engines: Engines, access: Access, answerer: Answerer) -> None:
+    def __init__(self, engines: Engines, access: Access, loader: Loader) -> None:
         self._engines = engines
         self._access = access
-        self._answerer = answerer
+        self._loader = loader
 
     def run(self, message: AskMessage) -> dict[str, Any]:
         """Returns the result row as JSON values, and writes it where the message says.
@@ -39,16 +40,11 @@ class AskRunner:
         deadline = time.monotonic() + ANSWER_SECONDS
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
-        row = self._answerer.row(
-            Item(image=message.image, id=_id(message.image), questions=message.questions or None),
-            engine,
-            questions=None,
-            options=message.options,
-            own_bucket=None,
-            urgent=True,
-            deadline=deadline,
-        )
-        value = row_to_json(row)
+        item = Item(image=message.image, id=_id(message.image), questions=message.questions or None)
+        work = ItemWork(item, engine, started=time.monotonic())
+        image = self._loader.load(message.image, engine)
+        work.ask(image, None, message.options, urgent=True, deadline=deadline)
+        value = row_to_json(work.row())
         if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]

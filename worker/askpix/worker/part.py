@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 
 import redis
 
 from askpix.producer.errors import MessageError, StorageError
-from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
 from askpix.producer.lease import Lease
-from askpix.producer.locations import S3Location
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.registry import Registry
@@ -22,7 +19,8 @@ from askpix.producer.rows import Row, Status
 from askpix.worker.access import Access
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
-from askpix.worker.item import Answerer
+from askpix.worker.loading import Loader, LoadThreads
+from askpix.worker.part_items import PartItems
 from askpix.worker.part_work import (
     GivenBackError,
     PartWork,
@@ -54,19 +52,21 @@ _HOLD_SECONDS = 2.0
 class PartRunner:
     """Answers parts. Parts may run at the same time, each in a thread of its own.
 
-    Each item is a short-lived task of a thread pool: it fetches, decodes, hands its requests to the
-    engine and waits. So as many items are under way as there are threads, and the engine sees the
-    requests of all of them.
+    They share the load threads, which take images in the order in which they came: so those of the next part are
+    loaded while the last answers of one come in.
+
+    Args:
+        threads: images that are fetched or decoded at a time.
     """
 
     def __init__(
-        self, engines: Engines, access: Access, answerer: Answerer, counters: redis.Redis, *, threads: int
+        self, engines: Engines, access: Access, loader: Loader, counters: redis.Redis, *, threads: int
     ) -> None:
         self._engines = engines
         self._access = access
-        self._answerer = answerer
+        self._loader = loader
         self._redis = counters
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="askpix-item")
+        self._threads = LoadThreads(threads)
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -75,8 +75,7 @@ class PartRunner:
 
     def close(self) -> None:
         self.stop()
-        # Not waited for: a thread may be in a transfer that takes its whole time limit.
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def progress(self, message: PartMessage) -> Progress:
         """Returns the counters of a message's job."""
@@ -177,44 +176,29 @@ class PartRunner:
         rows |= {place: kept[str(items[place].id)] for place in wanted if items[place].id in kept}
         todo = [place for place in wanted if items[place].id not in kept]
         tries = {place: before[place].attempts + 1 if before else 1 for place in todo}
-        futures = {place: self._pool.submit(self._row, items[place], work, tries[place]) for place in todo}
+        asked = PartItems(work, {place: items[place] for place in todo}, tries, self._loader)
         try:
-            self._follow(work, list(futures.values()), len(wanted) - len(todo))
-            rows |= {place: future.result() for place, future in futures.items()}
+            for load in asked.loads():
+                self._threads.put(load)
+            self._follow(work, asked, len(wanted) - len(todo))
         except BaseException:
-            keep(work, [*(kept[id_] for id_ in kept), *_finished(futures)])
+            asked.give_up()
+            keep(work, [*kept.values(), *asked.rows().values()])
             raise
-        finally:
-            for future in futures.values():
-                future.cancel()
+        rows |= asked.rows()
         return [rows[place] for place in range(len(items))]
 
-    def _row(self, item: Item, work: PartWork, attempts: int) -> Row:
-        own = S3Location.parse(work.folder.uri).bucket if work.folder.uri.startswith("s3://") else None
-        return self._answerer.row(
-            item,
-            work.engine,
-            questions=work.spec.questions,
-            options=work.spec.options,
-            own_bucket=own,
-            attempts=attempts,
-        )
-
-    def _follow(self, work: PartWork, futures: Sequence[Future[Row]], before: int) -> None:
+    def _follow(self, work: PartWork, asked: PartItems, before: int) -> None:
         """Waits for the rows; says how far they are, and looks whether to stop."""
-        waiting = set(futures)
         live = _Paced(_RENEW_SECONDS)
         holds = _Paced(_HOLD_SECONDS)
         told = -1
-        while waiting:
-            finished, waiting = wait(waiting, timeout=_LIVE_SECONDS, return_when=FIRST_EXCEPTION)
+        while not asked.wait(_LIVE_SECONDS):
             if self._stopping.is_set():
                 raise GivenBackError
-            if waiting and any(future.exception() is not None for future in finished):
-                return
             if holds.due():
                 look_for_holds(work.folder)
-            done = before + len(futures) - len(waiting)
+            done = before + len(asked.rows())
             if live.due() or done != told:
                 told = done
                 say_live(work, done)
@@ -233,9 +217,3 @@ class _Paced:
             return False
         self._next = now + self._seconds
         return True
-
-
-def _finished(futures: Mapping[int, Future[Row]]) -> Iterator[Row]:
-    for future in futures.values():
-        if future.done() and not future.cancelled() and future.exception() is None:
-            yield future.result()

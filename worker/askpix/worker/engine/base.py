@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
 from askpix.worker.errors import RequestError
+
+_log = logging.getLogger(__name__)
 
 Resample = Literal["bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"]
 
@@ -66,12 +69,18 @@ class Request:
 class Ticket:
     """A claim on an answer."""
 
+    # A worker makes one for every question, so it is kept small: no condition, no event before somebody waits.
+    __slots__ = ("_answer", "_callbacks", "_cancelled", "_deadline", "_done", "_error", "_lock")
+
     def __init__(self, deadline: float | None = None) -> None:
-        self._done = threading.Event()
+        self._lock = threading.Lock()
+        """Held to end the ticket, and to add a callback to one that has not ended."""
+        self._done = False
         self._cancelled = False
         self._deadline = deadline
         self._answer: Answer | None = None
         self._error: BaseException | None = None
+        self._callbacks: list[Callable[[], None]] = []
 
     def result(self, timeout: float | None = None) -> Answer:
         """Waits for the answer.
@@ -81,8 +90,11 @@ class Ticket:
             EngineStoppedError: the engine has ended.
             TimeoutError: nothing came within `timeout` seconds; the request goes on.
         """
-        if not self._done.wait(timeout):
-            raise TimeoutError(f"no answer within {timeout} s")
+        if not self._done:
+            ended = threading.Event()
+            self.add_done_callback(ended.set)
+            if not ended.wait(timeout):
+                raise TimeoutError(f"no answer within {timeout} s")
         if self._error is not None:
             raise self._error
         assert self._answer is not None
@@ -90,7 +102,19 @@ class Ticket:
 
     def done(self) -> bool:
         """Returns whether `result` will return at once."""
-        return self._done.is_set()
+        return self._done
+
+    def add_done_callback(self, callback: Callable[[], None]) -> None:
+        """Has a function called when the ticket ends, however it does; at once where it has ended.
+
+        It is called on the engine's thread, which works on nothing else meanwhile: so it has to be quick, and must
+        not wait. What it raises is logged and goes no further.
+        """
+        with self._lock:
+            if not self._done:
+                self._callbacks.append(callback)
+                return
+        _call(callback)
 
     def cancel(self) -> None:
         """Gives the claim up; the engine stops working on it when it next looks."""
@@ -107,13 +131,28 @@ class Ticket:
         return None
 
     def resolve(self, answer: Answer) -> None:
-        self._answer = answer
-        self._done.set()
+        """Ends the ticket with an answer; one that has ended stays as it is."""
+        self._end(answer, None)
 
     def fail(self, error: BaseException) -> None:
-        if not self._done.is_set():
-            self._error = error
-            self._done.set()
+        """Ends the ticket with an error; one that has ended stays as it is."""
+        self._end(None, error)
+
+    def _end(self, answer: Answer | None, error: BaseException | None) -> None:
+        with self._lock:
+            if self._done:
+                return
+            self._answer, self._error, self._done = answer, error, True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            _call(callback)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:  # noqa: BLE001 - the engine goes on with the others
+        _log.exception("a ticket's callback failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

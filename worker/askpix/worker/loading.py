@@ -1,0 +1,115 @@
+"""Images on their way in: fetched, decoded and given to an engine, a bounded number at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from askpix.worker.access import Access
+from askpix.worker.engine.base import Engine, ImageHandle
+from askpix.worker.errors import ItemError
+from askpix.worker.images.decode import decode
+from askpix.worker.images.fetch import Fetcher
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class ImageFacts:
+    """What the rows of an image say of it."""
+
+    problem: ItemError | None = None
+    """Why it could not be loaded."""
+
+    sha256: str | None = None
+    """Of its bytes, in hexadecimal; None where they were not had."""
+
+    width: int | None = None
+    height: int | None = None
+    """As it is shown, in pixels; None where it was not decoded."""
+
+
+@dataclass(slots=True)
+class LoadedImage:
+    """What became of an image reference. Who keeps it keeps the image's encoding."""
+
+    facts: ImageFacts
+    handle: ImageHandle | None = None
+    """None where there is a problem."""
+
+
+class Loader:
+    """Loads images. Used from many threads, each with an image of its own.
+
+    Decoding is bounded more tightly than fetching, since it takes a processor, and a decoded image can be large.
+    """
+
+    def __init__(self, access: Access, *, connections: int, contact: str | None = None) -> None:
+        self._fetcher = Fetcher(access, contact=contact, connections=connections)
+        self._decoding = threading.Semaphore(os.cpu_count() or 1)
+
+    def close(self) -> None:
+        self._fetcher.close()
+
+    def load(self, reference: str, engine: Engine, *, own_bucket: str | None = None) -> LoadedImage:
+        """Returns an image as the engine has it, or why it does not; raises nothing.
+
+        Args:
+            own_bucket: the bucket of the image's job, from which it may name objects.
+        """
+        facts = ImageFacts()
+        try:
+            data = self._fetcher.fetch(reference, own_bucket=own_bucket)
+            facts.sha256 = hashlib.sha256(data).hexdigest()
+            with self._decoding:
+                decoded = decode(data, engine.image_form)
+            facts.width, facts.height = decoded.width, decoded.height
+            return LoadedImage(facts, engine.open_image(decoded.pixels))
+        except ItemError as error:
+            facts.problem = error
+        except Exception as error:  # noqa: BLE001 - one image must never take its part down
+            _log.exception("an image could not be loaded")
+            facts.problem = internal_error(error)
+        return LoadedImage(facts)
+
+
+class LoadThreads:
+    """Threads that do what they are given, in its order; they end with the process.
+
+    One that is in a transfer when the process ends is not waited for: that could take its whole time limit.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        for _ in range(number):
+            threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
+
+    def put(self, task: Callable[[], None]) -> None:
+        """Has a function called by the next thread that is free. It must not raise."""
+        self._tasks.put(task)
+
+    def close(self) -> None:
+        """Ends each thread after what it was given so far."""
+        for _ in range(self._number):
+            self._tasks.put(None)
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except Exception:  # noqa: BLE001 - the thread must go on
+                _log.exception("a task failed that must not")
+            # Not held while the thread waits for the next one.
+            del task
+
+
+def internal_error(error: Exception) -> ItemError:
+    """Returns what a row says where askpix itself failed."""
+    reason = f"{type(error).__name__}: {error}"
+    return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)

@@ -1,0 +1,127 @@
+"""The items of a part on their way to rows: each image is loaded once, whatever is asked of it by how many items."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from askpix.producer.items import Item
+from askpix.producer.locations import S3Location
+from askpix.producer.rows import Row
+from askpix.worker.errors import EngineStoppedError
+from askpix.worker.item import ItemWork
+from askpix.worker.loading import Loader
+from askpix.worker.part_work import PartWork
+
+
+class PartItems:
+    """The items of a part that are to be answered.
+
+    Load threads fetch, decode and submit, one image at a time with all its items; the engine's thread tells when an
+    item has its answers; and the part's own thread, which waits, makes the rows. So no thread waits for an answer,
+    and what is under way is bounded by the load threads and by the engine, not by the part.
+
+    Args:
+        items: by their places in the part.
+        attempts: of each item, by its place.
+    """
+
+    def __init__(self, work: PartWork, items: Mapping[int, Item], attempts: Mapping[int, int], loader: Loader) -> None:
+        self._work = work
+        self._items = items
+        self._attempts = attempts
+        self._loader = loader
+        uri = work.folder.uri
+        self._own_bucket = S3Location.parse(uri).bucket if uri.startswith("s3://") else None
+        self._under_way: dict[int, ItemWork] = {}
+        """By their places; from before their image is asked about until they have their rows."""
+        self._ended: deque[tuple[int, ItemWork]] = deque()
+        """Items whose answers are there, and that have no row yet."""
+        self._numbers = itertools.count(1)
+        """Of items that end: `next` is atomic, and so quicker than a lock."""
+        self._wake = threading.Event()
+        """Set when there is no more to wait for."""
+        self._over = False
+        self._problem: BaseException | None = None
+        self._rows: dict[int, Row] = {}
+        if not items:
+            self._wake.set()
+
+    def loads(self) -> Iterator[Callable[[], None]]:
+        """Yields what load threads are to do: a function for each image, in the order of the items."""
+        places: dict[str, list[int]] = {}
+        for place, item in self._items.items():
+            places.setdefault(item.image, []).append(place)
+        for image, sharing in places.items():
+            yield partial(self._load, image, sharing)
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for all rows, up to `timeout` seconds; returns whether they are there.
+
+        Raises:
+            EngineStoppedError: the engine has ended.
+        """
+        complete = self._wake.wait(timeout)
+        self._make_rows()
+        if self._problem is not None:
+            raise self._problem
+        return complete
+
+    def rows(self) -> Mapping[int, Row]:
+        """Returns the rows that were complete when it was last waited or given up, by their places."""
+        return self._rows
+
+    def give_up(self) -> None:
+        """Has no more images loaded, and the engine stop working on what it has; rows that are complete stay."""
+        self._make_rows()
+        self._over = True
+        for item in list(self._under_way.values()):
+            item.cancel()
+
+    def _make_rows(self) -> None:
+        # Here rather than on the engine's thread, for which the device would have to wait.
+        while self._ended:
+            place, item = self._ended.popleft()
+            del self._under_way[place]
+            try:
+                self._rows[place] = item.row()
+            except EngineStoppedError as error:
+                # Those that had their answers before it did are kept.
+                self._problem = error
+
+    # On load threads. ---------------------------------------------------------------------------
+
+    def _load(self, image: str, places: Sequence[int]) -> None:
+        if self._over:
+            return
+        work = self._work
+        started = time.monotonic()
+        try:
+            loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
+            for place in places:
+                item = ItemWork(
+                    self._items[place],
+                    work.engine,
+                    started=started,
+                    attempts=self._attempts[place],
+                    ended=partial(self._end, place),
+                )
+                self._under_way[place] = item
+                # Looked at after that, so that `give_up` finds the item or is found here.
+                if self._over:
+                    return
+                item.ask(loaded, work.spec.questions, work.spec.options)
+        except BaseException as error:  # noqa: BLE001 - the part's thread raises it
+            self._problem = error
+            self._wake.set()
+
+    # On the engine's thread. --------------------------------------------------------------------
+
+    def _end(self, place: int, item: ItemWork) -> None:
+        self._ended.append((place, item))
+        if next(self._numbers) == len(self._items):
+            self._wake.set()
