@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint setup bench-overhead clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -21,6 +21,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 setup: $(VENV)/.dev
+
+bench-overhead: $(VENV)/.dev
+	$(BIN)/python bench/overhead.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .pytest_cache .ruff_cache

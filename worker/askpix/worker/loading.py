@@ -65,7 +65,7 @@ class Loader:
         facts = ImageFacts()
         try:
             data = self._fetcher.fetch(reference, own_bucket=own_bucket)
-            facts.sha256 = hashlib.sha256(data).hexdigest()
+            facts.sha256 = digest(data)
             with self._decoding:
                 decoded = decode(data, engine.image_form)
             facts.width, facts.height = decoded.width, decoded.height
@@ -107,6 +107,11 @@ class LoadThreads:
                 _log.exception("a task failed that must not")
             # Not held while the thread waits for the next one.
             del task
+
+
+def digest(data: bytes) -> str:
+    """Returns the SHA-256 of an image's bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def internal_error(error: Exception) -> ItemError:
