@@ -35,6 +35,11 @@ engine_options = stacked(
     ),
 )
 
+cores_options = stacked(
+    click.option("--cpus", metavar="LIST", help="Run on these CPUs alone, such as 0-3,8; by default on all."),
+    click.option("--threads", type=int, metavar="N", help="Compute with N threads; by default one for each CPU."),
+)
+
 access_options = stacked(
     click.option(
         "--files-root",

@@ -12,13 +12,14 @@ import click
 
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
-from askpix.cli.options import access_options, engine_options, model_folder
+from askpix.cli.options import access_options, cores_options, engine_options, model_folder
 from askpix.cli.shown import answers_shown, counts_line, failures_shown, progress_shown
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
+from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision, check_device, check_precision
 from askpix.worker.local import LocalSystem, demo_model
 from askpix.worker.models.manifest import load_manifest
@@ -29,6 +30,7 @@ from askpix.worker.models.manifest import load_manifest
 @click.option("--output", required=True, metavar="JOB", help="The job folder: a new one, or one to carry on with.")
 @click.option("--model", type=model_folder, metavar="FOLDER", help="The model folder; by default the demo model.")
 @engine_options
+@cores_options
 @access_options
 def command(
     asked: Asked,
@@ -36,6 +38,8 @@ def command(
     model: Path | None,
     device: str,
     precision: str,
+    cpus: str | None,
+    threads: int | None,
     files_roots: tuple[str, ...],
     networks: tuple[str, ...],
     buckets: tuple[str, ...],
@@ -57,6 +61,7 @@ def command(
     if model is None:
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     check_precision(check_device(device), Precision(precision))
+    chosen(cpus, threads)
     folder = JobFolder(open_storage(output))
     spec = write_job(
         items,
@@ -76,6 +81,8 @@ def command(
             model,
             device=device,
             precision=Precision(precision),
+            cpus=cpus,
+            threads=threads,
             storage_root=folder.uri,
             files_roots=[*_own_root(items), *map(Path, files_roots)],
             allow_net=networks,

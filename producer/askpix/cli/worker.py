@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import sys
-import threading
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import click
 import redis
+from celery import signals
 
-from askpix.cli.options import access_options, broker_option, engine_options, model_folder
+from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import checked_url
 from askpix.producer.messages import notify_target
@@ -22,16 +24,28 @@ from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
 from askpix.worker.app import Worker
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.cores import Cores, chosen, shared_out, shown, take
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.local import demo_model
+from askpix.worker.parent import end_with_parent
+from askpix.worker.replicas import Replicas
+from askpix.worker.starting import seconds_since_start, stage
 
 _log = logging.getLogger("askpix")
-_LAST_RESORT_SECONDS = 8.0
+_ARGUMENTS = "askpix.arguments"
 
 
-@click.command()
+class _WithArguments(click.Command):
+    """Keeps the arguments as they came, for replicas to be given the same."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_WithArguments)
 @click.option(
     "--model",
     "models",
@@ -41,6 +55,7 @@ _LAST_RESORT_SECONDS = 8.0
     help="A model folder to serve; by default the demo model. Repeatable.",
 )
 @engine_options
+@cores_options
 @click.option(
     "--storage-root",
     "storage_roots",
@@ -58,17 +73,40 @@ _LAST_RESORT_SECONDS = 8.0
     help="A Celery task that jobs may have sent when they end. Repeatable.",
 )
 @broker_option
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Worker processes, among which the CPUs are shared out; --threads is of each.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error")),
+    default="info",
+    show_default=True,
+    help="What is said on standard error; debug tells what starting takes.",
+)
+@click.option("--replica", is_flag=True, hidden=True)
 @click.option("--with-parent", "parent_folder", type=click.Path(path_type=Path), hidden=True)
+@click.pass_context
 def command(
+    ctx: click.Context,
     models: tuple[Path, ...],
     device: str,
     precision: str,
+    cpus: str | None,
+    threads: int | None,
     storage_roots: tuple[str, ...],
     files_roots: tuple[str, ...],
     networks: tuple[str, ...],
     buckets: tuple[str, ...],
     notify: tuple[str, ...],
     broker: str | None,
+    replicas: int,
+    log_level: str,
+    replica: bool,
     parent_folder: Path | None,
 ) -> int:
     """Serve models on one device.
@@ -76,9 +114,8 @@ def command(
     Takes parts of jobs and single asks from the queues of its models until it is told to stop. What it
     may read and write is what these options allow, whatever a message says.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    # Celery sets the root logger's level to its own taste.
-    _log.setLevel(logging.INFO)
+    _log_to_stderr(log_level, replica=replica)
+    _log.debug("start: loading modules took %.2f s", seconds_since_start())
     ignore_pillow_warnings()
     settings = load_settings(broker)
     checked_url(settings.broker_url)
@@ -90,14 +127,20 @@ def command(
     )
     for target in notify:
         notify_target(target)
+    cores = chosen(cpus, threads)
+    if replicas > 1:
+        return _replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS]).run()
     if parent_folder is not None:
-        _stop_with_parent(redis_client(settings.broker_url), parent_folder)
+        end_with_parent(partial(_end_system, redis_client(settings.broker_url), parent_folder))
+    elif replica:
+        end_with_parent()
+    take(cores)
+    _log.debug("start: computing with %d threads on CPUs %s", cores.threads, shown(cores.cpus))
     if not models:
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
-    cache = Path(settings.model_cache) if settings.model_cache else None
-    with Worker(
-        _engines(models or (demo_model(),), device, Precision(precision), cache), access, settings, notify
-    ) as worker:
+    engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
+    with Worker(engines, access, settings, notify) as worker:
+        _tell_when_ready(replica=replica)
         return worker.run()
 
 
@@ -106,7 +149,8 @@ def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache:
     with ExitStack() as stack:
         built = []
         for model in models:
-            engine = BlipEngine(model, device, precision, cache)
+            with stage(f"the engine of {model.name}"):
+                engine = BlipEngine(model, device, precision, cache)
             stack.callback(engine.close)
             info = engine.info
             _log.info("serving %s on %s in %s", info.model, info.device, info.precision)
@@ -116,22 +160,39 @@ def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache:
     return engines
 
 
-def _stop_with_parent(counters: redis.Redis, folder: Path) -> None:
-    """Ends this process, the embedded broker and their folder when the process that started them is gone.
+def _log_to_stderr(level: str, *, replica: bool) -> None:
+    number = logging.getLevelName(level.upper())
+    who = "[%(process)d] " if replica else ""
+    # Debug is for ourselves: what libraries say there is too much.
+    logging.basicConfig(
+        level=max(number, logging.INFO), format=f"%(asctime)s {who}%(levelname)s %(message)s", stream=sys.stderr
+    )
+    # Celery sets the root logger's level to its own taste.
+    _log.setLevel(number)
 
-    It holds the other end of our standard input, which its end closes, however it ends.
-    """
 
-    def watch() -> None:
-        # Not sys.stdin: its lock, held for ever by this thread, would be a fatal error at exit.
-        while os.read(0, 1):
-            pass
-        with suppress(redis.RedisError, OSError):
-            counters.shutdown(nosave=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, (1,))
-        last_resort.daemon = True
-        last_resort.start()
-        os.kill(os.getpid(), signal.SIGTERM)
+def _replicas(shares: Sequence[Cores], arguments: Sequence[str]) -> Replicas:
+    """Returns workers with these options, each on cores of its own. Of an option given twice, the last one counts."""
+    # -P: modules of the user's current folder must not stand in for installed ones.
+    command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1", "--replica"]
+    return Replicas([[*command, "--cpus", shown(own.cpus), "--threads", str(own.threads)] for own in shares])
 
-    threading.Thread(target=watch, name="askpix-parent", daemon=True).start()
+
+def _tell_when_ready(*, replica: bool) -> None:
+    """Has the first moment in which the worker consumes said in its log, and told to a replica's parent."""
+    running = time.monotonic()
+
+    def ready(**_: object) -> None:
+        _log.debug("start: connecting to the broker took %.2f s", time.monotonic() - running)
+        _log.info("ready %.1f s after the start", seconds_since_start())
+        if replica:
+            os.write(1, b"\n")
+
+    signals.worker_ready.connect(ready, weak=False)
+
+
+def _end_system(counters: redis.Redis, folder: Path) -> None:
+    """Ends the embedded broker and removes its folder, for a parent that cannot do so any more."""
+    with suppress(redis.RedisError, OSError):
+        counters.shutdown(nosave=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -25,7 +26,10 @@ class Settings(BaseSettings):
     """Parts of a job that wait in the broker at a time, some 1.4 KB each; a live worker tops them up."""
 
     model_cache: str | None = None
-    """Folder where OpenVINO keeps compiled models, so that the next start is quicker."""
+    """Folder where workers keep compiled models, so that the next start is quicker; empty: nowhere."""
+
+    user_cache: Annotated[str | None, Field(validation_alias="XDG_CACHE_HOME")] = None
+    """Where a user's programs keep what can be made again; by default ~/.cache."""
 
     load_threads: Annotated[int, Field(ge=1, le=256)] = 32
     """Images that a worker fetches, or waits for the answers of, at a time."""
@@ -35,6 +39,15 @@ class Settings(BaseSettings):
 
     allow_net: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks inside which images may be fetched although they are not public, as CIDR, comma separated."""
+
+    def cache_folder(self) -> Path | None:
+        """Returns the folder for compiled models, the user's own unless one is set; None where there is none."""
+        if self.model_cache is not None:
+            return Path(self.model_cache) if self.model_cache else None
+        try:
+            return (Path(self.user_cache) if self.user_cache else Path.home() / ".cache") / "askpix"
+        except RuntimeError:  # a container's user may have no home
+            return None
 
     @field_validator("allow_net", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from askpix.producer.client import Client
 from askpix.producer.errors import JobError, WorkerError
 from askpix.producer.followed import Job, JobProgress
 from askpix.producer.storage import open_storage
+from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision
 from askpix.worker.models.manifest import load_manifest
 
@@ -146,12 +147,19 @@ class WorkerProcess:
         return own[-1].removeprefix("askpix: ") if own else ""
 
 
+def cores_arguments(cpus: str | None, threads: int | None) -> list[str]:
+    """Returns what gives `askpix worker` these cores; raises WorkerError where they are not there."""
+    chosen(cpus, threads)
+    said = {"--cpus": cpus, "--threads": threads}
+    return [word for name, value in said.items() if value is not None for word in (name, str(value))]
+
+
 class LocalSystem:
     """An embedded broker, a worker on it, and a client; all of it ends with the `with` block.
 
     Args:
         model: model folder; None stands for the demo model.
-        device, precision: as `askpix worker` takes them.
+        device, precision, cpus, threads: as `askpix worker` takes them.
         storage_root: the folder, or s3://bucket/prefix, under which job folders may be; by default the
             current folder.
         files_roots: folders under which images may be read.
@@ -160,7 +168,7 @@ class LocalSystem:
 
     Raises:
         ModelError: the model folder cannot be used.
-        WorkerError: the broker or the worker does not start.
+        WorkerError: there are no such CPUs; the broker or the worker does not start.
     """
 
     def __init__(
@@ -169,6 +177,8 @@ class LocalSystem:
         *,
         device: str = "CPU",
         precision: Precision = Precision.AUTO,
+        cpus: str | None = None,
+        threads: int | None = None,
         storage_root: Path | str | None = None,
         files_roots: Iterable[Path] = (),
         allow_net: Iterable[str] = (),
@@ -178,6 +188,7 @@ class LocalSystem:
         self.model = load_manifest(folder).name
         """Name of the model, as `client.submit` takes it."""
         self._arguments = ["--model", str(folder.absolute()), "--device", device, "--precision", precision.value]
+        self._arguments += cores_arguments(cpus, threads)
         self._arguments += ["--storage-root", open_storage(str(storage_root or Path.cwd())).uri]
         for root in files_roots:
             self._arguments += ["--files-root", str(root.absolute())]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +14,10 @@ from typing import Any
 import openvino as ov
 
 from askpix.producer.errors import DeviceError
+from askpix.worker.cache_folder import only_one, own_folder, settle
+from askpix.worker.cores import Cores, taken
+
+_log = logging.getLogger(__name__)
 
 _DEVICE = re.compile(r"[A-Z]+(\.\d+)?")
 
@@ -94,24 +101,95 @@ def _is_there(name: str, there: list[str]) -> bool:
 
 
 class Compiler:
-    """Compiles a model folder's graphs for one device, in one precision."""
+    """Compiles a model folder's graphs for one device, in one precision, on the cores of this process.
+
+    Args:
+        device: as `check_device` takes it.
+        cache: folder in which compiled graphs are kept for the next start; one that cannot be used is
+            warned of, and nothing is kept.
+
+    Raises:
+        DeviceError: the device is not there or cannot compute in that precision.
+    """
 
     def __init__(self, device: str, precision: Precision, cache: Path | None = None) -> None:
-        """Raises DeviceError where the device is not there or cannot compute in that precision."""
         self._core = ov.Core()
         self.device = check_device(device, self._core)
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         check_precision(self.device, precision, self._core)
         if precision is not Precision.AUTO:
             self._config["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
-        if cache is not None:
-            self._core.set_property({"CACHE_DIR": str(cache)})
+        if "CPU" in self._core.available_devices:
+            self._core.set_property("CPU", _on_cores(taken()))
+        self._cache = None if cache is None else own_folder(cache)
+        if self._cache is not None:
+            self._core.set_property({"CACHE_DIR": str(self._cache)})
 
     def read(self, path: Path) -> ov.Model:
         return self._core.read_model(path)
 
-    def compile(self, model: ov.Model) -> ov.CompiledModel:
-        return self._core.compile_model(model, self.device, self._config)
+    def compile(
+        self,
+        source: ov.Model | Path,
+        adapt: Callable[[ov.Model], ov.Model] | None = None,
+        **properties: Any,
+    ) -> ov.CompiledModel:
+        """Returns a graph compiled, or loaded from the cache.
+
+        What is found in the cache was compiled from the same graph as it is after `adapt`, weights included, with
+        the same properties and OpenVINO. (A path given to OpenVINO itself would be found again although its
+        weights have changed.)
+
+        Args:
+            source: a graph, or the path of its .xml.
+            adapt: changes the graph after it is read, its tensors' element types say; returns it or another.
+            properties: OpenVINO's, beside our own, such as NUM_STREAMS=2. Those that the device does not know
+                are left out.
+
+        Raises:
+            RuntimeError: the graph cannot be read or compiled.
+        """
+        name = source.stem if isinstance(source, Path) else source.get_friendly_name()
+        started = time.monotonic()
+        model = self.read(source) if isinstance(source, Path) else source
+        if adapt is not None:
+            model = adapt(model)
+        read = time.monotonic()
+        compiled = self._compile(model, {**self._config, **self._known(properties)})
+        how = "loaded from the cache" if _from_cache(compiled) else "compiled"
+        _log.debug("start: %s read in %.2f s, %s in %.2f s", name, read - started, how, time.monotonic() - read)
+        return compiled
+
+    def _compile(self, model: ov.Model, config: dict[str, Any]) -> ov.CompiledModel:
+        if self._cache is None:
+            return self._core.compile_model(model, self.device, config)
+        with only_one(self._cache):
+            compiled = self._core.compile_model(model, self.device, config)
+            if not _from_cache(compiled):
+                settle(self._cache)
+        return compiled
+
+    def _known(self, properties: dict[str, Any]) -> dict[str, Any]:
+        if not properties:
+            return {}
+        known = self._core.get_property(self.device.partition(":")[0], "SUPPORTED_PROPERTIES")
+        return {name: value for name, value in properties.items() if name in known}
+
+
+def _on_cores(cores: Cores) -> dict[str, Any]:
+    """Returns the CPU device's properties for what part of the machine it is to use.
+
+    It keeps to the affinity mask by itself, one thread on each core. With fewer threads than that, it would put
+    them on the first cores, in each process on the same ones: then the system places them.
+    """
+    return {"INFERENCE_NUM_THREADS": cores.threads, "ENABLE_CPU_PINNING": False} if cores.limited else {}
+
+
+def _from_cache(compiled: ov.CompiledModel) -> bool:
+    try:
+        return bool(compiled.get_property("LOADED_FROM_CACHE"))
+    except RuntimeError:  # AUTO does not tell
+        return False
 
 
 def precision_of(compiled: ov.CompiledModel) -> str:
