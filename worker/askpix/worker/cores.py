@@ -11,6 +11,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +108,23 @@ def allowed() -> tuple[int, ...]:
     """Returns the CPUs that this process may use, threads of one core side by side, cores of one chip too."""
     if sys.platform != "linux":
         return tuple(range(os.cpu_count() or 1))
-    return tuple(sorted(os.sched_getaffinity(0), key=_place))
+    return side_by_side(os.sched_getaffinity(0))
+
+
+def side_by_side(cpus: Iterable[int], system: Path = Path("/sys/devices/system/cpu")) -> tuple[int, ...]:
+    """Returns CPUs in the order of their places, so that a run of them shares as much silicon as it can.
+
+    By their numbers, the two threads of a core are often half a machine apart.
+    """
+
+    def place(cpu: int) -> tuple[int, int, int]:
+        topology = system / f"cpu{cpu}" / "topology"
+        try:
+            return int((topology / "physical_package_id").read_text()), int((topology / "core_id").read_text()), cpu
+        except (OSError, ValueError):  # not every virtual machine tells
+            return 0, 0, cpu
+
+    return tuple(sorted(cpus, key=place))
 
 
 def shown(cpus: tuple[int, ...]) -> str:
@@ -135,15 +152,6 @@ def _among(ours: tuple[int, ...], text: str) -> tuple[int, ...]:
     if missing := sorted(wanted - set(ours)):
         raise WorkerError(f"--cpus {text[:60]}: there is no CPU {missing[0]} for this process, but {shown(ours)}")
     return tuple(cpu for cpu in ours if cpu in wanted)
-
-
-def _place(cpu: int) -> tuple[int, int, int]:
-    """Returns the chip, the core on it, and the number of a CPU, to sort by."""
-    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-    try:
-        return int((topology / "physical_package_id").read_text()), int((topology / "core_id").read_text()), cpu
-    except (OSError, ValueError):  # not every virtual machine tells
-        return 0, 0, cpu
 
 
 def _cut(count: int, number: int, parts: int) -> int:
