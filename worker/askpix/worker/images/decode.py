@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
-from askpix.worker.images.gray import DEEP_MODES, to_8_bits
+from askpix.worker.images.flat import flat
+from askpix.worker.images.reduced import Box, draft, is_reduced, resized
+from askpix.worker.images.upright import turn_of, turned, turned_size
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""
 
-BACKGROUND = (255, 255, 255)
-"""What shows through where an image is transparent."""
-
 Image.init()
-_FORMATS = tuple(name for name in ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP") if name in Image.OPEN)
+_FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "MPO", "TIFF") if name in Image.OPEN)
 """Decided by content, never by name. Pillow can be built without some; its other decoders are not asked."""
 
 
@@ -42,8 +39,9 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     """Returns an image as it is meant to be seen, in 8-bit RGB and in the engine's form.
 
     The first frame of an animated one, turned as its EXIF orientation says, on white where it is
-    transparent, and stretched to the form's size as BLIP's own image processor does. Gray of more than
-    8 bits is scaled as `to_8_bits` says.
+    transparent, and stretched to the form's size as BLIP's own image processor does, or nearly so where the
+    image is many times larger: see `askpix.worker.images.reduced`. Gray of more than 8 bits is scaled as
+    `to_8_bits` says.
 
     Raises:
         ImageError: `empty_file`, `not_an_image`, `image_too_large` or `image_damaged`.
@@ -51,25 +49,11 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     if not data:
         raise ImageError("empty_file", "the file is empty")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_size(image)
-            shown = _upright(image)
-            width, height = shown.size
-            pixels = _resized(_rgb(shown, getattr(image, "tag_v2", {})), form)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(
-            "not_an_image", f"the file is no image that can be read: it begins with {_head(data)}"
-        ) from None
-    except Image.DecompressionBombError:
-        raise _too_large() from None
-    except MemoryError:
-        raise ImageError("image_too_large", "there was not enough memory for this image", retryable=True) from None
+        return _decoded(data, form)
     except Exception as error:  # noqa: BLE001 - decoders raise whatever the bytes lead them to
-        reason = str(error).strip() or type(error).__name__
-        raise ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}") from None
-    return Decoded(pixels=np.ascontiguousarray(pixels), width=width, height=height)
+        problem = _problem(error, data)
+    # Raised out here, and without its past, which would keep the image in memory for as long as the error.
+    raise problem.with_traceback(None)
 
 
 def ignore_pillow_warnings() -> None:
@@ -80,44 +64,65 @@ def ignore_pillow_warnings() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
+def _decoded(data: bytes, form: ImageForm) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        _check_size(image)
+        stored = image.size
+        box = _drafted(image, form)
+        image.load()
+        if box is None:
+            stored = image.size  # loading turns a TIFF
+        turn = turn_of(image)
+        shown = _formed(flat(image), form, turn, box)
+    width, height = turned_size(stored, turn)
+    return Decoded(
+        pixels=np.asarray(shown if shown.mode == "RGB" else shown.convert("RGB")), width=width, height=height
+    )
+
+
+def _drafted(image: Image.Image, form: ImageForm) -> Box | None:
+    if image.format not in ("JPEG", "MPO") or form.width is None or form.height is None:
+        return None
+    return draft(image, turned_size((form.width, form.height), turn_of(image)), form.resample)
+
+
+def _formed(image: Image.Image, form: ImageForm, turn: Image.Transpose | None, box: Box | None) -> Image.Image:
+    """Returns an image turned, and in the form's size.
+
+    It is turned last where it was or will be reduced, which is less work, else first: what the filter rounds
+    depends on the order.
+    """
+    if form.width is None or form.height is None:
+        return turned(image, turn)
+    size = form.width, form.height
+    before = turned_size(size, turn)
+    if box is not None or is_reduced(image, before, form.resample):
+        return turned(resized(image, before, form.resample, box), turn)
+    return resized(turned(image, turn), size, form.resample)
+
+
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large(f"{width}x{height}")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Returns the image turned as its EXIF says; EXIF that cannot be read says nothing."""
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - the picture itself was read
-        return image
+def _problem(error: Exception, data: bytes) -> ImageError:
+    match error:
+        case ImageError():
+            return error
+        case UnidentifiedImageError():
+            head = repr(data[:16].decode("latin-1"))
+            return ImageError("not_an_image", f"the file is no image that can be read: it begins with {head}")
+        case Image.DecompressionBombError():
+            return _too_large()
+        case MemoryError():
+            return ImageError("image_too_large", "there was not enough memory for this image", retryable=True)
+        case _:
+            reason = str(error).strip() or type(error).__name__
+            return ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}")
 
 
 def _too_large(size: str | None = None) -> ImageError:
     what = f"the image has {size} pixels" if size else "the image has too many pixels"
     return ImageError("image_too_large", f"{what}; {MAX_PIXELS // 1_000_000} million are the most")
-
-
-def _rgb(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
-    if image.mode in DEEP_MODES:
-        gray = to_8_bits(image, tags)
-        if isinstance(transparent := image.info.get("transparency"), int):
-            gray[np.asarray(image) == transparent] = BACKGROUND[0]
-        return Image.fromarray(gray).convert("RGB")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        canvas = Image.new("RGBA", layered.size, (*BACKGROUND, 255))
-        return Image.alpha_composite(canvas, layered).convert("RGB")
-    return image.convert("RGB")
-
-
-def _resized(image: Image.Image, form: ImageForm) -> Pixels:
-    if form.width is not None and form.height is not None:
-        image = image.resize((form.width, form.height), Image.Resampling[form.resample.upper()])
-    return np.asarray(image)
-
-
-def _head(data: bytes) -> str:
-    return repr(data[:16].decode("latin-1"))
