@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint setup bench-overhead clean
+.PHONY: demo test lint setup bench bench-memory bench-overhead clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -21,6 +21,13 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 setup: $(VENV)/.dev
+
+# Some half an hour; the model that it makes first stays in .cache.
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench.blip $(ARGS)
+
+bench-memory: $(VENV)/.dev
+	$(BIN)/python -m bench.blip.memory $(ARGS)
 
 bench-overhead: $(VENV)/.dev
 	$(BIN)/python bench/overhead.py $(ARGS)
