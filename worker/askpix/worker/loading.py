@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
@@ -51,7 +51,7 @@ class Loader:
 
     def __init__(self, access: Access, *, connections: int, contact: str | None = None) -> None:
         self._fetcher = Fetcher(access, contact=contact, connections=connections)
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)
+        self._decoding = threading.Semaphore(cores.available())
 
     def close(self) -> None:
         self._fetcher.close()
