@@ -30,7 +30,7 @@ from askpix.worker.engines import Engines
 from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.local import demo_model
 from askpix.worker.parent import end_with_parent
-from askpix.worker.replicas import Replicas
+from askpix.worker.replicas import READY_OPTION, Replicas
 from askpix.worker.starting import seconds_since_start, stage
 
 _log = logging.getLogger("askpix")
@@ -88,7 +88,7 @@ class _WithArguments(click.Command):
     show_default=True,
     help="What is said on standard error; debug tells what starting takes.",
 )
-@click.option("--replica", is_flag=True, hidden=True)
+@click.option(READY_OPTION, "ready_file", type=int, hidden=True)
 @click.option("--with-parent", "parent_folder", type=click.Path(path_type=Path), hidden=True)
 @click.pass_context
 def command(
@@ -106,7 +106,7 @@ def command(
     broker: str | None,
     replicas: int,
     log_level: str,
-    replica: bool,
+    ready_file: int | None,
     parent_folder: Path | None,
 ) -> int:
     """Serve models on one device.
@@ -114,7 +114,7 @@ def command(
     Takes parts of jobs and single asks from the queues of its models until it is told to stop. What it
     may read and write is what these options allow, whatever a message says.
     """
-    _log_to_stderr(log_level, replica=replica)
+    _log_to_stderr(log_level, replica=ready_file is not None)
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
     ignore_pillow_warnings()
     settings = load_settings(broker)
@@ -132,7 +132,7 @@ def command(
         return _replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS]).run()
     if parent_folder is not None:
         end_with_parent(partial(_end_system, redis_client(settings.broker_url), parent_folder))
-    elif replica:
+    elif ready_file is not None:
         end_with_parent()
     take(cores)
     _log.debug("start: computing with %d threads on CPUs %s", cores.threads, shown(cores.cpus))
@@ -140,7 +140,7 @@ def command(
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
     engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
     with Worker(engines, access, settings, notify) as worker:
-        _tell_when_ready(replica=replica)
+        _tell_when_ready(ready_file)
         return worker.run()
 
 
@@ -174,19 +174,20 @@ def _log_to_stderr(level: str, *, replica: bool) -> None:
 def _replicas(shares: Sequence[Cores], arguments: Sequence[str]) -> Replicas:
     """Returns workers with these options, each on cores of its own. Of an option given twice, the last one counts."""
     # -P: modules of the user's current folder must not stand in for installed ones.
-    command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1", "--replica"]
+    command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1"]
     return Replicas([[*command, "--cpus", shown(own.cpus), "--threads", str(own.threads)] for own in shares])
 
 
-def _tell_when_ready(*, replica: bool) -> None:
-    """Has the first moment in which the worker consumes said in its log, and told to a replica's parent."""
+def _tell_when_ready(file: int | None) -> None:
+    """Has the first moment in which the worker consumes said in its log, and in the file that a parent reads."""
     running = time.monotonic()
 
     def ready(**_: object) -> None:
         _log.debug("start: connecting to the broker took %.2f s", time.monotonic() - running)
         _log.info("ready %.1f s after the start", seconds_since_start())
-        if replica:
-            os.write(1, b"\n")
+        if file is not None:
+            with suppress(OSError):  # a parent that is gone
+                os.write(file, b"\n")
 
     signals.worker_ready.connect(ready, weak=False)
 

@@ -9,6 +9,7 @@ that it cannot be started like that, all end, and the exit code tells.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import signal
 import subprocess
@@ -18,12 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import IO
 
 _log = logging.getLogger(__name__)
 
 WRONG_USAGE = 2
 """The exit code of a worker that cannot be started as it was asked to."""
+
+READY_OPTION = "--replica"
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -62,7 +64,7 @@ class _Ended:
 
 
 class _Replica:
-    """One place for a worker process. It tells by a byte on its standard output that it is ready."""
+    """One place for a worker process."""
 
     def __init__(self, number: int, command: Sequence[str], events: queue.SimpleQueue[_Event]) -> None:
         self.number = number
@@ -78,11 +80,21 @@ class _Replica:
 
     def start(self) -> None:
         self.due = None
-        # A session of its own: what a terminal sends to all of a group comes through the parent, once.
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
-        threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
+        ready, told = os.pipe()
+        try:
+            # A session of its own: what a terminal sends to all of a group comes through the parent, once.
+            self._process = subprocess.Popen(
+                [*self._command, READY_OPTION, str(told)],
+                stdin=subprocess.PIPE,
+                pass_fds=[told],
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(ready)
+            raise
+        finally:
+            os.close(told)
+        threading.Thread(target=self._watch, args=(self._process, ready), daemon=True).start()
 
     def send(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -91,19 +103,14 @@ class _Replica:
     def ended(self) -> None:
         self._process = None
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        if _byte(process.stdout):
-            self._events.put(_Ready())
+    def _watch(self, process: subprocess.Popen[bytes], ready: int) -> None:
+        with os.fdopen(ready, "rb") as told:
+            if told.read(1):  # nothing, where it has ended before
+                self._events.put(_Ready())
         code = process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert process.stdin is not None
+        process.stdin.close()
         self._events.put(_Ended(self, code))
-
-
-def _byte(pipe: IO[bytes] | None) -> bytes:
-    assert pipe is not None
-    return pipe.read(1)
 
 
 _Event = _Ready | _Ended | signal.Signals
@@ -113,8 +120,8 @@ class Replicas:
     """Worker processes, from `run` to its end.
 
     Args:
-        commands: one for each replica. Its process must end when its standard input does, and say by a byte on
-            its standard output that it is ready.
+        commands: one for each replica, to which `--replica` and the number of a file descriptor are added. Its
+            process must end when its standard input does, and write a byte to that file when it is ready.
     """
 
     def __init__(self, commands: Sequence[Sequence[str]], restarts: Restarts | None = None) -> None:
@@ -164,7 +171,8 @@ class Replicas:
             _log.error("replica %d ended %s; it is started again", replica.number, _how(code))
             replica.due = now + delay
             return
-        _log.error("replica %d ended %s; all are ended", replica.number, _how(code))
+        if code != WRONG_USAGE:  # else it has said why itself
+            _log.error("replica %d ended %s, one too many in a short time; all are ended", replica.number, _how(code))
         self._code = WRONG_USAGE if code == WRONG_USAGE else 1
         self._end(signal.SIGTERM)
 
