@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """Where a user's programs keep what can be made again; by default ~/.cache."""
 
     load_threads: Annotated[int, Field(ge=1, le=256)] = 32
-    """Images that a worker fetches, or waits for the answers of, at a time."""
+    """Images that a worker fetches or decodes at a time; more wait for their answers, as many as its engine takes."""
 
     contact: str | None = None
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
