@@ -14,7 +14,7 @@ from bench.blip.tasks import Pixels, Said, Task
 BATCHES = (1, 2, 4, 8)
 STREAMS = (1, 2)
 
-_TRIAL_IMAGES = 16
+_TRIAL_IMAGES = 8
 _TRIALS = 2
 
 

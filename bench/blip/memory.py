@@ -42,13 +42,8 @@ def measure(recipe: str, items: int) -> Memory:
         peak = _status_mb(system.worker_pid, "VmHWM")
     finally:
         system.close()
-    return Memory(
-        model=recipe,
-        machine=machine.described(),
-        series=series,
-        peak_mb=peak,
-        growth_mb=growth([resident for _, _, resident, _ in series]),
-    )
+    grown = growth([resident for _, _, resident, _ in series])
+    return Memory(model=recipe, machine=machine.described(), series=series, peak_mb=peak, growth_mb=grown)
 
 
 def _resident_mb(pid: int) -> tuple[float, float]:

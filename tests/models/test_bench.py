@@ -1,0 +1,106 @@
+"""The benchmark of BLIP, whole, with a tiny model: so that it works when somebody wants to measure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from bench.blip.floors import FORMS
+from bench.blip.pages import replace_between_marks
+from bench.blip.plot import plot
+from bench.blip.results import Results
+from bench.blip.table import readme_table, table
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of one round of everything."""
+    return _ran("bench.blip", tmp_path_factory.mktemp("bench") / "blip.json", "--rounds", "1", "--images", "16")
+
+
+def _ran(module: str, output: Path, *options: str) -> Path:
+    command = [sys.executable, "-m", module, "--quick", "--output", str(output), *options]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return output
+
+
+def test_every_form_has_its_turn_at_every_task(written: Path) -> None:
+    # when
+    values = json.loads(written.read_text())
+
+    # then: the ceilings caption only
+    (round_,) = values["rounds"]
+    ceilings = {"vision-int8", "vision-whole"}
+    assert {task: set(forms) for task, forms in round_.items()} == {
+        "captions": set(FORMS),
+        "one-question": set(FORMS) - ceilings,
+        "ten-questions": set(FORMS) - ceilings,
+    }
+    assert all(rate > 0 for forms in round_.values() for rate in forms.values())
+    assert 0 < values["occupancy"][0] <= 1
+    assert len(values["ratios"]) == 10
+    assert values["machine"]["packages"]["openvino"]
+
+
+def test_results_are_read_as_they_were_written_and_fit_a_terminal(written: Path, tmp_path: Path) -> None:
+    # given
+    results = Results.read(written)
+
+    # when
+    results.write(tmp_path / "again.json")
+    told = table(results, None)
+
+    # then
+    assert (tmp_path / "again.json").read_bytes() == written.read_bytes()
+    assert max(map(len, told.splitlines())) <= 80
+    for form in FORMS.values():
+        assert f"({form.letter}) {form.title}" in told
+
+
+def test_the_plot_is_a_drawing_with_a_bar_for_each_form_and_task(written: Path) -> None:
+    drawing = ElementTree.fromstring(plot(Results.read(written)))
+    bars = [bar for bar in drawing.iter("{http://www.w3.org/2000/svg}rect") if bar.get("class") != "card"]
+    assert len(bars) == len(FORMS) + 2 * (len(FORMS) - 2)
+    assert all(0 < float(bar.get("width", 0)) <= 760 for bar in bars)
+
+
+def test_a_page_keeps_what_is_around_its_results(written: Path, tmp_path: Path) -> None:
+    # given
+    page = tmp_path / "README.md"
+    marks = ("<!-- speed, as `make bench` measured it -->\n", "<!-- end of speed -->\n")
+    page.write_text(f"before\n{marks[0]}old\n{marks[1]}after\n")
+    rows = readme_table(Results.read(written))
+
+    # when
+    replace_between_marks(page, rows)
+
+    # then
+    assert page.read_text() == f"before\n{marks[0]}{rows}\n{marks[1]}after\n"
+
+
+def test_a_page_without_a_place_for_results_is_left_as_it_is(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("before\n")
+    with pytest.raises(ValueError, match="no place"):
+        replace_between_marks(page, "rows")
+    assert page.read_text() == "before\n"
+
+
+def test_a_worker_s_memory_is_followed_to_the_end_of_a_job(tmp_path: Path) -> None:
+    # when
+    values = json.loads(_ran("bench.blip.memory", tmp_path / "memory.json", "--images", "300").read_text())
+
+    # then
+    items, _, resident, own = values["series"][-1]
+    assert items == 300
+    assert values["peak_mb"] >= resident > own > 10
