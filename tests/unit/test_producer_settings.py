@@ -43,6 +43,26 @@ def test_the_environment_comes_before_the_file_and_what_is_given_before_both(
     assert load_settings().broker_url.get_secret_value() == "redis://file"
 
 
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"HOME": "/home/ann"}, Path("/home/ann/.cache/askpix")),
+        ({"HOME": "/home/ann", "XDG_CACHE_HOME": "/scratch"}, Path("/scratch/askpix")),
+        ({"HOME": "/home/ann", "XDG_CACHE_HOME": ""}, Path("/home/ann/.cache/askpix")),
+        ({"XDG_CACHE_HOME": "/scratch", "ASKPIX_MODEL_CACHE": "/volume"}, Path("/volume")),
+        ({"HOME": "/home/ann", "ASKPIX_MODEL_CACHE": ""}, None),
+    ],
+)
+def test_compiled_models_are_kept_in_the_users_own_folder_unless_another_or_none_is_set(
+    environment: dict[str, str], folder: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings().cache_folder() == folder
+
+
 def test_networks_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASKPIX_ALLOW_NET", "10.0.0.0/8, 127.0.0.1,")
 

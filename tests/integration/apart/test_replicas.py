@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.affinity import affinities
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished
 
@@ -29,16 +29,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
-
-
-def affinities(pid: int) -> set[frozenset[int]]:
-    """Returns on which CPUs the threads of a process may run."""
-    threads = [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir()]
-    masks = set()
-    for thread in threads:
-        with suppress(ProcessLookupError):  # one that has just ended
-            masks.add(frozenset(os.sched_getaffinity(thread)))
-    return masks
 
 
 @pytest.fixture

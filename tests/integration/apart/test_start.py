@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from helpers.affinity import affinities
 from helpers.processes import askpix, the_complaint
 from helpers.system import MODEL, RedisServer, Starter
 
 from askpix.producer.client import Client
 from askpix.worker.cores import allowed
-from askpix.worker.local import demo_model
+from askpix.worker.local import LocalSystem, demo_model
 
 QUESTION = "what color is it?"
 
@@ -85,9 +85,19 @@ def test_all_threads_of_a_worker_keep_to_its_cpus(start_worker: Starter, client:
     assert answer(client, images)
 
     # Then
-    threads = [int(thread.name) for thread in Path(f"/proc/{worker.process.pid}/task").iterdir()]
-    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {frozenset({last})}
+    assert affinities(worker.process.pid) == {frozenset({last})}
     worker.close()
+
+
+def test_a_whole_system_in_python_keeps_to_its_cpus_too(images: Path, tmp_path: Path) -> None:
+    last = allowed()[-1]
+
+    with LocalSystem(cpus=str(last), threads=1, storage_root=tmp_path, files_roots=[images]) as local:
+        job = local.client.submit([str(images / "000-bottle.jpg")], output=str(tmp_path / "job"), model=local.model)
+        local.wait(job, timeout=60)
+        masks = affinities(local.worker.pid)
+
+    assert masks == {frozenset({last})}
 
 
 @pytest.mark.parametrize(
