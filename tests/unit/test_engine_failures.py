@@ -128,7 +128,7 @@ CHOICE = Question("what is it?", choices=("mug", "shoe"))
     [
         pytest.param(None, "_captions", id="decoding a caption"),
         pytest.param("what is it?", "_answers", id="decoding an answer"),
-        pytest.param(CHOICE, "_answers", id="scoring choices"),
+        pytest.param(CHOICE, "_choices", id="scoring choices"),
         pytest.param("what is it?", None, id="reading a question"),
         pytest.param(None, None, id="letting a caption into its lane"),
     ],
@@ -142,7 +142,7 @@ def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
             assert encoded.states is not None
             encoded.states = encoded.states[:, :-1]
         else:
-            patch.setattr(getattr(fragile, stage), "_request", fragile._questions._request)
+            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
 
         # when
         failing = fragile.submit(request(encoded, question))
@@ -173,9 +173,9 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
     assert all(answer.text for answer in ask(fragile, map(request, images)))
 
 
-@pytest.mark.parametrize("question", [None, "what is it?"])
+@pytest.mark.parametrize("question", [None, "what is it?", CHOICE])
 def test_numbers_that_overflow_fail_their_own_request_and_no_later_one(
-    fragile: BlipEngine, encoded: BlipImage, question: str | None
+    fragile: BlipEngine, encoded: BlipImage, question: Question | str | None
 ) -> None:
     # given what an overflow leaves, as half precision can
     sound = request(handle(fragile, product(1)), question)

@@ -11,7 +11,9 @@ import torch
 from models.random_blip import CAPTIONING, ODD, Recipe, random_model
 from torch import Tensor
 
-from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
+from askpix.worker.blip.choices import ChoiceTree, read_together
+from askpix.worker.blip.questions import packed
+from askpix.worker.models.text_graphs import TextDecoder, TextEncoder, first_of_greatest
 from askpix.worker.models.vision_graph import VisionEncoder
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
@@ -45,26 +47,34 @@ class _Decoding:
 
     def __init__(self, model: Any, recipe: Recipe, *, states: Tensor, mask: Tensor, places: int) -> None:
         self._decoder = TextDecoder(model.text_decoder).eval()
-        text = recipe.text
-        heads, rows = text["num_attention_heads"], len(states)
-        shape = (rows, 2 * text["num_hidden_layers"], heads, places, text["hidden_size"] // heads)
         # What a place holds before its row writes to it is of no matter.
-        self._cache = torch.randn(shape, generator=torch.Generator().manual_seed(5)) * 10
+        self._cache = _empty_cache(recipe, rows=len(states), places=places)
         self._states, self._mask = states, mask
-        self._vocabulary = text["vocab_size"]
+        self._vocabulary = torch.arange(recipe.text["vocab_size"])
 
     def step(self, rows: list[int], ids: list[int], positions: list[int]) -> tuple[Tensor, Tensor]:
         """Steps some rows; returns the likeliest tokens [B] and all log-probabilities [B, V]."""
-        given = (torch.tensor(ids), torch.tensor(positions))
-        attended = (self._cache[rows], self._states[rows], self._mask[rows])
-        token, log_probability, entry = self._decoder(*given, torch.full((len(rows),), -1), *attended)
-        by_token = [
-            self._decoder(*given, torch.full((len(rows),), number), *attended)[1] for number in range(self._vocabulary)
-        ]
-        self._cache[torch.tensor(rows), :, :, given[1]] = entry
-        table = torch.stack(by_token, dim=1)
-        _assert_close(log_probability, table.gather(1, token[:, None])[:, 0])
-        return token, table
+        places = torch.tensor(positions)
+        token, log_probability, scores, entry = self._decoder(
+            torch.tensor(ids)[:, None],
+            places[:, None],
+            torch.ones(len(rows), 1, 1),
+            self._vocabulary.expand(len(rows), 1, -1),
+            self._states[rows],
+            self._mask[rows],
+            *(part[rows] for part in self._cache),
+        )
+        for part, own in zip(self._cache, entry.unbind(1), strict=True):
+            part[torch.tensor(rows), :, places] = own[:, :, 0]
+        _assert_close(log_probability[:, 0], scores[:, 0].amax(-1))
+        return token[:, 0], scores[:, 0]
+
+
+def _empty_cache(recipe: Recipe, *, rows: int, places: int) -> list[Tensor]:
+    text, generator = recipe.text, torch.Generator().manual_seed(5)
+    heads = text["num_attention_heads"]
+    shape = (rows, heads, places, text["hidden_size"] // heads)
+    return [torch.randn(shape, generator=generator) * 10 for _ in range(2 * text["num_hidden_layers"])]
 
 
 def _expected(model: Any, ids: list[int], states: Tensor) -> Tensor:
@@ -73,7 +83,13 @@ def _expected(model: Any, ids: list[int], states: Tensor) -> Tensor:
     return logits[0].log_softmax(-1)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *RECIPES,
+        pytest.param(replace(ODD, vision={**ODD.vision, "image_size": 65}), id="pixels that fill no patch"),
+    ],
+)
 def test_the_vision_encoder_takes_bytes_and_gives_transformers_states(recipe: Recipe) -> None:
     # given
     model, side = random_model(recipe), recipe.vision["image_size"]
@@ -88,24 +104,25 @@ def test_the_vision_encoder_takes_bytes_and_gives_transformers_states(recipe: Re
     _assert_close(states, expected)
 
 
-def test_the_text_encoder_gives_padded_questions_the_states_they_have_alone() -> None:
-    # given questions of different lengths
+def test_the_text_encoder_gives_packed_questions_the_states_they_have_alone() -> None:
+    # given questions of different lengths, of which the first image has three and the second one
     model = random_model(ODD)
-    questions = [[2, 8, 3], [2, 20, 30, 40, 50, 60, 70, 3], [2, 3], [2, *range(100, 130), 3]]
-    longest = max(map(len, questions))
-    ids = torch.tensor([[*one, *[0] * (longest - len(one))] for one in questions])
-    mask = torch.tensor([[float(place < len(one)) for place in range(longest)] for one in questions])
-    image_states = _states(len(questions), 26, 96)
+    rows = [[[2, 8, 3], [2, 20, 30, 40, 50, 60, 70, 3], [2, 8, 3]], [[2, *range(100, 130), 3]]]
+    image_states = _states(len(rows), 26, 96)
 
     # when
-    states = TextEncoder(model.text_encoder)(ids, mask, image_states)
+    given = (torch.from_numpy(part) for part in packed(rows, pad=0))
+    states = TextEncoder(model.text_encoder)(*given, image_states)
 
     # then
-    for row, question in enumerate(questions):
-        alone = model.text_encoder(
-            torch.tensor([question]), encoder_hidden_states=image_states[row : row + 1]
-        ).last_hidden_state
-        _assert_close(states[row, : len(question)], alone[0])
+    for row, questions in enumerate(rows):
+        place = 0
+        for question in questions:
+            alone = model.text_encoder(
+                torch.tensor([question]), encoder_hidden_states=image_states[row : row + 1]
+            ).last_hidden_state
+            _assert_close(states[row, place : place + len(question)], alone[0])
+            place += len(question)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -149,16 +166,36 @@ def test_rows_at_different_positions_with_states_of_different_lengths_do_not_mee
         _assert_close(torch.stack(found[row]), _expected(model, texts[row], states[row : row + 1, :length]))
 
 
-def test_a_forced_token_comes_with_its_own_probability() -> None:
-    # given
-    model, states = random_model(ODD), _states(3, 26, 96)
-    decoder, cache = TextDecoder(model.text_decoder), torch.zeros(3, 2, 6, 16, 16)
-    ids, positions, forced = torch.tensor([5, 5, 5]), torch.zeros(3, dtype=torch.long), torch.tensor([-1, 40, 0])
+def test_the_choices_of_questions_are_scored_in_one_pass_as_they_are_alone() -> None:
+    # given choices that begin alike, are part of each other, and have nothing in common
+    model, states = random_model(ODD), _states(2, 26, 96)
+    asked = [[[40, 41, 3], [40, 41, 42, 3], [40, 3], [99, 98, 97, 3]], [[60, 3], [61, 3]]]
+    trees = [ChoiceTree(start=5) for _ in asked]
+    for tree, choices in zip(trees, asked, strict=True):
+        for number, ids in enumerate(choices):
+            tree.add(number, ids)
 
     # when
-    token, log_probability, _ = decoder(ids, positions, forced, cache, states, torch.ones(3, 26))
+    batch = read_together(trees, pad=5)
+    given = (torch.from_numpy(part) for part in (batch.ids, batch.positions, batch.seen, batch.targets))
+    cache = _empty_cache(ODD, rows=2, places=1)
+    _, _, scores, _ = TextDecoder(model.text_decoder)(*given, states, torch.ones(2, 26), *cache)
 
     # then
-    expected = torch.cat([_expected(model, [5], states[row : row + 1]) for row in range(3)])
-    assert token.tolist() == [int(expected[0].argmax()), 40, 0]
-    _assert_close(log_probability, expected[torch.arange(3), token])
+    assert [len(tree) for tree in trees] == [7, 3], "what choices share is read once"
+    for row, (tree, choices) in enumerate(zip(trees, asked, strict=True)):
+        for number, ids in enumerate(choices):
+            table = _expected(model, [5, *ids[:-1]], states[row : row + 1])
+            found = sum(scores[row][place] for place in tree.choices[number])
+            _assert_close(torch.as_tensor(found), table[range(len(ids)), ids].sum())
+
+
+@pytest.mark.parametrize("logits", [[0.0, 3.0, 3.0, 1.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -5.0, -1.5, -0.5]])
+def test_the_likeliest_token_is_the_first_of_equals(logits: list[float]) -> None:
+    given = torch.tensor([logits])
+    assert first_of_greatest(given, given.amax(-1, keepdim=True)).tolist() == [int(np.argmax(logits))]
+
+
+def test_a_token_of_no_numbers_is_inside_the_vocabulary() -> None:
+    given = torch.full((1, 4), torch.nan)
+    assert first_of_greatest(given, given.amax(-1, keepdim=True)).tolist() == [3]

@@ -22,7 +22,7 @@ def text_answer(job: Job, sequence: Sequence, tokenizer: BlipTokenizer) -> Answe
         name="caption" if question is None else question.name or question.text,
         kind=Kind.CAPTION if question is None else Kind.OPEN,
         question=None if question is None else question.text,
-        text=tokenizer.decode([*sequence.forced, *sequence.tokens]),
+        text=tokenizer.decode([*sequence.prompt, *sequence.tokens]),
         confidence=math.exp(sum(sequence.log_probabilities) / len(sequence.log_probabilities)),
         tokens=len(sequence.tokens),
         finish_reason="stop" if sequence.tokens[-1] == tokenizer.end else "length",

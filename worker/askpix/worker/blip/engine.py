@@ -1,11 +1,13 @@
 """The BLIP engine: one thread that decides, from what is waiting, what the device does next.
 
-    image ▶ vision encoder ┬──────────────────▶ caption lane ▶ caption
-                           └▶ question encoder ▶ answer lane ▶ answer, choice
+    image ▶ vision encoder ┬────────────────────▶ caption lane ▶ caption
+                           └▶ question encoder ┬▶ answer lane ▶ answer
+                                               └▶ choice stage ▶ choice
 
-The vision encoder runs in async infer requests while the thread steps the decoders; nothing waits for a
-batch to fill. All state belongs to the thread: requests come in, and encoded images come back, through
-one inbox. Urgent requests go first wherever requests wait, and share batches and steps with the others.
+Work is cheapest in full batches. So the thread runs a stage that has a full batch, of several the last;
+where none has, it encodes more images; and where there are none, it runs what there is. Nothing waits for a
+batch to fill that no work on its way could fill. All state belongs to the thread: requests come in, and
+encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
 """
 
 from __future__ import annotations
@@ -14,25 +16,23 @@ import logging
 import queue
 import threading
 from collections.abc import Mapping
-from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
-from askpix.producer.errors import ModelError
 from askpix.worker.blip.answers import choice_answer, text_answer
-from askpix.worker.blip.failures import reason_of
+from askpix.worker.blip.choices import ChoiceStage
+from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane, Sequence
 from askpix.worker.blip.questions import QuestionStage
 from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.vision import Encoded, VisionStage
-from askpix.worker.blip.work import BlipImage, Floats, Job
-from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageForm, ImageHandle, Pixels, Request, Ticket
+from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.engine.base import Engine, EngineInfo, ImageForm, ImageHandle, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.errors import EngineStoppedError
 from askpix.worker.models.manifest import Manifest, load_manifest
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,9 @@ LANE_SLOTS = 32
 
 URGENT_SLOTS = 8
 """Places that urgent rows have beside those: one joins the next step though others hold all of them."""
+
+PATIENCE = 16
+"""Turns of other stages after which one that has work runs, full or not."""
 
 CAPACITY = 256
 """Requests under way, the urgent ones not counted; `submit` waits when there are more."""
@@ -68,15 +71,24 @@ class BlipEngine(Engine):
         compiler = Compiler(device, precision, cache)
         self._tokenizer = BlipTokenizer(folder, manifest)
         self._reader = RequestReader(manifest, self._tokenizer)
-        vision = _compile(compiler, folder / "vision_encoder.xml")
-        decoder = _compile(compiler, folder / "text_decoder.xml")
-        encoder = _compile(compiler, folder / "text_encoder.xml") if Ability.ANSWER in manifest.abilities else None
+        graphs = compile_graphs(folder, manifest, compiler)
         self._inbox: queue.SimpleQueue[Job | Encoded | None] = queue.SimpleQueue()
         self._under_way = UnderWay(CAPACITY)
-        self._vision = VisionStage(vision, self._inbox, self._under_way, self._seen)
-        self._questions = QuestionStage(encoder, manifest.tokens.pad, self._under_way, self._understood)
-        self._captions = _lane(decoder, manifest, manifest.sizes.image_hidden)
-        self._answers = _lane(decoder, manifest, manifest.sizes.hidden)
+        self._vision = VisionStage(graphs.vision_encoder, self._inbox, self._under_way, self._seen)
+        self._questions = QuestionStage(
+            graphs.text_encoder, graphs.states, manifest.tokens.pad, self._under_way, self._understood
+        )
+        self._choices = ChoiceStage(
+            graphs.text_decoder,
+            graphs.states,
+            manifest.sizes,
+            start=manifest.tokens.start,
+            under_way=self._under_way,
+            scored=self._chosen,
+        )
+        self._captions = _lane(graphs, manifest, manifest.sizes.image_hidden)
+        self._answers = _lane(graphs, manifest, manifest.sizes.hidden)
+        self._stages = (_Turns(self._questions), _Turns(self._choices), _Turns(self._answers), _Turns(self._captions))
         self.abilities = manifest.abilities
         self.image_form = ImageForm(
             width=manifest.image.width, height=manifest.image.height, resample=manifest.image.resample
@@ -85,7 +97,7 @@ class BlipEngine(Engine):
             model=manifest.name,
             fingerprint=manifest.fingerprint,
             device=compiler.device,
-            precision=precision_of(decoder),
+            precision=precision_of(graphs.text_decoder),
         )
         self._closing = False
         self._gate = threading.Lock()
@@ -119,6 +131,8 @@ class BlipEngine(Engine):
             "questions": self._questions.questions,
             "question_batches": self._questions.batches,
             "answers": self._under_way.answers,
+            "choices": self._choices.choices,
+            "choice_passes": self._choices.passes,
             "caption_steps": self._captions.steps,
             "caption_rows": self._captions.rows,
             "answer_steps": self._answers.steps,
@@ -151,18 +165,38 @@ class BlipEngine(Engine):
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
         self._receive()
-        self._vision.begin()
-        for stage in (self._questions, self._captions, self._answers):
-            try:
-                stage.step()
-            except Exception:  # noqa: BLE001
-                # The device failed one batch. Its tickets were told; the engine goes on with the others.
-                _log.exception("a batch failed on %s", self.info.device)
+        if chosen := self._chosen_stages():
+            for stage in self._stages:
+                stage.waited += 1
+            for stage in chosen:
+                self._step(stage)
+        else:
+            self._vision.begin()
         return not (self._closing and not self._under_way and self._inbox.empty())
+
+    def _chosen_stages(self) -> list[_Turns]:
+        """Returns the stages that the device is to work for next; none, where that is the vision encoder."""
+        if self._vision.urgent:
+            return []
+        # Urgent ones that came together stay together, so the first stage first; the others, from the last one.
+        orders = ((_Turns.is_urgent, 1), (_Turns.is_overdue, -1), (_Turns.is_full, -1))
+        for at_once, order in orders:
+            if chosen := [stage for stage in self._stages[::order] if at_once(stage)]:
+                return chosen[:1]
+        if self._vision.ready or self._vision.busy:
+            return []
+        return [stage for stage in self._stages if stage.busy]
+
+    def _step(self, stage: _Turns) -> None:
+        try:
+            stage.step()
+        except Exception:  # noqa: BLE001
+            # The device failed one batch. Its tickets were told; the engine goes on with the others.
+            _log.exception("a batch failed on %s", self.info.device)
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""
-        wait = not (self._questions.waiting or self._captions.busy or self._answers.busy or self._vision.ready)
+        wait = not (self._vision.ready or self._chosen_stages())
         wait = wait and not (self._closing and not self._under_way)
         while wait or not self._inbox.empty():
             entry = self._inbox.get()
@@ -177,52 +211,61 @@ class BlipEngine(Engine):
         """Sends a request on whose image is encoded."""
         assert job.image.states is not None
         if job.question is None:
-            sequence = self._sequence(job, job.image.states, forced=job.prompt_ids, scored_from=len(job.prompt_ids))
-            self._captions.waiting.put(sequence, urgent=job.urgent)
+            self._captions.waiting.put(self._sequence(job, job.image.states), urgent=job.urgent)
         else:
             self._questions.waiting.put(job, urgent=job.urgent)
 
-    def _understood(self, job: Job, states: Floats) -> None:
-        """Sends a request on whose question is encoded: to be answered, or each of its choices to be scored."""
-        if not job.choice_ids:
+    def _understood(self, job: Job, states: States) -> None:
+        """Sends a request on whose question is encoded: to be answered, or to have its choices scored."""
+        if job.choice_ids:
+            self._choices.put(job, states)
+        else:
             self._answers.waiting.put(self._sequence(job, states), urgent=job.urgent)
-        for index, ids in enumerate(job.choice_ids):
-            self._answers.waiting.put(self._sequence(job, states, forced=ids, choice=index), urgent=job.urgent)
 
-    def _sequence(
-        self,
-        job: Job,
-        states: Floats,
-        *,
-        forced: SequenceOf[int] = (),
-        scored_from: int = 0,
-        choice: int | None = None,
-    ) -> Sequence:
-        def finished(sequence: Sequence) -> None:
-            if choice is None:
-                self._under_way.finish(job, text_answer(job, sequence, self._tokenizer))
-            else:
-                job.scores[choice] = sum(sequence.log_probabilities)
-                if len(job.scores) == len(job.choice_ids):
-                    self._under_way.finish(job, choice_answer(job))
+    def _chosen(self, job: Job) -> None:
+        self._under_way.finish(job, choice_answer(job))
 
+    def _sequence(self, job: Job, states: States) -> Sequence:
         return Sequence(
             states=states,
-            forced=list(forced),
-            scored_from=scored_from,
-            max_new_tokens=job.max_new_tokens if choice is None else len(forced),
-            finished=finished,
-            abandoned=lambda: job.ticket.abandoned() or (_OVER if job.ticket.done() else None),
+            prompt=job.prompt_ids,
+            max_new_tokens=job.max_new_tokens,
+            urgent=job.urgent,
+            finished=lambda sequence: self._under_way.finish(job, text_answer(job, sequence, self._tokenizer)),
+            abandoned=job.ticket.abandoned,
             failed=lambda error: self._under_way.fail(job, error),
         )
 
 
-_OVER = RequestError("cancelled", "the request has ended already")
+class _Turns:
+    """A stage behind the vision encoder, and how many turns it has waited for more to do."""
+
+    def __init__(self, stage: QuestionStage | ChoiceStage | DecoderLane) -> None:
+        self._stage = stage
+        self.waited = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._stage.busy
+
+    def is_urgent(self) -> bool:
+        return self._stage.urgent
+
+    def is_full(self) -> bool:
+        return self._stage.full
+
+    def is_overdue(self) -> bool:
+        return self.busy and self.waited >= PATIENCE
+
+    def step(self) -> None:
+        self.waited = 0
+        self._stage.step()
 
 
-def _lane(decoder: ov.CompiledModel, manifest: Manifest, width: int) -> DecoderLane:
+def _lane(graphs: Graphs, manifest: Manifest, width: int) -> DecoderLane:
     return DecoderLane(
-        decoder,
+        graphs.text_decoder,
+        graphs.states,
         manifest.sizes,
         width=width,
         slots=LANE_SLOTS,
@@ -230,10 +273,3 @@ def _lane(decoder: ov.CompiledModel, manifest: Manifest, width: int) -> DecoderL
         start=manifest.tokens.start,
         end=manifest.tokens.end,
     )
-
-
-def _compile(compiler: Compiler, path: Path) -> ov.CompiledModel:
-    try:
-        return compiler.compile(compiler.read(path))
-    except RuntimeError as error:
-        raise ModelError(f"{path} cannot be compiled for {compiler.device}: {reason_of(error)}") from error

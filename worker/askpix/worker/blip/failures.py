@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 
 from askpix.worker.errors import EngineStoppedError, RequestError
 
@@ -29,3 +31,10 @@ def request_error(error: BaseException) -> RequestError | EngineStoppedError:
     if isinstance(error, RequestError | EngineStoppedError):
         return error
     return RequestError("model_failed", f"the model failed on this request: {reason_of(error)}", retryable=True)
+
+
+def spoiled(log_probabilities: Iterable[float]) -> RequestError | None:
+    """Returns an error where a number overflowed, as half precision can: the tokens then mean nothing."""
+    if math.isfinite(sum(log_probabilities)):
+        return None
+    return RequestError("model_failed", "the model's numbers overflowed on this request; try --precision f32")

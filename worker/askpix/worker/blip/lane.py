@@ -9,16 +9,17 @@ gets does not depend on the others: each has its own past, position and attended
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 
+from askpix.worker.blip.decoder import Batch, Decoder, Read
+from askpix.worker.blip.failures import spoiled
+from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.waiting import Waiting
-from askpix.worker.blip.work import Floats
+from askpix.worker.blip.work import Floats, States
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
 
@@ -30,16 +31,13 @@ _ROUND = 16
 
 @dataclass(kw_only=True, slots=True)
 class Sequence:
-    """A text to decode, or to score."""
+    """A text to decode."""
 
-    states: Floats
-    """float32 [S, E], what the text attends to."""
+    states: States
+    """[S, E], what the text attends to."""
 
-    forced: list[int]
-    """Tokens that the text begins with: a prompt, or all of a choice."""
-
-    scored_from: int
-    """How many of the forced tokens are given rather than scored."""
+    prompt: list[int]
+    """Tokens that the text begins with."""
 
     max_new_tokens: int
     finished: Callable[[Sequence], None]
@@ -48,16 +46,27 @@ class Sequence:
 
     failed: Callable[[BaseException], None]
     tokens: list[int] = field(default_factory=list)
-    """Generated or scored tokens; the end token is the last, unless the text was cut."""
+    """Generated tokens; the end token is the last, unless the text was cut."""
 
     log_probabilities: list[float] = field(default_factory=list)
+    urgent: bool = False
     position: int = 0
     last: int = 0
 
     @property
     def places(self) -> int:
         """Positions that the sequence can need."""
-        return self.scored_from + self.max_new_tokens
+        return len(self.prompt) + self.max_new_tokens
+
+    def read(self, token: int, log_probability: float) -> None:
+        """Goes on by one position: with its prompt, or else with the token that is the likeliest there."""
+        if self.position < len(self.prompt):
+            self.last = self.prompt[self.position]
+        else:
+            self.tokens.append(token)
+            self.log_probabilities.append(log_probability)
+            self.last = token
+        self.position += 1
 
 
 class DecoderLane:
@@ -65,6 +74,7 @@ class DecoderLane:
 
     Args:
         compiled: the decoder.
+        state_type: in which numbers it takes states.
         sizes: of its tensors.
         width: of the states that its texts attend to.
         slots: sequences in work.
@@ -76,6 +86,7 @@ class DecoderLane:
     def __init__(
         self,
         compiled: ov.CompiledModel,
+        state_type: StateType,
         sizes: Sizes,
         *,
         width: int,
@@ -84,7 +95,8 @@ class DecoderLane:
         start: int,
         end: int,
     ) -> None:
-        self._request = compiled.create_infer_request()
+        self._decoder = Decoder(compiled, state_type)
+        self._state_type = state_type
         self._sizes = sizes
         self._width = width
         self._slots, self._urgent_slots = slots, urgent_slots
@@ -94,11 +106,23 @@ class DecoderLane:
         self.steps = 0
         self.rows = 0
         """Sum over all steps of the rows in work."""
+        self._bound: Batch | None = None
+        """What the last step read."""
         self._allocate(0, 0)
 
     @property
     def busy(self) -> bool:
         return bool(self._active or self.waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether a step would have rows in all places."""
+        return len(self._active) + len(self.waiting) >= self._slots
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an urgent sequence is here."""
+        return self.waiting.urgent > 0 or any(sequence.urgent for sequence in self._active)
 
     def step(self) -> None:
         """Lets waiting sequences in and makes one step; tells those that end. An error fails all in work."""
@@ -106,7 +130,7 @@ class DecoderLane:
         if not self._active:
             return
         try:
-            tokens, log_probabilities = self._infer()
+            self._infer()
         except BaseException as error:
             failed, self._active = self._active, []
             for sequence in failed:
@@ -114,30 +138,38 @@ class DecoderLane:
             raise
         self.steps += 1
         self.rows += len(self._active)
-        for sequence, token, log_probability in zip(self._active, tokens, log_probabilities, strict=True):
-            if sequence.position >= sequence.scored_from:
-                sequence.tokens.append(int(token))
-                sequence.log_probabilities.append(float(log_probability))
-            sequence.position += 1
-            sequence.last = int(token)
         self._release()
 
-    def _infer(self) -> tuple[npt.NDArray[np.int64], Floats]:
+    def _infer(self) -> None:
+        """Makes one step of the rows in work."""
         count = len(self._active)
-        positions = np.array([sequence.position for sequence in self._active], np.int64)
-        inputs = {
-            "ids": np.array([sequence.last for sequence in self._active], np.int64),
-            "positions": positions,
-            "forced": np.array([_forced(sequence) for sequence in self._active], np.int64),
-            "cache": self._cache[:count],
-            "states": self._states[:count],
-            "mask": self._mask[:count],
-        }
-        for name, array in inputs.items():
-            self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-        self._request.infer()
-        self._cache[np.arange(count), :, :, positions] = self._request.get_tensor("entry").data
-        return self._request.get_tensor("token").data.copy(), self._request.get_tensor("log_probability").data.copy()
+        batch = self._batch(count)
+        ids, places = batch.read.ids[:, 0], batch.read.positions[:, 0]
+        for row, sequence in enumerate(self._active):
+            ids[row], places[row] = sequence.last, sequence.position
+        self._decoder.infer(batch)
+        self._cache[:, np.arange(count), :, places] = self._decoder.entries[:, :, :, 0]
+        tokens = self._decoder.tokens[:, 0].tolist()
+        log_probabilities = self._decoder.log_probabilities[:, 0].tolist()
+        for sequence, token, log_probability in zip(self._active, tokens, log_probabilities, strict=True):
+            sequence.read(token, log_probability)
+
+    def _batch(self, count: int) -> Batch:
+        """Returns the first rows of the buffers as what a step reads."""
+        if self._bound is None or len(self._bound.states) != count:
+            read = Read(
+                ids=np.zeros((count, 1), np.int64),
+                positions=np.zeros((count, 1), np.int64),
+                seen=np.ones((count, 1, 1), np.float32),
+                targets=np.zeros((count, 1, 1), np.int64),
+            )
+            self._bound = Batch(
+                read=read,
+                states=self._states[:count],
+                mask=self._mask[:count],
+                cache=tuple(self._cache[:, :count]),
+            )
+        return self._bound
 
     def _admit(self) -> None:
         while self.waiting and len(self._active) < self._open_slots():
@@ -162,7 +194,7 @@ class DecoderLane:
         self._states[index, :length] = sequence.states
         self._states[index, length:] = 0
         # A masked place counts nothing only if it is a number: what an overflow left would spoil the row.
-        self._cache[index] = 0
+        self._cache[:, index] = 0
         self._mask[index, :length] = 1
         self._mask[index, length:] = 0
         sequence.last = self._start
@@ -181,10 +213,11 @@ class DecoderLane:
             if last is not sequence:
                 moved = len(self._active)
                 self._active[index] = last
-                for buffer in (self._cache, self._states, self._mask):
+                self._cache[:, index] = self._cache[:, moved]
+                for buffer in (self._states, self._mask):
                     buffer[index] = buffer[moved]
             if reason is None:
-                reason = _spoiled(sequence)
+                reason = spoiled(sequence.log_probabilities)
             if reason is not None:
                 sequence.failed(reason)
                 continue
@@ -197,21 +230,19 @@ class DecoderLane:
         generated = sequence.tokens
         if not generated:
             return False
-        if sequence.position < len(sequence.forced):
-            return False
         return generated[-1] == self._end or len(generated) >= sequence.max_new_tokens
 
     def _fit(self, sequence: Sequence) -> None:
         """Makes the buffers large enough for a sequence; an empty lane's are made to measure."""
         states, places = _rounded(len(sequence.states)), _rounded(sequence.places)
         if not self._active:
-            if (states, places) != (self._states.shape[1], self._cache.shape[3]):
+            if (states, places) != (self._states.shape[1], self._places):
                 self._allocate(states, places)
             return
-        if states <= self._states.shape[1] and places <= self._cache.shape[3]:
+        if states <= self._states.shape[1] and places <= self._places:
             return
         old = (self._cache, self._states, self._mask)
-        self._allocate(max(states, self._states.shape[1]), max(places, self._cache.shape[3]))
+        self._allocate(max(states, self._states.shape[1]), max(places, self._places))
         self._cache[:, :, :, : old[0].shape[3]] = old[0]
         self._states[:, : old[1].shape[1]] = old[1]
         self._mask[:, : old[2].shape[1]] = old[2]
@@ -219,24 +250,20 @@ class DecoderLane:
     def _allocate(self, states: int, places: int) -> None:
         sizes = self._sizes
         rows = self._slots + self._urgent_slots
-        cache = np.zeros((rows, 2 * sizes.layers, sizes.heads, places, sizes.hidden // sizes.heads), np.float32)
-        attended = np.zeros((rows, states, self._width), np.float32)
+        zeros = self._state_type.zeros
+        cache = zeros(2 * sizes.layers, rows, sizes.heads, places, sizes.hidden // sizes.heads)
+        attended = zeros(rows, states, self._width)
         mask = np.zeros((rows, states), np.float32)
         # All or none: where memory is short, the rows in work go on in the buffers that they have.
-        self._cache: Floats = cache
-        self._states: Floats = attended
+        self._cache: States = cache
+        self._states: States = attended
         self._mask: Floats = mask
+        self._bound = None
 
-
-def _spoiled(sequence: Sequence) -> RequestError | None:
-    """Returns an error where a number overflowed, as half precision can: the tokens then mean nothing."""
-    if math.isfinite(sum(sequence.log_probabilities)):
-        return None
-    return RequestError("model_failed", "the model's numbers overflowed on this request; try --precision f32")
-
-
-def _forced(sequence: Sequence) -> int:
-    return sequence.forced[sequence.position] if sequence.position < len(sequence.forced) else -1
+    @property
+    def _places(self) -> int:
+        places: int = self._cache.shape[3]
+        return places
 
 
 def _rounded(number: int) -> int:

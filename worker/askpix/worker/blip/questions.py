@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import openvino as ov
 
-from askpix.worker.blip.text import padded
+from askpix.worker.blip.graphs import StateType
+from askpix.worker.blip.text import Ids
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.waiting import Waiting
-from askpix.worker.blip.work import Floats, Job
+from askpix.worker.blip.work import BlipImage, Job, States
 
 QUESTION_BATCH = 16
+"""Images whose questions are encoded together; at the base size more gain nothing, measured with 12 tokens each."""
+
+BATCH_TOKENS = 384
+"""Tokens that are encoded together, padding included."""
+
+Rows = dict[BlipImage, list[Job]]
+"""What is encoded together: an image's questions stand in one row, one behind the other."""
 
 
 class QuestionStage:
@@ -20,19 +29,22 @@ class QuestionStage:
 
     Args:
         compiled: the text encoder; None for a model that only captions, whose questions never come here.
-        pad: the id that fills up the shorter questions of a batch.
+        state_type: in which numbers it takes and gives states.
+        pad: the id that fills up the shorter rows of a batch.
         under_way: is told of requests that end here.
-        understood: takes each request with its states, float32 [N, hidden], N being its question's own length.
+        understood: takes each request with its states, [N, hidden], N being its question's own length.
     """
 
     def __init__(
         self,
         compiled: ov.CompiledModel | None,
+        state_type: StateType,
         pad: int,
         under_way: UnderWay,
-        understood: Callable[[Job, Floats], None],
+        understood: Callable[[Job, States], None],
     ) -> None:
         self._request = None if compiled is None else compiled.create_infer_request()
+        self._state_type = state_type
         self._pad = pad
         self._under_way = under_way
         self._understood = understood
@@ -41,32 +53,91 @@ class QuestionStage:
         self.questions = 0
         """Questions that were encoded."""
 
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as one batch takes, or about so."""
+        return len(self.waiting) >= QUESTION_BATCH
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an urgent request is here."""
+        return self.waiting.urgent > 0
+
     def step(self) -> None:
         """Encodes one batch of what is waiting. An error fails the batch's requests."""
-        batch: list[Job] = []
-        while self.waiting and len(batch) < QUESTION_BATCH:
-            job = self.waiting.take()
-            if not self._under_way.abandoned(job):
-                batch.append(job)
-        if not batch:
+        rows = self._taken()
+        if not rows:
             return
+        jobs = [job for row in rows.values() for job in row]
         try:
-            states = self._states(batch)
+            states = self._states(rows)
         except BaseException as error:
-            for job in batch:
+            for job in jobs:
                 self._under_way.fail(job, error)
             raise
         self.batches += 1
-        self.questions += len(batch)
-        for job, own in zip(batch, states, strict=True):
+        self.questions += len(jobs)
+        for job, own in zip(jobs, states, strict=True):
             self._understood(job, own)
 
-    def _states(self, batch: Sequence[Job]) -> list[Floats]:
+    def _taken(self) -> Rows:
+        rows: Rows = {}
+        front = self.waiting.front
+        while front and fits(rows, front[0]):
+            job = front.popleft()
+            if not self._under_way.abandoned(job):
+                rows.setdefault(job.image, []).append(job)
+        return rows
+
+    def _states(self, rows: Rows) -> list[States]:
         assert self._request is not None
-        ids, mask = padded([job.question_ids for job in batch], self._pad)
-        images = np.stack([job.image.states for job in batch if job.image.states is not None])
-        for name, array in (("ids", ids), ("mask", mask), ("image_states", images)):
+        ids, positions, questions = packed([[job.question_ids for job in row] for row in rows.values()], self._pad)
+        images: Any = np.stack([image.states for image in rows if image.states is not None])
+        for name, array in (("ids", ids), ("positions", positions), ("questions", questions)):
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+        self._request.set_tensor("states", self._state_type.tensor(images))
         self._request.infer()
-        states = self._request.get_tensor("states").data
-        return [own[: len(job.question_ids)].copy() for job, own in zip(batch, states, strict=True)]
+        states = self._request.get_tensor("understood").data
+        found = []
+        for row, jobs in enumerate(rows.values()):
+            place = 0
+            for job in jobs:
+                found.append(states[row, place : place + len(job.question_ids)].copy())
+                place += len(job.question_ids)
+        return found
+
+
+def fits(rows: Mapping[BlipImage, Sequence[Job]], job: Job) -> bool:
+    """Returns whether a question goes into a batch: without too much padding, and unless it is full already."""
+    if not rows:
+        return True
+    lengths = {image: sum(len(one.question_ids) for one in row) for image, row in rows.items()}
+    lengths[job.image] = lengths.get(job.image, 0) + len(job.question_ids)
+    total = len(lengths) * max(lengths.values())
+    padding = total - sum(lengths.values())
+    return len(lengths) <= QUESTION_BATCH and total <= BATCH_TOKENS and padding <= total // 2
+
+
+def packed(rows: Sequence[Sequence[Sequence[int]]], pad: int) -> tuple[Ids, Ids, Ids]:
+    """Returns the questions of each image in one row, all int64 [I, N].
+
+    These are their ids, their positions, each in its own question, and the questions' numbers: 0, 1 and so on, -1
+    for padding.
+    """
+    longest = max(sum(map(len, row)) for row in rows)
+    ids = np.full((len(rows), longest), pad, np.int64)
+    positions = np.zeros((len(rows), longest), np.int64)
+    questions = np.full((len(rows), longest), -1, np.int64)
+    for index, row in enumerate(rows):
+        place = 0
+        for number, question in enumerate(row):
+            end = place + len(question)
+            ids[index, place:end] = question
+            positions[index, place:end] = range(len(question))
+            questions[index, place:end] = number
+            place = end
+    return ids, positions, questions

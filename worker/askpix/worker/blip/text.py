@@ -43,14 +43,3 @@ class BlipTokenizer:
         """Returns the text of ids, without special tokens."""
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text.strip()
-
-
-def padded(rows: list[list[int]], pad: int) -> tuple[Ids, npt.NDArray[np.float32]]:
-    """Returns ids int64 [B, N] and their mask float32 [B, N], 1 for a token and 0 for padding."""
-    longest = max(map(len, rows))
-    ids = np.full((len(rows), longest), pad, np.int64)
-    mask = np.zeros((len(rows), longest), np.float32)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = row
-        mask[index, : len(row)] = 1
-    return ids, mask

@@ -13,7 +13,7 @@ import openvino as ov
 
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.waiting import Waiting
-from askpix.worker.blip.work import BlipImage, Floats, Job
+from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.engine.base import Pixels
 
 _log = logging.getLogger(__name__)
@@ -50,10 +50,10 @@ class VisionRequest:
         self._request.set_tensor("image", ov.Tensor(self._pixels, shared_memory=True))
         self._request.start_async()
 
-    def states(self) -> Floats:
-        """Returns float32 [images, S, E], valid until the next `begin`; raises RuntimeError if the device failed."""
+    def states(self) -> States:
+        """Returns [images, S, E], valid until the next `begin`; raises RuntimeError if the device failed."""
         self._request.wait()
-        states: Floats = self._request.get_tensor("states").data
+        states: States = self._request.get_tensor("states").data
         return states
 
 
@@ -87,6 +87,16 @@ class VisionStage:
         """Whether `begin` has something to do."""
         return bool(self._images and self._idle)
 
+    @property
+    def busy(self) -> bool:
+        """Whether images are being encoded."""
+        return len(self._idle) < VISION_REQUESTS
+
+    @property
+    def urgent(self) -> bool:
+        """Whether `begin` has something urgent to do."""
+        return self.ready and self._images.urgent > 0
+
     def take(self, job: Job) -> None:
         """Sends a request on, at once or when its image is encoded."""
         image = job.image
@@ -104,8 +114,10 @@ class VisionStage:
         """Gives waiting images to the infer requests that are idle."""
         while self.ready:
             batch: list[BlipImage] = []
-            while self._images and len(batch) < VISION_BATCH:
-                image = self._images.take()
+            # Urgent images by themselves: others would make them wait for as long again each.
+            front = self._images.front
+            while front and len(batch) < VISION_BATCH:
+                image = front.popleft()
                 image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
                 if image.waiting:
                     batch.append(image)

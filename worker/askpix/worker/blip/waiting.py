@@ -36,6 +36,11 @@ class Waiting(Generic[T]):
             self._others.remove(entry)
             self._urgent.append(entry)
 
+    @property
+    def front(self) -> deque[T]:
+        """The entries of the class that comes next, to be taken from."""
+        return self._urgent or self._others
+
     def take(self) -> T:
         """Returns the next entry; raises IndexError where none waits."""
-        return (self._urgent or self._others).popleft()
+        return self.front.popleft()

@@ -12,6 +12,9 @@ from askpix.worker.engine.base import ImageHandle, Pixels, Ticket
 
 Floats = npt.NDArray[np.float32]
 
+States = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+"""Hidden states in the numbers that the device computes in. 16 bits may be bfloat16, which numpy does not know."""
+
 
 class BlipImage(ImageHandle):
     """Pixels on their way in, states once they are encoded."""
@@ -20,8 +23,8 @@ class BlipImage(ImageHandle):
         self.owner = owner
         """The engine that the image was given to."""
         self.pixels: Pixels | None = pixels
-        self.states: Floats | None = None
-        """float32 [S, E]."""
+        self.states: States | None = None
+        """[S, E]."""
         self.waiting: list[Job] | None = None
         """Requests to go on with when the encoding is there; None before the first one."""
 

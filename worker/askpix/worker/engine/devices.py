@@ -32,6 +32,9 @@ class Precision(StrEnum):
 
 
 _CAPABILITY = {Precision.BF16: "BF16", Precision.F16: "FP16"}
+_UNLISTED = {"CPU": ("SNIPPETS_MODE",)}
+"""Properties that a device's plugin knows, though it does not list them."""
+
 _ELEMENT_TYPE = {Precision.F32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.F16: ov.Type.f16}
 
 
@@ -119,11 +122,19 @@ class Compiler:
         check_precision(self.device, precision, self._core)
         if precision is not Precision.AUTO:
             self._config["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
+        self.precision = self._resolved(precision)
+        """In which numbers graphs will compute; auto where only a compiled one can tell."""
         if "CPU" in self._core.available_devices:
             self._core.set_property("CPU", _on_cores(taken()))
         self._cache = None if cache is None else own_folder(cache)
         if self._cache is not None:
             self._core.set_property({"CACHE_DIR": str(self._cache)})
+
+    def _resolved(self, precision: Precision) -> Precision:
+        if precision is not Precision.AUTO or self.device.startswith("AUTO"):
+            return precision
+        default = self._core.get_property(self.device, "INFERENCE_PRECISION_HINT")
+        return next((one for one, type_ in _ELEMENT_TYPE.items() if type_ == default), Precision.AUTO)
 
     def read(self, path: Path) -> ov.Model:
         return self._core.read_model(path)
@@ -172,7 +183,8 @@ class Compiler:
     def _known(self, properties: dict[str, Any]) -> dict[str, Any]:
         if not properties:
             return {}
-        known = self._core.get_property(self.device.partition(":")[0], "SUPPORTED_PROPERTIES")
+        device = self.device.partition(":")[0]
+        known = {*self._core.get_property(device, "SUPPORTED_PROPERTIES"), *_UNLISTED.get(device, ())}
         return {name: value for name, value in properties.items() if name in known}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -75,7 +75,6 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
         raise ModelError(f"{error}; choose one with --name") from None
     checkpoint = _load(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
-    decoder = TextDecoder(model.text_decoder)
     image = _image_input(checkpoint)
     vision = VisionEncoder(model.vision_model, image.mean, image.std)
     tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
@@ -83,24 +82,41 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
     with torch.inference_mode(), _staged(output) as folder:
         _save(
             vision,
-            {"image": ("u8", [-1, image.height, image.width, 3])},
+            {"image": ("u8", ["B", image.height, image.width, 3])},
             ["states"],
             folder / "vision_encoder",
             weights,
         )
         if Ability.ANSWER in checkpoint.abilities:
-            inputs = {"ids": ("i64", [-1, -1]), "mask": ("f32", [-1, -1]), "image_states": ("f32", [-1, -1, width])}
-            _save(TextEncoder(model.text_encoder), inputs, ["states"], folder / "text_encoder", weights)
+            _save(
+                TextEncoder(model.text_encoder),
+                {
+                    **dict.fromkeys(("ids", "positions", "questions"), ("i64", ["B", "N"])),
+                    "states": ("f32", ["B", "S", width]),
+                },
+                ["understood"],
+                folder / "text_encoder",
+                weights,
+            )
         layers, heads = text.num_hidden_layers, text.num_attention_heads
-        inputs = {
-            "ids": ("i64", [-1]),
-            "positions": ("i64", [-1]),
-            "forced": ("i64", [-1]),
-            "cache": ("f32", [-1, 2 * layers, heads, -1, text.hidden_size // heads]),
-            "states": ("f32", [-1, -1, width]),
-            "mask": ("f32", [-1, -1]),
-        }
-        _save(decoder, inputs, ["token", "log_probability", "entry"], folder / "text_decoder", weights)
+        _save(
+            TextDecoder(model.text_decoder),
+            {
+                "ids": ("i64", ["B", "N"]),
+                "positions": ("i64", ["B", "N"]),
+                "seen": ("f32", ["B", "N", "N"]),
+                "targets": ("i64", ["B", "N", "K"]),
+                "states": ("f32", ["B", "S", width]),
+                "mask": ("f32", ["B", "S"]),
+                **{
+                    f"cache.{index}": ("f32", ["B", heads, "P", text.hidden_size // heads])
+                    for index in range(2 * layers)
+                },
+            },
+            ["token", "log_probability", "scores", "entry"],
+            folder / "text_decoder",
+            weights,
+        )
         checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         files = file_entries(folder, [path.name for path in folder.iterdir()])
         manifest = Manifest(
@@ -199,27 +215,30 @@ def _read_image_input(checkpoint: _Checkpoint) -> ImageInput:
     )
 
 
-def _save(
-    module: torch.nn.Module,
-    inputs: dict[str, tuple[str, list[int]]],
-    outputs: list[str],
-    target: Path,
-    weights: WeightFormat,
-) -> None:
-    examples = {name: _example(kind, shape) for name, (kind, shape) in inputs.items()}
+_FREE = {"B": 2, "N": 3, "K": 5, "S": 7, "P": 4}
+"""Dimensions that are free, by the letters of the graphs' docstrings. Tracing sees these sizes: all differ, and none
+is 1, so that it takes none of them for another, nor for one to broadcast."""
+
+_Inputs = Mapping[str, tuple[str, Sequence[int | str]]]
+"""Kind and shape of each input, by name."""
+
+
+def _save(module: torch.nn.Module, inputs: _Inputs, outputs: list[str], target: Path, weights: WeightFormat) -> None:
     model = ov.convert_model(
         module.eval(),
-        example_input=examples,
-        input=[(name, shape, getattr(ov.Type, kind)) for name, (kind, shape) in inputs.items()],
+        example_input=tuple(_example(kind, shape) for kind, shape in inputs.values()),
+        input=[
+            ([-1 if isinstance(size, str) else size for size in shape], getattr(ov.Type, kind))
+            for kind, shape in inputs.values()
+        ],
     )
-    for output, name in zip(model.outputs, outputs, strict=True):
-        output.get_tensor().set_names({name})
+    for port, name in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):
+        port.get_tensor().set_names({name})
     ov.save_model(model, target.with_suffix(".xml"), compress_to_fp16=weights == "f16")
 
 
-def _example(kind: str, shape: list[int]) -> torch.Tensor:
-    # The free dimensions differ from 1, so that tracing takes none of them for one to broadcast.
-    sizes = [2 + index if size == -1 else size for index, size in enumerate(shape)]
+def _example(kind: str, shape: Sequence[int | str]) -> torch.Tensor:
+    sizes = [_FREE[size] if isinstance(size, str) else size for size in shape]
     dtype = {"u8": torch.uint8, "i64": torch.int64, "f32": torch.float32}[kind]
     return torch.ones(sizes, dtype=dtype)
 

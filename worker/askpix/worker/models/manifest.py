@@ -74,7 +74,7 @@ class FileEntry(_Part):
 class Manifest(_Part):
     """manifest.json of a BLIP model folder."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     kind: Literal["blip"]
     name: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
     abilities: frozenset[Ability]
