@@ -126,9 +126,10 @@ class Compiler:
         """In which numbers graphs will compute; auto where only a compiled one can tell."""
         if "CPU" in self._core.available_devices:
             self._core.set_property("CPU", _on_cores(taken()))
-        self._cache = None if cache is None else own_folder(cache)
-        if self._cache is not None:
-            self._core.set_property({"CACHE_DIR": str(self._cache)})
+        self.cache = None if cache is None else own_folder(cache)
+        """The folder of this user alone in which compiled graphs are kept; None where they are not."""
+        if self.cache is not None:
+            self._core.set_property({"CACHE_DIR": str(self.cache)})
 
     def _resolved(self, precision: Precision) -> Precision:
         if precision is not Precision.AUTO or self.device.startswith("AUTO"):
@@ -172,12 +173,12 @@ class Compiler:
         return compiled
 
     def _compile(self, model: ov.Model, config: dict[str, Any]) -> ov.CompiledModel:
-        if self._cache is None:
+        if self.cache is None:
             return self._core.compile_model(model, self.device, config)
-        with only_one(self._cache):
+        with only_one(self.cache):
             compiled = self._core.compile_model(model, self.device, config)
             if not _from_cache(compiled):
-                settle(self._cache)
+                settle(self.cache)
         return compiled
 
     def _known(self, properties: dict[str, Any]) -> dict[str, Any]:
