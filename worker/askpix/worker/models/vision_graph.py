@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
 _MIDDLE = 128.0
 """Taken from each byte: weights that are rounded to bfloat16 do the least harm to small numbers."""
 
@@ -32,7 +31,7 @@ class VisionEncoder(nn.Module):
     def __init__(self, vision_model: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         embeddings = vision_model.embeddings
-        self.patches = _Patches(embeddings.patch_embedding, mean, std)
+        self.patches = _Patches(embeddings.patch_embedding, vision_model.config.image_size, mean, std)
         self.first = embeddings.class_embedding
         self.positions = embeddings.position_embedding
         self.layers = nn.ModuleList(_VisionLayer(layer) for layer in vision_model.encoder.layers)
@@ -50,9 +49,14 @@ class VisionEncoder(nn.Module):
 class _Patches(nn.Module):
     """uint8 [B, height, width, 3] to [B, S - 1, E], row by row; pixels that fill no patch are left out."""
 
-    def __init__(self, convolution: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, convolution: Any, image: int | tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
         super().__init__()
         self.size = int(convolution.kernel_size[0])
+        height, width = (image, image) if isinstance(image, int) else image
+        self.rows, self.columns = height // self.size, width // self.size
+        self.fill = (height, width) == (self.rows * self.size, self.columns * self.size)
         weight = convolution.weight.detach().double()  # [E, 3, size, size]
         scale = 1 / torch.tensor(std, dtype=torch.float64)
         shift = -torch.tensor(mean, dtype=torch.float64) * scale
@@ -61,10 +65,10 @@ class _Patches(nn.Module):
         self.embed = _linear(scaled, bias + _MIDDLE * scaled.sum(1))
 
     def forward(self, image: Tensor) -> Tensor:
-        batch, size = image.shape[0], self.size
-        rows, columns = image.shape[1] // size, image.shape[2] // size
-        whole = image[:, : rows * size, : columns * size]
-        patches = whole.reshape(batch, rows, size, columns, size * 3).transpose(2, 3)
+        batch, size, rows, columns = image.shape[0], self.size, self.rows, self.columns
+        if not self.fill:
+            image = image[:, : rows * size, : columns * size]
+        patches = image.reshape(batch, rows, size, columns, size * 3).transpose(2, 3)
         return self.embed(patches.reshape(batch, rows * columns, size * size * 3).to(torch.float32) - _MIDDLE)
 
 
