@@ -30,10 +30,12 @@ from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Engine, EngineInfo, ImageForm, ImageHandle, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.models.manifest import Manifest, load_manifest
+from askpix.worker.starting import stage
 
 _log = logging.getLogger(__name__)
 
@@ -67,8 +69,9 @@ class BlipEngine(Engine):
     def __init__(
         self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
     ) -> None:
-        manifest = load_manifest(folder)
         compiler = Compiler(device, precision, cache)
+        with stage("checking the model folder"):
+            manifest = load_manifest(folder, Digests(compiler.cache))
         self._tokenizer = BlipTokenizer(folder, manifest)
         self._reader = RequestReader(manifest, self._tokenizer)
         graphs = compile_graphs(folder, manifest, compiler)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import MODEL_NAME, first_problem
+from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Ability, Resample
 
 MANIFEST = "manifest.json"
@@ -66,6 +67,19 @@ class Generation(_Part):
     max_new_tokens: _Size = 20
 
 
+class Quantization(_Part):
+    """How a folder came to INT8."""
+
+    source: str
+    """Fingerprint of the folder that was quantized."""
+
+    images: Annotated[int, Field(ge=1)]
+    """How many images it was calibrated on."""
+
+    questions: tuple[str, ...]
+    """What was asked of them; nothing, for a model that only captions."""
+
+
 class FileEntry(_Part):
     bytes: int
     sha256: str
@@ -81,13 +95,16 @@ class Manifest(_Part):
     source: str
     """What the folder was converted from: a hub id, or the name of a checkpoint's folder."""
 
-    precision: Literal["f32", "f16"]
-    """Of the stored weights."""
+    precision: Literal["f32", "f16", "int8"]
+    """Of the stored weights. With "int8", the encoders' matmuls take INT8 numbers too."""
 
     image: ImageInput
     tokens: SpecialTokens
     sizes: Sizes
     generation: Generation = Generation()
+    quantization: Quantization | None = None
+    """None for a folder whose weights are as they were converted."""
+
     versions: dict[str, str]
     """Of the packages that made the folder."""
 
@@ -108,8 +125,11 @@ def fingerprint_of(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps({"files": files, **said}, sort_keys=True).encode()).hexdigest()
 
 
-def load_manifest(folder: Path) -> Manifest:
+def load_manifest(folder: Path, digests: Digests | None = None) -> Manifest:
     """Returns the manifest of a model folder whose files are all there and whole.
+
+    Args:
+        digests: knows files that were hashed before.
 
     Raises:
         ModelError: it is no model folder, one of another version, or damaged.
@@ -133,13 +153,12 @@ def load_manifest(folder: Path) -> Manifest:
         path = folder / name
         if path.parent != folder or not path.is_file():
             raise ModelError(f"{folder} is damaged, {name} is missing: {again}")
-        if _entry(path) != entry:
+        if _entry(path, digests) != entry:
             raise ModelError(f"{folder} is damaged, {name} is not what was converted: {again}")
     if fingerprint_of(manifest) != manifest.fingerprint:
         raise ModelError(f"{folder} is damaged, its manifest was changed: {again}")
     return manifest
 
 
-def _entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        return FileEntry(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+def _entry(path: Path, digests: Digests | None = None) -> FileEntry:
+    return FileEntry(bytes=path.stat().st_size, sha256=(digests or Digests()).of(path))
