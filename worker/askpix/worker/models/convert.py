@@ -6,10 +6,7 @@ Needs the `convert` extra; running the folder does not.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,18 +16,10 @@ import openvino as ov
 import torch
 import transformers
 
-from askpix.producer.errors import InputError, ModelError
-from askpix.producer.items import check_model_name
+from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability, Resample
-from askpix.worker.models.manifest import (
-    MANIFEST,
-    ImageInput,
-    Manifest,
-    Sizes,
-    SpecialTokens,
-    file_entries,
-    fingerprint_of,
-)
+from askpix.worker.models.manifest import ImageInput, Manifest, Sizes, SpecialTokens
+from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
 from askpix.worker.models.vision_graph import VisionEncoder
 
@@ -66,20 +55,15 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
     Raises:
         ModelError: the source cannot be loaded, is of another kind, or the output is taken.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ModelError(f"{output} is not empty: choose another folder for the converted model")
     name = name or _name(source)
-    try:
-        check_model_name(name)
-    except InputError as error:
-        raise ModelError(f"{error}; choose one with --name") from None
+    check_output(output, name)
     checkpoint = _load(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
     image = _image_input(checkpoint)
     vision = VisionEncoder(model.vision_model, image.mean, image.std)
     tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
     width = int(model.vision_model.config.hidden_size)
-    with torch.inference_mode(), _staged(output) as folder:
+    with torch.inference_mode(), staged(output) as folder:
         _save(
             vision,
             {"image": ("u8", ["B", image.height, image.width, 3])},
@@ -118,7 +102,6 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
             weights,
         )
         checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-        files = file_entries(folder, [path.name for path in folder.iterdir()])
         manifest = Manifest(
             kind="blip",
             name=name,
@@ -137,12 +120,10 @@ def convert(source: str, output: Path, *, name: str | None = None, weights: Weig
                 max_positions=text.max_position_embeddings,
             ),
             versions={package: version(package) for package in ("openvino", "torch", "transformers")},
-            files=files,
+            files={},
             fingerprint="",
         )
-        manifest = manifest.model_copy(update={"fingerprint": fingerprint_of(manifest)})
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return manifest
+        return sealed(folder, manifest)
 
 
 def _load(source: str) -> _Checkpoint:
@@ -241,24 +222,6 @@ def _example(kind: str, shape: Sequence[int | str]) -> torch.Tensor:
     sizes = [_FREE[size] if isinstance(size, str) else size for size in shape]
     dtype = {"u8": torch.uint8, "i64": torch.int64, "f32": torch.float32}[kind]
     return torch.ones(sizes, dtype=dtype)
-
-
-@contextmanager
-def _staged(output: Path) -> Iterator[Path]:
-    """Yields a folder beside `output` that becomes it at the end, or is removed when something fails."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
-    except OSError as error:
-        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from None
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        folder.rename(output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _name(source: str) -> str:
