@@ -1,0 +1,234 @@
+"""What the BLIP engine puts into one pass of a graph: questions by image, choices by their beginnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, opened, product, request
+
+from askpix.producer.items import Question
+from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
+from askpix.worker.blip.engine import LANE_SLOTS, PATIENCE, BlipEngine
+from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
+from askpix.worker.blip.vision import VISION_BATCH
+from askpix.worker.blip.work import BlipImage, Job
+from askpix.worker.engine.base import Ticket
+from askpix.worker.local import demo_model
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[BlipEngine]:
+    with opened(demo_model()) as engine:
+        yield engine
+
+
+def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
+    return {name: value - before[name] for name, value in engine.counters().items()}
+
+
+def _asked(image: BlipImage, tokens: int) -> Job:
+    return Job(
+        image=image, question=None, question_ids=[7] * tokens, max_new_tokens=1, urgent=False, ticket=Ticket()
+    )  # fmt: skip
+
+
+def _image() -> BlipImage:
+    return BlipImage(None, np.zeros((1, 1, 3), np.uint8))
+
+
+def _batch(*rows: tuple[int, ...]) -> dict[BlipImage, list[Job]]:
+    """Returns a batch of images with questions of these lengths."""
+    batch: dict[BlipImage, list[Job]] = {}
+    for row in rows:
+        image = _image()
+        batch[image] = [_asked(image, tokens) for tokens in row]
+    return batch
+
+
+# Questions. -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch", "tokens", "expected"),
+    [
+        pytest.param(_batch(), 10 * BATCH_TOKENS, True, id="the first, however long"),
+        pytest.param(_batch((12,)), 12, True, id="another image"),
+        pytest.param(_batch(*[(12,)] * QUESTION_BATCH), 12, False, id="too many images"),
+        pytest.param(_batch((BATCH_TOKENS // 2,)), BATCH_TOKENS // 2, True, id="as many tokens as there may be"),
+        pytest.param(_batch((BATCH_TOKENS // 2,)), BATCH_TOKENS // 2 + 1, False, id="too many tokens"),
+        pytest.param(_batch((12,) * 10), 4, True, id="half of it padding"),
+        pytest.param(_batch((12,) * 10, (4,)), 4, False, id="more padding than tokens"),
+    ],
+)
+def test_a_question_of_another_image_joins_a_batch_unless_that_is_full_or_mostly_padding(
+    batch: dict[BlipImage, list[Job]], tokens: int, expected: bool
+) -> None:
+    assert fits(batch, _asked(_image(), tokens)) is expected
+
+
+def test_a_question_of_the_same_image_joins_its_row() -> None:
+    # given
+    batch = _batch(*[(12,)] * QUESTION_BATCH)
+    first = next(iter(batch))
+
+    # then it adds its own length to all rows, and no image
+    assert fits(batch, _asked(first, 12))
+    assert not fits(batch, _asked(first, BATCH_TOKENS // QUESTION_BATCH))
+
+
+def test_packed_questions_have_positions_and_numbers_of_their_own() -> None:
+    ids, positions, questions = packed([[[2, 8, 3], [2, 3]], [[2, 9, 9, 3]]], pad=0)
+    assert ids.tolist() == [[2, 8, 3, 2, 3], [2, 9, 9, 3, 0]]
+    assert positions.tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 3, 0]]
+    assert questions.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, -1]]
+
+
+def test_ten_questions_of_an_image_are_encoded_in_one_batch(engine: BlipEngine) -> None:
+    # given
+    texts = [
+        f"is it {color}?" for color in (*COLORS[:3], "pink", "black", "white", "orange", "yellow", "purple", "big")
+    ]
+    alone = [ask(engine, [request(handle(engine, product()), text)])[0] for text in texts]
+    before, image = engine.counters(), handle(engine, product())
+
+    # when
+    with Turns(engine):
+        tickets = [engine.submit(request(image, text)) for text in texts]
+    answers = [ticket.result(SECONDS) for ticket in tickets]
+
+    # then
+    growth = _growth(engine, before)
+    assert (growth["images"], growth["questions"], growth["question_batches"]) == (1, 10, 1)
+    assert essence(answers) == essence(alone)
+
+
+# Choices. -------------------------------------------------------------------------------------------
+
+
+def test_a_tree_reads_what_choices_share_once() -> None:
+    # given
+    tree = ChoiceTree(start=5)
+
+    # when
+    for number, ids in enumerate(([40, 41, 3], [40, 42, 3], [43, 3], [40, 3])):
+        tree.add(number, ids)
+
+    # then
+    assert list(zip(tree.tokens, tree.depths, tree.parents, strict=True)) == [
+        (5, 0, 0), (40, 1, 0), (41, 2, 1), (42, 2, 1), (43, 1, 0),
+    ]  # fmt: skip
+    assert set(tree.seen()) == {
+        (0, 0), (1, 1), (1, 0), (2, 2), (2, 1), (2, 0), (3, 3), (3, 1), (3, 0), (4, 4), (4, 0),
+    }  # fmt: skip
+    assert tree.choices == {0: [(0, 0), (1, 0), (2, 0)], 1: [(0, 0), (1, 1), (3, 0)], 2: [(0, 1), (4, 0)],
+                            3: [(0, 0), (1, 2)]}  # fmt: skip
+
+
+def test_all_choices_of_several_questions_are_scored_in_one_pass(engine: BlipEngine) -> None:
+    # given
+    asked = [Question("what color is it?", choices=COLORS), Question("what is it?", choices=("mug", "shoe", "lamp"))]
+    images = [handle(engine, product(number)) for number in range(4)]
+    requests = [request(image, question) for image in images for question in asked]
+    alone = [ask(engine, [one])[0] for one in requests]
+    before = engine.counters()
+
+    # when
+    with Turns(engine):
+        tickets = [engine.submit(one) for one in requests]
+    answers = [ticket.result(SECONDS) for ticket in tickets]
+
+    # then
+    growth = _growth(engine, before)
+    assert (growth["choices"], growth["choice_passes"], growth["answer_steps"]) == (4 * (len(COLORS) + 3), 1, 0)
+    assert essence(answers) == essence(alone)
+
+
+def test_as_many_choices_as_a_question_may_have_are_scored_as_they_are_alone(engine: BlipEngine) -> None:
+    # given
+    things = ("mug", "shoe", "lamp", "hat", "bottle", "chair", "watch", "bag")
+    words = [f"{first} {second} {third}" for first in things for second in things for third in things]
+    choices = tuple(words[:500])
+    image = handle(engine, product())
+    before = engine.counters()
+
+    # when
+    (answer,) = ask(engine, [request(image, Question("what is it?", choices=choices))])
+
+    # then they took several passes, and are as likely, beside each other, as when a few are asked about
+    growth = _growth(engine, before)
+    assert growth["choices"] == 500
+    assert growth["choice_passes"] >= 500 / PASS_TOKENS
+    few = choices[7], choices[300], choices[499]
+    (small,) = ask(engine, [request(image, Question("what is it?", choices=few))])
+    assert _odds(small.choices, few) == pytest.approx(_odds(answer.choices, few), rel=1e-3)
+
+
+def _odds(choices: Any, texts: tuple[str, ...]) -> list[float]:
+    found = {choice.text: choice.probability for choice in choices}
+    return [found[text] / found[texts[0]] for text in texts]
+
+
+# Scheduling. ----------------------------------------------------------------------------------------
+
+
+def test_decoding_goes_on_in_full_steps_as_long_as_there_are_images(engine: BlipEngine) -> None:
+    # given captions of many lengths
+    lengths = [4 + number % 9 for number in range(7 * LANE_SLOTS)]
+    before = engine.counters()
+
+    # when
+    with Turns(engine) as turns:
+        tickets = [
+            engine.submit(request(handle(engine, product(number % 5)), max_new_tokens=length))
+            for number, length in enumerate(lengths)
+        ]
+        turns.allow(50)
+        growth = _growth(engine, before)
+
+    # then
+    for ticket in tickets:
+        ticket.result(SECONDS)
+    assert growth["caption_steps"] > 10
+    assert growth["caption_rows"] / growth["caption_steps"] >= 0.9 * LANE_SLOTS
+
+
+def test_images_are_encoded_only_as_the_stages_behind_need_them(engine: BlipEngine) -> None:
+    # given
+    before = engine.counters()
+
+    # when
+    with Turns(engine) as turns:
+        tickets = [engine.submit(request(handle(engine, product(number % 5)))) for number in range(200)]
+        turns.allow(30)
+        growth = _growth(engine, before)
+
+    # then no more encodings are kept than the lane holds, with two batches more under way
+    for ticket in tickets:
+        ticket.result(SECONDS)
+    assert growth["images"] - growth["answers"] <= LANE_SLOTS + 2 * VISION_BATCH
+
+
+def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngine) -> None:
+    # given an encoded image, so that every turn is a stage's
+    image = handle(engine, product())
+    (alone,) = ask(engine, [request(image)])
+    before = engine.counters()
+
+    # when
+    with Turns(engine) as turns:
+        caption = engine.submit(request(image))
+        questions: list[Ticket] = []
+        while not caption.done():
+            while sum(not ticket.done() for ticket in questions) < 3 * LANE_SLOTS:
+                questions.append(engine.submit(request(image, "what is it?")))
+            turns.allow(1)
+        growth = _growth(engine, before)
+
+    # then
+    assert growth["caption_steps"] == alone.tokens
+    turns_taken = growth["caption_steps"] + growth["answer_steps"] + growth["question_batches"]
+    assert turns_taken <= (PATIENCE + 1) * (alone.tokens + 1)
+    assert all(ticket.result(SECONDS).text for ticket in questions)
