@@ -39,6 +39,8 @@ def main() -> None:
         results = session.run()
     except (FormFailedError, WrongTextError) as error:
         sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted, nothing was written")
     memory = Memory.read(MEMORY) if MEMORY.exists() else None
     print(table(results, memory))
     if output := options.output or (BLIP if whole else None):

@@ -66,7 +66,8 @@ class Apart:
 
 def _serve(connection: Connection, build: Callable[[], Form]) -> None:
     """Builds the form and does as it is told, until the other end is closed."""
-    with suppress(EOFError, KeyboardInterrupt), ExitStack() as stack:
+    # Whoever gave the orders may end at any time; so does this process then, and all that the form has running.
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt), ExitStack() as stack:
         try:
             form = build()
             stack.callback(form.close)

@@ -22,7 +22,7 @@ from askpix.worker.engine.base import Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import RequestError
 
-LEAD = 96
+LEAD = 64
 """Answers before the clock starts: by then all stages have work, and the decoder has been full."""
 
 _WAIT_SECONDS = 300.0

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import torch
 import transformers
-from askpix.worker.models.quantize import quantize
 from bench.blip import ROOT, notebook_graphs, pictures
 from bench.blip.notebook_graphs import save_notebook_graphs
 from bench.blip.tasks import QUESTIONS
@@ -26,6 +25,7 @@ from askpix.worker import models as conversion
 from askpix.worker.engine.base import ImageForm
 from askpix.worker.models.convert import convert
 from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.quantize import quantize
 
 RECIPES = {"base": BASE, "small": replace(ODD, name="small", deviation=0.1)}
 

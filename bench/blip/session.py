@@ -135,7 +135,7 @@ class Session:
         for task in self._tasks:
             names = [name for name in running if name not in CEILINGS or task is CAPTIONS]
             turns = {name: self._turn(task, name, running[name]) for name in names[:: -1 if backwards else 1]}
-            found[task.name] = {name: turns[name].rate for name in names}
+            found[task.name] = {name: round(turns[name].rate, 4) for name in names}
         return found
 
     def _turn(self, task: Task, name: str, form: Apart) -> Measured:
@@ -147,7 +147,7 @@ class Session:
 
     def _occupied(self, engine: Apart) -> float:
         measured: Measured = engine.call("occupancy", self._images, 2 * self._number)
-        in_use: float = measured.details["in_use"]
+        in_use: float = round(measured.details["in_use"], 4)
         say(f"  {OCCUPANCY}: {in_use:.3f} of the places in use")
         return in_use
 

@@ -39,13 +39,14 @@ class SystemForm(Form):
     """
 
     def __init__(self, folder: Path, precision: str) -> None:
-        self._stack = ExitStack()
-        self._jobs = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="askpix-bench-")))
-        self._server = self._stack.enter_context(picture_server())
-        system = LocalSystem(
-            folder, precision=Precision(precision), storage_root=self._jobs, allow_net=["127.0.0.1/32"]
-        )
-        self._system = self._stack.enter_context(system)
+        with ExitStack() as stack:
+            self._jobs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="askpix-bench-")))
+            self._server = stack.enter_context(picture_server())
+            system = LocalSystem(
+                folder, precision=Precision(precision), storage_root=self._jobs, allow_net=["127.0.0.1/32"]
+            )
+            self._system = stack.enter_context(system)
+            self._stack = stack.pop_all()
         self._numbers = itertools.count()
 
     @property
