@@ -141,7 +141,7 @@ def test_when_the_worker_is_killed_the_run_says_so_in_one_line(many: Path, image
     ran = running.end()
 
     # Then
-    said = [line for line in ran.err.splitlines() if not re.fullmatch(rf"\d+ of {MANY} items", line)]
+    said = [line for line in ran.err.splitlines() if not re.fullmatch(rf"\d+ of {MANY} items, 0 failed", line)]
     assert "worker" in the_complaint(replace(ran, err="\n".join(said)))
     assert running.pids() == {}
     assert list(launch.tmp.iterdir()) == []
