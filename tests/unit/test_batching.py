@@ -13,7 +13,7 @@ from askpix.producer.items import Question
 from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
 from askpix.worker.blip.engine import LANE_SLOTS, PATIENCE, BlipEngine
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
-from askpix.worker.blip.vision import VISION_BATCH
+from askpix.worker.blip.vision import WAVE
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ticket
 from askpix.worker.local import demo_model
@@ -205,10 +205,10 @@ def test_images_are_encoded_only_as_the_stages_behind_need_them(engine: BlipEngi
         turns.allow(30)
         growth = _growth(engine, before)
 
-    # then no more encodings are kept than the lane holds, with two batches more under way
+    # then no more encodings are kept than the lane holds, with one wave more under way
     for ticket in tickets:
         ticket.result(SECONDS)
-    assert growth["images"] - growth["answers"] <= LANE_SLOTS + 2 * VISION_BATCH
+    assert growth["images"] - growth["answers"] <= LANE_SLOTS + WAVE
 
 
 def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngine) -> None:

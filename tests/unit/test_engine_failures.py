@@ -159,7 +159,7 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
     # given infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in list(fragile._vision._idle):
+        for vision in fragile._vision._requests:
             patch.setattr(vision, "_request", fragile._questions._request)
 
         # when

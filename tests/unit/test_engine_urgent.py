@@ -14,7 +14,7 @@ from askpix.producer.items import Question
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import CAPACITY, LANE_SLOTS, URGENT_SLOTS, BlipEngine
 from askpix.worker.blip.questions import QUESTION_BATCH
-from askpix.worker.blip.vision import VISION_BATCH
+from askpix.worker.blip.vision import WAVE
 from askpix.worker.blip.waiting import Waiting
 from askpix.worker.engine.base import ImageHandle, Pixels, Ticket
 from askpix.worker.images.decode import decode
@@ -213,7 +213,7 @@ def test_32_urgent_requests_that_come_together_share_the_work(engine: BlipEngine
 
     # when the images are new, then they are encoded four at a time
     _, growth = asked_together(None)
-    assert (growth["images"], growth["vision_batches"]) == (32, 32 / VISION_BATCH)
+    assert (growth["images"], growth["vision_batches"]) == (32, 32 / WAVE)
 
     # when they are encoded, then all captions take the steps of the longest one
     captions, growth = asked_together(None)

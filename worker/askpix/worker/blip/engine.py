@@ -4,8 +4,9 @@
                            └▶ question encoder ┬▶ answer lane ▶ answer
                                                └▶ choice stage ▶ choice
 
-Work is cheapest in full batches. So the thread runs a stage that has a full batch, of several the last;
-where none has, it encodes more images; and where there are none, it runs what there is. Nothing waits for a
+The device does one thing at a time, and that is cheapest in full batches. So the thread runs a stage that has
+a full batch, of several the last; where none has, it encodes more images; and where there are none, it runs
+what there is. Nothing waits for a
 batch to fill that no work on its way could fill. All state belongs to the thread: requests come in, and
 encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
 """
@@ -130,7 +131,7 @@ class BlipEngine(Engine):
     def counters(self) -> Mapping[str, int]:
         return {
             "images": self._vision.images,
-            "vision_batches": self._vision.batches,
+            "vision_batches": self._vision.waves,
             "questions": self._questions.questions,
             "question_batches": self._questions.batches,
             "answers": self._under_way.answers,
@@ -168,14 +169,20 @@ class BlipEngine(Engine):
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
         self._receive()
-        if chosen := self._chosen_stages():
-            for stage in self._stages:
-                stage.waited += 1
-            for stage in chosen:
-                self._step(stage)
-        else:
-            self._vision.begin()
+        if not self._vision.busy:
+            self._use_device()
         return not (self._closing and not self._under_way and self._inbox.empty())
+
+    def _use_device(self) -> None:
+        """Begins a wave of images, or runs the stages whose turn it is."""
+        chosen = self._chosen_stages()
+        if not chosen:
+            self._vision.begin()
+            return
+        for stage in self._stages:
+            stage.waited += 1
+        for stage in chosen:
+            self._step(stage)
 
     def _chosen_stages(self) -> list[_Turns]:
         """Returns the stages that the device is to work for next; none, where that is the vision encoder."""
@@ -186,7 +193,7 @@ class BlipEngine(Engine):
         for at_once, order in orders:
             if chosen := [stage for stage in self._stages[::order] if at_once(stage)]:
                 return chosen[:1]
-        if self._vision.ready or self._vision.busy:
+        if self._vision.ready:
             return []
         return [stage for stage in self._stages if stage.busy]
 
@@ -199,8 +206,8 @@ class BlipEngine(Engine):
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""
-        wait = not (self._vision.ready or self._chosen_stages())
-        wait = wait and not (self._closing and not self._under_way)
+        idle = not (self._vision.ready or any(stage.busy for stage in self._stages))
+        wait = self._vision.busy or (idle and not (self._closing and not self._under_way))
         while wait or not self._inbox.empty():
             entry = self._inbox.get()
             wait = False

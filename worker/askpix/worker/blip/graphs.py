@@ -11,7 +11,9 @@ import numpy as np
 import openvino as ov
 
 from askpix.producer.errors import ModelError
+from askpix.worker import cores
 from askpix.worker.blip.failures import reason_of
+from askpix.worker.blip.vision import STREAMS
 from askpix.worker.blip.work import States
 from askpix.worker.engine.base import Ability
 from askpix.worker.engine.devices import Compiler, Precision
@@ -83,11 +85,16 @@ def compile_graphs(folder: Path, manifest: Manifest, compiler: Compiler) -> Grap
 
     answers = Ability.ANSWER in manifest.abilities
     return Graphs(
-        vision_encoder=compiled("vision_encoder", "states"),
+        vision_encoder=compiled("vision_encoder", "states", **_streams(compiler)),
         text_encoder=compiled("text_encoder", "states", "understood", **_PLAIN) if answers else None,
         text_decoder=compiled("text_decoder", "states", "entry", *cache, **_PLAIN),
         states=states,
     )
+
+
+def _streams(compiler: Compiler) -> dict[str, int]:
+    """Returns the streams of the vision encoder; other devices than CPUs know best themselves."""
+    return {"NUM_STREAMS": min(STREAMS, cores.available())} if compiler.device == "CPU" else {}
 
 
 _PLAIN = {"SNIPPETS_MODE": "DISABLE"}

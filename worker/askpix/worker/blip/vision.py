@@ -18,11 +18,13 @@ from askpix.worker.engine.base import Pixels
 
 _log = logging.getLogger(__name__)
 
-VISION_BATCH = 4
-"""Images that are encoded together: on a CPU, more gain nothing (measured at the base size)."""
+WAVE = 4
+"""Images that are encoded at a time. On a CPU more gain nothing, measured at the base size."""
 
-VISION_REQUESTS = 2
-"""Vision batches under way: one computes while the next is ready to."""
+STREAMS = 4
+"""Streams among which a wave is shared out at the most: an image waits for no more threads than its own stream's. On
+two cores, a stream on each is as fast as one on both while nothing else runs. Beside threads that decode images, it
+was twice as fast: of two threads that work on one image, the one is always waiting for the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class VisionRequest:
 class VisionStage:
     """Encodes the images of requests, each once.
 
+    Images are encoded in waves: a few, shared out among the streams, and the next ones when all have ended. So the
+    device does nothing else meanwhile.
+
     Args:
         compiled: the vision encoder.
         inbox: where an infer request puts `Encoded` when it ends, for the engine to give it to `end`.
@@ -74,23 +79,26 @@ class VisionStage:
         under_way: UnderWay,
         seen: Callable[[Job], None],
     ) -> None:
-        self._idle = [VisionRequest(compiled, inbox) for _ in range(VISION_REQUESTS)]
+        streams = min(STREAMS, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._requests = [VisionRequest(compiled, inbox) for _ in range(streams)]
+        self._computing = 0
+        """How many of them do."""
         self._images: Waiting[BlipImage] = Waiting()
         self._under_way = under_way
         self._seen = seen
-        self.batches = 0
+        self.waves = 0
         self.images = 0
         """Images that were encoded."""
 
     @property
     def ready(self) -> bool:
         """Whether `begin` has something to do."""
-        return bool(self._images and self._idle)
+        return bool(self._images) and not self.busy
 
     @property
     def busy(self) -> bool:
         """Whether images are being encoded."""
-        return len(self._idle) < VISION_REQUESTS
+        return self._computing > 0
 
     @property
     def urgent(self) -> bool:
@@ -111,32 +119,35 @@ class VisionStage:
                 self._images.move_up(image)
 
     def begin(self) -> None:
-        """Gives waiting images to the infer requests that are idle."""
-        while self.ready:
-            batch: list[BlipImage] = []
-            # Urgent images by themselves: others would make them wait for as long again each.
-            front = self._images.front
-            while front and len(batch) < VISION_BATCH:
-                image = front.popleft()
-                image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
-                if image.waiting:
-                    batch.append(image)
-                else:
-                    image.waiting = None
-            if batch:
-                self._begin(self._idle.pop(), batch)
+        """Begins a wave of what waits. None is being encoded."""
+        wave: list[BlipImage] = []
+        # Urgent images by themselves: others would make them wait for as long again each.
+        front = self._images.front
+        while front and len(wave) < WAVE:
+            image = front.popleft()
+            image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
+            if image.waiting:
+                wave.append(image)
+            else:
+                image.waiting = None
+        if wave:
+            self.waves += 1
+        for number, request in enumerate(self._requests):
+            if batch := wave[number :: len(self._requests)]:
+                self._begin(request, batch)
 
     def _begin(self, request: VisionRequest, batch: list[BlipImage]) -> None:
         try:
             request.begin(batch)
         except Exception as error:  # noqa: BLE001
             _log.exception("images could not be given to the device")
-            self._idle.append(request)
             self._fail(_released(batch), error)
+        else:
+            self._computing += 1
 
     def end(self, encoded: Encoded) -> None:
-        """Keeps a batch's encodings and sends its requests on; if the device failed, they fail."""
-        self._idle.append(encoded.request)
+        """Keeps encodings that have ended and sends their requests on; if the device failed, they fail."""
+        self._computing -= 1
         waiting = _released(encoded.images)
         try:
             states = encoded.request.states()
@@ -144,7 +155,6 @@ class VisionStage:
             _log.exception("images could not be encoded")
             self._fail(waiting, error)
             return
-        self.batches += 1
         self.images += len(encoded.images)
         for image, own in zip(encoded.images, states, strict=True):
             image.states, image.pixels = own.copy(), None
