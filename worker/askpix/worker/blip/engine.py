@@ -179,10 +179,10 @@ class BlipEngine(Engine):
         if not chosen:
             self._vision.begin()
             return
-        for stage in self._stages:
-            stage.waited += 1
-        for stage in chosen:
-            self._step(stage)
+        for one in self._stages:
+            one.waited += 1
+        for one in chosen:
+            self._step(one)
 
     def _chosen_stages(self) -> list[_Turns]:
         """Returns the stages that the device is to work for next; none, where that is the vision encoder."""
