@@ -20,9 +20,12 @@ from typing import Any
 
 import torch
 import transformers
+from models.photographs import photographs
 
+from askpix.worker.engine.base import ImageForm
+from askpix.worker.images.decode import decode
+from askpix.worker.models import calibration, manifest, quantize, staging, text_graphs, vision_graph
 from askpix.worker.models import convert as converter
-from askpix.worker.models import manifest, text_graphs, vision_graph
 
 ROOT = Path(__file__).parents[2]
 DEMO_CHECKPOINT = ROOT / "demo" / "checkpoint"
@@ -136,6 +139,28 @@ def built(recipe: Recipe) -> Built:
                 converter.convert(f"{making}/new/checkpoint", Path(making) / "new" / "folder", name=recipe.name)
                 (Path(making) / "new").rename(target)
     return Built(checkpoint=target / "checkpoint", folder=target / "folder")
+
+
+def built_int8(recipe: Recipe) -> Path:
+    """Returns a recipe's model folder, quantized by what it makes of the photographs; made now or in the cache."""
+    source = built(recipe).folder
+    target = _CACHE / f"int8-{recipe.name}-{_int8_key(recipe)}"
+    with _lock(f"int8-{recipe.name}"):
+        if not target.exists():
+            for old in _CACHE.glob(f"int8-{recipe.name}-*"):
+                shutil.rmtree(old)
+            image = manifest.load_manifest(source).image
+            form = ImageForm(width=image.width, height=image.height, resample=image.resample)
+            quantize.quantize(source, target, (decode(file, form).pixels for file in photographs().values()))
+    return target
+
+
+def _int8_key(recipe: Recipe) -> str:
+    digest = hashlib.sha256(_key(recipe).encode())
+    for module in (quantize, calibration, staging):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(version("nncf").encode())
+    return digest.hexdigest()[:16]
 
 
 def _key(recipe: Recipe) -> str:
