@@ -17,9 +17,11 @@ from askpix.cli.shown import answers_shown, counts_line, failures_shown, progres
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
+from askpix.producer.settings import load_settings
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.cores import chosen
+from askpix.worker.digests import Digests
 from askpix.worker.engine.devices import Precision, check_device, check_precision
 from askpix.worker.local import LocalSystem, demo_model
 from askpix.worker.models.manifest import load_manifest
@@ -57,7 +59,8 @@ def command(
     _end_cleanly_on_signals()
     items = asked.items()
     questions, options = asked.questions(), asked.options()
-    manifest = load_manifest(model or demo_model())
+    # Before anything is written. The worker checks it too, and knows by then that it is whole.
+    manifest = load_manifest(model or demo_model(), Digests.beside(load_settings().cache_folder()))
     if model is None:
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     check_precision(check_device(device), Precision(precision))

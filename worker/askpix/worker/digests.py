@@ -13,8 +13,11 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
+
+from askpix.worker.cache_folder import own_folder
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,11 @@ class Digests:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._path = None if folder is None else folder / _NAME
+
+    @classmethod
+    def beside(cls, cache: Path | None) -> Self:
+        """Returns those that are remembered beside the compiled models of a cache folder, if there is one."""
+        return cls(None if cache is None else own_folder(cache))
 
     def of(self, path: Path) -> str:
         """Returns a file's SHA-256 as 64 hexadecimal digits.

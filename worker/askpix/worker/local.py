@@ -28,7 +28,7 @@ from askpix.producer.followed import Job, JobProgress
 from askpix.producer.storage import open_storage
 from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.manifest import read_manifest
 
 STOP_SECONDS = 10.0
 """That a worker has to give its parts back; then it is ended."""
@@ -185,7 +185,7 @@ class LocalSystem:
         allow_buckets: Iterable[str] = (),
     ) -> None:
         folder = model or demo_model()
-        self.model = load_manifest(folder).name
+        self.model = read_manifest(folder).name
         """Name of the model, as `client.submit` takes it."""
         self._arguments = ["--model", str(folder.absolute()), "--device", device, "--precision", precision.value]
         self._arguments += cores_arguments(cpus, threads)

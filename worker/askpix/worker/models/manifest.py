@@ -125,6 +125,28 @@ def fingerprint_of(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps({"files": files, **said}, sort_keys=True).encode()).hexdigest()
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """Returns what the manifest of a model folder says; whether its files are whole is not looked at.
+
+    Raises:
+        ModelError: it is no model folder, or one of another version.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder {folder}: make one with `askpix model convert`")
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is no model folder (it has no {MANIFEST}): make one with `askpix model convert`"
+        ) from None
+    except ValidationError as error:
+        raise ModelError(
+            f"{folder / MANIFEST} is not of this askpix version ({first_problem(error)}): {_AGAIN}"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
+
+
 def load_manifest(folder: Path, digests: Digests | None = None) -> Manifest:
     """Returns the manifest of a model folder whose files are all there and whole.
 
@@ -134,30 +156,19 @@ def load_manifest(folder: Path, digests: Digests | None = None) -> Manifest:
     Raises:
         ModelError: it is no model folder, one of another version, or damaged.
     """
-    again = "convert the model again with `askpix model convert`"
-    if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}: make one with `askpix model convert`")
-    try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise ModelError(
-            f"{folder} is no model folder (it has no {MANIFEST}): make one with `askpix model convert`"
-        ) from None
-    except ValidationError as error:
-        raise ModelError(
-            f"{folder / MANIFEST} is not of this askpix version ({first_problem(error)}): {again}"
-        ) from None
-    except OSError as error:
-        raise ModelError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
+    manifest = read_manifest(folder)
     for name, entry in manifest.files.items():
         path = folder / name
         if path.parent != folder or not path.is_file():
-            raise ModelError(f"{folder} is damaged, {name} is missing: {again}")
+            raise ModelError(f"{folder} is damaged, {name} is missing: {_AGAIN}")
         if _entry(path, digests) != entry:
-            raise ModelError(f"{folder} is damaged, {name} is not what was converted: {again}")
+            raise ModelError(f"{folder} is damaged, {name} is not what was converted: {_AGAIN}")
     if fingerprint_of(manifest) != manifest.fingerprint:
-        raise ModelError(f"{folder} is damaged, its manifest was changed: {again}")
+        raise ModelError(f"{folder} is damaged, its manifest was changed: {_AGAIN}")
     return manifest
+
+
+_AGAIN = "convert the model again with `askpix model convert`"
 
 
 def _entry(path: Path, digests: Digests | None = None) -> FileEntry:
