@@ -42,8 +42,8 @@ ALONE = 0.02
 """How far a confidence moves with what shares the batch. What float32 rounds otherwise at another batch size can move
 a number by one of its 255 steps."""
 
-BASE_COSINE = 0.9
-"""Between image states of a random model of the base size, the least of all 577."""
+BASE_COSINE = 0.95
+"""Between the image states of a random model of the base size before and after, the least of all 577; seen: 0.981."""
 
 FORM = ImageForm(width=120, height=120)
 
@@ -93,7 +93,8 @@ def test_captions_and_answers_of_fresh_pictures_are_those_of_the_model_before(
     assert len({text for text, _ in whole}) > 50, "texts that hardly differ show little"
     same = np.mean([before[0] == after[0] for before, after in zip(whole, quantized, strict=True)])
     moved = np.quantile([abs(before[1] - after[1]) for before, after in zip(whole, quantized, strict=True)], SAME)
-    assert (same >= SAME, moved <= CONFIDENCE) == (True, True), (same, moved)
+    assert same >= SAME, (same, moved)
+    assert moved <= CONFIDENCE, (same, moved)
     assert whole != quantized, "nothing was quantized"
 
 
@@ -158,7 +159,8 @@ def test_calibration_images_are_taken_one_at_a_time_and_no_more_than_wanted(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # given images of which it is known how many are in memory
-    drawn, ended, most = 0, [], 0
+    drawn, most = 0, 0
+    ended: list[int] = []
 
     def images() -> Iterator[Pixels]:
         nonlocal drawn, most
