@@ -139,7 +139,7 @@ class Session:
         return found
 
     def _turn(self, task: Task, name: str, form: Apart) -> Measured:
-        measured: Measured = form.call("measure", task, self._images, self._number)
+        measured: Measured = form.call("measure", task, self._images, task.answers(self._number))
         if name not in CEILINGS:
             check_lengths(name, task, measured.tokens)
         say(f"  {task.name}, {name}: {measured.rate:.2f}/s over {measured.counted}")

@@ -43,6 +43,10 @@ class Task:
     unit: str
     """What is counted per second."""
 
+    def answers(self, images: int) -> int:
+        """Returns the answers of a turn: one for each image, or more where an image has many and each takes less."""
+        return images * max(1, len(self.questions) // 4)
+
     def pairs(self, images: list[Pixels], number: int) -> list[Pair]:
         """Returns so many images and questions: all questions of one image, then those of the next."""
         every = len(self.questions)
