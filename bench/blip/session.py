@@ -107,7 +107,7 @@ class Session:
             checked["notebook"] = notebook
         if not checked:
             return
-        say(f"checking that {' and '.join(checked)} say what transformers says, in float32")
+        say(f"checking {' and '.join(checked)} against transformers, in float32")
         expected = self._said("transformers", self._builders["transformers-fp32"])
         for name, build in checked.items():
             said = self._said(name, build)
