@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -249,36 +251,46 @@ def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     assert at_once == [0, 1]
 
 
-@pytest.mark.parametrize("hanging", ["while the list is read", "at the end"])
-def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hanging: str) -> None:
-    # Given: a storage that does not answer.
-    monkeypatch.setattr(part_writer, "_END_SECONDS", 0.1)
-    answer = threading.Event()
-    stuck = threading.Event()
+_SUBMITTING = """
+import threading
+from pathlib import Path
 
-    def before(name: str) -> None:
-        stuck.set()
-        answer.wait(60)
+from askpix.producer import Options, part_writer
+from askpix.producer.job import JobFolder
+from askpix.producer.storage import LocalStorage
+from askpix.producer.submission import write_job
 
-    def interrupt() -> None:
-        stuck.wait(60)
-        time.sleep(0.1)
-        # To the main thread, as a terminal's does: in a process with many threads any of them may get another.
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+part_writer._END_SECONDS = 0.1
 
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    count = 1 if hanging == "at the end" else 10_000
-    threading.Thread(target=interrupt).start()
 
-    # When
-    started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        submit(Storage(tmp_path, before), (f"{number}.jpg" for number in range(count)), part_size=2)
+class Hanging(LocalStorage):
+    def write(self, name, data, *, settled=True):
+        print("stuck", flush=True)
+        threading.Event().wait()
 
-    # Then
-    assert time.monotonic() - started < 20
-    assert not (tmp_path / "job.json").exists()
-    answer.set()
+
+images = (f"{{number}}.jpg" for number in range({count}))
+folder = JobFolder(Hanging(Path("job")))
+write_job(images, folder, base="/shop", model="m", questions=None, options=Options(), part_size=2)
+"""
+
+
+@pytest.mark.parametrize("count", [10_000, 1], ids=["while the list is read", "at the end"])
+def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, count: int) -> None:
+    # Given: a storage that does not answer, in a process whose signals are no one else's.
+    script = _SUBMITTING.format(count=count)
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "stuck\n"
+
+        # When
+        process.send_signal(signal.SIGINT)
+
+        # Then
+        _, errors = process.communicate(timeout=60)
+    assert errors.strip().endswith("KeyboardInterrupt")
+    assert not (tmp_path / "job" / "job.json").exists()
 
 
 def test_parts_are_settled_at_once_before_job_json_says_that_they_are_there(tmp_path: Path) -> None:
