@@ -56,7 +56,8 @@ class TransformersForm(SequentialForm):
         return ids
 
     def _answers(self, pixel_values: torch.Tensor, questions: list[str], greedy: dict[str, Any]) -> torch.Tensor:
-        inputs = self._tokenizer(questions, return_tensors="pt")
+        # Padded, as one would do it; the decoder then attends to the padding. What is compared has batch 1.
+        inputs = self._tokenizer(questions, padding=True, return_tensors="pt")
         ids: torch.Tensor = self._model.generate(
             inputs.input_ids, pixel_values, attention_mask=inputs.attention_mask, **greedy
         )

@@ -281,14 +281,17 @@ def test_ctrl_c_ends_it_even_where_a_write_hangs(tmp_path: Path, count: int) -> 
     script = _SUBMITTING.format(count=count)
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "stuck\n"
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "stuck\n"
 
-        # When
-        process.send_signal(signal.SIGINT)
+            # When
+            process.send_signal(signal.SIGINT)
 
-        # Then
-        _, errors = process.communicate(timeout=60)
+            # Then
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert errors.strip().endswith("KeyboardInterrupt")
     assert not (tmp_path / "job" / "job.json").exists()
 
