@@ -252,6 +252,7 @@ def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.M
 
 
 _SUBMITTING = """
+import os
 import threading
 from pathlib import Path
 
@@ -265,7 +266,7 @@ part_writer._END_SECONDS = 0.1
 
 class Hanging(LocalStorage):
     def write(self, name, data, *, settled=True):
-        print("stuck", flush=True)
+        os.write(1, b"stuck\\n")
         threading.Event().wait()
 
 
