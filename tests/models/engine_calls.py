@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -108,6 +108,11 @@ class Turns:
             self._begun.release()
             self._allowed.acquire()
         return self._turn()
+
+
+def growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
+    """Returns by how much the engine's counters have grown."""
+    return {name: value - before[name] for name, value in engine.counters().items()}
 
 
 COLORS = ("red", "green", "blue", "a very dark and quite striped kind of black")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, opened, product, request
+from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
 
 from askpix.producer.items import Question
 from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
@@ -23,10 +23,6 @@ from askpix.worker.local import demo_model
 def engine() -> Iterator[BlipEngine]:
     with opened(demo_model()) as engine:
         yield engine
-
-
-def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
-    return {name: value - before[name] for name, value in engine.counters().items()}
 
 
 def _asked(image: BlipImage, tokens: int) -> Job:
@@ -100,8 +96,8 @@ def test_ten_questions_of_an_image_are_encoded_in_one_batch(engine: BlipEngine) 
     answers = [ticket.result(SECONDS) for ticket in tickets]
 
     # then
-    growth = _growth(engine, before)
-    assert (growth["images"], growth["questions"], growth["question_batches"]) == (1, 10, 1)
+    grown = growth(engine, before)
+    assert (grown["images"], grown["questions"], grown["question_batches"]) == (1, 10, 1)
     assert essence(answers) == essence(alone)
 
 
@@ -141,8 +137,8 @@ def test_all_choices_of_several_questions_are_scored_in_one_pass(engine: BlipEng
     answers = [ticket.result(SECONDS) for ticket in tickets]
 
     # then
-    growth = _growth(engine, before)
-    assert (growth["choices"], growth["choice_passes"], growth["answer_steps"]) == (4 * (len(COLORS) + 3), 1, 0)
+    grown = growth(engine, before)
+    assert (grown["choices"], grown["choice_passes"], grown["answer_steps"]) == (4 * (len(COLORS) + 3), 1, 0)
     assert essence(answers) == essence(alone)
 
 
@@ -158,9 +154,9 @@ def test_as_many_choices_as_a_question_may_have_are_scored_as_they_are_alone(eng
     (answer,) = ask(engine, [request(image, Question("what is it?", choices=choices))])
 
     # then they took several passes, and are as likely, beside each other, as when a few are asked about
-    growth = _growth(engine, before)
-    assert growth["choices"] == 500
-    assert growth["choice_passes"] >= 500 / PASS_TOKENS
+    grown = growth(engine, before)
+    assert grown["choices"] == 500
+    assert grown["choice_passes"] >= 500 / PASS_TOKENS
     few = choices[7], choices[300], choices[499]
     (small,) = ask(engine, [request(image, Question("what is it?", choices=few))])
     assert _odds(small.choices, few) == pytest.approx(_odds(answer.choices, few), rel=1e-3)
@@ -186,13 +182,13 @@ def test_decoding_goes_on_in_full_steps_as_long_as_there_are_images(engine: Blip
             for number, length in enumerate(lengths)
         ]
         turns.allow(50)
-        growth = _growth(engine, before)
+        grown = growth(engine, before)
 
     # then
     for ticket in tickets:
         ticket.result(SECONDS)
-    assert growth["caption_steps"] > 10
-    assert growth["caption_rows"] / growth["caption_steps"] >= 0.9 * LANE_SLOTS
+    assert grown["caption_steps"] > 10
+    assert grown["caption_rows"] / grown["caption_steps"] >= 0.9 * LANE_SLOTS
 
 
 def test_images_are_encoded_only_as_the_stages_behind_need_them(engine: BlipEngine) -> None:
@@ -203,12 +199,12 @@ def test_images_are_encoded_only_as_the_stages_behind_need_them(engine: BlipEngi
     with Turns(engine) as turns:
         tickets = [engine.submit(request(handle(engine, product(number % 5)))) for number in range(200)]
         turns.allow(30)
-        growth = _growth(engine, before)
+        grown = growth(engine, before)
 
     # then no more encodings are kept than the lane holds, with one wave more under way
     for ticket in tickets:
         ticket.result(SECONDS)
-    assert growth["images"] - growth["answers"] <= LANE_SLOTS + WAVE
+    assert grown["images"] - grown["answers"] <= LANE_SLOTS + WAVE
 
 
 def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngine) -> None:
@@ -225,10 +221,10 @@ def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngi
             while sum(not ticket.done() for ticket in questions) < 3 * LANE_SLOTS:
                 questions.append(engine.submit(request(image, "what is it?")))
             turns.allow(1)
-        growth = _growth(engine, before)
+        grown = growth(engine, before)
 
     # then
-    assert growth["caption_steps"] == alone.tokens
-    turns_taken = growth["caption_steps"] + growth["answer_steps"] + growth["question_batches"]
+    assert grown["caption_steps"] == alone.tokens
+    turns_taken = grown["caption_steps"] + grown["answer_steps"] + grown["question_batches"]
     assert turns_taken <= (PATIENCE + 1) * (alone.tokens + 1)
     assert all(ticket.result(SECONDS).text for ticket in questions)

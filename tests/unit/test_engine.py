@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from models.engine_calls import COLORS, SECONDS, ask, essence, handle, mixed, opened, product, request
+from models.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 
 from askpix.producer.rows import Kind
 from askpix.worker.blip.engine import BlipEngine
@@ -25,10 +25,6 @@ from askpix.worker.models.manifest import MANIFEST, Generation, load_manifest
 def engine() -> Iterator[BlipEngine]:
     with opened(demo_model()) as engine:
         yield engine
-
-
-def _growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:
-    return {name: value - before[name] for name, value in engine.counters().items()}
 
 
 # Independence. --------------------------------------------------------------------------------------
@@ -80,9 +76,9 @@ def test_an_image_is_encoded_once_however_much_is_asked_of_it(engine: BlipEngine
     ask(engine, [request(image, "what is it?")])
 
     # then
-    growth = _growth(engine, before)
-    assert (growth["images"], growth["vision_batches"]) == (1, 1)
-    assert (growth["questions"], growth["answers"]) == (len(COLORS) + 1, len(COLORS) + 2)
+    grown = growth(engine, before)
+    assert (grown["images"], grown["vision_batches"]) == (1, 1)
+    assert (grown["questions"], grown["answers"]) == (len(COLORS) + 1, len(COLORS) + 2)
 
 
 def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: BlipEngine) -> None:
@@ -93,10 +89,10 @@ def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: Blip
     answers = ask(engine, [request(image, "what color is it?") for _ in range(128)])
 
     # then
-    growth = _growth(engine, before)
-    assert growth["answer_rows"] == sum(answer.tokens for answer in answers)
-    assert growth["answer_steps"] <= growth["answer_rows"] / 4
-    assert growth["question_batches"] <= 128 / 4
+    grown = growth(engine, before)
+    assert grown["answer_rows"] == sum(answer.tokens for answer in answers)
+    assert grown["answer_steps"] <= grown["answer_rows"] / 4
+    assert grown["question_batches"] <= 128 / 4
 
 
 # How long answers are. ------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngin
         ticket.result(SECONDS)
     assert (raised.value.code, raised.value.retryable) == ("cancelled", True)
     assert all(other.result(SECONDS).text for other in others)
-    assert _growth(engine, before)["images"] == 40
+    assert growth(engine, before)["images"] == 40
 
 
 def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import openvino as ov
 
-from askpix.worker.blip.decoder import Batch, Decoder, Read
+from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
 from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.under_way import UnderWay
@@ -25,14 +25,11 @@ from askpix.worker.blip.work import Job, States
 from askpix.worker.models.manifest import Sizes
 
 PASS_TOKENS = 256
-"""Tokens that are read in one pass, padding included; a question with more choices takes several. Each takes 4 bytes
-for each word of the vocabulary, and the device reads so many at no less a rate than more."""
+"""Tokens that are read in one pass, padding included; a question with more choices takes several. Each needs 4 bytes
+for each word of the vocabulary: 31 MB a pass with the 30,524 words of BLIP."""
 
 _PASS_QUESTIONS = 16
 """Questions that make a pass worth while, other work being there: some 16 tokens each."""
-
-_ROUND = 16
-"""States are padded to a multiple of this, so that few shapes are ever compiled."""
 
 
 @dataclass(slots=True)
@@ -199,7 +196,7 @@ class ChoiceStage:
     def _scores(self, asked: Sequence[_Asked]) -> np.ndarray:
         """Returns log-probabilities, float32 [B, N, K]."""
         rows, sizes = len(asked), self._sizes
-        length = -(-max(len(one.states) for one in asked) // _ROUND) * _ROUND
+        length = rounded(max(len(one.states) for one in asked))
         states = self._state_type.zeros(rows, length, asked[0].states.shape[1])
         mask = np.zeros((rows, length), np.float32)
         for row, one in enumerate(asked):

@@ -11,6 +11,13 @@ from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.text import Ids
 from askpix.worker.blip.work import Floats, States
 
+_ROUND = 16
+
+
+def rounded(length: int) -> int:
+    """Returns to what length states and caches are padded, so that few shapes are ever compiled."""
+    return -(-length // _ROUND) * _ROUND
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Read:

@@ -41,7 +41,7 @@ from askpix.worker.starting import stage
 _log = logging.getLogger(__name__)
 
 LANE_SLOTS = 32
-"""Rows that decode together: per row a step costs a tenth of what it costs alone (measured at the base size)."""
+"""Rows that decode together: per row, a step costs a fifth of what it costs alone (bf16, base size: 56 and 9.7 ms)."""
 
 URGENT_SLOTS = 8
 """Places that urgent rows have beside those: one joins the next step though others hold all of them."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import openvino as ov
 
-from askpix.worker.blip.decoder import Batch, Decoder, Read
+from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
 from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.waiting import Waiting
@@ -24,9 +24,6 @@ from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
 
 _log = logging.getLogger(__name__)
-
-_ROUND = 16
-"""Buffers grow by this many states or positions, so that few shapes are ever compiled."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -234,7 +231,7 @@ class DecoderLane:
 
     def _fit(self, sequence: Sequence) -> None:
         """Makes the buffers large enough for a sequence; an empty lane's are made to measure."""
-        states, places = _rounded(len(sequence.states)), _rounded(sequence.places)
+        states, places = rounded(len(sequence.states)), rounded(sequence.places)
         if not self._active:
             if (states, places) != (self._states.shape[1], self._places):
                 self._allocate(states, places)
@@ -264,7 +261,3 @@ class DecoderLane:
     def _places(self) -> int:
         places: int = self._cache.shape[3]
         return places
-
-
-def _rounded(number: int) -> int:
-    return -(-number // _ROUND) * _ROUND
