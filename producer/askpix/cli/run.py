@@ -61,10 +61,10 @@ def command(
     questions, options = asked.questions(), asked.options()
     # Before anything is written. The worker checks it too, and knows by then that it is whole.
     manifest = load_manifest(model or demo_model(), Digests.beside(load_settings().cache_folder()))
-    if model is None:
-        stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     check_precision(check_device(device), Precision(precision))
     chosen(cpus, threads)
+    if model is None:
+        stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     folder = JobFolder(open_storage(output))
     spec = write_job(
         items,
