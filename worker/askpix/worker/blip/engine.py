@@ -191,11 +191,12 @@ class BlipEngine(Engine):
         # Urgent ones that came together stay together, so the first stage first; the others, from the last one.
         orders = ((_Turns.is_urgent, 1), (_Turns.is_overdue, -1), (_Turns.is_full, -1))
         for at_once, order in orders:
-            if chosen := [stage for stage in self._stages[::order] if at_once(stage)]:
-                return chosen[:1]
+            for one in self._stages[::order]:
+                if at_once(one):
+                    return [one]
         if self._vision.ready:
             return []
-        return [stage for stage in self._stages if stage.busy]
+        return [one for one in self._stages if one.busy]
 
     def _step(self, stage: _Turns) -> None:
         try:

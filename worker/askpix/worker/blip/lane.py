@@ -55,15 +55,20 @@ class Sequence:
         """Positions that the sequence can need."""
         return len(self.prompt) + self.max_new_tokens
 
-    def read(self, token: int, log_probability: float) -> None:
-        """Goes on by one position: with its prompt, or else with the token that is the likeliest there."""
-        if self.position < len(self.prompt):
-            self.last = self.prompt[self.position]
-        else:
-            self.tokens.append(token)
-            self.log_probabilities.append(log_probability)
-            self.last = token
-        self.position += 1
+    def read(self, token: int, log_probability: float, end: int) -> bool:
+        """Goes on by one position: with its prompt, or else with the token that is the likeliest there.
+
+        Returns whether that was its last: the token `end`, or the last that it may have.
+        """
+        position = self.position
+        self.position = position + 1
+        if position < len(self.prompt):
+            self.last = self.prompt[position]
+            return False
+        self.tokens.append(token)
+        self.log_probabilities.append(log_probability)
+        self.last = token
+        return token == end or len(self.tokens) >= self.max_new_tokens
 
 
 class DecoderLane:
@@ -99,6 +104,8 @@ class DecoderLane:
         self._slots, self._urgent_slots = slots, urgent_slots
         self._start, self._end = start, end
         self._active: list[Sequence] = []
+        self._urgent = 0
+        """How many of them are urgent."""
         self.waiting: Waiting[Sequence] = Waiting()
         self.steps = 0
         self.rows = 0
@@ -119,7 +126,7 @@ class DecoderLane:
     @property
     def urgent(self) -> bool:
         """Whether an urgent sequence is here."""
-        return self.waiting.urgent > 0 or any(sequence.urgent for sequence in self._active)
+        return self._urgent > 0 or self.waiting.urgent > 0
 
     def step(self) -> None:
         """Lets waiting sequences in and makes one step; tells those that end. An error fails all in work."""
@@ -127,18 +134,18 @@ class DecoderLane:
         if not self._active:
             return
         try:
-            self._infer()
+            tokens, log_probabilities = self._infer()
         except BaseException as error:
-            failed, self._active = self._active, []
+            failed, self._active, self._urgent = self._active, [], 0
             for sequence in failed:
                 sequence.failed(error)
             raise
         self.steps += 1
         self.rows += len(self._active)
-        self._release()
+        self._read(tokens, log_probabilities)
 
-    def _infer(self) -> None:
-        """Makes one step of the rows in work."""
+    def _infer(self) -> tuple[list[int], list[float]]:
+        """Makes one step of the rows in work; returns for each the token that follows, and its log-probability."""
         count = len(self._active)
         batch = self._batch(count)
         ids, places = batch.read.ids[:, 0], batch.read.positions[:, 0]
@@ -146,10 +153,18 @@ class DecoderLane:
             ids[row], places[row] = sequence.last, sequence.position
         self._decoder.infer(batch)
         self._cache[:, np.arange(count), :, places] = self._decoder.entries[:, :, :, 0]
-        tokens = self._decoder.tokens[:, 0].tolist()
-        log_probabilities = self._decoder.log_probabilities[:, 0].tolist()
-        for sequence, token, log_probability in zip(self._active, tokens, log_probabilities, strict=True):
-            sequence.read(token, log_probability)
+        return self._decoder.tokens[:, 0].tolist(), self._decoder.log_probabilities[:, 0].tolist()
+
+    def _read(self, tokens: list[int], log_probabilities: list[float]) -> None:
+        """Has each row go on by its token; those that end leave."""
+        # From the last row on: what moves into the place of one that leaves has gone on already.
+        for index in range(len(tokens) - 1, -1, -1):
+            sequence = self._active[index]
+            ended = sequence.read(tokens[index], log_probabilities[index], self._end)
+            reason = sequence.abandoned()
+            if ended or reason is not None:
+                self._take_out(index)
+                _tell(sequence, reason)
 
     def _batch(self, count: int) -> Batch:
         """Returns the first rows of the buffers as what a step reads."""
@@ -196,38 +211,19 @@ class DecoderLane:
         self._mask[index, length:] = 0
         sequence.last = self._start
         self._active.append(sequence)
+        self._urgent += sequence.urgent
 
-    def _release(self) -> None:
-        """Takes ended sequences out, moving the last ones into their places."""
-        index = 0
-        while index < len(self._active):
-            sequence = self._active[index]
-            reason = sequence.abandoned()
-            if reason is None and not self._ended(sequence):
-                index += 1
-                continue
-            last = self._active.pop()
-            if last is not sequence:
-                moved = len(self._active)
-                self._active[index] = last
-                self._cache[:, index] = self._cache[:, moved]
-                for buffer in (self._states, self._mask):
-                    buffer[index] = buffer[moved]
-            if reason is None:
-                reason = spoiled(sequence.log_probabilities)
-            if reason is not None:
-                sequence.failed(reason)
-                continue
-            try:
-                sequence.finished(sequence)
-            except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
-                sequence.failed(error)
-
-    def _ended(self, sequence: Sequence) -> bool:
-        generated = sequence.tokens
-        if not generated:
-            return False
-        return generated[-1] == self._end or len(generated) >= sequence.max_new_tokens
+    def _take_out(self, index: int) -> None:
+        """Frees a place, and moves the last row there."""
+        sequence, last = self._active[index], self._active.pop()
+        self._urgent -= sequence.urgent
+        if last is sequence:
+            return
+        moved = len(self._active)
+        self._active[index] = last
+        self._cache[:, index] = self._cache[:, moved]
+        for buffer in (self._states, self._mask):
+            buffer[index] = buffer[moved]
 
     def _fit(self, sequence: Sequence) -> None:
         """Makes the buffers large enough for a sequence; an empty lane's are made to measure."""
@@ -261,3 +257,16 @@ class DecoderLane:
     def _places(self) -> int:
         places: int = self._cache.shape[3]
         return places
+
+
+def _tell(sequence: Sequence, reason: RequestError | None) -> None:
+    """Says that a sequence has ended: with its text, or for a reason."""
+    if reason is None:
+        reason = spoiled(sequence.log_probabilities)
+    if reason is not None:
+        sequence.failed(reason)
+        return
+    try:
+        sequence.finished(sequence)
+    except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
+        sequence.failed(error)

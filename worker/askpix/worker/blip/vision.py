@@ -43,14 +43,23 @@ class VisionRequest:
         self._request = compiled.create_infer_request()
         self._inbox = inbox
         self._images: list[BlipImage] = []
-        self._pixels: Pixels | None = None
+        _, height, width, channels = compiled.input("image").get_partial_shape()
+        shape = (WAVE, height.get_length(), width.get_length(), channels.get_length())
+        self._pixels: Pixels = np.empty(shape, np.uint8)
+        """What the request reads, from the first image on."""
+        self._bound = 0
+        """How many images of these it reads."""
         self._request.set_callback(lambda _: self._inbox.put(Encoded(self, self._images)), None)
 
     def begin(self, images: list[BlipImage]) -> None:
         self._images = images
-        # Kept until the end: the request reads this memory.
-        self._pixels = np.stack([image.pixels for image in images if image.pixels is not None])
-        self._request.set_tensor("image", ov.Tensor(self._pixels, shared_memory=True))
+        for place, image in enumerate(images):
+            assert image.pixels is not None
+            self._pixels[place] = image.pixels
+        if self._bound != len(images):
+            self._bound = 0
+            self._request.set_tensor("image", ov.Tensor(self._pixels[: len(images)], shared_memory=True))
+            self._bound = len(images)
         self._request.start_async()
 
     def states(self) -> States:
