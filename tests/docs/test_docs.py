@@ -15,6 +15,7 @@ import pytest
 from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
+from models.random_blip import MATCHING, built
 
 from askpix.producer import Client
 
@@ -55,6 +56,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "photos").mkdir()
     shutil.copy(ROOT / "demo" / "images" / "003-mug.jpg", folder / "photos")
+    (folder / "photos.csv").write_text("image,caption\nphotos/003-mug.jpg,a mug\n")
     return folder
 
 
@@ -99,7 +101,9 @@ def run(block: Block, folder: Path, more: dict[str, str]) -> None:
     text = "\n".join(line for line in block.text.splitlines() if not line.startswith("make "))
     if block.mark.startswith("hub: "):
         # Hub ids stand for a checkpoint that is here.
-        text = text.replace(block.mark.removeprefix("hub: "), str(ROOT / "demo" / "checkpoint"))
+        hub_id = block.mark.removeprefix("hub: ")
+        local = built(MATCHING).checkpoint if "-itm-" in hub_id else ROOT / "demo" / "checkpoint"
+        text = text.replace(hub_id, str(local))
     program = ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text]
     done = subprocess.run(program, cwd=folder, env=environment(more), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,9 @@ class Reference:
             if isinstance(self.model, transformers.BlipForConditionalGeneration):
                 given = self.tokenizer(prompt, return_tensors="pt").input_ids if prompt else None
                 return self._expected(self.model.generate(self.pixel_values(image), given, **self._generation))
-            states = self.model.vision_model(self.pixel_values(image)).last_hidden_state
             generated = self.model.text_decoder.generate(
                 input_ids=torch.tensor([[text.bos_token_id]]),
-                encoder_hidden_states=states,
+                encoder_hidden_states=self._attended(image, None),
                 eos_token_id=text.sep_token_id,
                 pad_token_id=text.pad_token_id,
                 **self._generation,
@@ -79,14 +79,64 @@ class Reference:
         with torch.inference_mode():
             return self._expected(self.model.generate(ids, self.pixel_values(image), **self._generation))
 
+    def match(self, image: Image.Image, text: str) -> float:
+        """Returns the probability that a text fits an image, as the model's matching head has it."""
+        ids = self.tokenizer(text, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            return float(self.model(ids, self.pixel_values(image)).itm_score.softmax(-1)[0, 1])
+
+    def texts(self, image: Image.Image, question: str | None = None, **settings: Any) -> list[tuple[str, int]]:
+        """Returns the texts that `generate` gives with these settings, and how many tokens each has."""
+        text = self.model.config.text_config
+        with torch.inference_mode():
+            sequences = self.model.text_decoder.generate(
+                input_ids=torch.tensor([[text.bos_token_id]]),
+                encoder_hidden_states=self._attended(image, question),
+                eos_token_id=text.sep_token_id,
+                pad_token_id=text.pad_token_id,
+                **{"do_sample": False, "num_beams": 1, **settings},
+            )
+        found = []
+        for ids in sequences.tolist():
+            new = ids[1:]
+            length = new.index(text.sep_token_id) + 1 if text.sep_token_id in new else len(new)
+            found.append((self.tokenizer.decode(new[:length], skip_special_tokens=True).strip(), length))
+        return found
+
+    def next_probabilities(
+        self, image: Image.Image, question: str | None, before: Sequence[int] = (), **settings: Any
+    ) -> Tensor:
+        """Returns how likely `generate` draws each token after the start and these, float64 [V]."""
+        text = self.model.config.text_config
+        with torch.inference_mode():
+            generated = self.model.text_decoder.generate(
+                input_ids=torch.tensor([[text.bos_token_id, *before]]),
+                encoder_hidden_states=self._attended(image, question),
+                eos_token_id=text.sep_token_id,
+                pad_token_id=text.pad_token_id,
+                max_new_tokens=1,
+                do_sample=True,
+                output_scores=True,
+                return_dict_in_generate=True,
+                **settings,
+            )
+        return generated.scores[0][0].double().softmax(-1)
+
+    def _attended(self, image: Image.Image, question: str | None) -> Tensor:
+        """Returns the states that a caption, or an answer, attends to."""
+        with torch.inference_mode():
+            states = self.model.vision_model(self.pixel_values(image)).last_hidden_state
+            if question is None:
+                return states
+            ids = self.tokenizer(question, return_tensors="pt").input_ids
+            return self.model.text_encoder(ids, encoder_hidden_states=states).last_hidden_state
+
     def choices(self, image: Image.Image, question: str, choices: tuple[str, ...]) -> list[float]:
         """Returns the softmax over the log-likelihoods of whole answers, by teacher forcing one at a time."""
         text = self.model.config.text_config
-        ids = self.tokenizer(question, return_tensors="pt").input_ids
+        states = self._attended(image, question)
         scores = []
         with torch.inference_mode():
-            image_states = self.model.vision_model(self.pixel_values(image)).last_hidden_state
-            states = self.model.text_encoder(ids, encoder_hidden_states=image_states).last_hidden_state
             for choice in choices:
                 target = [*self.tokenizer(choice, add_special_tokens=False).input_ids, text.sep_token_id]
                 given = torch.tensor([[text.bos_token_id, *target[:-1]]])

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from catalogue import picture
 from PIL import Image
@@ -51,11 +51,12 @@ def request(
     prompt: str | None = None,
     deadline: float | None = None,
     urgent: bool = False,
+    **settings: Any,
 ) -> Request:
     return Request(
         images=(image,),
         question=Question(question) if isinstance(question, str) else question,
-        options=Options(max_new_tokens=max_new_tokens, prompt=prompt),
+        options=Options(max_new_tokens=max_new_tokens, prompt=prompt, **settings),
         deadline=deadline,
         urgent=urgent,
     )

@@ -24,7 +24,16 @@ from models.photographs import photographs
 
 from askpix.worker.engine.base import ImageForm
 from askpix.worker.images.decode import decode
-from askpix.worker.models import calibration, manifest, quantize, staging, text_graphs, vision_graph
+from askpix.worker.models import (
+    calibration,
+    checkpoint,
+    compressing,
+    manifest,
+    quantize,
+    staging,
+    text_graphs,
+    vision_graph,
+)
 from askpix.worker.models import convert as converter
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +84,18 @@ ODD = Recipe(
     vision={"image_size": 60, "patch_size": 12, "hidden_size": 96, "intermediate_size": 100,
             "num_attention_heads": 3, "num_hidden_layers": 2},
     seed=3,
+)  # fmt: skip
+
+MATCHING = Recipe(
+    name="matching",
+    kind="BlipForImageTextRetrieval",
+    text={"vocab_size": 300, "hidden_size": 96, "intermediate_size": 200, "num_attention_heads": 4,
+          "num_hidden_layers": 2, "max_position_embeddings": 48},
+    vision={"image_size": 96, "patch_size": 16, "hidden_size": 160, "intermediate_size": 320,
+            "num_attention_heads": 5, "num_hidden_layers": 3},
+    seed=4,
+    # Of smaller weights, all scores are alike.
+    deviation=0.1,
 )  # fmt: skip
 
 
@@ -157,7 +178,7 @@ def built_int8(recipe: Recipe) -> Path:
 
 def _int8_key(recipe: Recipe) -> str:
     digest = hashlib.sha256(_key(recipe).encode())
-    for module in (quantize, calibration, staging):
+    for module in (quantize, calibration, compressing, staging):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(version("nncf").encode())
     return digest.hexdigest()[:16]
@@ -165,7 +186,7 @@ def _int8_key(recipe: Recipe) -> str:
 
 def _key(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for module in (text_graphs, vision_graph, converter, manifest):
+    for module in (text_graphs, vision_graph, converter, checkpoint, manifest):
         digest.update(Path(str(module.__file__)).read_bytes())
     for path in (Path(__file__), DEMO_CHECKPOINT / "tokenizer.json", DEMO_CHECKPOINT / "config.json"):
         digest.update(path.read_bytes())

@@ -55,7 +55,7 @@ class _Decoding:
     def step(self, rows: list[int], ids: list[int], positions: list[int]) -> tuple[Tensor, Tensor]:
         """Steps some rows; returns the likeliest tokens [B] and all log-probabilities [B, V]."""
         places = torch.tensor(positions)
-        token, log_probability, scores, entry = self._decoder(
+        token, log_probability, scores, entry, logits = self._decoder(
             torch.tensor(ids)[:, None],
             places[:, None],
             torch.ones(len(rows), 1, 1),
@@ -67,6 +67,7 @@ class _Decoding:
         for part, own in zip(self._cache, entry.unbind(1), strict=True):
             part[torch.tensor(rows), :, places] = own[:, :, 0]
         _assert_close(log_probability[:, 0], scores[:, 0].amax(-1))
+        _assert_close(logits[:, 0].log_softmax(-1), scores[:, 0])
         return token[:, 0], scores[:, 0]
 
 
@@ -179,7 +180,7 @@ def test_the_choices_of_questions_are_scored_in_one_pass_as_they_are_alone() -> 
     batch = read_together(trees, pad=5)
     given = (torch.from_numpy(part) for part in (batch.ids, batch.positions, batch.seen, batch.targets))
     cache = _empty_cache(ODD, rows=2, places=1)
-    _, _, scores, _ = TextDecoder(model.text_decoder)(*given, states, torch.ones(2, 26), *cache)
+    _, _, scores, _, _ = TextDecoder(model.text_decoder)(*given, states, torch.ones(2, 26), *cache)
 
     # then
     assert [len(tree) for tree in trees] == [7, 3], "what choices share is read once"

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.rows import failed_row, ok_row
 
-from askpix.producer import Answer, Choice, Kind, Row, Status
+from askpix.producer import Alternative, Answer, Choice, Kind, Row, Status
 from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.export import export, export_lines
 from askpix.producer.job import JobFolder
@@ -70,11 +70,11 @@ def test_csv_has_a_line_for_each_answer_with_the_callers_columns_at_the_end(tmp_
 
     assert head == [
         "id", "group", "image", "status", "name", "question", "answer", "confidence", "choices",
-        "error_code", "error_message", "price", "note",
+        "error_code", "error_message", "alternatives", "price", "note",
     ]  # fmt: skip
     assert lines == [
-        ["a", "g", "a.jpg", "ok", "q", "what is it?", "a mug", "0.1235", "", "", "", "3", "x"],
-        ["a", "g", "a.jpg", "ok", "caption", "", 'said "é",\nand left', "1.0000", "", "", "", "3", "x"],
+        ["a", "g", "a.jpg", "ok", "q", "what is it?", "a mug", "0.1235", "", "", "", "", "3", "x"],
+        ["a", "g", "a.jpg", "ok", "caption", "", 'said "é",\nand left', "1.0000", "", "", "", "", "3", "x"],
     ]
 
 
@@ -88,6 +88,16 @@ def test_csv_has_the_probability_of_each_choice(tmp_path: Path) -> None:
 
     assert line[4:7] == ["color", "what color?", "red"]
     assert strict(line[8]) == {"red": 0.75, '"bleu é"': 0.25}
+
+
+def test_csv_has_the_other_texts_where_several_were_asked_for(tmp_path: Path) -> None:
+    others = (Alternative(text="two mugs", confidence=0.25), Alternative(text='a "mug"', confidence=0.125))
+    answer = Answer(name="caption", kind=Kind.CAPTION, text="a mug", confidence=0.5, tokens=3, alternatives=others)
+
+    head, line = table(tmp_path, row(answers=(answer,)))
+
+    assert line[6] == "a mug"
+    assert strict(line[head.index("alternatives")]) == ["two mugs", 'a "mug"']
 
 
 def test_csv_has_a_line_for_an_error_beside_the_answers_that_were_found(tmp_path: Path) -> None:
@@ -109,21 +119,21 @@ def test_csv_has_a_line_for_an_error_beside_the_answers_that_were_found(tmp_path
 def test_csv_has_a_line_for_each_item_even_if_nothing_is_said_of_it(tmp_path: Path) -> None:
     _, line = table(tmp_path, row("a", answers=()))
 
-    assert line == ["a", "", "a.jpg", "ok", "", "", "", "", "", "", ""]
+    assert line == ["a", "", "a.jpg", "ok", "", "", "", "", "", "", "", ""]
 
 
 def test_csv_has_every_column_that_any_row_has(tmp_path: Path) -> None:
     head, *lines = table(tmp_path, row("a", extra={"x": 1}), row("b"), row("c", extra={"y": [1, "é"], "x": None}))
 
-    assert head[11:] == ["x", "y"]
-    assert [line[11:] for line in lines] == [["1", ""], ["", ""], ["", '[1, "é"]']]
+    assert head[12:] == ["x", "y"]
+    assert [line[12:] for line in lines] == [["1", ""], ["", ""], ["", '[1, "é"]']]
 
 
 def test_a_column_called_like_one_of_ours_gets_another_name(tmp_path: Path) -> None:
     head, line = table(tmp_path, row(extra={"status": "sold", "name": 42, "input_name": "mine"}))
 
     assert len(set(head)) == len(head)
-    assert sorted(line[11:]) == ["42", "mine", "sold"]
+    assert sorted(line[12:]) == ["42", "mine", "sold"]
     assert line[3] == "ok"
 
 
@@ -131,15 +141,15 @@ def test_a_column_called_like_one_of_ours_gets_another_name(tmp_path: Path) -> N
 def test_no_cell_runs_as_a_formula(tmp_path: Path, text: str) -> None:
     head, line = table(tmp_path, row(text, text=text, group=text, extra={"note": text, text: "a title"}))
 
-    assert f"'{text}" == line[0] == line[1] == line[6] == line[11]
-    assert f"'{text}" == head[12]
+    assert f"'{text}" == line[0] == line[1] == line[6] == line[12]
+    assert f"'{text}" == head[13]
 
 
 @pytest.mark.parametrize("text", ["", "-3", "+3.5", "-1e-3", "plain", "a=b", "'quoted", "é"])
 def test_what_is_no_formula_stays_as_it_is(tmp_path: Path, text: str) -> None:
     _, line = table(tmp_path, row(extra={"note": text, "other": "x"}))
 
-    assert line[11] == text
+    assert line[12] == text
 
 
 def test_a_cell_holds_nothing_that_a_terminal_acts_on(tmp_path: Path) -> None:
@@ -147,7 +157,7 @@ def test_a_cell_holds_nothing_that_a_terminal_acts_on(tmp_path: Path) -> None:
 
     head, line = table(tmp_path, row(text=hostile, extra={hostile: hostile}))
 
-    assert line[6] == line[11] == head[11] == "\ufffd[2J\ufffd31m\ufffd\ufffda\tb\nc"
+    assert line[6] == line[12] == head[12] == "\ufffd[2J\ufffd31m\ufffd\ufffda\tb\nc"
 
 
 def test_more_columns_than_a_table_can_have_are_refused(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def test_csv_has_no_number_that_is_none(tmp_path: Path) -> None:
     _, line = table(tmp_path, replace(row(answers=(answer,)), extra='{"a": NaN, "b": [NaN]}'))
 
     assert line[7:9] == ["", '{"red": null, "blue": 0.5}']
-    assert line[11:] == ["", "[null]"]
+    assert line[12:] == ["", "[null]"]
 
 
 @pytest.mark.parametrize(

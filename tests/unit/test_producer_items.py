@@ -31,14 +31,14 @@ def test_how_long_an_answer_may_be_is_the_models_affair_unless_it_is_said() -> N
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"temperature": 1}, "there is no generation option 'temperature'; there is max_new_tokens, prompt"),
-        ({"prompt": "a", "max_tokens": 1}, "no generation option 'max_tokens'; there is max_new_tokens, prompt"),
+        ({"warmth": 1}, "there is no generation option 'warmth'; there is max_new_tokens, min_new_tokens, num_beams"),
+        ({"prompt": "a", "max_tokens": 1}, "no generation option 'max_tokens'; there is max_new_tokens"),
         ({1: 2}, "no generation option 1; there is"),
         ({"max_new_tokens": 0}, "max_new_tokens: Input should be greater than or equal to 1"),
         ({"max_new_tokens": "many"}, "max_new_tokens: Input should be a valid integer"),
         ({"prompt": "p" * 2_001}, "prompt: String should have at most 2000 characters"),
-        ("prompt", "generation options are an object with max_new_tokens, prompt, not 'prompt'"),
-        (None, "not None"),
+        ("prompt", "generation options are an object with max_new_tokens, min_new_tokens"),
+        (None, "num_return_sequences, prompt, not None"),
     ],
 )
 def test_options_that_are_not_known_or_not_valid_are_named(given: Any, said: str) -> None:

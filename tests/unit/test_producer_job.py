@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from askpix.producer import Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
+from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, JobSpec, PinnedModel
 from askpix.producer.rows import RESULT_SCHEMA
@@ -49,7 +49,16 @@ ROW = Row(
             tokens=0,
             choices=(Choice(text="red", probability=0.75), Choice(text="blué", probability=0.25)),
         ),
-        Answer(name="caption", kind=Kind.CAPTION, text="", confidence=0.0, tokens=20, finish_reason="length"),
+        Answer(
+            name="caption",
+            kind=Kind.CAPTION,
+            text="",
+            confidence=0.0,
+            tokens=20,
+            finish_reason="length",
+            alternatives=(Alternative(text="é", confidence=0.5),),
+        ),
+        Answer(name="a mug", kind=Kind.MATCH, question="a mug", text="no", confidence=0.25, tokens=0),
     ),
     attempts=1,
     model="m",
@@ -120,7 +129,7 @@ def changed(**values: Any) -> bytes:
         changed(questions=[{"text": "t", "surprise": 1}]),
         changed(questions=[{}]),
         changed(options={"max_new_tokens": 0}),
-        changed(options={"temperature": 1}),
+        changed(options={"warmth": 1}),
     ],
 )
 def test_a_job_json_that_is_damaged_or_of_another_version_is_refused(folder: JobFolder, content: bytes) -> None:
@@ -285,8 +294,10 @@ FIRST, SECOND = BASE["items"]
         {"questions": (Question("q", name="n2", choices=("x", "y")),)},
         {"questions": (Question("q", name="n", choices=("y", "x")),)},
         {"questions": (Question("q", name="n"),)},
+        {"questions": (Question("q", name="n", match=True),)},
         {"options": Options(max_new_tokens=21)},
         {"options": Options(prompt="a")},
+        {"options": Options(num_beams=3)},
         {"part_size": 9},
     ],
     ids=str,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
 from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.generating import generates, options_of
 from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model
 from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Question
 from askpix.producer.messages import queue_name
-from askpix.producer.rows import Row, Status, row_to_json
+from askpix.producer.rows import Kind, Row, Status, row_to_json
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
@@ -28,6 +30,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
 @click.argument("image")
 @click.argument("question", required=False)
 @click.option("--choice", "choices", multiple=True, metavar="TEXT", help="An answer to choose from. Repeatable.")
+@click.option("--match", "is_match", is_flag=True, help="Score how well QUESTION, a description, fits the image.")
 @click.option("--prompt", metavar="TEXT", help="What a caption begins with.")
 @click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
 @kind_option
@@ -42,12 +45,15 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     help="How long to wait.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole result row, as one JSON object.")
+@generates
 @broker_option
 def command(
     image: str,
     question: str | None,
     choices: tuple[str, ...],
+    is_match: bool,
     prompt: str | None,
+    settings: dict[str, Any],
     model: str | None,
     device: str | None,
     output: str | None,
@@ -61,17 +67,19 @@ def command(
 
     Exit code 0: answered; 1: the image or the question failed; 2: no answer.
     """
-    if choices and question is None:
-        raise click.UsageError("--choice needs a QUESTION")
+    if (choices or is_match) and question is None:
+        raise click.UsageError(f"{'--choice' if choices else '--match'} needs a QUESTION")
     if prompt is not None and question is not None:
         raise click.UsageError("--prompt is for captions, not for a QUESTION")
-    asked = [] if question is None else [Question.parse({"text": question, "choices": choices or None})]
+    asked = (
+        [] if question is None else [Question.parse({"text": question, "choices": choices or None, "match": is_match})]
+    )
+    options = options_of(settings, prompt=prompt)
     with Client(broker) as client:
         name = model or only_model(client)
         queue = queue_name(name, device, ask=True)
         if not any(queue in served.queues for worker in client.workers() for served in worker.models):
             stderr().print(f"No live worker serves {queue} yet; waiting for one.", soft_wrap=True)
-        options = Options(prompt=prompt)
         sent = client.ask(image, asked, model=name, options=options, output=output, device=device, expires=timeout)
         try:
             row = sent.get(timeout)
@@ -85,7 +93,9 @@ def _show(row: Row, *, as_json: bool) -> int:
         stdout().print(json.dumps(row_to_json(row), ensure_ascii=False), soft_wrap=True)
     else:
         for answer in row.answers:
-            stdout().print(printable(answer.text), soft_wrap=True)
+            score = f" {answer.confidence:.3f}" if answer.kind is Kind.MATCH else ""
+            for text in (answer.text, *(other.text for other in answer.alternatives or ())):
+                stdout().print(f"{printable(text)}{score}", soft_wrap=True)
     if row.status is Status.ERROR:
         stderr().print(f"askpix: {row.error_code}: {printable(row.error_message or '')}", soft_wrap=True)
         return 1

@@ -1,50 +1,136 @@
-"""`askpix model`."""
+"""`askpix model`: prepares model folders."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from askpix.cli.console import stderr
+from askpix.cli.ending import end_cleanly_on_signals
+from askpix.cli.generating import generates, options_of
+from askpix.cli.model_compare import compare
+from askpix.cli.model_info import info
+from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes
+from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
 
 
 @click.group()
 def command() -> None:
-    """Prepare model folders."""
+    """Prepare and inspect model folders."""
+    end_cleanly_on_signals()
+
+
+command.add_command(compare)
+command.add_command(info)
+
+_output = click.option(
+    "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The new model folder."
+)
 
 
 @command.command()
 @click.argument("source")
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="New model folder.")
+@_output
 @click.option("--name", help="What the model is called; by default the last part of SOURCE.")
 @click.option(
-    "--weights",
-    type=click.Choice(("f32", "f16")),
+    "--precision",
+    type=click.Choice(("f32", "f16", "int8")),
     default="f32",
     show_default=True,
-    help="How weights are stored: as they are, or in half the room.",
+    help="How weights are stored: as they are, in half the room, or quantized, as the options below say.",
 )
-def convert(source: str, output: Path, name: str | None, weights: str) -> None:
+@generates
+@quantizes
+def convert(
+    source: str,
+    output: Path,
+    name: str | None,
+    precision: str,
+    quantizing: Quantizing,
+    settings: dict[str, Any],
+) -> None:
     """Convert a BLIP checkpoint to a model folder.
 
     SOURCE is a local checkpoint or a hub id such as Salesforce/blip-vqa-base, of the class
-    BlipForQuestionAnswering or BlipForConditionalGeneration. Needs `pip install 'askpix[convert]'`.
+    BlipForQuestionAnswering, BlipForConditionalGeneration or BlipForImageTextRetrieval. Needs
+    `pip install 'askpix[convert]'`. Of the options below, those that say how texts are generated become the
+    model's defaults.
+    """
+    generation = options_of(settings)
+    if name is not None:
+        check_model_name(name)
+    if precision == "int8":
+        quantizing.check()
+    elif quantizing.images is not None:
+        raise AskpixError("--images is for --precision int8")
+    with _needing("converting"):
+        from askpix.worker.models.convert import convert as convert_checkpoint
+        from askpix.worker.models.staging import check_output
+
+        if precision != "int8":
+            with stderr().status(f"loading and converting {source}"):
+                convert_checkpoint(
+                    source, output, name=name, weights="f16" if precision == "f16" else "f32", generation=generation
+                )
+            _folder_shown(output)
+            return
+        check_output(output, name or "model")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-whole-") as temporary:
+            whole = Path(temporary) / "whole"
+            with stderr().status(f"loading and converting {source}"):
+                convert_checkpoint(source, whole, name=name, generation=generation)
+            _quantize(whole, output, name, quantizing)
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_output
+@click.option("--name", help="What the model is called; by default the folder's name with -int8 or -int4.")
+@quantizes
+def quantize(folder: Path, output: Path, name: str | None, quantizing: Quantizing) -> None:
+    """Quantize a model folder: a smaller and faster one that says the same.
+
+    The image encoder and the question encoder come to compute in INT8, calibrated on your images and questions;
+    the text decoder's weights are stored in INT8 or INT4. Some of the images are held out, and asked about before
+    and after. Needs `pip install 'askpix[convert]'`.
     """
     if name is not None:
         check_model_name(name)
-    with stderr().status(f"loading and converting {source}"):
-        try:
-            from askpix.worker.models.convert import convert as convert_checkpoint
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("askpix"):
-                raise
-            raise AskpixError(
-                f"converting needs the package {error.name}: run `pip install 'askpix[convert]'`"
-            ) from None
-        manifest = convert_checkpoint(source, output, name=name, weights="f16" if weights == "f16" else "f32")
+    quantizing.check()
+    with _needing("quantizing"):
+        _quantize(folder, output, name, quantizing)
+
+
+def _quantize(folder: Path, output: Path, name: str | None, quantizing: Quantizing) -> None:
+    with steps_shown() as told:
+        manifest = quantizing.quantize(folder, output, name, told)
+    quantized_shown(manifest)
+    _folder_shown(output)
+
+
+def _folder_shown(folder: Path) -> None:
+    from askpix.worker.models.manifest import read_manifest
+
+    manifest = read_manifest(folder)
     size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
     abilities = ", ".join(sorted(manifest.abilities))
-    stderr().print(f"{output}: {manifest.name}, {size:.0f} MB, {abilities}")
+    stderr().print(f"{folder}: {manifest.name}, {size:.0f} MB, {abilities}")
+
+
+@contextmanager
+def _needing(what: str) -> Iterator[None]:
+    """Says which packages to install where one is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("askpix"):
+            raise
+        raise AskpixError(f"{what} needs the package {error.name}: run `pip install 'askpix[convert]'`") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,20 @@ def stacked(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         for option in reversed(options):
             function = option(function)
         return function
+
+    return decorate
+
+
+def gathered(name: str, kind: type[Any], options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns a decorator that gives a command several options, and the function behind it one dataclass of all."""
+
+    def decorate(function: Any) -> Any:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            own = {field.name: values.pop(field.name) for field in fields(kind)}
+            return function(**{name: kind(**own)}, **values)
+
+        return options(command)
 
     return decorate
 

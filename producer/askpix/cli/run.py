@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import click
 
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
+from askpix.cli.ending import end_cleanly_on_signals
 from askpix.cli.options import access_options, cores_options, engine_options, model_folder
 from askpix.cli.shown import answers_shown, counts_line, failures_shown, progress_shown
 from askpix.producer.followed import Job
@@ -36,6 +35,7 @@ from askpix.worker.models.manifest import load_manifest
 @access_options
 def command(
     asked: Asked,
+    settings: dict[str, Any],
     output: str,
     model: Path | None,
     device: str,
@@ -56,9 +56,10 @@ def command(
     Exit code 0: every item was answered; 1: some have an error instead; 2: nothing was done.
     """
     started = time.monotonic()
-    _end_cleanly_on_signals()
+    # The broker and the worker end with this process.
+    end_cleanly_on_signals()
     items = asked.items()
-    questions, options = asked.questions(), asked.options()
+    questions, options = asked.questions(), asked.options(settings)
     # Before anything is written. The worker checks it too, and knows by then that it is whole.
     manifest = load_manifest(model or demo_model(), Digests.beside(load_settings().cache_folder()))
     check_precision(check_device(device), Precision(precision))
@@ -104,17 +105,6 @@ def _own_root(items: Input) -> list[Path]:
 
 def _own_bucket(items: Input) -> list[str]:
     return [] if items.bucket is None else [items.bucket]
-
-
-def _end_cleanly_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP (a closed terminal) end the broker and the worker, as Ctrl-C does."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, end)
 
 
 def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:

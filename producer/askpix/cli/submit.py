@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -30,7 +31,13 @@ _TOLD_EVERY = 5_000
 )
 @broker_option
 def command(
-    asked: Asked, output: str, model: str | None, device: str | None, notify: str | None, broker: str | None
+    asked: Asked,
+    settings: dict[str, Any],
+    output: str,
+    model: str | None,
+    device: str | None,
+    notify: str | None,
+    broker: str | None,
 ) -> int:
     """Write a job folder and queue its parts for the workers.
 
@@ -38,7 +45,7 @@ def command(
     same command again carries on with the same job.
     """
     items = asked.items()
-    questions, options = asked.questions(), asked.options()
+    questions, options = asked.questions(), asked.options(settings)
     with Client(broker) as client:
         with _shown(items) as shown:
             job = client.submit(

@@ -5,9 +5,10 @@ from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.followed import Job, JobProgress
 from askpix.producer.items import Item, Options, Question
-from askpix.producer.rows import Answer, Choice, Kind, Row, Status
+from askpix.producer.rows import Alternative, Answer, Choice, Kind, Row, Status
 
 __all__ = [
+    "Alternative",
     "Answer",
     "Ask",
     "AskpixError",

@@ -30,7 +30,10 @@ class Columns:
     id: str | None = None
     group: str | None = None
     question: str | None = None
-    """A text, an object with text, name and choices, or a list of them, also as JSON."""
+    """A text, an object with text, name, choices and match, or a list of them, also as JSON."""
+
+    match: str | None = None
+    """A text of which it is asked how well it fits the image."""
 
     def __bool__(self) -> bool:
         return any(name is not None for name in astuple(self))
@@ -59,7 +62,8 @@ class Layout:
         self._group = self._place(columns.group, "group")
         self._questions = self._place(columns.question, "questions")
         self._question = self._place(None, "question") if columns.question is None else None
-        self.asking = [place for place in (self._questions, self._question) if place is not None]
+        self._match = self._place(columns.match)
+        self.asking = [place for place in (self._questions, self._question, self._match) if place is not None]
         """The places of questions."""
         used = {self._image, self._id, self._group, *self.asking}
         self._extra = [(name, place) for place, name in enumerate(names) if place not in used]
@@ -87,6 +91,12 @@ class Layout:
         )
 
     def _asked(self, values: Sequence[Any]) -> tuple[Question, ...] | None:
+        asked = self._questioned(values)
+        if self._match is None or (text := _text(values[self._match], "the text to match")) is None:
+            return asked
+        return (*(asked or ()), Question.parse({"text": text, "match": True}))
+
+    def _questioned(self, values: Sequence[Any]) -> tuple[Question, ...] | None:
         asked = None if self._questions is None else _questions(values[self._questions])
         if asked is not None or self._question is None or values[self._question] is None:
             return asked

@@ -21,7 +21,7 @@ from askpix.producer.values import json_text
 _CSV_COLUMNS = (
     "id", "group", "image", "status",
     "name", "question", "answer", "confidence", "choices",
-    "error_code", "error_message",
+    "error_code", "error_message", "alternatives",
 )  # fmt: skip
 _MAX_COLUMNS = 16_384
 """As many as spreadsheets have."""
@@ -130,10 +130,11 @@ def _free(name: str, taken: set[str]) -> str:
 def _csv_lines(row: Row) -> Iterator[tuple[Any, ...]]:
     head = (row.id, row.group, row.image, row.status.value)
     for answer in row.answers:
+        others = [other.text for other in answer.alternatives] if answer.alternatives else None
         said = (answer.name, answer.question, answer.text, _rounded(answer.confidence), _choices(answer))
-        yield (*head, *said, None, None)
+        yield (*head, *said, None, None, others)
     if row.error_code is not None or not row.answers:
-        yield (*head, None, None, None, None, None, row.error_code, row.error_message)
+        yield (*head, None, None, None, None, None, row.error_code, row.error_message, None)
 
 
 def _rounded(number: float | None) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from askpix.producer.errors import InputError
+from askpix.producer.generation import Generation
 
 MAX_TEXT = 2_000
 """Characters that a question, a choice or a prompt may have."""
@@ -29,6 +30,8 @@ _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 class Question(BaseModel):
     """A text asked of an image; with `choices`, the answer is the likeliest of them.
 
+    With `match`, the text is a description, and the answer how well it fits the image.
+
     `name` is what the answer is called in results; without one, it is called by the question's text.
     An empty text is kept, so that a row of a list that holds one fails alone, with its own error.
     """
@@ -38,6 +41,7 @@ class Question(BaseModel):
     text: _Text
     name: _Text | None = None
     choices: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=1_000)] | None = None
+    match: bool = False
 
     def __init__(self, text: str | None = None, **values: Any) -> None:
         super().__init__(**({} if text is None else {"text": text}), **values)
@@ -49,9 +53,15 @@ class Question(BaseModel):
             raise ValueError("choices must be distinct and not empty")
         return choices
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.match and self.choices:
+            raise ValueError("choices and match do not go together: ask for each text's match by itself")
+        return self
+
     @classmethod
     def parse(cls, value: object) -> Question:
-        """Returns the question that a list's cell holds: a text, or an object with `text`, `name` and `choices`.
+        """Returns the question that a cell holds: a text, or an object with `text`, `name`, `choices` and `match`.
 
         Raises:
             InputError: it is neither.
@@ -63,7 +73,9 @@ class Question(BaseModel):
                 return cls.model_validate(dict(value))
         except ValidationError as error:
             raise InputError(f"the question {_shortened(value)} is not valid: {first_problem(error)}") from None
-        raise InputError(f"a question is a text or an object with text, name and choices, not {_shortened(value)}")
+        raise InputError(
+            f"a question is a text or an object with text, name, choices and match, not {_shortened(value)}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,13 +98,8 @@ class Item:
     """The caller's other columns, carried through to the results untouched. JSON values only."""
 
 
-class Options(BaseModel):
-    """How answers are generated. Decoding is greedy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_new_tokens: Annotated[int, Field(ge=1, le=512)] | None = None
-    """The longest an answer may be, in tokens, beside the prompt. None: as the model folder says."""
+class Options(Generation):
+    """How answers are generated."""
 
     prompt: _Text | None = None
     """A text that captions begin with and carry on from. Questions do without."""

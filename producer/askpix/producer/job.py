@@ -329,8 +329,10 @@ def job_fingerprint_header(
     model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int
 ) -> bytes:
     """Returns what a job's fingerprint begins with, before its items."""
-    asked = None if questions is None else [question.model_dump() for question in questions]
-    parts = {"format": 1, "model": model, "questions": asked, "options": options.model_dump(), "part_size": part_size}
+    # Without what was not given: a setting that a later version adds does not make another job of it.
+    asked = None if questions is None else [question.model_dump(exclude_defaults=True) for question in questions]
+    parts = {"format": 1, "model": model, "questions": asked, "part_size": part_size}
+    parts["options"] = options.model_dump(exclude_defaults=True)
     return json.dumps(parts, sort_keys=True).encode()
 
 

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     CAPTION = "caption"
     OPEN = "open"
     CHOICE = "choice"
+    MATCH = "match"
 
 
 class Status(StrEnum):
@@ -38,6 +39,14 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """Another text that was generated for the same question."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """A caption, or the answer to one question."""
 
@@ -48,15 +57,19 @@ class Answer:
     text: str
     confidence: float
     """0 to 1. Of a text, the geometric mean of its tokens' probabilities, the end token included, a
-    caption's prompt not; of a choice, its probability among the choices."""
+    caption's prompt not; of a choice, its probability among the choices; of a match, how likely it is that the
+    text fits the image, whether the answer is yes or no."""
 
     tokens: int
-    """How many tokens were generated, the end token included."""
+    """How many tokens were generated, the end token included; none for a match."""
 
     question: str | None = None
     choices: tuple[Choice, ...] | None = None
     finish_reason: str = "stop"
     """"stop": the model ended the text; "length": `max_new_tokens` did."""
+
+    alternatives: tuple[Alternative, ...] | None = None
+    """The other texts, where several were asked for (`num_return_sequences`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +116,9 @@ class Outcome:
     retryable: bool | None
 
 
-_QUESTION = pa.struct([("text", pa.string()), ("name", pa.string()), ("choices", pa.list_(pa.string()))])
+_QUESTION = pa.struct(
+    [("text", pa.string()), ("name", pa.string()), ("choices", pa.list_(pa.string())), ("match", pa.bool_())]
+)
 
 INPUT_SCHEMA = pa.schema(
     [
@@ -125,6 +140,7 @@ _ANSWER = pa.struct(
         ("choices", pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64())]))),
         ("finish_reason", pa.string()),
         ("tokens", pa.int32()),
+        ("alternatives", pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())]))),
     ]
 )
 
@@ -187,6 +203,8 @@ def _answer_to_record(answer: Answer) -> dict[str, Any]:
     record = {field.name: getattr(answer, field.name) for field in fields(answer)}
     if answer.choices is not None:
         record["choices"] = [{"text": choice.text, "probability": choice.probability} for choice in answer.choices]
+    if answer.alternatives is not None:
+        record["alternatives"] = [{"text": other.text, "confidence": other.confidence} for other in answer.alternatives]
     return record
 
 
@@ -217,11 +235,13 @@ def outcome_from_record(record: Mapping[str, Any]) -> Outcome:
 
 def _answer_from_record(record: Mapping[str, Any]) -> Answer:
     choices: Sequence[Mapping[str, Any]] | None = record["choices"]
+    others: Sequence[Mapping[str, Any]] | None = record.get("alternatives")
     known = {name: record[name] for name in _ANSWER.names if name in record}
     return Answer(
         **{
             **known,
             "kind": Kind(record["kind"]),
             "choices": None if choices is None else tuple(Choice(**choice) for choice in choices),
+            "alternatives": None if others is None else tuple(Alternative(**other) for other in others),
         }
     )

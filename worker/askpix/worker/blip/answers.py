@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from askpix.producer.rows import Answer, Choice, Kind
-from askpix.worker.blip.lane import Sequence
+from askpix.producer.rows import Alternative, Answer, Choice, Kind
+from askpix.worker.blip.sequences import Text
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import Job
 
+_MATCHES = 0.5
+"""From where on a text fits its image."""
 
-def text_answer(job: Job, sequence: Sequence, tokenizer: BlipTokenizer) -> Answer:
-    """Returns a caption or an open answer.
+
+def text_answer(job: Job, texts: Sequence[Text], tokenizer: BlipTokenizer) -> Answer:
+    """Returns a caption or an open answer: the first text, with the others as its alternatives.
 
     The confidence is the geometric mean of the generated tokens' probabilities, the end token included.
     """
-    question = job.question
+    question, best = job.question, texts[0]
     return Answer(
         name="caption" if question is None else question.name or question.text,
         kind=Kind.CAPTION if question is None else Kind.OPEN,
         question=None if question is None else question.text,
-        text=tokenizer.decode([*sequence.prompt, *sequence.tokens]),
-        confidence=math.exp(sum(sequence.log_probabilities) / len(sequence.log_probabilities)),
-        tokens=len(sequence.tokens),
-        finish_reason="stop" if sequence.tokens[-1] == tokenizer.end else "length",
+        text=tokenizer.decode([*job.prompt_ids, *best.tokens]),
+        confidence=_confidence(best),
+        tokens=len(best.tokens),
+        finish_reason="stop" if best.tokens[-1] == tokenizer.end else "length",
+        alternatives=tuple(
+            Alternative(text=tokenizer.decode([*job.prompt_ids, *other.tokens]), confidence=_confidence(other))
+            for other in texts[1:]
+        )
+        or None,
+    )
+
+
+def _confidence(text: Text) -> float:
+    return math.exp(sum(text.log_probabilities) / len(text.log_probabilities))
+
+
+def match_answer(job: Job, score: float) -> Answer:
+    """Returns how likely it is that a text fits its image."""
+    question = job.question
+    assert question is not None
+    return Answer(
+        name=question.name or question.text,
+        kind=Kind.MATCH,
+        question=question.text,
+        text="yes" if score >= _MATCHES else "no",
+        confidence=score,
+        tokens=0,
     )
 
 

@@ -105,7 +105,7 @@ class ChoiceStage:
     """Scores the choices of questions that are encoded.
 
     Args:
-        compiled: the decoder.
+        compiled: the decoder; None for a model that generates nothing, whose requests never come here.
         state_type: in which numbers it takes states.
         sizes: of its tensors.
         start: id of the token that an answer begins with.
@@ -115,7 +115,7 @@ class ChoiceStage:
 
     def __init__(
         self,
-        compiled: ov.CompiledModel,
+        compiled: ov.CompiledModel | None,
         state_type: StateType,
         sizes: Sizes,
         *,

@@ -52,13 +52,13 @@ class Batch:
 
 
 class Decoder:
-    """An infer request of the text decoder.
+    """An infer request of the text decoder; None for a model that generates nothing, which never comes to a pass.
 
     A pass reads N tokens of B rows; see `TextDecoder` for what comes of it.
     """
 
-    def __init__(self, compiled: ov.CompiledModel, states: StateType) -> None:
-        self._request = compiled.create_infer_request()
+    def __init__(self, compiled: ov.CompiledModel | None, states: StateType) -> None:
+        self._request: Any = None if compiled is None else compiled.create_infer_request()
         self._states = states
         self._batch: Batch | None = None
 
@@ -101,6 +101,10 @@ class Decoder:
         """float32 [B, N, K], log-probabilities of the targets."""
         scores: Floats = self._output("scores")
         return scores
+
+    def logits(self, rows: list[int]) -> Floats:
+        """Returns a copy, float32 [rows, V]: of all tokens that may follow the first one of each of these rows."""
+        return self._states.floats(self._output("logits")[rows, 0])
 
     @property
     def entries(self) -> States:

@@ -2,7 +2,8 @@
 
     image ▶ vision encoder ┬────────────────────▶ caption lane ▶ caption
                            └▶ question encoder ┬▶ answer lane ▶ answer
-                                               └▶ choice stage ▶ choice
+                                               ├▶ choice stage ▶ choice
+                                               └▶ match
 
 The device does one thing at a time, and that is cheapest in full batches. So the thread runs a stage that has
 a full batch, of several the last; where none has, it encodes more images; and where there are none, it runs
@@ -21,10 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from askpix.worker.blip.answers import choice_answer, text_answer
+from askpix.worker.blip.answers import choice_answer, match_answer
 from askpix.worker.blip.choices import ChoiceStage
+from askpix.worker.blip.failures import spoiled
+from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
-from askpix.worker.blip.lane import DecoderLane, Sequence
+from askpix.worker.blip.lane import DecoderLane
 from askpix.worker.blip.questions import QuestionStage
 from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
@@ -73,14 +76,15 @@ class BlipEngine(Engine):
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
             manifest = load_manifest(folder, Digests(compiler.cache))
-        self._tokenizer = BlipTokenizer(folder, manifest)
-        self._reader = RequestReader(manifest, self._tokenizer)
+        tokenizer = BlipTokenizer(folder, manifest)
+        self._reader = RequestReader(manifest, tokenizer)
         graphs = compile_graphs(folder, manifest, compiler)
         self._inbox: queue.SimpleQueue[Job | Encoded | None] = queue.SimpleQueue()
         self._under_way = UnderWay(CAPACITY)
+        self._generator = Generator(manifest.tokens, tokenizer, self._under_way)
         self._vision = VisionStage(graphs.vision_encoder, self._inbox, self._under_way, self._seen)
         self._questions = QuestionStage(
-            graphs.text_encoder, graphs.states, manifest.tokens.pad, self._under_way, self._understood
+            graphs.text_encoder, graphs.states, manifest.tokens.pad, self._under_way, self._understood, self._matched
         )
         self._choices = ChoiceStage(
             graphs.text_decoder,
@@ -101,7 +105,7 @@ class BlipEngine(Engine):
             model=manifest.name,
             fingerprint=manifest.fingerprint,
             device=compiler.device,
-            precision=precision_of(graphs.text_decoder),
+            precision=precision_of(graphs.vision_encoder),
         )
         self._closing = False
         self._gate = threading.Lock()
@@ -222,7 +226,7 @@ class BlipEngine(Engine):
         """Sends a request on whose image is encoded."""
         assert job.image.states is not None
         if job.question is None:
-            self._captions.waiting.put(self._sequence(job, job.image.states), urgent=job.urgent)
+            self._generate(self._captions, job, job.image.states)
         else:
             self._questions.waiting.put(job, urgent=job.urgent)
 
@@ -231,21 +235,20 @@ class BlipEngine(Engine):
         if job.choice_ids:
             self._choices.put(job, states)
         else:
-            self._answers.waiting.put(self._sequence(job, states), urgent=job.urgent)
+            self._generate(self._answers, job, states)
+
+    def _generate(self, lane: DecoderLane, job: Job, states: States) -> None:
+        for row in self._generator.rows(job, states):
+            lane.waiting.put(row, urgent=job.urgent)
+
+    def _matched(self, job: Job, score: float) -> None:
+        if reason := spoiled([score]):
+            self._under_way.fail(job, reason)
+        else:
+            self._under_way.finish(job, match_answer(job, score))
 
     def _chosen(self, job: Job) -> None:
         self._under_way.finish(job, choice_answer(job))
-
-    def _sequence(self, job: Job, states: States) -> Sequence:
-        return Sequence(
-            states=states,
-            prompt=job.prompt_ids,
-            max_new_tokens=job.max_new_tokens,
-            urgent=job.urgent,
-            finished=lambda sequence: self._under_way.finish(job, text_answer(job, sequence, self._tokenizer)),
-            abandoned=job.ticket.abandoned,
-            failed=lambda error: self._under_way.fail(job, error),
-        )
 
 
 class _Turns:

@@ -9,15 +9,13 @@ gets does not depend on the others: each has its own past, position and attended
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import openvino as ov
 
 from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
-from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.graphs import StateType
+from askpix.worker.blip.sequences import Group, Row
 from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import Floats, States
 from askpix.worker.errors import RequestError
@@ -26,60 +24,15 @@ from askpix.worker.models.manifest import Sizes
 _log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True, slots=True)
-class Sequence:
-    """A text to decode."""
-
-    states: States
-    """[S, E], what the text attends to."""
-
-    prompt: list[int]
-    """Tokens that the text begins with."""
-
-    max_new_tokens: int
-    finished: Callable[[Sequence], None]
-    abandoned: Callable[[], RequestError | None]
-    """Says why nobody waits for this any more."""
-
-    failed: Callable[[BaseException], None]
-    tokens: list[int] = field(default_factory=list)
-    """Generated tokens; the end token is the last, unless the text was cut."""
-
-    log_probabilities: list[float] = field(default_factory=list)
-    urgent: bool = False
-    position: int = 0
-    last: int = 0
-
-    @property
-    def places(self) -> int:
-        """Positions that the sequence can need."""
-        return len(self.prompt) + self.max_new_tokens
-
-    def read(self, token: int, log_probability: float, end: int) -> bool:
-        """Goes on by one position: with its prompt, or else with the token that is the likeliest there.
-
-        Returns whether that was its last: the token `end`, or the last that it may have.
-        """
-        position = self.position
-        self.position = position + 1
-        if position < len(self.prompt):
-            self.last = self.prompt[position]
-            return False
-        self.tokens.append(token)
-        self.log_probabilities.append(log_probability)
-        self.last = token
-        return token == end or len(self.tokens) >= self.max_new_tokens
-
-
 class DecoderLane:
-    """Runs a decoder's steps over up to `slots` sequences, and up to `urgent_slots` urgent ones beside them.
+    """Runs a decoder's steps over up to `slots` rows, and up to `urgent_slots` urgent ones beside them.
 
     Args:
-        compiled: the decoder.
+        compiled: the decoder; None for a model that generates nothing, whose requests never come here.
         state_type: in which numbers it takes states.
         sizes: of its tensors.
         width: of the states that its texts attend to.
-        slots: sequences in work.
+        slots: rows in work.
         urgent_slots: how many more there may be for an urgent one to be let in.
         start: id of the token that a text begins with.
         end: id of the token that a text ends with.
@@ -87,7 +40,7 @@ class DecoderLane:
 
     def __init__(
         self,
-        compiled: ov.CompiledModel,
+        compiled: ov.CompiledModel | None,
         state_type: StateType,
         sizes: Sizes,
         *,
@@ -103,10 +56,12 @@ class DecoderLane:
         self._width = width
         self._slots, self._urgent_slots = slots, urgent_slots
         self._start, self._end = start, end
-        self._active: list[Sequence] = []
+        self._active: list[Row] = []
         self._urgent = 0
         """How many of them are urgent."""
-        self.waiting: Waiting[Sequence] = Waiting()
+        self._choosing = 0
+        """How many of them do not simply take the likeliest token."""
+        self.waiting: Waiting[Row] = Waiting()
         self.steps = 0
         self.rows = 0
         """Sum over all steps of the rows in work."""
@@ -125,46 +80,72 @@ class DecoderLane:
 
     @property
     def urgent(self) -> bool:
-        """Whether an urgent sequence is here."""
+        """Whether an urgent row is here."""
         return self._urgent > 0 or self.waiting.urgent > 0
 
     def step(self) -> None:
-        """Lets waiting sequences in and makes one step; tells those that end. An error fails all in work."""
+        """Lets waiting rows in and makes one step; tells those that end. An error fails all in work."""
         self._admit()
         if not self._active:
             return
         try:
             tokens, log_probabilities = self._infer()
+            if self._choosing:
+                self._choose(tokens, log_probabilities)
         except BaseException as error:
-            failed, self._active, self._urgent = self._active, [], 0
-            for sequence in failed:
-                sequence.failed(error)
+            failed, self._active, self._urgent, self._choosing = self._active, [], 0, 0
+            for row in failed:
+                row.failed(error)
             raise
         self.steps += 1
         self.rows += len(self._active)
         self._read(tokens, log_probabilities)
 
     def _infer(self) -> tuple[list[int], list[float]]:
-        """Makes one step of the rows in work; returns for each the token that follows, and its log-probability."""
+        """Makes one step of the rows in work; returns each one's likeliest token, and its log-probability."""
         count = len(self._active)
         batch = self._batch(count)
         ids, places = batch.read.ids[:, 0], batch.read.positions[:, 0]
-        for row, sequence in enumerate(self._active):
-            ids[row], places[row] = sequence.last, sequence.position
+        for index, row in enumerate(self._active):
+            ids[index], places[index] = row.last, row.position
         self._decoder.infer(batch)
         self._cache[:, np.arange(count), :, places] = self._decoder.entries[:, :, :, 0]
         return self._decoder.tokens[:, 0].tolist(), self._decoder.log_probabilities[:, 0].tolist()
+
+    def _choose(self, tokens: list[int], log_probabilities: list[float]) -> None:
+        """Has rows that do not simply take the likeliest token say which they take."""
+        groups = dict[Group, None]()
+        for index, row in enumerate(self._active):
+            if row.position < len(row.prompt):
+                continue
+            if row.chooser is not None:
+                tokens[index], log_probabilities[index] = row.chooser.choose(row, self._decoder.logits([index])[0])
+            elif row.group is not None:
+                groups[row.group] = None
+        for group in groups:
+            self._advance(group)
+
+    def _advance(self, group: Group) -> None:
+        """Has the rows of a group go on, each with the past of the row that it goes on from."""
+        places = {id(row): index for index, row in enumerate(self._active)}
+        own = [places[id(row)] for row in group.rows]
+        origins = group.advance(self._decoder.logits(own))
+        moved = [(index, own[origin]) for index, origin in zip(own, origins, strict=True) if index != own[origin]]
+        if moved and not group.over:
+            there, past = (list(indices) for indices in zip(*moved, strict=True))
+            known = group.rows[0].position + 1
+            self._cache[:, there, :, :known] = self._cache[:, past, :, :known]
 
     def _read(self, tokens: list[int], log_probabilities: list[float]) -> None:
         """Has each row go on by its token; those that end leave."""
         # From the last row on: what moves into the place of one that leaves has gone on already.
         for index in range(len(tokens) - 1, -1, -1):
-            sequence = self._active[index]
-            ended = sequence.read(tokens[index], log_probabilities[index], self._end)
-            reason = sequence.abandoned()
+            row = self._active[index]
+            ended = row.read(tokens[index], log_probabilities[index], self._end)
+            reason = row.given_up()
             if ended or reason is not None:
                 self._take_out(index)
-                _tell(sequence, reason)
+                _tell(row, reason)
 
     def _batch(self, count: int) -> Batch:
         """Returns the first rows of the buffers as what a step reads."""
@@ -184,40 +165,46 @@ class DecoderLane:
         return self._bound
 
     def _admit(self) -> None:
-        while self.waiting and len(self._active) < self._open_slots():
-            sequence = self.waiting.take()
-            if reason := sequence.abandoned():
-                sequence.failed(reason)
+        while self.waiting and len(self._active) + len(self.waiting.front[0].members) <= self._open_slots():
+            row = self.waiting.take()
+            if reason := row.abandoned():
+                row.failed(reason)
                 continue
             try:
-                self._let_in(sequence)
+                for member in row.members:
+                    self._let_in(member)
             except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
                 _log.exception("a row could not be let in")
-                sequence.failed(error)
+                row.failed(error)
 
     def _open_slots(self) -> int:
         return self._slots + (self._urgent_slots if self.waiting.urgent else 0)
 
-    def _let_in(self, sequence: Sequence) -> None:
-        """Gives a sequence the next place; where that fails, the lane is as it was."""
-        self._fit(sequence)
+    def _let_in(self, row: Row) -> None:
+        """Gives a row the next place; where that fails, the lane is as it was.
+
+        Of a group's rows, all alike, that can only be the first one.
+        """
+        self._fit(row)
         index = len(self._active)
-        length = len(sequence.states)
-        self._states[index, :length] = sequence.states
+        length = len(row.states)
+        self._states[index, :length] = row.states
         self._states[index, length:] = 0
         # A masked place counts nothing only if it is a number: what an overflow left would spoil the row.
         self._cache[:, index] = 0
         self._mask[index, :length] = 1
         self._mask[index, length:] = 0
-        sequence.last = self._start
-        self._active.append(sequence)
-        self._urgent += sequence.urgent
+        row.last = self._start
+        self._active.append(row)
+        self._urgent += row.urgent
+        self._choosing += row.chooses
 
     def _take_out(self, index: int) -> None:
         """Frees a place, and moves the last row there."""
-        sequence, last = self._active[index], self._active.pop()
-        self._urgent -= sequence.urgent
-        if last is sequence:
+        row, last = self._active[index], self._active.pop()
+        self._urgent -= row.urgent
+        self._choosing -= row.chooses
+        if last is row:
             return
         moved = len(self._active)
         self._active[index] = last
@@ -225,9 +212,9 @@ class DecoderLane:
         for buffer in (self._states, self._mask):
             buffer[index] = buffer[moved]
 
-    def _fit(self, sequence: Sequence) -> None:
-        """Makes the buffers large enough for a sequence; an empty lane's are made to measure."""
-        states, places = rounded(len(sequence.states)), rounded(sequence.places)
+    def _fit(self, row: Row) -> None:
+        """Makes the buffers large enough for a row; an empty lane's are made to measure."""
+        states, places = rounded(len(row.states)), rounded(row.places)
         if not self._active:
             if (states, places) != (self._states.shape[1], self._places):
                 self._allocate(states, places)
@@ -259,14 +246,12 @@ class DecoderLane:
         return places
 
 
-def _tell(sequence: Sequence, reason: RequestError | None) -> None:
-    """Says that a sequence has ended: with its text, or for a reason."""
-    if reason is None:
-        reason = spoiled(sequence.log_probabilities)
+def _tell(row: Row, reason: RequestError | None) -> None:
+    """Says that a row has ended: with its text, or for a reason."""
     if reason is not None:
-        sequence.failed(reason)
+        row.failed(reason)
         return
     try:
-        sequence.finished(sequence)
+        row.finished(row)
     except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
-        sequence.failed(error)
+        row.failed(error)

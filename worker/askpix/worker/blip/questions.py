@@ -33,6 +33,7 @@ class QuestionStage:
         pad: the id that fills up the shorter rows of a batch.
         under_way: is told of requests that end here.
         understood: takes each request with its states, [N, hidden], N being its question's own length.
+        matched: takes each request for a match with what came of it, 0 to 1.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class QuestionStage:
         pad: int,
         under_way: UnderWay,
         understood: Callable[[Job, States], None],
+        matched: Callable[[Job, float], None],
     ) -> None:
         self._request = None if compiled is None else compiled.create_infer_request()
         self._state_type = state_type
         self._pad = pad
         self._under_way = under_way
         self._understood = understood
+        self._matched = matched
         self.waiting: Waiting[Job] = Waiting()
         self.batches = 0
         self.questions = 0
@@ -82,7 +85,10 @@ class QuestionStage:
         self.batches += 1
         self.questions += len(jobs)
         for job, own in zip(jobs, states, strict=True):
-            self._understood(job, own)
+            if isinstance(own, float):
+                self._matched(job, own)
+            else:
+                self._understood(job, own)
 
     def _taken(self) -> Rows:
         rows: Rows = {}
@@ -93,7 +99,8 @@ class QuestionStage:
                 rows.setdefault(job.image, []).append(job)
         return rows
 
-    def _states(self, rows: Rows) -> list[States]:
+    def _states(self, rows: Rows) -> list[States | float]:
+        """Returns for each question its states; for a match, how well the text fits."""
         assert self._request is not None
         ids, positions, questions = packed([[job.question_ids for job in row] for row in rows.values()], self._pad)
         images: Any = np.stack([image.states for image in rows if image.states is not None])
@@ -102,11 +109,14 @@ class QuestionStage:
         self._request.set_tensor("states", self._state_type.tensor(images))
         self._request.infer()
         states = self._request.get_tensor("understood").data
-        found = []
+        found = list[States | float]()
         for row, jobs in enumerate(rows.values()):
             place = 0
             for job in jobs:
-                found.append(states[row, place : place + len(job.question_ids)].copy())
+                if job.question is not None and job.question.match:
+                    found.append(float(self._request.get_tensor("match").data[row, place]))
+                else:
+                    found.append(states[row, place : place + len(job.question_ids)].copy())
                 place += len(job.question_ids)
         return found
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from askpix.producer.items import Options, Question
+from functools import lru_cache
+
+from pydantic import ValidationError
+
+from askpix.producer.generation import Generation
+from askpix.producer.items import Options, Question, first_problem
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request, Ticket
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import Manifest
+from askpix.worker.models.manifest import MAX_NEW_TOKENS, Manifest
 
 
 class RequestReader:
@@ -16,8 +21,11 @@ class RequestReader:
     def __init__(self, manifest: Manifest, tokenizer: BlipTokenizer) -> None:
         self._name = manifest.name
         self._abilities = manifest.abilities
+        self._does = "captions images" if Ability.CAPTION in self._abilities else "scores how well texts fit images"
         self._longest = manifest.sizes.max_positions
-        self._max_new_tokens = manifest.generation.max_new_tokens
+        self._defaults = manifest.generation
+        # A job's requests have the same options, and validating what comes of them takes ten times this.
+        self._settings = lru_cache(maxsize=64)(self._merged)
         self._tokenizer = tokenizer
 
     def read(self, request: Request, owner: object) -> Job:
@@ -32,11 +40,12 @@ class RequestReader:
         image = request.images[0]
         if not isinstance(image, BlipImage) or image.owner is not owner:
             raise ValueError("the image handle is of another engine")
-        asked = request.options.max_new_tokens
+        settings = self._settings(request.options)
         job = Job(
             image=image,
             question=request.question,
-            max_new_tokens=self._max_new_tokens if asked is None else asked,
+            settings=settings,
+            max_new_tokens=settings.max_new_tokens or MAX_NEW_TOKENS,
             urgent=request.urgent,
             ticket=Ticket(request.deadline),
         )
@@ -46,16 +55,27 @@ class RequestReader:
             self._read_question(job, request.question)
         return job
 
+    def _merged(self, options: Options) -> Generation:
+        try:
+            return options.with_defaults(self._defaults)
+        except ValidationError as error:
+            problem = first_problem(error)
+            raise RequestError("settings_contradict", f"with the defaults of {self._name}, {problem}") from None
+
     def _read_prompt(self, job: Job, options: Options) -> None:
+        if Ability.CAPTION not in self._abilities:
+            raise RequestError("cannot_caption", f"{self._name} {self._does}, it does not caption: give it a text")
         if options.prompt:
             job.prompt_ids = self._tokenizer.encode_prompt(options.prompt)
         self._check_length("the prompt and max_new_tokens", len(job.prompt_ids) + job.max_new_tokens)
 
     def _read_question(self, job: Job, question: Question) -> None:
-        if Ability.ANSWER not in self._abilities:
-            raise RequestError("cannot_answer", f"{self._name} captions images, it does not answer questions")
+        if question.match and Ability.MATCH not in self._abilities:
+            raise RequestError("cannot_match", f"{self._name} was not trained to score how well texts fit images")
+        if not question.match and Ability.ANSWER not in self._abilities:
+            raise RequestError("cannot_answer", f"{self._name} {self._does}, it does not answer questions")
         if not question.text.strip():
-            raise RequestError("empty_question", "the question is empty")
+            raise RequestError("empty_question", f"the {'text' if question.match else 'question'} is empty")
         job.question_ids = self._tokenizer.encode_question(question.text)
         self._check_length("the question", len(job.question_ids))
         job.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]

@@ -32,6 +32,7 @@ class Ability(StrEnum):
     CAPTION = "caption"
     ANSWER = "answer"
     CHOICES = "choices"
+    MATCH = "match"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,6 +34,7 @@ QUESTIONS = (
 QUESTIONS_AT_ONCE = 8
 """Asked of one image; those of a longer list are taken in turn."""
 
+_Question = TypeVar("_Question")
 _Number = TypeVar("_Number", np.uint8, np.float32)
 Inputs = Mapping[str, npt.NDArray[Any]]
 """A graph's inputs by name."""
@@ -45,10 +46,16 @@ class Spool(Generic[_Number]):
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[_Number]) -> None:
         self._path, self._shape = path, shape
         self._dtype: type[_Number] = dtype
-        self._number = 0
+        self._first, self._number = 0, 0
 
     def __len__(self) -> int:
         return self._number
+
+    def split(self, number: int) -> tuple[Spool[_Number], Spool[_Number]]:
+        """Returns the first so many arrays and the others, of the same file; nothing is to be appended any more."""
+        head, tail = (Spool(self._path, self._shape, self._dtype) for _ in range(2))
+        head._number, tail._first, tail._number = number, number, self._number - number
+        return head, tail
 
     def append(self, array: npt.NDArray[_Number]) -> None:
         """Raises ModelError where there is no room for it."""
@@ -60,9 +67,11 @@ class Spool(Generic[_Number]):
         self._number += 1
 
     def __iter__(self) -> Iterator[npt.NDArray[_Number]]:
+        size = int(np.prod(self._shape))
         with self._path.open("rb") as file:
+            file.seek(self._first * size * np.dtype(self._dtype).itemsize)
             for _ in range(self._number):
-                yield np.fromfile(file, self._dtype, int(np.prod(self._shape))).reshape(self._shape)
+                yield np.fromfile(file, self._dtype, size).reshape(self._shape)
 
 
 def spooled_images(images: Iterable[Pixels], form: ImageInput, number: int, path: Path) -> Spool[np.uint8]:
@@ -82,7 +91,7 @@ def spooled_images(images: Iterable[Pixels], form: ImageInput, number: int, path
     return spool
 
 
-def spooled_states(encoder: Path, images: Spool[np.uint8], manifest: Manifest, path: Path) -> Spool[np.float32]:
+def spooled_states(encoder: Path, images: Iterable[Pixels], manifest: Manifest, path: Path) -> Spool[np.float32]:
     """Keeps the image states, float32 [S, E] each, that a vision encoder makes of images."""
     # Computed in float32, as the graph that is to be quantized is while it is watched.
     compiled = ov.Core().compile_model(encoder, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
@@ -98,8 +107,12 @@ def question_inputs(
     """Yields what the text encoder of a folder takes: for each image, its states and some of the questions."""
     tokenizer = BlipTokenizer(folder, manifest)
     asked = [tokenizer.encode_question(question)[: manifest.sizes.max_positions] for question in questions]
-    number = min(len(asked), QUESTIONS_AT_ONCE)
     for index, one in enumerate(states):
-        turn = [asked[(index * number + place) % len(asked)] for place in range(number)]
-        ids, positions, numbers = packed([turn], manifest.tokens.pad)
+        ids, positions, numbers = packed([turn_of(asked, index)], manifest.tokens.pad)
         yield {"ids": ids, "positions": positions, "questions": numbers, "states": one[None]}
+
+
+def turn_of(questions: Sequence[_Question], index: int) -> list[_Question]:
+    """Returns which of many questions are asked of an image, by its number: eight at the most, all in turn."""
+    number = min(len(questions), QUESTIONS_AT_ONCE)
+    return [questions[(index * number + place) % len(questions)] for place in range(number)]

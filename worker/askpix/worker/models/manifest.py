@@ -10,12 +10,20 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askpix.producer.errors import ModelError
+from askpix.producer.generation import Generation
 from askpix.producer.items import MODEL_NAME, first_problem
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Ability, Resample
 
 MANIFEST = "manifest.json"
+COMPONENTS = ("vision_encoder", "text_encoder", "text_decoder")
+"""The graphs of a folder; one that only captions has no text encoder, one that only matches no text decoder."""
+
+MAX_NEW_TOKENS = 20
+"""Of a text, where neither the model folder nor the request says."""
+
 _Size = Annotated[int, Field(ge=1, le=65_536)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -61,14 +69,35 @@ class Sizes(_Part):
     """The longest text in tokens, prompt and answer together."""
 
 
-class Generation(_Part):
-    """Defaults for generating text."""
+class Agreement(_Part):
+    """How often a quantized model says of held-out images what the model says that it was made from."""
 
-    max_new_tokens: _Size = 20
+    images: Annotated[int, Field(ge=1)]
+    captions: _Share | None
+    """Share of captions that are the same, word for word; None for a model that only matches."""
+
+    answers: _Share | None
+    """Share of answers that are; None for a model that gives none."""
+
+    matches: _Share | None = None
+    """Share of match scores that differ by no more than 0.05; None for a model that gives none."""
+
+    precision: str
+    """In which numbers the quantized model computed; the other one did so in f32."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What was compared, by its name, and the share of it that agrees."""
+        shares = {"captions": self.captions, "answers": self.answers, "match scores": self.matches}
+        return {name: share for name, share in shares.items() if share is not None}
+
+    @property
+    def least(self) -> float:
+        return min(self.shares.values())
 
 
 class Quantization(_Part):
-    """How a folder came to INT8."""
+    """How a folder came to be quantized."""
 
     source: str
     """Fingerprint of the folder that was quantized."""
@@ -79,6 +108,12 @@ class Quantization(_Part):
     questions: tuple[str, ...]
     """What was asked of them; nothing, for a model that only captions."""
 
+    components: dict[str, Literal["f32", "f16", "int8", "int4"]]
+    """In what each graph's weights are stored, by its name. Where it is not INT8 or INT4, it was left as it was."""
+
+    agreement: Agreement | None = None
+    """None where it was not looked at."""
+
 
 class FileEntry(_Part):
     bytes: int
@@ -88,7 +123,7 @@ class FileEntry(_Part):
 class Manifest(_Part):
     """manifest.json of a BLIP model folder."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     kind: Literal["blip"]
     name: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
     abilities: frozenset[Ability]
@@ -96,12 +131,14 @@ class Manifest(_Part):
     """What the folder was converted from: a hub id, or the name of a checkpoint's folder."""
 
     precision: Literal["f32", "f16", "int8"]
-    """Of the stored weights. With "int8", the encoders' matmuls take INT8 numbers too."""
+    """Of the stored weights; a quantized folder is "int8", and its `quantization` says more."""
 
     image: ImageInput
     tokens: SpecialTokens
     sizes: Sizes
-    generation: Generation = Generation()
+    generation: Generation = Generation(max_new_tokens=MAX_NEW_TOKENS)
+    """Defaults for generating text."""
+
     quantization: Quantization | None = None
     """None for a folder whose weights are as they were converted."""
 
@@ -166,6 +203,19 @@ def load_manifest(folder: Path, digests: Digests | None = None) -> Manifest:
     if fingerprint_of(manifest) != manifest.fingerprint:
         raise ModelError(f"{folder} is damaged, its manifest was changed: {_AGAIN}")
     return manifest
+
+
+def components_of(manifest: Manifest) -> dict[str, str]:
+    """Returns in what the weights of a folder's graphs are stored, by their names, in the order of a request."""
+    if manifest.quantization is not None:
+        return dict(manifest.quantization.components)
+    there = {name.removesuffix(".bin") for name in manifest.files}
+    return {name: manifest.precision for name in COMPONENTS if name in there}
+
+
+def component_bytes(manifest: Manifest, component: str) -> int:
+    """Returns what the files of a graph take."""
+    return sum(entry.bytes for name, entry in manifest.files.items() if name.partition(".")[0] == component)
 
 
 _AGAIN = "convert the model again with `askpix model convert`"

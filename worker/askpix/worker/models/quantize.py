@@ -1,40 +1,50 @@
-"""Quantizes a model folder to INT8: encoders by what real images make of them, the decoder by its weights alone.
+"""Quantizes a model folder, and checks on images that it was not calibrated on that it says what it said before.
 
 Needs nncf, of the `convert` extra; running the folder does not.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import openvino as ov
+import numpy as np
 
 from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability, Pixels
-from askpix.worker.models.calibration import (
-    QUESTIONS,
-    Inputs,
-    question_inputs,
-    spooled_images,
-    spooled_states,
-)
-from askpix.worker.models.manifest import Manifest, Quantization, load_manifest
-from askpix.worker.models.staging import check_output, sealed, staged
-
-# NNCF reports each use of it to its makers, unless it takes itself to be under test.
-os.environ.setdefault("NNCF_CI", "1")
-import nncf
+from askpix.worker.engine.devices import Precision
+from askpix.worker.models.agreement import agreement, said
+from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_inputs, spooled_images, spooled_states
+from askpix.worker.models.compressing import DecoderWeights, compress_graph, quantize_graph
+from askpix.worker.models.manifest import Agreement, Manifest, Quantization, load_manifest
+from askpix.worker.models.mixing import Mixing, chosen
+from askpix.worker.models.staging import check_output, staged
+from askpix.worker.models.told import Told, nobody, told_of
 
 SAMPLES = 300
 """Images to calibrate on, as NNCF suggests."""
+
+HELD_OUT = 100
+"""Images to check on."""
+
+LEAST = 8
+"""Images without which nothing can be said of how a quantized model compares."""
+
+MIN_AGREEMENT = 0.97
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """How a quantized model is checked."""
+
+    images: int = HELD_OUT
+    """How many are held out at the most; where there are few, a quarter of all."""
+
+    min_agreement: float = MIN_AGREEMENT
+    """Share of captions, and of answers, that must be as before. Below it, what costs the most stays whole."""
 
 
 def quantize(
@@ -42,110 +52,148 @@ def quantize(
     output: Path,
     images: Iterable[Pixels],
     *,
-    questions: Sequence[str] = QUESTIONS,
+    questions: Sequence[str] | None = None,
     samples: int = SAMPLES,
     name: str | None = None,
+    decoder: DecoderWeights | None = None,
+    check: Check | None = None,
+    told: Told = nobody,
 ) -> Manifest:
-    """Writes the INT8 model folder of a model folder and returns its manifest.
+    """Writes the quantized model folder of a model folder and returns its manifest.
+
+    The encoders are brought to INT8, the text decoder's weights to INT8 or INT4.
 
     Args:
         folder: a model folder made by `askpix model convert`.
         output: a folder that is not there yet, or empty.
         images: of the kind that the model will see, uint8 [height, width, 3] in its form. They are read once.
-        questions: of the kind that will be asked, for a model that answers them.
+        questions: of the kind that will be asked, for a model that answers them, which has some by default; or
+            descriptions, for a model that says how well they fit.
         samples: so many of the images are taken, or all if there are fewer.
-        name: what the model is called; by default the folder's name and "-int8".
+        name: what the model is called; by default the folder's name and "-int8" or "-int4".
+        decoder: how the text decoder's weights are stored; by default in INT8.
+        check: holds some more images out, and leaves components whole without which the quantized model would
+            not say of these what it said before.
+        told: follows what is done.
 
     Raises:
-        ModelError: the folder is none or is quantized already, there is nothing to calibrate on, or the output
-            is taken.
+        ModelError: the folder is none or is quantized already, there is too little to calibrate on, the output is
+            taken or cannot be written, or no component can be quantized.
     """
+    decoder = decoder or DecoderWeights()
     manifest = load_manifest(folder)
     if manifest.quantization is not None:
         raise ModelError(f"{folder} is quantized already: give the folder that it was made from")
     if samples < 1:
         raise ModelError(f"a model cannot be calibrated on {samples} images")
-    answers = Ability.ANSWER in manifest.abilities
-    if answers and not any(question.strip() for question in questions):
-        raise ModelError("there is no question to calibrate on")
-    name = name or f"{manifest.name}-int8"
+    asked = _asked(manifest, questions)
+    name = name or f"{manifest.name}-{decoder.name}"
     check_output(output, name)
-    with staged(output) as new, tempfile.TemporaryDirectory(dir=new.parent, prefix=f"{new.name}-") as spool:
-        pictures = spooled_images(images, manifest.image, samples, Path(spool) / "images")
-        vision = folder / "vision_encoder.xml"
-        if answers:
-            states = spooled_states(vision, pictures, manifest, Path(spool) / "states")
-            inputs = lambda: question_inputs(folder, manifest, states, questions)  # noqa: E731
-            _quantize(folder / "text_encoder.xml", new, inputs, len(states))
-        _quantize(vision, new, lambda: ({"image": image[None]} for image in pictures), len(pictures))
-        _compress(folder / "text_decoder.xml", new)
-        shutil.copy(folder / "tokenizer.json", new)
-        quantization = Quantization(
-            source=manifest.fingerprint, images=len(pictures), questions=tuple(questions) if answers else ()
+    with staged(output) as new, tempfile.TemporaryDirectory(dir=new.parent, prefix=f"{new.name}-") as temporary:
+        space = Path(temporary)
+        wanted = samples + (check.images if check else 0)
+        spool = spooled_images(
+            told_of(images, told, "reading images", wanted), manifest.image, wanted, space / "images"
         )
-        changed = {
-            "name": name,
-            "precision": "int8",
-            "quantization": quantization,
-            "versions": {**manifest.versions, "openvino": version("openvino"), "nncf": version("nncf")},
-        }
-        return sealed(new, manifest.model_copy(update=changed))
-
-
-class _Again:
-    """An iterable that begins anew each time: NNCF reads its samples once for each thing that it gathers."""
-
-    def __init__(self, inputs: Callable[[], Iterator[Inputs]]) -> None:
-        self._inputs = inputs
-
-    def __iter__(self) -> Iterator[Inputs]:
-        return self._inputs()
-
-
-def _quantize(path: Path, output: Path, inputs: Callable[[], Iterator[Inputs]], number: int) -> None:
-    model = ov.Core().read_model(path)
-    with _quiet():
-        quantized = nncf.quantize(
-            model,
-            nncf.Dataset(_Again(inputs)),
-            model_type=nncf.ModelType.TRANSFORMER,
-            subset_size=number,
-            ignored_scope=nncf.IgnoredScope(names=_whole(model)),
+        held, calibrating = _split(spool, check)
+        stored = _quantize(folder, manifest, space, calibrating, asked, decoder, told)
+        mixing = Mixing(
+            whole=folder,
+            quantized=space,
+            manifest=manifest.model_copy(
+                update={
+                    "name": name,
+                    "precision": "int8",
+                    "versions": {**manifest.versions, "openvino": version("openvino"), "nncf": version("nncf")},
+                }
+            ),
+            quantization=Quantization(
+                source=manifest.fingerprint,
+                images=len(calibrating),
+                questions=asked,
+                components=dict.fromkeys(stored, manifest.precision),
+            ),
+            stored=stored,
         )
-    _save(quantized, output / path.name)
+        components, found = list(stored), None
+        if check is not None:
+            trial = _trial(mixing, held, asked, space / "trial", told)
+            components, found = chosen(components, trial, check.min_agreement)
+        return mixing.write(new, components, found)
 
 
-def _whole(model: ov.Model) -> list[str]:
-    """Returns the names of the matmuls that stay as they are.
-
-    - The patch embedding: 0.6 % of the vision encoder's work, and all of the picture goes through it.
-    - What weighs image states by a softmax. Of one scale for all heads, 8 bits hold no weight under a 510th of
-      the largest: beside a head that looks at one place, one that looks at all 577 alike would see nothing.
-      (It costs a sixth of the text encoder's speed. The scores before the softmax are in INT8, and so are
-      the image states for them. In the vision encoder NNCF leaves it out by itself.)
-    """
-    return [
-        one.get_friendly_name()
-        for one in model.get_ops()
-        if one.get_type_name() == "MatMul"
-        and (".patches." in one.get_friendly_name() or one.input_value(0).get_node().get_type_name() == "Softmax")
-    ]
+def _asked(manifest: Manifest, questions: Sequence[str] | None) -> tuple[str, ...]:
+    """Returns the texts to calibrate with; none, for a model that reads none."""
+    if not manifest.abilities & {Ability.ANSWER, Ability.MATCH}:
+        return ()
+    if questions is None:
+        if Ability.MATCH in manifest.abilities:
+            raise ModelError("there is no text to calibrate with: name some descriptions, right ones and wrong ones")
+        questions = QUESTIONS
+    if not any(question.strip() for question in questions):
+        raise ModelError("there is no question to calibrate on")
+    return tuple(questions)
 
 
-def _compress(path: Path, output: Path) -> None:
-    with _quiet():
-        compressed = nncf.compress_weights(ov.Core().read_model(path), mode=nncf.CompressWeightsMode.INT8_SYM)
-    _save(compressed, output / path.name)
+def _split(spool: Spool[np.uint8], check: Check | None) -> tuple[Spool[np.uint8], Spool[np.uint8]]:
+    """Returns the images to check on and those to calibrate on."""
+    if check is None:
+        return spool.split(0)
+    if len(spool) < LEAST:
+        raise ModelError(
+            f"quantizing needs {LEAST} different images that can be read, better {SAMPLES}: {len(spool)} are there"
+        )
+    return spool.split(min(check.images, len(spool) // 4))
 
 
-def _save(model: ov.Model, path: Path) -> None:
-    # What is left are biases and norms: little, and not to be rounded too.
-    ov.save_model(model, path, compress_to_fp16=False)
+def _quantize(
+    folder: Path,
+    manifest: Manifest,
+    space: Path,
+    pictures: Spool[np.uint8],
+    questions: Sequence[str],
+    decoder: DecoderWeights,
+    told: Told,
+) -> dict[str, str]:
+    """Writes each component's quantized graph; returns in what their weights are stored."""
+    stored = {}
+    vision, number = folder / "vision_encoder.xml", len(pictures)
+
+    def seen() -> Iterator[Inputs]:
+        return ({"image": image[None]} for image in told_of(pictures, told, "calibrating the vision encoder", number))
+
+    quantize_graph(vision, space / vision.name, seen, number)
+    stored["vision_encoder"] = "int8"
+    if questions:
+        encoded = told_of(pictures, told, "encoding images", number)
+        states = spooled_states(vision, encoded, manifest, space / "states")
+
+        def read() -> Iterator[Inputs]:
+            inputs = question_inputs(folder, manifest, states, questions)
+            return told_of(inputs, told, "calibrating the text encoder", number)
+
+        quantize_graph(folder / "text_encoder.xml", space / "text_encoder.xml", read, number)
+        stored["text_encoder"] = "int8"
+    if Ability.CAPTION in manifest.abilities:
+        told("compressing the text decoder", 0, 1)
+        compress_graph(folder / "text_decoder.xml", space / "text_decoder.xml", decoder)
+        stored["text_decoder"] = decoder.name
+    return stored
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps NNCF's progress bars and notes from the standard output, which is for results."""
-    nncf.set_log_level(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+def _trial(
+    mixing: Mixing, held: Spool[np.uint8], questions: Sequence[str], folder: Path, told: Told
+) -> Callable[[Sequence[str]], Agreement]:
+    """Returns what tries a choice of components on the held-out images."""
+    before = said(mixing.whole, held, questions, precision=Precision.F32, what="asking the model as it was", told=told)
+
+    def tried(components: Sequence[str]) -> Agreement:
+        mixing.write(folder, components)
+        what = f"asking it with {_words(components)} quantized"
+        return agreement(before, said(folder, held, questions, what=what, told=told))
+
+    return tried
+
+
+def _words(components: Sequence[str]) -> str:
+    return " and ".join(component.replace("_", " ") for component in components)

@@ -41,13 +41,15 @@ def staged(output: Path) -> Iterator[Path]:
         if output.exists():
             output.rmdir()
         folder.rename(output)
+    except OSError as error:
+        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def sealed(folder: Path, manifest: Manifest) -> Manifest:
     """Writes the manifest of a folder whose other files are there, with their digests; returns it."""
-    files = file_entries(folder, [path.name for path in folder.iterdir()])
+    files = file_entries(folder, [path.name for path in folder.iterdir() if path.name != MANIFEST])
     manifest = manifest.model_copy(update={"files": files})
     manifest = manifest.model_copy(update={"fingerprint": fingerprint_of(manifest)})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -37,21 +37,25 @@ class TextEncoder(nn.Module):
         questions: int64 [I, N], which of the row's questions a token belongs to; padding has a number of its own.
         states: [I, S, E], of the images.
 
-    Returns [I, N, hidden].
+    Returns [I, N, hidden]; with a head that tells matches, also [I, N], of which a text's first token has how likely it
+    is that the text fits its image.
     """
 
-    def __init__(self, text_model: Any) -> None:
+    def __init__(self, text_model: Any, match_head: Any = None) -> None:
         super().__init__()
+        self.match_head = match_head
         self.embeddings = _Embeddings(text_model.embeddings)
         self.layers = nn.ModuleList(_EncoderLayer(layer) for layer in text_model.encoder.layer)
 
-    def forward(self, ids: Tensor, positions: Tensor, questions: Tensor, states: Tensor) -> Tensor:
+    def forward(
+        self, ids: Tensor, positions: Tensor, questions: Tensor, states: Tensor
+    ) -> Tensor | tuple[Tensor, Tensor]:
         own = questions[:, :, None] == questions[:, None, :]
         bias = torch.where(own, 0.0, MASKED)[:, None]
         hidden = self.embeddings(ids, positions)
         for layer in self.layers:
             hidden = layer(hidden, bias, states)
-        return hidden
+        return hidden if self.match_head is None else (hidden, self.match_head(hidden).softmax(-1)[..., 1])
 
 
 class TextDecoder(nn.Module):
@@ -74,6 +78,7 @@ class TextDecoder(nn.Module):
         log_probability: [B, N], of that token, natural logarithm.
         scores: [B, N, K], log-probabilities of the targets.
         entry: [B, 2L, H, N, D], keys and values of the tokens that were read, for the cache at `positions`.
+        logits: [B, N, V], of all tokens that may follow, before the softmax.
     """
 
     def __init__(self, decoder: Any) -> None:
@@ -93,7 +98,7 @@ class TextDecoder(nn.Module):
         states: Tensor,
         mask: Tensor,
         *cache: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         places = torch.arange(cache[0].shape[2], device=ids.device)
         past_bias = torch.where(places[None] < positions[:, :1], 0.0, MASKED)[:, None, None, :]
         own_bias = ((1 - seen) * MASKED)[:, None]
@@ -108,7 +113,7 @@ class TextDecoder(nn.Module):
         best = logits.amax(-1, keepdim=True)
         total = (logits - best).exp().sum(-1, keepdim=True).log()
         scores = logits.gather(-1, targets) - best - total
-        return first_of_greatest(logits, best), -total[..., 0], scores, torch.stack(entries, dim=1)
+        return first_of_greatest(logits, best), -total[..., 0], scores, torch.stack(entries, dim=1), logits
 
 
 def first_of_greatest(logits: Tensor, best: Tensor) -> Tensor:

@@ -1,0 +1,251 @@
+"""`askpix model compare`: what models take, how fast they are, and whether they say the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from askpix.cli.bars import Bar, Panel, drawing
+from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.options import PRECISIONS, access_options
+from askpix.cli.questions import read_questions
+from askpix.cli.sampling import samples_for, unused
+from askpix.cli.steps import steps_shown
+from askpix.producer.errors import AskpixError, InputError
+
+if TYPE_CHECKING:
+    from askpix.worker.engine.devices import Precision
+    from askpix.worker.models.compare import Probe, Result
+    from askpix.worker.models.samples import Samples
+
+_ASKED = 8
+"""Questions about one image at the most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    """What one model is found to be, as it is shown and written."""
+
+    name: str
+    precision: str
+    mb: float
+    components: list[dict[str, Any]]
+    seconds_per_caption: float
+    seconds_per_answer: float | None
+    images_per_second: float | None
+    caption_speed_up: float
+    answer_speed_up: float | None
+    same_captions: float
+    same_answers: float | None
+    right_captions: float | None
+    right_answers: float | None
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@click.option("--images", required=True, metavar="INPUT", help="A folder, or a list as `askpix run` takes it.")
+@click.option(
+    "--questions",
+    "questions_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A YAML list of questions; each image is asked one of them, in turn, unless its row has some of its own.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="Images to ask about."
+)
+@click.option("--reference", metavar="CHECKPOINT", help="The original model, run by transformers in PyTorch.")
+@click.option("--device", default="CPU", show_default=True, help="On which device the folders run.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there too."
+)
+@click.option(
+    "--plot", "plot_file", type=click.Path(path_type=Path), metavar="FILE", help="Draw them there, as an SVG picture."
+)
+@access_options
+def compare(
+    folders: tuple[str, ...],
+    images: str,
+    questions_file: Path | None,
+    samples: int,
+    reference: str | None,
+    device: str,
+    json_file: Path | None,
+    plot_file: Path | None,
+    files_roots: tuple[str, ...],
+    networks: tuple[str, ...],
+    buckets: tuple[str, ...],
+) -> None:
+    """Compare model folders on the same images.
+
+    FOLDER@f32, or @bf16 or @f16, has that folder compute in such numbers, so that one folder can come twice.
+    Speed-up and agreement count from the reference, or else from the first folder. Where the list has a column
+    caption, or answer, with what is right, the share of right ones is told too.
+    """
+    from askpix.worker.models.compare import compare as measured
+
+    named = [_named(folder) for folder in folders]
+    asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
+    found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
+    probes = list(islice(_probes(found, asked), samples))
+    if not probes:
+        raise InputError(f"no image of {images} can be read" + (f": {unused(found)}" if unused(found) else ""))
+    with steps_shown() as told:
+        results = measured(named, probes, reference=reference, device=device, told=told)
+    if note := unused(found):
+        stderr().print(f"not used: {note}", soft_wrap=True)
+    lines = _lines(results, probes)
+    _shown(lines)
+    if json_file is not None:
+        _written(json_file, json.dumps({"images": len(probes), "models": [asdict(line) for line in lines]}, indent=2))
+    if plot_file is not None:
+        _written(plot_file, _plot(lines))
+
+
+def _named(text: str) -> tuple[Path, Precision]:
+    """Returns a folder, and the numbers in which it is to compute."""
+    from askpix.worker.engine.devices import Precision
+
+    folder, at, precision = text.rpartition("@")
+    return (Path(folder), Precision(precision)) if at and precision in PRECISIONS else (Path(text), Precision.AUTO)
+
+
+def _probes(samples: Samples, questions: Sequence[str]) -> Iterator[Probe]:
+    from askpix.worker.models.calibration import QUESTIONS
+    from askpix.worker.models.compare import Probe
+
+    for number, (item, pixels) in enumerate(samples.pairs()):
+        own = tuple(question.text for question in item.questions or ())[:_ASKED]
+        turn = (questions or QUESTIONS)[number % len(questions or QUESTIONS)]
+        caption, answer = (item.extra.get(name) for name in ("caption", "answer"))
+        asked = own or (turn,)
+        # What is right of several questions nobody could tell from one column.
+        right = str(answer) if answer is not None and len(own) == 1 else None
+        yield Probe(
+            pixels=pixels,
+            questions=asked,
+            caption=None if caption is None else str(caption),
+            answers=(right, *[None] * (len(asked) - 1)),
+        )
+
+
+def _lines(results: Sequence[Result], probes: Sequence[Probe]) -> list[_Line]:
+    from askpix.worker.models.compare import accuracy, agreement
+
+    first = results[0]
+    lines = []
+    for result in results:
+        captions, answers = agreement(first, result)
+        right_captions, right_answers = accuracy(result, probes)
+        lines.append(
+            _Line(
+                name=result.name,
+                precision=result.precision,
+                mb=result.bytes / 1e6,
+                components=[asdict(component) for component in result.components],
+                seconds_per_caption=result.caption_median,
+                seconds_per_answer=result.answer_median,
+                images_per_second=result.images_per_second,
+                caption_speed_up=first.caption_median / result.caption_median,
+                answer_speed_up=_ratio(first.answer_median, result.answer_median),
+                same_captions=captions,
+                same_answers=answers,
+                right_captions=right_captions,
+                right_answers=right_answers,
+            )
+        )
+    return lines
+
+
+def _ratio(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one / other
+
+
+def _shown(lines: Sequence[_Line]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for line in lines:
+        table.add_column(printable(line.name), justify="right", overflow="fold")
+    for title, cell in _ROWS:
+        cells = [cell(line) for line in lines]
+        if any(cells):
+            table.add_row(title, *cells)
+        if title == "size, MB":
+            for name in _component_names(lines):
+                table.add_row(f"  {name.replace('_', ' ')}", *(_component(line, name, lines) for line in lines))
+    stdout().print(table)
+
+
+def _component_names(lines: Sequence[_Line]) -> list[str]:
+    names = [one["name"] for line in lines for one in line.components if len(line.components) > 1]
+    return list(dict.fromkeys(names))
+
+
+def _component(line: _Line, name: str, lines: Sequence[_Line]) -> str:
+    """Returns what a component takes, in what it is stored, and how much less that is than in the first folder."""
+    sizes = [{one["name"]: one for one in each.components} for each in lines]
+    first = next((each[name] for each in sizes if name in each), None)
+    own = sizes[lines.index(line)].get(name)
+    if own is None or first is None:
+        return ""
+    rate = f", {first['bytes'] / own['bytes']:.2f}x" if own is not first else ""
+    return f"{own['bytes'] / 1e6:.1f} {own['stored']}{rate}"
+
+
+def _number(get: Callable[[_Line], float | None], form: str) -> Callable[[_Line], str]:
+    def cell(line: _Line) -> str:
+        value = get(line)
+        return "" if value is None else format(value, form)
+
+    return cell
+
+
+_ROWS: tuple[tuple[str, Callable[[_Line], str]], ...] = (
+    ("computes in", lambda line: line.precision),
+    ("size, MB", _number(lambda line: line.mb, ".1f")),
+    ("seconds a caption", _number(lambda line: line.seconds_per_caption, ".3f")),
+    ("  speed-up", _number(lambda line: line.caption_speed_up, ".2f")),
+    ("seconds an answer", _number(lambda line: line.seconds_per_answer, ".3f")),
+    ("  speed-up", _number(lambda line: line.answer_speed_up, ".2f")),
+    ("images a second", _number(lambda line: line.images_per_second, ".1f")),
+    ("same captions", _number(lambda line: line.same_captions, ".1%")),
+    ("same answers", _number(lambda line: line.same_answers, ".1%")),
+    ("right captions", _number(lambda line: line.right_captions, ".1%")),
+    ("right answers", _number(lambda line: line.right_answers, ".1%")),
+)
+"""What is told of a model, one line each, without those of which nothing is known."""
+
+
+def _plot(lines: Sequence[_Line]) -> str:
+    figures: tuple[tuple[str, Callable[[_Line], float | None], str], ...] = (
+        ("size, MB", lambda line: line.mb, ".0f"),
+        ("seconds a caption, one at a time", lambda line: line.seconds_per_caption, ".3f"),
+        ("seconds an answer, one at a time", lambda line: line.seconds_per_answer, ".3f"),
+        ("images a second, many at once", lambda line: line.images_per_second, ".1f"),
+        ("same captions", lambda line: line.same_captions, ".1%"),
+        ("same answers", lambda line: line.same_answers, ".1%"),
+        ("right captions", lambda line: line.right_captions, ".1%"),
+        ("right answers", lambda line: line.right_answers, ".1%"),
+    )
+    panels = []
+    for title, get, form in figures:
+        values = [(f"{line.name}, {line.precision}", get(line)) for line in lines]
+        bars = [Bar(label=name, value=value, text=format(value, form)) for name, value in values if value is not None]
+        if bars:
+            panels.append(Panel(title=title, bars=bars))
+    words = ("; ".join(f"{bar.label}: {bar.text}" for bar in panel.bars) for panel in panels)
+    return drawing(panels, ". ".join(f"{panel.title}: {said}" for panel, said in zip(panels, words, strict=True)))
+
+
+def _written(path: Path, text: str) -> None:
+    try:
+        path.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise AskpixError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None

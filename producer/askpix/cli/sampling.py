@@ -1,0 +1,52 @@
+"""Images of a user's list with which models are prepared and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from askpix.cli.console import printable
+from askpix.producer.inputs import Input
+from askpix.producer.words import counted
+
+if TYPE_CHECKING:
+    from askpix.worker.models.samples import Samples
+
+
+def samples_for(
+    folder: Path, images: str, *, files_roots: Sequence[str], networks: Sequence[str], buckets: Sequence[str]
+) -> Samples:
+    """Returns images of a list, as the model of a folder takes them.
+
+    Args:
+        images: a folder of images, or a list.
+        files_roots: what may be read beside the list's own folder, and so on, as options name it.
+
+    Raises:
+        AskpixError: the list or the model folder cannot be used, or one of the options.
+    """
+    from askpix.worker.access import Access
+    from askpix.worker.engine.base import ImageForm
+    from askpix.worker.models.manifest import read_manifest
+    from askpix.worker.models.samples import Samples
+
+    image = read_manifest(folder).image
+    source = Input(images)
+    access = Access.of(
+        files_roots=[*([] if source.local_root is None else [str(source.local_root)]), *files_roots],
+        networks=networks,
+        buckets=[*([] if source.bucket is None else [source.bucket]), *buckets],
+    )
+    return Samples(source, ImageForm(width=image.width, height=image.height, resample=image.resample), access)
+
+
+def unused(samples: Samples) -> str:
+    """Returns a line on the images that were looked at and not used; an empty one where there are none."""
+    notes = []
+    if samples.repeated:
+        notes.append(f"{counted(samples.repeated, 'image')} there more than once")
+    if samples.unreadable:
+        first = printable(samples.reason or "")
+        notes.append(f"{counted(samples.unreadable, 'image')} that cannot be read, the first being {first}")
+    return "; ".join(notes)

@@ -1,0 +1,116 @@
+"""How texts are generated: the settings of a job or an ask, and the defaults of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_ROWS = 32
+"""Beams, or texts, that one question can have."""
+
+_BEAMS = ("num_beams", "length_penalty")
+_SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
+
+_Count = Annotated[int, Field(ge=1, le=512)]
+_Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+
+
+class Generation(BaseModel):
+    """How captions and open answers are generated; choices are scored, which none of this changes.
+
+    Names and meaning are those of transformers' GenerationConfig. None stands for the model's own default. Decoding
+    takes the likeliest token each time, unless `num_beams` asks for a search, or one of `do_sample`, `temperature`,
+    `top_k`, `top_p` and `seed` for drawing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_new_tokens: _Count | None = Field(None, description="The longest answer, in tokens, beside the prompt.")
+    min_new_tokens: _Count | None = Field(None, description="The shortest answer, in tokens.")
+    num_beams: _Rows | None = Field(None, description="Search with so many beams for the likeliest text.")
+    length_penalty: Annotated[float, Field(ge=-10, le=10)] | None = Field(
+        None, description="With beams: above 0 favours longer texts, below 0 shorter ones; 1 unless given."
+    )
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = Field(
+        None, description="Above 1 makes tokens that are there already less likely."
+    )
+    no_repeat_ngram_size: _Count | None = Field(None, description="No sequence of so many tokens comes twice.")
+    do_sample: bool | None = Field(None, description="Draw tokens by their probabilities.")
+    temperature: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="Draw from probabilities made flatter (above 1) or steeper (below)."
+    )
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Draw from the K likeliest tokens; 50 unless given, 0 for all."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Draw from the likeliest tokens that together have this probability."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(
+        None, description="What is drawn follows from it, the image and the text; 0 unless given."
+    )
+    num_return_sequences: _Rows | None = Field(None, description="So many texts: of the beams, or drawn.")
+
+    @property
+    def samples(self) -> bool:
+        """Whether tokens are drawn."""
+        if self.do_sample is not None:
+            return self.do_sample
+        return any(getattr(self, name) is not None for name in _SAMPLING)
+
+    @property
+    def beams(self) -> int:
+        return self.num_beams or 1
+
+    @property
+    def texts(self) -> int:
+        """How many texts are asked for."""
+        return self.num_return_sequences or 1
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether each token is simply the likeliest one."""
+        changed = (self.min_new_tokens, self.repetition_penalty, self.no_repeat_ngram_size)
+        return self.beams == 1 and not self.samples and not any(changed)
+
+    def with_defaults(self, defaults: Generation) -> Generation:
+        """Returns these settings, and of a model's defaults those that they leave open.
+
+        Settings that ask for beams or for drawing make the model's beams and drawing void.
+
+        Raises:
+            ValidationError: the two contradict each other.
+        """
+        given = self.model_dump(exclude_none=True, include=set(Generation.model_fields))
+        kept = defaults.model_dump(exclude_none=True)
+        if any(name in given for name in (*_BEAMS, *_SAMPLING)):
+            kept = {name: value for name, value in kept.items() if name not in _WAYS}
+        return Generation.model_validate({**kept, **given})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for problem in self._contradictions():
+            raise ValueError(problem)
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        given = ((name, getattr(self, name)) for name in _SAMPLING)
+        drawing = next((name for name, value in given if value is not None and value is not False), None)
+        if self.min_new_tokens and self.max_new_tokens and self.min_new_tokens > self.max_new_tokens:
+            yield f"min_new_tokens {self.min_new_tokens} is more than max_new_tokens {self.max_new_tokens}"
+        if self.do_sample is False and drawing:
+            yield f"{drawing} is for drawing, and do_sample says not to"
+        if self.beams > 1 and drawing:
+            yield f"num_beams {self.num_beams} and {drawing} do not go together: search, or draw"
+        if self.length_penalty is not None and self.beams == 1:
+            yield "length_penalty is for beams: give num_beams too"
+        if self.texts > 1 and not self.samples and self.texts > self.beams:
+            yield (
+                f"num_return_sequences {self.texts} is more than there would be: give num_beams {self.texts} or more, "
+                "or have tokens drawn (do_sample)"
+            )
+
+
+_WAYS = frozenset((*_BEAMS, *_SAMPLING, "num_return_sequences"))
+"""What belongs to one way of decoding."""

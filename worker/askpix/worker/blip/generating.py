@@ -1,0 +1,109 @@
+"""From requests whose states are there to rows of a lane, and from rows that have ended to answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from askpix.worker.blip.answers import text_answer
+from askpix.worker.blip.beams import Beams, BeamSearch
+from askpix.worker.blip.choosing import Drawn, Likeliest, Penalties
+from askpix.worker.blip.failures import spoiled
+from askpix.worker.blip.sequences import Chooser, Group, Row, Text
+from askpix.worker.blip.text import BlipTokenizer
+from askpix.worker.blip.under_way import UnderWay
+from askpix.worker.blip.work import Job, States
+from askpix.worker.models.manifest import SpecialTokens
+
+
+class Generator:
+    """Has texts generated as their requests' settings say."""
+
+    def __init__(self, tokens: SpecialTokens, tokenizer: BlipTokenizer, under_way: UnderWay) -> None:
+        self._tokens = tokens
+        self._tokenizer = tokenizer
+        self._under_way = under_way
+
+    def rows(self, job: Job, states: States) -> list[Row]:
+        """Returns what is to wait for a lane: the rows of a group wait as its first one.
+
+        Args:
+            states: [S, E], what the text attends to.
+        """
+        settings = job.settings
+        if settings.is_greedy:
+            return [self._row(job, states)]
+        penalties = Penalties.of(settings, start=self._tokens.start, end=self._tokens.end)
+        if settings.beams > 1:
+            return [self._beams(job, states, penalties).rows[0]]
+        if not settings.samples:
+            return [self._row(job, states, chooser=Likeliest(penalties))]
+        texts = dict[int, Row]()
+        return [
+            self._row(
+                job,
+                states,
+                chooser=Drawn(penalties, settings, _seed(job, number)),
+                finished=partial(self._gather, job, texts, number),
+            )
+            for number in range(settings.texts)
+        ]
+
+    def _beams(self, job: Job, states: States, penalties: Penalties) -> Beams:
+        search = BeamSearch(
+            job.settings.beams,
+            prompt=job.prompt_ids,
+            max_new_tokens=job.max_new_tokens,
+            length_penalty=1.0 if job.settings.length_penalty is None else job.settings.length_penalty,
+            penalties=penalties,
+        )
+
+        def ended(_: Row) -> None:
+            self._end(job, search.found[: job.settings.texts])
+
+        return Beams(search, lambda group: self._row(job, states, group=group, finished=ended), job.ticket.abandoned)
+
+    def _row(
+        self,
+        job: Job,
+        states: States,
+        *,
+        chooser: Chooser | None = None,
+        group: Group | None = None,
+        finished: Callable[[Row], None] | None = None,
+    ) -> Row:
+        return Row(
+            states=states,
+            prompt=job.prompt_ids,
+            max_new_tokens=job.max_new_tokens,
+            urgent=job.urgent,
+            chooser=chooser,
+            group=group,
+            finished=finished or (lambda row: self._end(job, [row])),
+            abandoned=job.ticket.abandoned,
+            failed=lambda error: self._under_way.fail(job, error),
+        )
+
+    def _gather(self, job: Job, texts: dict[int, Row], number: int, row: Row) -> None:
+        """Keeps one of several texts until all are there."""
+        texts[number] = row
+        if len(texts) == job.settings.texts:
+            self._end(job, [texts[number] for number in sorted(texts)])
+
+    def _end(self, job: Job, texts: Sequence[Text]) -> None:
+        """Answers a request with its texts, the best or first one first."""
+        # Each row of a search says that it has ended.
+        if job.ticket.done():
+            return
+        for text in texts:
+            if reason := spoiled(text.log_probabilities):
+                self._under_way.fail(job, reason)
+                return
+        self._under_way.finish(job, text_answer(job, texts, self._tokenizer))
+
+
+def _seed(job: Job, number: int) -> bytes:
+    """Returns what a text is drawn by: the seed, the image, what is asked of it, and the text's number."""
+    asked = json.dumps([job.settings.seed or 0, number, job.question_ids, job.prompt_ids])
+    return asked.encode() + job.image.mark

@@ -1,0 +1,109 @@
+"""How often two models say the same of the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import eq
+from pathlib import Path
+
+from askpix.producer.items import Question
+from askpix.producer.rows import Answer, Kind
+from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.engine.base import Ability, Pixels, Request, Ticket
+from askpix.worker.engine.devices import Precision
+from askpix.worker.models.calibration import turn_of
+from askpix.worker.models.manifest import Agreement
+from askpix.worker.models.told import Told, nobody
+
+CLOSE = 0.05
+"""By how much two scores may differ that agree."""
+
+
+@dataclass(slots=True)
+class Said:
+    """What a model says of some images."""
+
+    precision: str
+    """In which numbers it computed."""
+
+    images: int = 0
+    captions: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    """Of matches."""
+
+
+def said(
+    folder: Path,
+    images: Iterable[Pixels],
+    questions: Sequence[str],
+    *,
+    precision: Precision = Precision.AUTO,
+    device: str = "CPU",
+    what: str = "asking",
+    told: Told = nobody,
+) -> Said:
+    """Returns what the model of a folder says of images: their captions, and of some of the questions each the answers.
+
+    One that only matches says how well the texts fit.
+
+    Args:
+        what: what `told` is told that is done.
+        told: follows how many images were answered.
+
+    Raises:
+        ModelError: the folder cannot be used.
+        DeviceError: the device is not there or cannot compute in that precision.
+        RequestError: the model fails on an image.
+    """
+    engine = BlipEngine(folder, device, precision)
+    try:
+        found = Said(precision=engine.info.precision)
+        tickets: list[list[Ticket]] = []
+        for index, pixels in enumerate(images):
+            image = engine.open_image(pixels)
+            # Waits where the engine has enough under way, so that few images are in memory.
+            asked = _asked(engine.abilities, questions, index)
+            tickets.append([engine.submit(Request(images=(image,), question=question)) for question in asked])
+        found.images = len(tickets)
+        for index, claims in enumerate(tickets):
+            for ticket in claims:
+                _keep(found, ticket.result())
+            told(what, index + 1, len(tickets))
+    finally:
+        engine.close()
+    return found
+
+
+def agreement(before: Said, after: Said) -> Agreement:
+    """Returns how often `after` says what `before` does; of the same images and questions, of one at least."""
+    return Agreement(
+        images=before.images,
+        captions=_share(map(eq, before.captions, after.captions)),
+        answers=_share(map(eq, before.answers, after.answers)),
+        matches=_share(abs(one - other) <= CLOSE for one, other in zip(before.scores, after.scores, strict=True)),
+        precision=after.precision,
+    )
+
+
+def _asked(abilities: frozenset[Ability], questions: Sequence[str], index: int) -> Iterator[Question | None]:
+    if Ability.CAPTION in abilities:
+        yield None
+    if abilities & {Ability.ANSWER, Ability.MATCH}:
+        for text in turn_of(questions, index):
+            yield Question(text, match=Ability.MATCH in abilities)
+
+
+def _keep(found: Said, answer: Answer) -> None:
+    if answer.kind is Kind.CAPTION:
+        found.captions.append(answer.text)
+    elif answer.kind is Kind.MATCH:
+        found.scores.append(answer.confidence)
+    else:
+        found.answers.append(answer.text)
+
+
+def _share(agreeing: Iterable[bool]) -> float | None:
+    known = list(agreeing)
+    return sum(known) / len(known) if known else None
