@@ -55,7 +55,7 @@ class _Decoding:
     def step(self, rows: list[int], ids: list[int], positions: list[int]) -> tuple[Tensor, Tensor]:
         """Steps some rows; returns the likeliest tokens [B] and all log-probabilities [B, V]."""
         places = torch.tensor(positions)
-        token, log_probability, scores, entry, logits = self._decoder(
+        token, log_probability, scores, entry, normaliser = self._decoder(
             torch.tensor(ids)[:, None],
             places[:, None],
             torch.ones(len(rows), 1, 1),
@@ -67,7 +67,7 @@ class _Decoding:
         for part, own in zip(self._cache, entry.unbind(1), strict=True):
             part[torch.tensor(rows), :, places] = own[:, :, 0]
         _assert_close(log_probability[:, 0], scores[:, 0].amax(-1))
-        _assert_close(logits[:, 0].log_softmax(-1), scores[:, 0])
+        _assert_close((scores[:, 0] + normaliser).logsumexp(-1), normaliser[:, 0])
         return token[:, 0], scores[:, 0]
 
 

@@ -103,8 +103,9 @@ class Decoder:
         return scores
 
     def logits(self, rows: list[int]) -> Floats:
-        """Returns a copy, float32 [rows, V]: of all tokens that may follow the first one of each of these rows."""
-        return self._states.floats(self._output("logits")[rows, 0])
+        """Returns a copy, float32 [rows, K]: of the targets after the first token of each of these rows."""
+        normalisers: Floats = self._output("normaliser")[rows, :1]
+        return self.scores[rows, 0] + normalisers
 
     @property
     def entries(self) -> States:

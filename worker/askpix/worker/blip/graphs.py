@@ -14,7 +14,7 @@ from askpix.producer.errors import ModelError
 from askpix.worker import cores
 from askpix.worker.blip.failures import reason_of
 from askpix.worker.blip.vision import STREAMS
-from askpix.worker.blip.work import Floats, States
+from askpix.worker.blip.work import States
 from askpix.worker.engine.base import Ability
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.models.manifest import Manifest
@@ -39,13 +39,6 @@ class StateType:
     def tensor(self, states: States) -> ov.Tensor:
         """Returns a tensor on the memory of a C-contiguous array."""
         return ov.Tensor(states, ov.Shape(states.shape), self._element_type)
-
-    def floats(self, states: States) -> Floats:
-        """Returns an array of this type in float32."""
-        if self._element_type == ov.Type.bf16:
-            # The upper half of a float32.
-            return (states.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        return states.astype(np.float32, copy=False)
 
     def adapt(self, names: Iterable[str]) -> Callable[[ov.Model], ov.Model]:
         """Returns what makes inputs and outputs of these names be of this type."""
@@ -97,7 +90,7 @@ def compile_graphs(folder: Path, manifest: Manifest, compiler: Compiler) -> Grap
     return Graphs(
         vision_encoder=compiled("vision_encoder", "states", **_streams(compiler)),
         text_encoder=compiled("text_encoder", "states", "understood", **_PLAIN) if reads else None,
-        text_decoder=compiled("text_decoder", "states", "entry", "logits", *cache, **_PLAIN) if generates else None,
+        text_decoder=compiled("text_decoder", "states", "entry", *cache, **_PLAIN) if generates else None,
         states=states,
     )
 

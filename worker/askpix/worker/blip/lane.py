@@ -149,12 +149,15 @@ class DecoderLane:
 
     def _batch(self, count: int) -> Batch:
         """Returns the first rows of the buffers as what a step reads."""
-        if self._bound is None or len(self._bound.states) != count:
+        # Who chooses sees the scores of all tokens. A step of 32 rows and 30,524 words took no longer for it, where
+        # an output of its own for logits made it up to a tenth longer, for all (bf16, base size).
+        targets = self._sizes.vocabulary if self._choosing else 1
+        if self._bound is None or self._bound.read.targets.shape != (count, 1, targets):
             read = Read(
                 ids=np.zeros((count, 1), np.int64),
                 positions=np.zeros((count, 1), np.int64),
                 seen=np.ones((count, 1, 1), np.float32),
-                targets=np.zeros((count, 1, 1), np.int64),
+                targets=np.tile(np.arange(targets), (count, 1, 1)),
             )
             self._bound = Batch(
                 read=read,

@@ -85,7 +85,7 @@ def convert(
             _save(
                 TextDecoder(model.text_decoder),
                 _decoder_inputs(text, width),
-                ["token", "log_probability", "scores", "entry", "logits"],
+                ["token", "log_probability", "scores", "entry", "normaliser"],
                 folder / "text_decoder",
                 weights,
             )

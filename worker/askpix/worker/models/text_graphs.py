@@ -78,7 +78,7 @@ class TextDecoder(nn.Module):
         log_probability: [B, N], of that token, natural logarithm.
         scores: [B, N, K], log-probabilities of the targets.
         entry: [B, 2L, H, N, D], keys and values of the tokens that were read, for the cache at `positions`.
-        logits: [B, N, V], of all tokens that may follow, before the softmax.
+        normaliser: [B, N], logarithm of the sum of exp(logits): added to log-probabilities, it makes them logits.
     """
 
     def __init__(self, decoder: Any) -> None:
@@ -113,7 +113,13 @@ class TextDecoder(nn.Module):
         best = logits.amax(-1, keepdim=True)
         total = (logits - best).exp().sum(-1, keepdim=True).log()
         scores = logits.gather(-1, targets) - best - total
-        return first_of_greatest(logits, best), -total[..., 0], scores, torch.stack(entries, dim=1), logits
+        return (
+            first_of_greatest(logits, best),
+            -total[..., 0],
+            scores,
+            torch.stack(entries, dim=1),
+            (best + total)[..., 0],
+        )
 
 
 def first_of_greatest(logits: Tensor, best: Tensor) -> Tensor:
