@@ -12,15 +12,20 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import openvino as ov
+from openvino import opset13 as opset
 
 from askpix.worker.models.calibration import Inputs
 
 # NNCF reports each use of it to its makers, unless it takes itself to be under test.
 os.environ.setdefault("NNCF_CI", "1")
 import nncf
+
+_LARGE = 65_536
+"""Numbers from which on a constant counts as weights."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +111,16 @@ def _whole(model: ov.Model) -> list[str]:
 
 
 def _save(model: ov.Model, path: Path) -> None:
-    # What is left are biases and norms: little, and not to be rounded too.
+    """Writes a graph: weights that stayed whole in half the room, but not scales, biases and norms."""
+    for constant in model.get_ops():
+        if constant.get_type_name() != "Constant" or constant.get_output_element_type(0) != ov.Type.f32:
+            continue
+        values: Any = constant.data
+        if values.size < _LARGE or np.abs(values).max() > np.finfo(np.float16).max:
+            continue
+        whole = opset.convert(opset.constant(values.astype(np.float16)), "f32")
+        for reader in constant.output(0).get_target_inputs():
+            reader.replace_source_output(whole.output(0))
     ov.save_model(model, path, compress_to_fp16=False)
 
 
