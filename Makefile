@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint setup bench bench-memory bench-overhead clean
+.PHONY: demo test lint setup bench bench-memory bench-overhead bench-compare clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -31,6 +31,9 @@ bench-memory: $(VENV)/.dev
 
 bench-overhead: $(VENV)/.dev
 	$(BIN)/python bench/overhead.py $(ARGS)
+
+bench-compare: $(VENV)/.dev
+	$(BIN)/python -m bench.compare $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .pytest_cache .ruff_cache
