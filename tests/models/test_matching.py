@@ -44,12 +44,17 @@ def test_scores_are_those_of_transformers() -> None:
     # when: all at once, so that an image's texts are read together
     with opened(model.folder) as engine:
         handles = [handle(engine, image) for image in images]
-        answers = ask(engine, [request(one, Question(text, match=True)) for one in handles for text in TEXTS])
+        asked = [request(one, Question(text, match=True)) for one in handles for text in TEXTS]
+        answers = ask(engine, asked)
+        # No setting is of any matter to a score.
+        settings = {"max_new_tokens": 512, "min_new_tokens": 30, "num_beams": 3}
+        again = ask(engine, [request(handles[0], Question(TEXTS[0], match=True), **settings)])
 
     # then
     assert max(expected) - min(expected) > 0.1, "scores that hardly differ show little"
     assert [answer.confidence for answer in answers] == pytest.approx(expected, abs=1e-3)
     assert [answer.text for answer in answers] == ["yes" if score >= 0.5 else "no" for score in expected]
+    assert again[0].confidence == pytest.approx(expected[0], abs=1e-3)
     assert {(answer.kind, answer.tokens) for answer in answers} == {(Kind.MATCH, 0)}
 
 

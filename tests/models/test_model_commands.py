@@ -14,7 +14,7 @@ import pytest
 from catalogue import picture
 from helpers.processes import ASKPIX, Ran, askpix, environment, the_complaint, wait_until
 from models.engine_calls import png
-from models.random_blip import DEMO_CHECKPOINT
+from models.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
 from safetensors.torch import load_file, save_file
 
 from askpix.worker.local import demo_model
@@ -74,6 +74,7 @@ def test_a_lists_own_questions_are_what_it_is_calibrated_with(folder: Path, tmp_
     manifest = load_manifest(tmp_path / "int8")
     assert manifest.name == "mine"
     assert manifest.quantization is not None
+    assert manifest.quantization.images == 6
     asked = {json.loads(line)["questions"][0] for line in (folder / "list.jsonl").read_text().splitlines()}
     assert set(manifest.quantization.questions) == asked
 
@@ -187,6 +188,29 @@ def _bytes(folder: Path) -> int:
     return sum((folder / f"{name}{suffix}").stat().st_size for name in GRAPHS for suffix in (".xml", ".bin"))
 
 
+def test_questions_that_a_model_cannot_be_asked_end_no_comparison(folder: Path, tmp_path: Path) -> None:
+    # given: a model whose own way is to draw, and rows with a blank question and one that is too long
+    shutil.copy(folder / "0.png", tmp_path)
+    shutil.copy(folder / "1.png", tmp_path)
+    rows = [{"image": "0.png", "questions": [""]}, {"image": "1.png", "questions": ["what " * 100, "what is it?"]}]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    drawing = askpix(
+        "model", "convert", DEMO_CHECKPOINT, "--output", "drawing", "--temperature", "9", "--top-k", "0", cwd=tmp_path
+    )
+
+    # when
+    ran = askpix(
+        "model", "compare", "drawing@f32", f"{demo_model()}@f32", "--images", "list.jsonl", "--json", "figures.json",
+        cwd=tmp_path, timeout=240,
+    )  # fmt: skip
+
+    # then: compared is what is likeliest
+    assert (drawing.code, ran.code) == (0, 0), ran.err
+    models = json.loads((tmp_path / "figures.json").read_text())["models"]
+    assert [(one["same_captions"], one["same_answers"]) for one in models] == [(1, 1), (1, 1)]
+    assert load_manifest(tmp_path / "drawing").fingerprint != load_manifest(demo_model()).fingerprint
+
+
 def test_info_tells_what_a_folder_holds_and_where_it_runs(int8: tuple[Path, Ran], tmp_path: Path) -> None:
     # when
     shown, written = (
@@ -235,11 +259,22 @@ COMPARE = "model compare {demo} --images {folder}"
         ("model quantize nowhere --output new --images {folder}", "no model folder nowhere"),
         ("model quantize {demo} --output {folder} --images {folder}", "not empty"),
         ("model convert {demo} --output new --precision int8", "--images"),
-        ("model convert {demo} --output new --images {folder}", "--precision int8"),
+        ("model convert {demo} --output new --images {folder}", "--images is for --precision int8"),
+        ("model convert {demo} --output new --decoder int4", "--decoder is for --precision int8"),
+        ("model convert {checkpoint} --output new --precision int8 --images nowhere", "nowhere' is not there"),
+        ("model convert {checkpoint} --output new --max-new-tokens 512", "up to 64 tokens"),
+        ("model convert {checkpoint} --output new --num-beams 3 --seed 1", "do not go together"),
+        ("model convert {matching} --output new --num-beams 3", "generates no texts"),
+        ("model convert nothing[/there] --output new", "no checkpoint folder"),
+        (f"{QUANTIZE} --images {{folder}} --min-agreement nan", "nan"),
+        (f"{QUANTIZE} --images {{folder}} --decoder int4 --ratio nan", "nan"),
+        (f"{QUANTIZE} --images {{folder}} --questions {{blank}}", "blank, or too long"),
         (f"{COMPARE} nowhere", "no model folder nowhere"),
         (f"{COMPARE} --device TOASTER", "TOASTER"),
         (f"{COMPARE} --json nowhere/figures.json --samples 1", "nowhere/figures.json cannot be written"),
         ("model compare {demo} --images {spoilt}", "no image of"),
+        (f"{COMPARE} --reference {{matching}}", "generates no texts"),
+        (f"{COMPARE} --reference {{odd}}", "60x60 pixels"),
         ("model info nowhere", "no model folder nowhere"),
     ],
 )
@@ -254,7 +289,11 @@ def test_wrong_usage_is_told_in_one_line(line: str, words: str, folder: Path, tm
         (spoilt / f"{index}.png").write_text(f"no picture {index}")
 
     # when
-    ran = askpix(*line.format(demo=demo_model(), folder=folder, few=few, spoilt=spoilt).split(), cwd=tmp_path)
+    blank = tmp_path / "blank.yaml"
+    blank.write_text(f'["", " ", "{"what " * 100}"]')
+    places = {"demo": demo_model(), "folder": folder, "few": few, "spoilt": spoilt, "blank": blank}
+    checkpoints = {"matching": built(MATCHING).checkpoint, "odd": built(ODD).checkpoint, "checkpoint": DEMO_CHECKPOINT}
+    ran = askpix(*line.format(**places, **checkpoints).split(), cwd=tmp_path)
 
     # then
     if "figures.json" in line:
@@ -263,7 +302,7 @@ def test_wrong_usage_is_told_in_one_line(line: str, words: str, folder: Path, tm
         assert "Traceback" not in ran.err
     else:
         assert words in the_complaint(ran)
-    assert {path.name for path in tmp_path.iterdir()} == {"few", "spoilt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"few", "spoilt", "blank.yaml"}
 
 
 def _there(folder: Path, name: str) -> bool:

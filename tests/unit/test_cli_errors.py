@@ -53,7 +53,7 @@ def refused(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capsy
         (("--prompt", "p" * 2_001), "--prompt"),
         (("--max-new-tokens", "0"), "--max-new-tokens"),
         (("--max-new-tokens", "1000000"), "--max-new-tokens"),
-        (("--temperature", "0"), "--temperature: input should be greater than 0"),
+        (("--temperature", "0"), "--temperature: input should be greater"),
         (("--num-beams", "3", "--seed", "1"), "num_beams 3 and seed do not go together"),
         (("--num-return-sequences", "2"), "give num_beams 2 or more"),
         (("--match", "a mug", "--prompt", "a"), "--prompt is for captions"),

@@ -22,7 +22,7 @@ from askpix.producer.items import Options
         ({"length_penalty": 1.5}, "length_penalty is for beams"),
         ({"num_return_sequences": 2}, "num_return_sequences 2 is more than there would be"),
         ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences 3 is more than there would be"),
-        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"temperature": 0}, "temperature: Input should be greater than or equal to 0.01"),
         ({"top_p": 1.5}, "top_p: Input should be less than or equal to 1"),
         ({"num_beams": 33}, "num_beams: Input should be less than or equal to 32"),
         ({"repetition_penalty": float("nan")}, "repetition_penalty: Input should be"),
@@ -58,11 +58,32 @@ def test_what_a_job_leaves_open_is_the_models_default() -> None:
     assert settings == Generation(max_new_tokens=5, repetition_penalty=1.2, num_beams=3)
 
 
-@pytest.mark.parametrize("own", [{"temperature": 0.7}, {"do_sample": False}, {"num_beams": 1}])
-def test_a_way_of_decoding_takes_the_place_of_the_models(own: dict[str, Any]) -> None:
-    for defaults in (Generation(num_beams=3, length_penalty=2.0), Generation(temperature=2.0, num_return_sequences=2)):
-        settings = Options(**own).with_defaults(defaults.model_copy(update={"max_new_tokens": 20}))
-        assert settings == Generation(max_new_tokens=20, **own)
+BEAMS = {"num_beams": 3, "length_penalty": 2.0}
+DRAWING = {"temperature": 2.0, "num_return_sequences": 2}
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "settings"),
+    [
+        (BEAMS, {"temperature": 0.7}, {"temperature": 0.7}),
+        (BEAMS, {"num_beams": 4}, {"num_beams": 4, "length_penalty": 2.0}),
+        (BEAMS, {"num_beams": 1}, {"num_beams": 1}),
+        (BEAMS, {"do_sample": False}, {**BEAMS, "do_sample": False}),
+        (DRAWING, {"seed": 7}, {**DRAWING, "seed": 7}),
+        (DRAWING, {"num_beams": 2}, {"num_beams": 2, "num_return_sequences": 2}),
+        (DRAWING, {"do_sample": False}, {"do_sample": False}),
+        ({"num_beams": 4, "num_return_sequences": 4}, {"num_beams": 2}, {"num_beams": 2, "num_return_sequences": 2}),
+    ],
+)
+def test_a_way_of_decoding_takes_the_place_of_the_models_other_one(
+    defaults: dict[str, Any], own: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    assert Options(**own).with_defaults(Generation(**defaults)) == Generation(**settings)
+
+
+@pytest.mark.parametrize("defaults", [BEAMS, DRAWING, {"repetition_penalty": 2.0, "min_new_tokens": 3}])
+def test_plain_settings_are_greedy_whatever_the_model_has(defaults: dict[str, Any]) -> None:
+    assert Options.plain(20).with_defaults(Generation(**defaults)).is_greedy
 
 
 def test_settings_that_contradict_the_models_defaults_are_told() -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from askpix.cli.console import stderr
 from askpix.cli.ending import end_cleanly_on_signals
 from askpix.cli.generating import generates, options_of
 from askpix.cli.model_compare import compare
 from askpix.cli.model_info import info
-from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes
+from askpix.cli.needing import needing
+from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse_quantizing_options
 from askpix.cli.steps import steps_shown
-from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
 
 
@@ -68,14 +67,14 @@ def convert(
         check_model_name(name)
     if precision == "int8":
         quantizing.check()
-    elif quantizing.images is not None:
-        raise AskpixError("--images is for --precision int8")
-    with _needing("converting"):
+    else:
+        refuse_quantizing_options("--precision int8")
+    with needing("converting"):
         from askpix.worker.models.convert import convert as convert_checkpoint
         from askpix.worker.models.staging import check_output
 
         if precision != "int8":
-            with stderr().status(f"loading and converting {source}"):
+            with stderr().status(Text(f"loading and converting {source}")):
                 convert_checkpoint(
                     source, output, name=name, weights="f16" if precision == "f16" else "f32", generation=generation
                 )
@@ -85,7 +84,7 @@ def convert(
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-whole-") as temporary:
             whole = Path(temporary) / "whole"
-            with stderr().status(f"loading and converting {source}"):
+            with stderr().status(Text(f"loading and converting {source}")):
                 convert_checkpoint(source, whole, name=name, generation=generation)
             _quantize(whole, output, name, quantizing)
 
@@ -105,7 +104,7 @@ def quantize(folder: Path, output: Path, name: str | None, quantizing: Quantizin
     if name is not None:
         check_model_name(name)
     quantizing.check()
-    with _needing("quantizing"):
+    with needing("quantizing"):
         _quantize(folder, output, name, quantizing)
 
 
@@ -123,14 +122,3 @@ def _folder_shown(folder: Path) -> None:
     size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
     abilities = ", ".join(sorted(manifest.abilities))
     stderr().print(f"{folder}: {manifest.name}, {size:.0f} MB, {abilities}")
-
-
-@contextmanager
-def _needing(what: str) -> Iterator[None]:
-    """Says which packages to install where one is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("askpix"):
-            raise
-        raise AskpixError(f"{what} needs the package {error.name}: run `pip install 'askpix[convert]'`") from None

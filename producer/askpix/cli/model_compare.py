@@ -14,6 +14,7 @@ from rich.table import Table
 
 from askpix.cli.bars import Bar, Panel, drawing
 from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.needing import needing
 from askpix.cli.options import PRECISIONS, access_options
 from askpix.cli.questions import read_questions
 from askpix.cli.sampling import samples_for, unused
@@ -23,6 +24,7 @@ from askpix.producer.errors import AskpixError, InputError
 if TYPE_CHECKING:
     from askpix.worker.engine.devices import Precision
     from askpix.worker.models.compare import Probe, Result
+    from askpix.worker.models.readable import Readable
     from askpix.worker.models.samples import Samples
 
 _ASKED = 8
@@ -85,19 +87,22 @@ def compare(
 ) -> None:
     """Compare model folders on the same images.
 
-    FOLDER@f32, or @bf16 or @f16, has that folder compute in such numbers, so that one folder can come twice.
-    Speed-up and agreement count from the reference, or else from the first folder. Where the list has a column
-    caption, or answer, with what is right, the share of right ones is told too.
+    All take the likeliest token each time, whatever their defaults. FOLDER@f32, or @bf16 or @f16, has that folder
+    compute in such numbers, so that one folder can come twice. Speed-up and agreement count from the reference, or else
+    from the first folder. Where the list has a column caption, or answer, with what is right, the share of right ones
+    is told too.
     """
     from askpix.worker.models.compare import compare as measured
+    from askpix.worker.models.manifest import read_manifest
+    from askpix.worker.models.readable import Readable
 
     named = [_named(folder) for folder in folders]
     asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
     found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
-    probes = list(islice(_probes(found, asked), samples))
+    probes = list(islice(_probes(found, asked, Readable(named[0][0], read_manifest(named[0][0]))), samples))
     if not probes:
         raise InputError(f"no image of {images} can be read" + (f": {unused(found)}" if unused(found) else ""))
-    with steps_shown() as told:
+    with needing("comparing with --reference"), steps_shown() as told:
         results = measured(named, probes, reference=reference, device=device, told=told)
     if note := unused(found):
         stderr().print(f"not used: {note}", soft_wrap=True)
@@ -117,13 +122,14 @@ def _named(text: str) -> tuple[Path, Precision]:
     return (Path(folder), Precision(precision)) if at and precision in PRECISIONS else (Path(text), Precision.AUTO)
 
 
-def _probes(samples: Samples, questions: Sequence[str]) -> Iterator[Probe]:
+def _probes(samples: Samples, questions: Sequence[str], readable: Readable) -> Iterator[Probe]:
     from askpix.worker.models.calibration import QUESTIONS
     from askpix.worker.models.compare import Probe
 
+    usual = readable.of(questions) or QUESTIONS
     for number, (item, pixels) in enumerate(samples.pairs()):
-        own = tuple(question.text for question in item.questions or ())[:_ASKED]
-        turn = (questions or QUESTIONS)[number % len(questions or QUESTIONS)]
+        own = readable.of(question.text for question in item.questions or ())[:_ASKED]
+        turn = usual[number % len(usual)]
         caption, answer = (item.extra.get(name) for name in ("caption", "answer"))
         asked = own or (turn,)
         # What is right of several questions nobody could tell from one column.

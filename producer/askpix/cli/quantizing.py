@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from askpix.cli.console import stderr
 from askpix.cli.options import access_options, gathered, stacked
 from askpix.cli.questions import read_questions
 from askpix.cli.sampling import samples_for, unused
 from askpix.producer.errors import AskpixError, ModelError
+from askpix.producer.inputs import Input
 from askpix.producer.words import counted
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ class Quantizing:
             raise AskpixError("quantizing needs images of the kind that the model will see: name them with --images")
         if self.decoder != "int4" and (self.group_size, self.ratio) != (None, None):
             raise AskpixError("--group-size and --ratio are for --decoder int4")
+        # Before the minutes that converting takes.
+        Input(self.images)
+        self._questions()
 
     def quantize(self, folder: Path, output: Path, name: str | None, told: Told) -> Manifest:
         """Quantizes a model folder; raises AskpixError."""
@@ -83,6 +89,16 @@ class Quantizing:
         return tuple(question.text for question in read_questions(self.questions_file)) if self.questions_file else ()
 
 
+def refuse_quantizing_options(condition: str) -> None:
+    """Raises AskpixError where one of the options was given to the command that runs, though it quantizes nothing."""
+    context = click.get_current_context()
+    own = {field.name for field in fields(Quantizing)}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in own and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise AskpixError(f"{parameter.opts[0]} is for {condition}")
+
+
 def quantized_shown(manifest: Manifest) -> None:
     """Prints what came of quantizing."""
     quantization = manifest.quantization
@@ -97,6 +113,19 @@ def quantized_shown(manifest: Manifest) -> None:
         f"calibrated on {counted(quantization.images, 'image')}; of {found.images} others, {alike} are as before",
         soft_wrap=True,
     )
+
+
+class _Share(click.FloatRange):
+    """A number from 0 to 1; click's own range would take nan."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        share = float(super().convert(value, param, ctx))
+        if math.isnan(share):
+            raise AskpixError(f"{param.opts[0] if param else 'a share'}: nan is no number from 0 to 1")
+        return share
 
 
 _options = stacked(
@@ -133,13 +162,13 @@ _options = stacked(
     ),
     click.option(
         "--ratio",
-        type=click.FloatRange(0, 1),
+        type=_Share(),
         metavar="SHARE",
         help="Of int4: the share of weights in 4 bits, the rest having 8; 0.8.",
     ),
     click.option(
         "--min-agreement",
-        type=click.FloatRange(0, 1),
+        type=_Share(),
         default=0.97,
         show_default=True,
         metavar="SHARE",

@@ -14,6 +14,7 @@ _BEAMS = ("num_beams", "length_penalty")
 _SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
 
 _Count = Annotated[int, Field(ge=1, le=512)]
+_CountOrNone = Annotated[int, Field(ge=0, le=512)]
 _Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
@@ -28,17 +29,17 @@ class Generation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_new_tokens: _Count | None = Field(None, description="The longest answer, in tokens, beside the prompt.")
-    min_new_tokens: _Count | None = Field(None, description="The shortest answer, in tokens.")
+    min_new_tokens: _CountOrNone | None = Field(None, description="The shortest answer, in tokens.")
     num_beams: _Rows | None = Field(None, description="Search with so many beams for the likeliest text.")
     length_penalty: Annotated[float, Field(ge=-10, le=10)] | None = Field(
         None, description="With beams: above 0 favours longer texts, below 0 shorter ones; 1 unless given."
     )
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = Field(
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=10)] | None = Field(
         None, description="Above 1 makes tokens that are there already less likely."
     )
-    no_repeat_ngram_size: _Count | None = Field(None, description="No sequence of so many tokens comes twice.")
+    no_repeat_ngram_size: _CountOrNone | None = Field(None, description="No sequence of so many tokens comes twice.")
     do_sample: bool | None = Field(None, description="Draw tokens by their probabilities.")
-    temperature: Annotated[float, Field(gt=0, le=100)] | None = Field(
+    temperature: Annotated[float, Field(ge=0.01, le=100)] | None = Field(
         None, description="Draw from probabilities made flatter (above 1) or steeper (below)."
     )
     top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
@@ -71,22 +72,43 @@ class Generation(BaseModel):
     @property
     def is_greedy(self) -> bool:
         """Whether each token is simply the likeliest one."""
-        changed = (self.min_new_tokens, self.repetition_penalty, self.no_repeat_ngram_size)
-        return self.beams == 1 and not self.samples and not any(changed)
+        penalised = self.min_new_tokens or self.no_repeat_ngram_size or self.repetition_penalty not in (None, 1)
+        return self.beams == 1 and not self.samples and not penalised
 
     def with_defaults(self, defaults: Generation) -> Generation:
         """Returns these settings, and of a model's defaults those that they leave open.
 
-        Settings that ask for beams or for drawing make the model's beams and drawing void.
+        Settings that ask for beams make the model's drawing void, those that ask for drawing its beams.
 
         Raises:
             ValidationError: the two contradict each other.
         """
         given = self.model_dump(exclude_none=True, include=set(Generation.model_fields))
         kept = defaults.model_dump(exclude_none=True)
-        if any(name in given for name in (*_BEAMS, *_SAMPLING)):
-            kept = {name: value for name, value in kept.items() if name not in _WAYS}
-        return Generation.model_validate({**kept, **given})
+        void = {"length_penalty"} if self.num_beams == 1 else set()
+        if self.beams > 1 or self.do_sample is False:
+            void.update(_SAMPLING)
+        if self.samples:
+            void.update(_BEAMS)
+        merged = {name: value for name, value in kept.items() if name not in void} | given
+        texts = merged.pop("num_return_sequences", 1)
+        way = Generation.model_validate(merged)
+        if "num_return_sequences" not in given and not way.samples:
+            texts = min(texts, way.beams)
+        return Generation.model_validate(merged | ({"num_return_sequences": texts} if texts > 1 else {}))
+
+    @classmethod
+    def plain(cls, max_new_tokens: int | None) -> Self:
+        """Returns settings that take the likeliest token each time, whatever a model's defaults are."""
+        return cls(
+            max_new_tokens=max_new_tokens,
+            min_new_tokens=0,
+            num_beams=1,
+            repetition_penalty=1,
+            no_repeat_ngram_size=0,
+            do_sample=False,
+            num_return_sequences=1,
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -110,7 +132,3 @@ class Generation(BaseModel):
                 f"num_return_sequences {self.texts} is more than there would be: give num_beams {self.texts} or more, "
                 "or have tokens drawn (do_sample)"
             )
-
-
-_WAYS = frozenset((*_BEAMS, *_SAMPLING, "num_return_sequences"))
-"""What belongs to one way of decoding."""

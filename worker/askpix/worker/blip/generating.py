@@ -14,7 +14,11 @@ from askpix.worker.blip.sequences import Chooser, Group, Row, Text
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.work import Job, States
+from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import SpecialTokens
+
+_ENDED = RequestError("cancelled", "the request has ended", retryable=True)
+"""Of a text whose request has failed with another one of its texts."""
 
 
 class Generator:
@@ -81,7 +85,7 @@ class Generator:
             chooser=chooser,
             group=group,
             finished=finished or (lambda row: self._end(job, [row])),
-            abandoned=job.ticket.abandoned,
+            abandoned=lambda: job.ticket.abandoned() or (_ENDED if job.ticket.done() else None),
             failed=lambda error: self._under_way.fail(job, error),
         )
 

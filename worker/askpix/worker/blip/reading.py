@@ -40,7 +40,9 @@ class RequestReader:
         image = request.images[0]
         if not isinstance(image, BlipImage) or image.owner is not owner:
             raise ValueError("the image handle is of another engine")
-        settings = self._settings(request.options)
+        question = request.question
+        is_scored = question is not None and (question.match or question.choices is not None)
+        settings = Generation() if is_scored else self._settings(request.options)
         job = Job(
             image=image,
             question=request.question,
@@ -81,7 +83,8 @@ class RequestReader:
         job.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
         if len(set(map(tuple, job.choice_ids))) < len(job.choice_ids) or any(len(ids) < 2 for ids in job.choice_ids):
             raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
-        self._check_length("the answer", max(map(len, job.choice_ids), default=job.max_new_tokens))
+        if not question.match:
+            self._check_length("the answer", max(map(len, job.choice_ids), default=job.max_new_tokens))
 
     def _check_length(self, what: str, length: int) -> None:
         if length > self._longest:

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from operator import eq
 from pathlib import Path
 
-from askpix.producer.items import Question
+from askpix.producer.errors import ModelError
+from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ability, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Precision
+from askpix.worker.errors import RequestError
 from askpix.worker.models.calibration import turn_of
 from askpix.worker.models.manifest import Agreement
 from askpix.worker.models.told import Told, nobody
+
+_PLAIN = Options.plain(None)
+"""The likeliest tokens, whatever the model's defaults are: what is drawn would differ with every rounding."""
 
 CLOSE = 0.05
 """By how much two scores may differ that agree."""
@@ -53,9 +58,8 @@ def said(
         told: follows how many images were answered.
 
     Raises:
-        ModelError: the folder cannot be used.
+        ModelError: the folder cannot be used, or its model fails on an image.
         DeviceError: the device is not there or cannot compute in that precision.
-        RequestError: the model fails on an image.
     """
     engine = BlipEngine(folder, device, precision)
     try:
@@ -65,12 +69,16 @@ def said(
             image = engine.open_image(pixels)
             # Waits where the engine has enough under way, so that few images are in memory.
             asked = _asked(engine.abilities, questions, index)
-            tickets.append([engine.submit(Request(images=(image,), question=question)) for question in asked])
+            tickets.append(
+                [engine.submit(Request(images=(image,), question=question, options=_PLAIN)) for question in asked]
+            )
         found.images = len(tickets)
         for index, claims in enumerate(tickets):
             for ticket in claims:
                 _keep(found, ticket.result())
             told(what, index + 1, len(tickets))
+    except RequestError as error:
+        raise ModelError(f"the model of {folder} failed on an image: {error}") from error
     finally:
         engine.close()
     return found

@@ -54,7 +54,8 @@ class Spool(Generic[_Number]):
     def split(self, number: int) -> tuple[Spool[_Number], Spool[_Number]]:
         """Returns the first so many arrays and the others, of the same file; nothing is to be appended any more."""
         head, tail = (Spool(self._path, self._shape, self._dtype) for _ in range(2))
-        head._number, tail._first, tail._number = number, number, self._number - number
+        head._first, head._number = self._first, number
+        tail._first, tail._number = self._first + number, self._number - number
         return head, tail
 
     def append(self, array: npt.NDArray[_Number]) -> None:

@@ -110,5 +110,11 @@ def _read_image_input(checkpoint: Checkpoint) -> ImageInput:
         height=height,
         mean=tuple(processor["image_mean"]),
         std=tuple(processor["image_std"]),
-        resample=_RESAMPLE[processor.get("resample", 3)],
+        resample=_RESAMPLE[_natural(processor.get("resample", 3))],
     )
+
+
+def _natural(number: Any) -> int:
+    if not isinstance(number, int) or number < 0:
+        raise ValueError(f"resample {number!r} is no way of resizing")
+    return number

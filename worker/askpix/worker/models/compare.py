@@ -5,18 +5,26 @@ from __future__ import annotations
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Question
+from askpix.producer.items import Options, Question
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ability, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Precision
-from askpix.worker.models.manifest import MAX_NEW_TOKENS, component_bytes, components_of, load_manifest, read_manifest
+from askpix.worker.errors import RequestError
+from askpix.worker.models.manifest import (
+    MAX_NEW_TOKENS,
+    ImageInput,
+    component_bytes,
+    components_of,
+    load_manifest,
+    read_manifest,
+)
 from askpix.worker.models.told import Told, nobody
 
 
@@ -105,8 +113,9 @@ class _Contestant(ABC):
 
 
 class _Folder(_Contestant):
-    def __init__(self, folder: Path, precision: Precision, device: str) -> None:
+    def __init__(self, folder: Path, precision: Precision, device: str, options: Options) -> None:
         manifest = load_manifest(folder)
+        self._options = options
         self._engine = BlipEngine(folder, device, precision)
         self.answers = Ability.ANSWER in manifest.abilities
         parts = [
@@ -135,7 +144,7 @@ class _Folder(_Contestant):
     def _submit(self, pixels: Pixels, question: str | None) -> Ticket:
         image = self._engine.open_image(pixels)
         asked = None if question is None else Question(question)
-        return self._engine.submit(Request(images=(image,), question=asked))
+        return self._engine.submit(Request(images=(image,), question=asked, options=self._options))
 
 
 class _Original(_Contestant):
@@ -144,6 +153,7 @@ class _Original(_Contestant):
         from askpix.worker.models.original import Original
 
         self._original = Original(source, max_new_tokens=max_new_tokens)
+        self.image = self._original.image
         self.answers = Ability.ANSWER in self._original.abilities
         whole = Component(name="checkpoint", stored="f32", bytes=self._original.bytes)
         self.result = Result(name=f"{Path(source).name}, PyTorch", precision="f32", components=(whole,))
@@ -172,17 +182,21 @@ def compare(
         ModelError: one of them cannot be used, or they take images of different sizes.
         DeviceError: the device is not there or cannot compute in such numbers.
     """
-    _check_alike([folder for folder, _ in folders])
-    with ExitStack() as stack:
+    image = _check_alike([folder for folder, _ in folders])
+    # Alike, whatever the defaults of each are.
+    longest = read_manifest(folders[0][0]).generation.max_new_tokens or MAX_NEW_TOKENS
+    options = Options.plain(longest)
+    with ExitStack() as stack, _told_apart():
         engines = []
         for folder, precision in folders:
             told(f"loading {folder.name}", 0, 1)
-            engines.append(stack.enter_context(_Folder(folder, precision, device)))
+            engines.append(stack.enter_context(_Folder(folder, precision, device, options)))
         contestants: list[_Contestant] = list(engines)
         if reference is not None:
             told(f"loading {reference}", 0, 1)
-            longest = read_manifest(folders[0][0]).generation.max_new_tokens or MAX_NEW_TOKENS
-            contestants.insert(0, _Original(reference, longest))
+            original = _Original(reference, longest)
+            _check_size(reference, original.image, folders[0][0], image)
+            contestants.insert(0, original)
         # What is done once, at the first request, is nobody's.
         for contestant in contestants:
             contestant.ask(probes[0])
@@ -226,15 +240,30 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split()).strip(" .!")
 
 
-def _check_alike(folders: Sequence[Path]) -> None:
+def _check_alike(folders: Sequence[Path]) -> ImageInput:
+    """Returns the image that all these models take."""
     for folder in folders:
         if Ability.CAPTION not in read_manifest(folder).abilities:
             raise ModelError(f"{folder} generates no texts, it only scores them: it cannot be compared")
     sizes = {folder: read_manifest(folder).image for folder in folders}
     first = sizes[folders[0]]
     for folder, image in sizes.items():
-        if (image.width, image.height) != (first.width, first.height):
-            raise ModelError(
-                f"{folder} takes images of {image.width}x{image.height} pixels, {folders[0]} of"
-                f" {first.width}x{first.height}: they cannot be compared"
-            )
+        _check_size(str(folder), image, folders[0], first)
+    return first
+
+
+def _check_size(model: str, image: ImageInput, other: Path, wanted: ImageInput) -> None:
+    if (image.width, image.height) != (wanted.width, wanted.height):
+        raise ModelError(
+            f"{model} takes images of {image.width}x{image.height} pixels, {other} of"
+            f" {wanted.width}x{wanted.height}: they cannot be compared"
+        )
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Says of what a model refuses, or fails on, that it was the model."""
+    try:
+        yield
+    except RequestError as error:
+        raise ModelError(f"a model could not be compared: {error}") from error

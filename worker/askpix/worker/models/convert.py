@@ -6,7 +6,8 @@ Needs the `convert` extra; running the folder does not.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.items import first_problem
 from askpix.worker.engine.base import Ability
-from askpix.worker.models.checkpoint import image_input, load_checkpoint
+from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint
 from askpix.worker.models.manifest import MAX_NEW_TOKENS, Manifest, Sizes, SpecialTokens
 from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
@@ -57,10 +58,14 @@ def convert(
     check_output(output, name)
     checkpoint = load_checkpoint(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config
-    image = image_input(checkpoint)
+    image, tokens, sizes = image_input(checkpoint), _tokens(checkpoint), _sizes(checkpoint)
+    if Ability.CAPTION not in checkpoint.abilities:
+        if generation is not None and generation != Generation():
+            raise ModelError(f"{source} generates no texts: leave out how it is to do so")
+    elif (defaults.max_new_tokens or 0) > sizes.max_positions:
+        raise ModelError(f"{source} takes texts of up to {sizes.max_positions} tokens: give a lower max_new_tokens")
     vision = VisionEncoder(model.vision_model, image.mean, image.std)
-    tokens = int(model.vision_model.embeddings.position_embedding.shape[1])
-    width = int(model.vision_model.config.hidden_size)
+    width = sizes.image_hidden
     with torch.inference_mode(), staged(output) as folder:
         _save(
             vision,
@@ -97,22 +102,42 @@ def convert(
             source=Path(source).name if Path(source).exists() else source,
             precision=weights,
             image=image,
-            tokens=SpecialTokens(start=text.bos_token_id, end=text.sep_token_id, pad=text.pad_token_id),
-            sizes=Sizes(
-                hidden=text.hidden_size,
-                image_hidden=width,
-                image_tokens=tokens,
-                layers=text.num_hidden_layers,
-                heads=text.num_attention_heads,
-                vocabulary=text.vocab_size,
-                max_positions=text.max_position_embeddings,
-            ),
+            tokens=tokens,
+            sizes=sizes,
             generation=defaults,
             versions={package: version(package) for package in ("openvino", "torch", "transformers")},
             files={},
             fingerprint="",
         )
         return sealed(folder, manifest)
+
+
+def _tokens(checkpoint: Checkpoint) -> SpecialTokens:
+    text = checkpoint.model.config.text_config
+    with _explained():
+        return SpecialTokens(start=text.bos_token_id, end=text.sep_token_id, pad=text.pad_token_id)
+
+
+def _sizes(checkpoint: Checkpoint) -> Sizes:
+    model, text = checkpoint.model, checkpoint.model.config.text_config
+    with _explained():
+        return Sizes(
+            hidden=text.hidden_size,
+            image_hidden=model.vision_model.config.hidden_size,
+            image_tokens=model.vision_model.embeddings.position_embedding.shape[1],
+            layers=text.num_hidden_layers,
+            heads=text.num_attention_heads,
+            vocabulary=text.vocab_size,
+            max_positions=text.max_position_embeddings,
+        )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise ModelError(f"the checkpoint's config.json cannot be used: {first_problem(error)}") from None
 
 
 _FREE = {"B": 2, "N": 3, "K": 5, "S": 7, "P": 4}

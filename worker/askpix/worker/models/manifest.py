@@ -147,7 +147,7 @@ class Manifest(_Part):
 
     files: dict[str, FileEntry]
     fingerprint: str
-    """SHA-256 over the digests of the files and what is said of the graphs."""
+    """SHA-256 over the digests of the files, and over what is said of the graphs and of generating texts."""
 
 
 def file_entries(folder: Path, names: list[str]) -> dict[str, FileEntry]:
@@ -156,9 +156,10 @@ def file_entries(folder: Path, names: list[str]) -> dict[str, FileEntry]:
 
 
 def fingerprint_of(manifest: Manifest) -> str:
-    """Returns the SHA-256 over the digests of the files and over what the manifest says of the graphs."""
+    """Returns the SHA-256 over the digests of the files and over all in the manifest that answers depend on."""
     files = {name: entry.sha256 for name, entry in manifest.files.items()}
-    said = manifest.model_dump(include={"image", "tokens", "sizes"})
+    said = manifest.model_dump(mode="json", include={"image", "tokens", "sizes", "generation"}, exclude_none=True)
+    said["abilities"] = sorted(manifest.abilities)
     return hashlib.sha256(json.dumps({"files": files, **said}, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability, Pixels
 from askpix.worker.models.checkpoint import image_input, load_checkpoint
 
@@ -23,14 +24,16 @@ class Original:
         max_new_tokens: of a text, as model folders have it.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or generates no texts.
     """
 
     def __init__(self, source: str, *, max_new_tokens: int) -> None:
         checkpoint = load_checkpoint(source)
+        if Ability.CAPTION not in checkpoint.abilities:
+            raise ModelError(f"{source} generates no texts, it only scores them: it cannot be compared")
         self._model, self._tokenizer = checkpoint.model, checkpoint.tokenizer
-        self._image = image_input(checkpoint)
-        self._mean, self._std = np.array(self._image.mean, np.float32), np.array(self._image.std, np.float32)
+        self.image = image_input(checkpoint)
+        self._mean, self._std = np.array(self.image.mean, np.float32), np.array(self.image.std, np.float32)
         self.abilities = frozenset(checkpoint.abilities)
         self.bytes = sum(weights.numel() * weights.element_size() for weights in self._model.parameters())
         """That its parameters take."""

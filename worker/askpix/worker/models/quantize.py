@@ -21,6 +21,7 @@ from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_
 from askpix.worker.models.compressing import DecoderWeights, compress_graph, quantize_graph
 from askpix.worker.models.manifest import Agreement, Manifest, Quantization, load_manifest
 from askpix.worker.models.mixing import Mixing, chosen
+from askpix.worker.models.readable import Readable
 from askpix.worker.models.staging import check_output, staged
 from askpix.worker.models.told import Told, nobody, told_of
 
@@ -86,7 +87,7 @@ def quantize(
         raise ModelError(f"{folder} is quantized already: give the folder that it was made from")
     if samples < 1:
         raise ModelError(f"a model cannot be calibrated on {samples} images")
-    asked = _asked(manifest, questions)
+    asked = _asked(folder, manifest, questions)
     name = name or f"{manifest.name}-{decoder.name}"
     check_output(output, name)
     with staged(output) as new, tempfile.TemporaryDirectory(dir=new.parent, prefix=f"{new.name}-") as temporary:
@@ -95,7 +96,7 @@ def quantize(
         spool = spooled_images(
             told_of(images, told, "reading images", wanted), manifest.image, wanted, space / "images"
         )
-        held, calibrating = _split(spool, check)
+        held, calibrating = _split(spool, check, samples)
         stored = _quantize(folder, manifest, space, calibrating, asked, decoder, told)
         mixing = Mixing(
             whole=folder,
@@ -122,28 +123,31 @@ def quantize(
         return mixing.write(new, components, found)
 
 
-def _asked(manifest: Manifest, questions: Sequence[str] | None) -> tuple[str, ...]:
-    """Returns the texts to calibrate with; none, for a model that reads none."""
+def _asked(folder: Path, manifest: Manifest, questions: Sequence[str] | None) -> tuple[str, ...]:
+    """Returns the texts to calibrate with, without those that the model cannot be asked; none, if it reads none."""
     if not manifest.abilities & {Ability.ANSWER, Ability.MATCH}:
         return ()
     if questions is None:
         if Ability.MATCH in manifest.abilities:
             raise ModelError("there is no text to calibrate with: name some descriptions, right ones and wrong ones")
         questions = QUESTIONS
-    if not any(question.strip() for question in questions):
-        raise ModelError("there is no question to calibrate on")
-    return tuple(questions)
+    asked = Readable(folder, manifest).of(questions)
+    if not asked:
+        raise ModelError("there is no question to calibrate on: those given are blank, or too long for the model")
+    return asked
 
 
-def _split(spool: Spool[np.uint8], check: Check | None) -> tuple[Spool[np.uint8], Spool[np.uint8]]:
-    """Returns the images to check on and those to calibrate on."""
+def _split(spool: Spool[np.uint8], check: Check | None, samples: int) -> tuple[Spool[np.uint8], Spool[np.uint8]]:
+    """Returns the images to check on and those to calibrate on, of which there are up to `samples`."""
     if check is None:
         return spool.split(0)
     if len(spool) < LEAST:
         raise ModelError(
             f"quantizing needs {LEAST} different images that can be read, better {SAMPLES}: {len(spool)} are there"
         )
-    return spool.split(min(check.images, len(spool) // 4))
+    held, others = spool.split(min(check.images, len(spool) // 4))
+    calibrating, _ = others.split(min(samples, len(others)))
+    return held, calibrating
 
 
 def _quantize(

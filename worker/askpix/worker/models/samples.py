@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from askpix.producer.inputs import Input, complete
 from askpix.producer.items import Item
+from askpix.producer.storage import shortened
 from askpix.worker.access import Access
 from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
@@ -79,7 +80,7 @@ class Samples:
                     pixels = decode(data, self.form).pixels
                 except ImageError as error:
                     self.unreadable += 1
-                    self.reason = self.reason or f"{item.image}: {error.message}"
+                    self.reason = self.reason or f"{shortened(item.image)}: {error.message}"
                     continue
                 seen.add(known)
                 yield item, pixels

@@ -1,0 +1,19 @@
+"""What is said where a package is missing that not every install has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from askpix.producer.errors import AskpixError
+
+
+@contextmanager
+def needing(what: str) -> Iterator[None]:
+    """Says which packages to install where one is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("askpix"):
+            raise
+        raise AskpixError(f"{what} needs the package {error.name}: run `pip install 'askpix[convert]'`") from None
