@@ -15,7 +15,17 @@ from askpix.worker.local import LocalSystem, demo_model
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "export", "worker", "devices", "model", "model convert"], ids=lambda name: name or "askpix"
+    "command",
+    [
+        "",
+        "run",
+        "export",
+        "worker",
+        "devices",
+        "model",
+        *(f"model {name}" for name in ("convert", "quantize", "compare", "info")),
+    ],
+    ids=lambda name: name or "askpix",
 )
 def test_help_fits_80_columns(command: str, tmp_path: Path) -> None:
     ran = askpix(*command.split(), "--help", cwd=tmp_path, env={"COLUMNS": "200"})

@@ -17,7 +17,7 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import JobError
 from askpix.producer.items import Item, Options
 from askpix.producer.job import Hold, JobFolder, JobSpec
-from askpix.producer.lease import Lease
+from askpix.producer.lease import LEASE_SECONDS, Lease
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures
@@ -68,11 +68,11 @@ def reading(broker: Broker, folder: JobFolder) -> Reading:
     return told
 
 
-def taken(broker: Broker, folder: JobFolder, part: int, round_: int = 0) -> Lease:
+def taken(broker: Broker, folder: JobFolder, part: int, round_: int = 0, *, seconds: int = LEASE_SECONDS) -> Lease:
     """Does what a worker does at the beginning of a part."""
     broker.redis.rpop("askpix:m")
     Registry(broker.redis).count_taken("m")
-    lease = Progress(broker.redis, folder.uri).claim(part, round_)
+    lease = Progress(broker.redis, folder.uri).claim(part, round_, seconds)
     assert lease is not None
     return lease
 
@@ -251,12 +251,11 @@ def test_an_error_stops_the_window_until_the_job_is_resumed(
 
 
 def test_a_part_whose_worker_died_is_queued_again_although_others_wait(
-    broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, dispatcher: Dispatcher, folder: JobFolder
 ) -> None:
     # Given: a job whose last part waits behind others, and one whose worker was killed.
     dispatcher.enqueue(folder, submitted(folder, items=3))
-    monkeypatch.setattr("askpix.producer.lease.LEASE_SECONDS", 0)
-    taken(broker, folder, 0)
+    taken(broker, folder, 0, seconds=0)
 
     # When
     assert Window(broker).fill(folder.uri) == 1

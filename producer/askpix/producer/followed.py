@@ -81,17 +81,22 @@ class Job:
 
         Raises:
             BrokerError: the broker does not answer.
-            JobError: the broker does not know the job, so that nobody works on it; or a file of it is damaged.
+            JobError: the broker does not know the job, so that nobody works on it; or a file of it is damaged. A
+                job that the broker knew and has lost meanwhile is restored from its folder instead.
         """
+        known = False
         while True:
             progress = self.progress()
             yield progress
             if progress.finished or progress.error or progress.state == JobState.CANCELLED:
                 return
-            if not progress.counted:
+            if not progress.counted and known and progress.state == JobState.RUNNING:
+                self._at_hand().enqueue(self.folder, self.spec)
+            elif not progress.counted:
                 # Nor will it, and to look again would be to read the whole folder again.
                 uri = self.folder.uri
                 raise JobError(f"the broker does not know {uri}: `askpix resume {uri}` queues what is missing")
+            known = True
             time.sleep(interval)
 
     def progress(self) -> JobProgress:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import redis
 
-LEASE_SECONDS = 30
-"""A part in work is its worker's for so long after the last sign of life."""
+LEASE_SECONDS = 20
+"""A part in work is its worker's for so long after the last sign of life: with the seconds until somebody looks, a part
+of a worker that died is queued again within 30."""
 
 # In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, and a
 # hash of leases (part: end and owner). ARGV begins with part and round.
@@ -90,17 +91,26 @@ class Lease:
     """One part in the hands of one worker. Every method raises redis.RedisError where the broker is lost."""
 
     def __init__(
-        self, client: redis.Redis, keys: Sequence[str], part: int, round_: int, *, owner: str, epoch: str
+        self,
+        client: redis.Redis,
+        keys: Sequence[str],
+        part: int,
+        round_: int,
+        *,
+        owner: str,
+        epoch: str,
+        seconds: int,
     ) -> None:
         self._redis = client
         self._keys = keys
         self._which = (str(part), str(round_))
         self._owner = owner
         self._epoch = epoch
+        self._seconds = seconds
 
     def live(self, done: int) -> None:
         """Says how many items are done, and renews the lease."""
-        self._run(_LIVE, LEASE_SECONDS, done)
+        self._run(_LIVE, self._seconds, done)
 
     def release(self, *, to_queue: bool = False) -> None:
         """Gives the part up undone; with `to_queue`, its message waits in the broker again."""
@@ -122,11 +132,15 @@ class Lease:
         self._redis.eval(script, len(self._keys), *self._keys, *self._which, self._owner, *map(str, arguments))
 
 
-def claim_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int) -> Lease | None:
+def claim_part(
+    client: redis.Redis, keys: Sequence[str], part: int, round_: int, seconds: int = LEASE_SECONDS
+) -> Lease | None:
     """Takes a part out of what waits; returns None where another has it."""
     owner = uuid.uuid4().hex
-    epoch = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(LEASE_SECONDS))
-    return None if epoch is None else Lease(client, keys, part, round_, owner=owner, epoch=str(epoch))
+    epoch = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(seconds))
+    if epoch is None:
+        return None
+    return Lease(client, keys, part, round_, owner=owner, epoch=str(epoch), seconds=seconds)
 
 
 def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str) -> None:

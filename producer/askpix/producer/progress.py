@@ -15,7 +15,7 @@ from enum import StrEnum
 import redis
 
 from askpix.producer.broker import KEY_PREFIX
-from askpix.producer.lease import Lease, claim_part, drop_part
+from askpix.producer.lease import LEASE_SECONDS, Lease, claim_part, drop_part
 
 # In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases.
 
@@ -153,9 +153,13 @@ class Progress:
         """Says what is to be made of a job that is being counted."""
         self._redis.eval(_CHANGE, len(self.keys), *self.keys, "state", state.value)
 
-    def claim(self, part: int, round_: int = 0) -> Lease | None:
-        """Takes a part out of what waits, for its worker; returns None where another worker has it."""
-        return claim_part(self._redis, self.keys, part, round_)
+    def claim(self, part: int, round_: int = 0, seconds: int = LEASE_SECONDS) -> Lease | None:
+        """Takes a part out of what waits, for its worker; returns None where another worker has it.
+
+        Args:
+            seconds: for which it is the worker's after each sign of life.
+        """
+        return claim_part(self._redis, self.keys, part, round_, seconds)
 
     def refuse(self, part: int, round_: int, why: str) -> None:
         """Says that a worker refused a part. Others may take it, so it is queued again."""

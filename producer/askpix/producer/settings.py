@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import first_problem
+from askpix.producer.lease import LEASE_SECONDS
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
@@ -33,6 +34,12 @@ class Settings(BaseSettings):
 
     load_threads: Annotated[int, Field(ge=1, le=256)] = 32
     """Images that a worker fetches or decodes at a time; more wait for their answers, as many as its engine takes."""
+
+    lease_seconds: Annotated[int, Field(ge=3, le=3600)] = LEASE_SECONDS
+    """For which a part is its worker's after each sign of life; that of a worker that died is then queued again."""
+
+    keep_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Between two times that a worker writes finished rows of a part in work: what it takes with it when it dies."""
 
     contact: str | None = None
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""

@@ -38,8 +38,8 @@ def held(client: Client, pages: HeldServer, folder: Path) -> Job:
 
 
 COMMANDS = (
-    *("run", "submit", "watch", "status", "jobs", "retry", "pause", "resume", "cancel", "export", "ask", "worker"),
-    *("devices", "model"),
+    *("run", "submit", "watch", "status", "jobs", "retry", "pause", "resume", "cancel", "export", "dead", "ask"),
+    *("worker", "devices", "model"),
 )
 
 

@@ -15,6 +15,8 @@ from celery.exceptions import Reject
 from kombu import Queue
 
 from askpix.producer.broker import Broker, celery_app
+from askpix.producer.dead import DeadLetters
+from askpix.producer.dispatch import Dispatcher
 from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
@@ -26,8 +28,9 @@ from askpix.worker.loading import Loader
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
 from askpix.worker.replies import Replies
+from askpix.worker.restoring import Restorer
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy
-from askpix.worker.tasks import add_ask_task, add_part_task, refuse
+from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
 
 
 class Worker:
@@ -50,21 +53,26 @@ class Worker:
             threads = settings.load_threads
             loader = Loader(access, connections=threads + ASKS_AT_ONCE, contact=settings.contact)
             stack.callback(loader.close)
-            self._parts = PartRunner(engines, access, loader, broker.redis, threads=threads)
+            restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
+            self._parts = PartRunner(engines, access, loader, broker.redis, settings=settings, seen=restorer.see)
             stack.callback(self._parts.close)
             notifier = Notifier(broker, access, notify)
             self._notify = tuple(sorted(notifier.allowed))
-            self._keeper = Keeper(broker, registry, self._info, notifier)
+            self._keeper = Keeper(broker, registry, self._info, notifier, restorer)
             self._app = celery_app(settings.broker_url)
             replies = Replies(self._app)
+            letters = DeadLetters(broker.redis)
 
             def refused(error: RefusedError) -> None:
                 refuse(error, registry)
-                if error.ask is not None:
+                if error.ask is None:
+                    bury(error.entry, error.queue, error, letters)
+                else:
+                    # Whoever asked is told, and asks again.
                     replies.fail(error.ask, error)
 
             _configure(self._app, engines, refused)
-            add_part_task(self._app, self._parts, registry)
+            add_part_task(self._app, self._parts, registry, letters)
             add_ask_task(self._app, AskRunner(engines, access, loader), replies, registry)
             self._stack = stack.pop_all()
 

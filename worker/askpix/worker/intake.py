@@ -95,6 +95,11 @@ class RefusedError(MessageError):
         ask: the id under which somebody waits for an answer to it, where that can be read.
     """
 
+    entry: str | bytes = b""
+    """What was in the queue."""
+
+    queue: str = ""
+
     def __init__(self, message: str, reason: str = "malformed", ask: str | None = None) -> None:
         super().__init__(message, reason)
         self.ask = ask
@@ -196,6 +201,7 @@ class _Channel(redis.Channel):  # type: ignore[misc]
             try:
                 message = accepted(item, queue)
             except RefusedError as error:
+                error.entry, error.queue = item, queue
                 self.refuse(error)
             else:
                 self.connection._deliver(message, queue)

@@ -1,7 +1,8 @@
 """What live workers do beside answering: say that they live, and keep the active jobs going.
 
 One worker at a time, by a lock in Redis, looks at all active jobs: it tops up their windows, puts back
-parts that were lost, and takes jobs that have ended off the list, notifying whoever asked for it.
+parts that were lost, and takes jobs that have ended off the list, notifying whoever asked for it. What the broker
+has lost it registers again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.progress import JobState, Reading
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
 from askpix.producer.window import Window
+from askpix.worker.leftovers import remove_leftovers
 from askpix.worker.notify import Notifier
+from askpix.worker.restoring import Restorer
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +43,20 @@ class Keeper:
         info: says what the worker is and has done.
     """
 
-    def __init__(self, broker: Broker, registry: Registry, info: Callable[[], WorkerInfo], notifier: Notifier) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        registry: Registry,
+        info: Callable[[], WorkerInfo],
+        notifier: Notifier,
+        restorer: Restorer,
+    ) -> None:
         self._redis = broker.redis
         self._registry = registry
         self._window = Window(broker)
         self._info = info
         self._notifier = notifier
+        self._restorer = restorer
         self._unsaid: dict[str, float] = {}
         """Since when this worker has known of jobs that it may not notify of."""
         self._stopping = threading.Event()
@@ -69,6 +80,8 @@ class Keeper:
                 if since >= ANNOUNCE_SECONDS:
                     since = 0.0
                     self._registry.announce(self._info())
+                    # Every worker, so that it knows them should the broker lose them.
+                    self._restorer.see(self._registry.job_uris())
                 self._look_if_ours()
                 trouble = ""
             except (redis.RedisError, AskpixError) as error:
@@ -87,7 +100,10 @@ class Keeper:
         if not lock.acquire():
             return
         try:
-            for uri, reading in self._registry.jobs():
+            jobs = self._registry.jobs()
+            self._restorer.see(uri for uri, _ in jobs)
+            self._restorer.restore_lost({uri for uri, reading in jobs if reading is not None})
+            for uri, reading in jobs:
                 try:
                     self._look(uri, reading)
                 except AskpixError as error:
@@ -101,7 +117,7 @@ class Keeper:
 
     def _look(self, uri: str, reading: Reading | None) -> None:
         if reading is None:
-            return  # the counters were lost: `askpix resume` counts anew
+            return
         if reading.finished:
             self._end(uri, reading)
             return
@@ -122,4 +138,5 @@ class Keeper:
                 self._registry.count_refused(error.reason)
             self._unsaid.pop(uri, None)
         if self._registry.end_job(uri, reading.epoch):
+            remove_leftovers(self._redis, uri)
             _log.info("%s has ended: %d ok, %d failed", uri, reading.ok, reading.failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import redis
 
@@ -16,6 +16,7 @@ from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.registry import Registry
 from askpix.producer.rows import Row, Status
+from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
@@ -40,8 +41,8 @@ _log = logging.getLogger(__name__)
 _LIVE_SECONDS = 0.2
 """Between two looks at how far a part is."""
 
-_RENEW_SECONDS = 5.0
-"""Between two signs of life of a part that gets no further."""
+_RENEWED = 4
+"""Signs of life of a part that gets no further, in the time that its lease lasts."""
 
 _WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -56,17 +57,28 @@ class PartRunner:
     loaded while the last answers of one come in.
 
     Args:
-        threads: images that are fetched or decoded at a time.
+        settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
+        seen: is told of jobs that parts are taken of.
     """
 
     def __init__(
-        self, engines: Engines, access: Access, loader: Loader, counters: redis.Redis, *, threads: int
+        self,
+        engines: Engines,
+        access: Access,
+        loader: Loader,
+        counters: redis.Redis,
+        *,
+        settings: Settings,
+        seen: Callable[[Iterable[str]], None],
     ) -> None:
         self._engines = engines
         self._access = access
         self._loader = loader
         self._redis = counters
-        self._threads = LoadThreads(threads)
+        self._threads = LoadThreads(settings.load_threads)
+        self._lease_seconds = settings.lease_seconds
+        self._keep_seconds = settings.keep_seconds
+        self._seen = seen
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -95,7 +107,7 @@ class PartRunner:
         """
         folder = JobFolder(self._access.open_job(message.job))
         try:
-            lease = self.progress(message).claim(message.part, message.round)
+            lease = self.progress(message).claim(message.part, message.round, self._lease_seconds)
         except redis.RedisError as error:
             _log.warning("the lease of part %d of %s could not be taken: %s", message.part, folder.uri, error)
             lease = None
@@ -117,6 +129,7 @@ class PartRunner:
         if message.part >= spec.parts:
             raise MessageError(f"{message.job!r} holds no job with a part {message.part}", "no_such_part")
         engine = self._engines.of(spec.model)
+        self._seen([message.job])
         return PartWork(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, lease=lease)
 
     def _do(self, work: PartWork) -> None:
@@ -180,7 +193,7 @@ class PartRunner:
         try:
             for load in asked.loads():
                 self._threads.put(load)
-            self._follow(work, asked, len(wanted) - len(todo))
+            self._follow(work, asked, kept.values())
         except BaseException:
             asked.give_up()
             keep(work, [*kept.values(), *asked.rows().values()])
@@ -188,17 +201,23 @@ class PartRunner:
         rows |= asked.rows()
         return [rows[place] for place in range(len(items))]
 
-    def _follow(self, work: PartWork, asked: PartItems, before: int) -> None:
-        """Waits for the rows; says how far they are, and looks whether to stop."""
-        live = _Paced(_RENEW_SECONDS)
+    def _follow(self, work: PartWork, asked: PartItems, before: Collection[Row]) -> None:
+        """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
+        live = _Paced(self._lease_seconds / _RENEWED)
         holds = _Paced(_HOLD_SECONDS)
-        told = -1
+        keeping = _Paced(self._keep_seconds)
+        keeping.due()
+        told, written = -1, 0
         while not asked.wait(_LIVE_SECONDS):
             if self._stopping.is_set():
                 raise GivenBackError
             if holds.due():
                 look_for_holds(work.folder)
-            done = before + len(asked.rows())
+            new = len(asked.rows())
+            if new > written and keeping.due():
+                written = new
+                keep(work, [*before, *asked.rows().values()])
+            done = len(before) + new
             if live.due() or done != told:
                 told = done
                 say_live(work, done)

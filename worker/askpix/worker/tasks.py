@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -10,6 +11,7 @@ from celery import Celery
 from celery.exceptions import Ignore, Reject
 from celery.worker import state
 
+from askpix.producer.dead import DeadLetters
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
 from askpix.producer.registry import Registry
@@ -24,7 +26,7 @@ _log = logging.getLogger(__name__)
 EXIT_ENGINE_STOPPED = 3
 
 
-def add_part_task(app: Celery, runner: PartRunner, registry: Registry) -> None:
+def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters) -> None:
     """Makes the app take parts."""
 
     @app.task(name=PART_TASK, bind=True)  # type: ignore[untyped-decorator]
@@ -34,6 +36,8 @@ def add_part_task(app: Celery, runner: PartRunner, registry: Registry) -> None:
             message = PartMessage.parse(_only(arguments, named))
         except MessageError as error:
             refuse(error, registry)
+            queue = self.request.delivery_info["routing_key"]
+            bury(_entry(self.request.id, arguments, named), queue, error, letters)
             return
         where = f"part {message.part} of {message.job}"
         _tell(registry.count_taken, self.request.delivery_info["routing_key"])
@@ -120,6 +124,22 @@ def refuse(error: MessageError, registry: Registry) -> None:
     """Says that a message was refused, in the log and in the counters."""
     _log.error("a message was refused: %s", error)
     _tell(registry.count_refused, error.reason)
+
+
+def bury(entry: str | bytes, queue: str, error: MessageError, letters: DeadLetters) -> None:
+    """Keeps a message that was not understood, for a person."""
+    try:
+        letters.add(entry, queue, reason=error.reason, why=str(error))
+    except redis.RedisError as trouble:
+        _log.warning("a message that was refused could not be kept: %s", trouble)
+
+
+def _entry(id_: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """Returns a part's message as it would be in a queue."""
+    body = json.dumps([arguments, named, {}])
+    headers = {"task": PART_TASK, "id": id_}
+    kind = {"content-type": "application/json", "content-encoding": "utf-8"}
+    return json.dumps({"body": body, **kind, "headers": headers, "properties": {"body_encoding": "utf-8"}})
 
 
 def _tell(what: Any, *arguments: Any) -> None:

@@ -60,7 +60,7 @@ def convert(
     model, text = checkpoint.model, checkpoint.model.config.text_config
     image, tokens, sizes = image_input(checkpoint), _tokens(checkpoint), _sizes(checkpoint)
     if Ability.CAPTION not in checkpoint.abilities:
-        if generation is not None and generation != Generation():
+        if generation is not None and generation.model_dump(exclude_none=True):
             raise ModelError(f"{source} generates no texts: leave out how it is to do so")
     elif (defaults.max_new_tokens or 0) > sizes.max_positions:
         raise ModelError(f"{source} takes texts of up to {sizes.max_positions} tokens: give a lower max_new_tokens")

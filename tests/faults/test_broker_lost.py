@@ -1,0 +1,149 @@
+"""A broker that loses all that it held: live workers, or a watch, carry on from the job's folder."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.checked import assert_whole
+from helpers.pictures import jpeg
+from helpers.processes import ASKPIX, askpix, environment, wait_until
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
+
+from askpix.producer.client import Client
+
+pytestmark = pytest.mark.slow
+
+
+def _emptied(broker: RedisServer) -> None:
+    broker.client.flushall()
+
+
+def _killed(broker: RedisServer) -> None:
+    broker.kill()
+    broker.start()
+
+
+@pytest.mark.parametrize("lose", [_emptied, _killed])
+def test_a_live_worker_restores_the_job_that_it_works_on(
+    lose: Callable[[RedisServer], None],
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    start_worker: Starter,
+    folder: Path,
+) -> None:
+    # Given: a job of which two parts are in work, and ten are queued.
+    worker = start_worker()
+    names = [f"/{folder.name}-{number}" for number in range(12)]
+    urls = pages.put_many(names, jpeg())
+    pages.hold(*names)
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
+    wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+
+    # When
+    lose(broker)
+    pages.let_go()
+
+    # Then: nobody says that it is to be carried on with.
+    with Client(broker.url) as anew:
+        job = finished(anew.job(str(folder)), within=60)
+        assert_whole(job, broker, urls)
+    assert worker.process.poll() is None
+    assert "lost by the broker: it is registered again" in worker.log
+    worker.close()
+
+
+def test_a_worker_restores_a_job_that_waits_for_others(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given: a job for another kind of device, which a worker has heard of.
+    worker = start_worker()
+    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
+    client.submit(urls, output=str(folder), model=MODEL, part_size=1, device="gpu")
+    before = worker.counters(client)
+    worker.counters(client)
+
+    # When
+    broker.client.flushall()
+
+    # Then
+    wait_until(lambda: broker.waiting(f"{MODEL}.gpu") == 3, within=30, what="the parts on their queue")
+    assert worker.counters(client) == before
+    worker.close()
+
+
+def test_a_job_that_was_cancelled_or_paused_stays_so(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given
+    worker = start_worker()
+    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1, device="gpu")
+    worker.counters(client)
+    worker.counters(client)
+    job.pause()
+
+    # When
+    broker.client.flushall()
+    for _ in range(2):
+        worker.counters(client)
+
+    # Then
+    assert broker.waiting(f"{MODEL}.gpu") == 0
+    assert [uri for uri, _ in client.jobs()] == []
+    worker.close()
+
+
+def test_where_nobody_has_seen_the_job_resume_restores_it(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path, tmp_path: Path
+) -> None:
+    # Given
+    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
+    broker.client.flushall()
+
+    # When
+    status, watched, resumed = (
+        askpix(command, folder, cwd=tmp_path, env=broker.environment) for command in ("status", "watch", "resume")
+    )
+    worker = start_worker()
+
+    # Then
+    assert (status.code, watched.code, resumed.code) == (0, 2, 0)
+    assert "0 of 3 items" in status.out
+    for said in (status.err, watched.err):
+        assert f"`askpix resume {folder}`" in said
+    assert "3 of 3 parts left" in resumed.err
+    assert_whole(finished(job), broker, urls)
+    worker.close()
+
+
+def test_a_watch_that_is_running_restores_the_job(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path, tmp_path: Path
+) -> None:
+    # Given: a job that no worker has seen, and somebody who watches it.
+    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        watch = subprocess.Popen(
+            [str(word) for word in (ASKPIX, "watch", folder)],
+            env=environment(broker.environment),
+            cwd=tmp_path,
+            stdout=file,
+            stderr=file,
+        )
+    wait_until(lambda: "0 of 3" in log.read_text() or "0/3" in log.read_text(), within=30, what="a first look")
+
+    # When
+    broker.client.flushall()
+    wait_until(lambda: broker.waiting() == 3, within=20, what="the parts on their queue")
+    worker = start_worker()
+
+    # Then
+    assert watch.wait(60) == 0, log.read_text()
+    assert_whole(job, broker, urls)
+    worker.close()

@@ -1,0 +1,37 @@
+"""What holds at the end of every job, whatever happened on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helpers.processes import wait_until
+from helpers.system import RedisServer
+
+from askpix.producer.followed import Job
+from askpix.producer.progress import Progress
+from askpix.producer.rows import Status
+from askpix.producer.standing import standing
+
+
+def assert_whole(job: Job, broker: RedisServer, images: Sequence[str], text: str | None = None) -> None:
+    """Asserts that each item has one row, that counters and folder say the same, and that nothing is left behind.
+
+    Args:
+        text: what every image is answered with.
+    """
+    rows = list(job.results())
+    assert [row.image for row in rows] == list(images)
+    assert {row.status for row in rows} == {Status.OK}
+    if text is not None:
+        assert {row.answers[0].text for row in rows} == {text}
+
+    progress = Progress(broker.client, job.folder.uri)
+    # Whoever is the last to end a part does so after its result is there.
+    wait_until(lambda: broker.client.zscore("askpix:jobs", job.folder.uri) is None, within=30, what="the job's end")
+    reading, stand = progress.read(), standing(job.folder, job.spec)
+    assert reading is not None
+    assert (reading.ok, reading.failed, reading.parts_done) == (stand.ok, stand.failed, stand.parts_done)
+    assert (reading.ok, reading.failed, reading.live) == (len(images), 0, 0)
+    assert broker.waiting() == 0
+    assert broker.client.hlen(progress.keys[-1]) == 0
+    wait_until(lambda: broker.client.hlen("askpix:unacked") == 0, within=5, what="no message in work")
