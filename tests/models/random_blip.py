@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -157,7 +158,10 @@ def built(recipe: Recipe) -> Built:
                 shutil.rmtree(old)
             with tempfile.TemporaryDirectory(dir=_CACHE, prefix=".making-") as making:
                 save_checkpoint(recipe, Path(making) / "new" / "checkpoint")
-                converter.convert(f"{making}/new/checkpoint", Path(making) / "new" / "folder", name=recipe.name)
+                with warnings.catch_warnings():
+                    # OpenVINO's converter traces with what torch wants to replace.
+                    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+                    converter.convert(f"{making}/new/checkpoint", Path(making) / "new" / "folder", name=recipe.name)
                 (Path(making) / "new").rename(target)
     return Built(checkpoint=target / "checkpoint", folder=target / "folder")
 
