@@ -18,7 +18,8 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ticket
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.local import demo_model
-from askpix.worker.models.manifest import MANIFEST, Generation, load_manifest
+from askpix.worker.models.manifest import Generation, load_manifest
+from askpix.worker.models.staging import sealed
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_an_answer_is_as_long_as_the_model_folder_says_unless_the_request_does(
     shutil.copytree(demo_model(), tmp_path / "model")
     manifest = load_manifest(tmp_path / "model")
     brief = manifest.model_copy(update={"generation": Generation(max_new_tokens=1)})
-    (tmp_path / "model" / MANIFEST).write_text(brief.model_dump_json())
+    sealed(tmp_path / "model", brief)
 
     # when
     with opened(tmp_path / "model") as engine:

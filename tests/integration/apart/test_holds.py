@@ -95,10 +95,12 @@ def test_the_commands_say_what_became_of_the_job_and_what_to_do(
     assert watched.code == 2
     assert "cancelled" in watched.err
 
-    pages.let_go()
+    # No part ends before it is said how many are left.
+    pages.hold(*begun.later)
     resumed = askpix("resume", folder, cwd=folder, env=env)
     assert (resumed.code, resumed.out) == (0, "")
     assert "8 of 8 parts left" in resumed.err
+    pages.let_go()
     assert askpix("watch", folder, cwd=folder, env=env).code == 0
     again = askpix("resume", folder, cwd=folder, env=env)
     assert again.code == 0

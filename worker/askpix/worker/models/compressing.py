@@ -127,6 +127,7 @@ def _save(model: ov.Model, path: Path) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps NNCF's progress bars and notes from the standard output, which is for results."""
-    nncf.set_log_level(logging.ERROR)
+    # Not by `nncf.set_log_level`, which sets the levels of handlers too, and some of these are others' as well.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()):
         yield
