@@ -96,6 +96,10 @@ def compare(
     from askpix.worker.models.manifest import read_manifest
     from askpix.worker.models.readable import Readable
 
+    for path in (json_file, plot_file):
+        # Before the minutes that measuring takes.
+        if path is not None and not path.absolute().parent.is_dir():
+            raise AskpixError(f"{path} cannot be written: there is no folder {path.parent}")
     named = [_named(folder) for folder in folders]
     asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
     found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
