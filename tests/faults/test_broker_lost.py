@@ -10,9 +10,10 @@ import pytest
 from helpers.checked import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
+from askpix.producer.followed import Job
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +25,18 @@ def _emptied(broker: RedisServer) -> None:
 def _killed(broker: RedisServer) -> None:
     broker.kill()
     broker.start()
+
+
+def _submitted_for_others(client: Client, pages: HeldServer, folder: Path) -> Job:
+    """Submits a job of three parts for a kind of device that no worker has."""
+    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
+    return client.submit(urls, output=str(folder), model=MODEL, part_size=1, device="gpu")
+
+
+def _announced_twice(worker: WorkerProcess, client: Client) -> dict[str, int]:
+    """Waits until a worker has heard of what is there now; returns its engine's counters."""
+    worker.counters(client)
+    return worker.counters(client)
 
 
 @pytest.mark.parametrize("lose", [_emptied, _killed])
@@ -59,12 +72,10 @@ def test_a_live_worker_restores_the_job_that_it_works_on(
 def test_a_worker_restores_a_job_that_waits_for_others(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
 ) -> None:
-    # Given: a job for another kind of device, which a worker has heard of.
+    # Given
     worker = start_worker()
-    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
-    client.submit(urls, output=str(folder), model=MODEL, part_size=1, device="gpu")
-    before = worker.counters(client)
-    worker.counters(client)
+    _submitted_for_others(client, pages, folder)
+    before = _announced_twice(worker, client)
 
     # When
     broker.client.flushall()
@@ -75,21 +86,24 @@ def test_a_worker_restores_a_job_that_waits_for_others(
     worker.close()
 
 
+@pytest.mark.parametrize("hold", [Job.pause, Job.cancel], ids=["pause", "cancel"])
 def test_a_job_that_was_cancelled_or_paused_stays_so(
-    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+    hold: Callable[[Job], None],
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    start_worker: Starter,
+    folder: Path,
 ) -> None:
     # Given
     worker = start_worker()
-    urls = pages.put_many([f"/{folder.name}-{number}" for number in range(3)], jpeg())
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1, device="gpu")
-    worker.counters(client)
-    worker.counters(client)
-    job.pause()
+    job = _submitted_for_others(client, pages, folder)
+    _announced_twice(worker, client)
+    hold(job)
 
     # When
     broker.client.flushall()
-    for _ in range(2):
-        worker.counters(client)
+    _announced_twice(worker, client)
 
     # Then
     assert broker.waiting(f"{MODEL}.gpu") == 0

@@ -44,7 +44,7 @@ class _Line:
     images_per_second: float | None
     caption_speed_up: float
     answer_speed_up: float | None
-    same_captions: float
+    same_captions: float | None
     same_answers: float | None
     right_captions: float | None
     right_answers: float | None

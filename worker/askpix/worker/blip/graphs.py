@@ -15,7 +15,7 @@ from askpix.worker import cores
 from askpix.worker.blip.failures import reason_of
 from askpix.worker.blip.vision import STREAMS
 from askpix.worker.blip.work import States
-from askpix.worker.engine.base import Ability
+from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.models.manifest import Manifest
 
@@ -85,8 +85,8 @@ def compile_graphs(folder: Path, manifest: Manifest, compiler: Compiler) -> Grap
         except RuntimeError as error:
             raise ModelError(f"{path} cannot be compiled for {compiler.device}: {reason_of(error)}") from error
 
-    reads = manifest.abilities & {Ability.ANSWER, Ability.MATCH}
-    generates = manifest.abilities & {Ability.CAPTION, Ability.ANSWER}
+    reads = manifest.abilities & READING
+    generates = Ability.CAPTION in manifest.abilities
     return Graphs(
         vision_encoder=compiled("vision_encoder", "states", **_streams(compiler)),
         text_encoder=compiled("text_encoder", "states", "understood", **_PLAIN) if reads else None,

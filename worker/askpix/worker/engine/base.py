@@ -35,6 +35,10 @@ class Ability(StrEnum):
     MATCH = "match"
 
 
+READING = frozenset((Ability.ANSWER, Ability.MATCH))
+"""What a model does with a text about an image."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageForm:
     """The image that an engine takes; a size of None stands for the image's own."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import eq
 from pathlib import Path
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import Ability, Pixels, Request, Ticket
+from askpix.worker.engine.base import READING, Ability, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import RequestError
 from askpix.worker.models.calibration import turn_of
@@ -45,7 +44,6 @@ def said(
     questions: Sequence[str],
     *,
     precision: Precision = Precision.AUTO,
-    device: str = "CPU",
     what: str = "asking",
     told: Told = nobody,
 ) -> Said:
@@ -59,9 +57,9 @@ def said(
 
     Raises:
         ModelError: the folder cannot be used, or its model fails on an image.
-        DeviceError: the device is not there or cannot compute in that precision.
+        DeviceError: the processor cannot compute in that precision.
     """
-    engine = BlipEngine(folder, device, precision)
+    engine = BlipEngine(folder, "CPU", precision)
     try:
         found = Said(precision=engine.info.precision)
         tickets: list[list[Ticket]] = []
@@ -88,17 +86,22 @@ def agreement(before: Said, after: Said) -> Agreement:
     """Returns how often `after` says what `before` does; of the same images and questions, of one at least."""
     return Agreement(
         images=before.images,
-        captions=_share(map(eq, before.captions, after.captions)),
-        answers=_share(map(eq, before.answers, after.answers)),
+        captions=same(before.captions, after.captions),
+        answers=same(before.answers, after.answers),
         matches=_share(abs(one - other) <= CLOSE for one, other in zip(before.scores, after.scores, strict=True)),
         precision=after.precision,
     )
 
 
+def same(ours: Sequence[str], theirs: Sequence[str]) -> float | None:
+    """Returns the share of two models' texts that are the same, word for word; None where there are none."""
+    return _share(one == other for one, other in zip(ours, theirs, strict=True))
+
+
 def _asked(abilities: frozenset[Ability], questions: Sequence[str], index: int) -> Iterator[Question | None]:
     if Ability.CAPTION in abilities:
         yield None
-    if abilities & {Ability.ANSWER, Ability.MATCH}:
+    if abilities & READING:
         for text in turn_of(questions, index):
             yield Question(text, match=Ability.MATCH in abilities)
 

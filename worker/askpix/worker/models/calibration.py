@@ -105,9 +105,12 @@ def spooled_states(encoder: Path, images: Iterable[Pixels], manifest: Manifest, 
 def question_inputs(
     folder: Path, manifest: Manifest, states: Spool[np.float32], questions: Sequence[str]
 ) -> Iterator[Inputs]:
-    """Yields what the text encoder of a folder takes: for each image, its states and some of the questions."""
+    """Yields what the text encoder of a folder takes: for each image, its states and some of the questions.
+
+    These are none that is too long for the model.
+    """
     tokenizer = BlipTokenizer(folder, manifest)
-    asked = [tokenizer.encode_question(question)[: manifest.sizes.max_positions] for question in questions]
+    asked = [tokenizer.encode_question(question) for question in questions]
     for index, one in enumerate(states):
         ids, positions, numbers = packed([turn_of(asked, index)], manifest.tokens.pad)
         yield {"ids": ids, "positions": positions, "questions": numbers, "states": one[None]}

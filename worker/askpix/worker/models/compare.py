@@ -17,6 +17,7 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ability, Pixels, Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import RequestError
+from askpix.worker.models.agreement import same
 from askpix.worker.models.manifest import (
     MAX_NEW_TOKENS,
     ImageInput,
@@ -186,7 +187,7 @@ def compare(
     # Alike, whatever the defaults of each are.
     longest = read_manifest(folders[0][0]).generation.max_new_tokens or MAX_NEW_TOKENS
     options = Options.plain(longest)
-    with ExitStack() as stack, _told_apart():
+    with ExitStack() as stack, _failures_told():
         engines = []
         for folder, precision in folders:
             told(f"loading {folder.name}", 0, 1)
@@ -213,10 +214,10 @@ def compare(
     return [contestant.result for contestant in contestants]
 
 
-def agreement(result: Result, other: Result) -> tuple[float, float | None]:
+def agreement(result: Result, other: Result) -> tuple[float | None, float | None]:
     """Returns the shares of captions and of answers that two models have in common; None where one does not answer."""
-    answers = _same(result.answers, other.answers) if result.answers and other.answers else None
-    return _same(result.captions, other.captions), answers
+    answers = same(result.answers, other.answers) if result.answers and other.answers else None
+    return same(result.captions, other.captions), answers
 
 
 def accuracy(result: Result, probes: Sequence[Probe]) -> tuple[float | None, float | None]:
@@ -224,10 +225,6 @@ def accuracy(result: Result, probes: Sequence[Probe]) -> tuple[float | None, flo
     captions = [probe.caption for probe in probes]
     answers = [answer for probe in probes for answer in probe.answers]
     return _right(result.captions, captions), _right(result.answers, answers)
-
-
-def _same(ours: list[str], theirs: list[str]) -> float:
-    return statistics.fmean(one == other for one, other in zip(ours, theirs, strict=True))
 
 
 def _right(texts: list[str], wanted: Sequence[str | None]) -> float | None:
@@ -261,7 +258,7 @@ def _check_size(model: str, image: ImageInput, other: Path, wanted: ImageInput) 
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def _failures_told() -> Iterator[None]:
     """Says of what a model refuses, or fails on, that it was the model."""
     try:
         yield

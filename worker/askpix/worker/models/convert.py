@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.items import first_problem
-from askpix.worker.engine.base import Ability
+from askpix.worker.engine.base import READING, Ability
 from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint
 from askpix.worker.models.manifest import MAX_NEW_TOKENS, Manifest, Sizes, SpecialTokens
 from askpix.worker.models.staging import check_output, sealed, staged
@@ -74,7 +74,7 @@ def convert(
             folder / "vision_encoder",
             weights,
         )
-        if {Ability.ANSWER, Ability.MATCH} & set(checkpoint.abilities):
+        if READING.intersection(checkpoint.abilities):
             head = model.itm_head if Ability.MATCH in checkpoint.abilities else None
             _save(
                 TextEncoder(model.text_encoder, head),

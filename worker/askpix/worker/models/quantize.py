@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import Ability, Pixels
+from askpix.worker.engine.base import READING, Ability, Pixels
 from askpix.worker.engine.devices import Precision
 from askpix.worker.models.agreement import agreement, said
 from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_inputs, spooled_images, spooled_states
@@ -125,7 +125,7 @@ def quantize(
 
 def _asked(folder: Path, manifest: Manifest, questions: Sequence[str] | None) -> tuple[str, ...]:
     """Returns the texts to calibrate with, without those that the model cannot be asked; none, if it reads none."""
-    if not manifest.abilities & {Ability.ANSWER, Ability.MATCH}:
+    if not manifest.abilities & READING:
         return ()
     if questions is None:
         if Ability.MATCH in manifest.abilities:
