@@ -34,7 +34,7 @@ ACTIONS: dict[str, Callable[[S3Storage], object]] = {
 
 @pytest.fixture(params=ACTIONS)
 def action(request: pytest.FixtureRequest) -> Callable[[], object]:
-    return lambda: ACTIONS[request.param](S3Storage("s3://shop/job"))
+    return lambda: ACTIONS[request.param](S3Storage("s3://nowhere/job"))
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def _complaint(action: Callable[[], object]) -> str:
         action()
     said = str(raised.value)
     assert said.isprintable()
-    assert "s3://shop/job" in said
+    assert "s3://nowhere/job" in said
     assert len(said) < 400
     return said
 
@@ -63,7 +63,7 @@ def test_no_credentials(action: Callable[[], object]) -> None:
 def test_half_of_the_credentials() -> None:
     variables = environment("http://127.0.0.1:9", key=None) | {"AWS_ACCESS_KEY_ID": "me"}
     with using(variables), pytest.raises(StorageError, match=r"half of the S3 cred.* missing: AWS_SECRET_ACCESS_KEY"):
-        S3Storage("s3://shop/job").read("file")
+        S3Storage("s3://nowhere/job").read("file")
 
 
 def test_nothing_at_the_endpoint(action: Callable[[], object]) -> None:
@@ -74,27 +74,27 @@ def test_nothing_at_the_endpoint(action: Callable[[], object]) -> None:
 
 def test_the_password_of_an_endpoint_is_not_said() -> None:
     with closed_port() as port, using(environment(f"http://me:secret@127.0.0.1:{port}")):
-        said = _complaint(lambda: S3Storage("s3://shop/job").read("file"))
+        said = _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))
     assert "secret" not in said
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9000", "http://", "http://me:secret@:x", "http://[::1", "s3.example.com"])
 def test_an_endpoint_that_is_no_url(url: str) -> None:
     with using(environment(url)), pytest.raises(StorageError, match="AWS_ENDPOINT_URL is no valid URL") as raised:
-        S3Storage("s3://shop/job").read("file")
+        S3Storage("s3://nowhere/job").read("file")
     assert "secret" not in str(raised.value)
 
 
 def test_an_unknown_profile() -> None:
     variables = environment("http://127.0.0.1:9") | {"AWS_PROFILE": "nobody"}
     with using(variables), pytest.raises(StorageError, match="there is no such AWS profile: check AWS_PROFILE"):
-        S3Storage("s3://shop/job").read("file")
+        S3Storage("s3://nowhere/job").read("file")
 
 
 def test_a_region_that_is_none() -> None:
     variables = environment("http://127.0.0.1:9") | {"AWS_REGION": "no where"}
     with using(variables), pytest.raises(StorageError, match="no where"):
-        S3Storage("s3://shop/job").read("file")
+        S3Storage("s3://nowhere/job").read("file")
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
@@ -111,13 +111,13 @@ def test_an_endpoint_of_ones_own_is_asked_by_path(name: str) -> None:
     with broken_s3(sends(b"data")) as server:
         variables = {key: value for key, value in server.environment.items() if key != "AWS_ENDPOINT_URL"}
         with using({**variables, name: server.url.replace("127.0.0.1", "localhost"), "NO_PROXY": "localhost"}):
-            assert S3Storage("s3://shop/job").read("a b%20?#ä") == b"data"
-    assert [(method, path) for method, path, _ in server.asked] == [("GET", "/shop/job/a%20b%2520%3F%23%C3%A4")]
+            assert S3Storage("s3://nowhere/job").read("a b%20?#ä") == b"data"
+    assert [(method, path) for method, path, _ in server.asked] == [("GET", "/nowhere/job/a%20b%2520%3F%23%C3%A4")]
 
 
 def test_no_bucket(action: Callable[[], object], s3: S3Server) -> None:
     with using(s3.environment):
-        assert _complaint(action).endswith("there is no bucket shop: create it, or check AWS_ENDPOINT_URL")
+        assert _complaint(action).endswith("there is no bucket nowhere: create it, or check AWS_ENDPOINT_URL")
 
 
 DENIED = "access is denied: the credentials need s3:GetObject"
@@ -145,7 +145,7 @@ def test_a_server_that_is_overloaded(action: Callable[[], object]) -> None:
         (403, "SomethingElse", DENIED),
         (301, "PermanentRedirect", "sends all requests elsewhere: check AWS_ENDPOINT_URL and AWS_REGION"),
         (400, "AuthorizationHeaderMalformed", "the bucket is in another region: set AWS_REGION to it"),
-        (404, "NoSuchBucket", "there is no bucket shop: create it"),
+        (404, "NoSuchBucket", "there is no bucket nowhere: create it"),
         (500, "InternalError", "overloaded or failing"),
         (500, "Whatever", "overloaded or failing"),
         (400, "InvalidRequest", "the server refuses: InvalidRequest be cause"),
@@ -154,7 +154,7 @@ def test_a_server_that_is_overloaded(action: Callable[[], object]) -> None:
 )
 def test_what_a_server_answers_is_explained(status: int, code: str, what: str) -> None:
     with broken_s3(says(status, code, "be\ncause")):
-        assert what in _complaint(lambda: S3Storage("s3://shop/job").read("file"))
+        assert what in _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))
 
 
 def test_a_server_that_speaks_something_else(action: Callable[[], object]) -> None:
@@ -177,14 +177,14 @@ def test_a_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     new_client = s3_client._new_client
     monkeypatch.setattr(s3_client, "_new_client", lambda *_: new_client(0.1, 1, 32))
     with broken_s3(lambda _: let_go.wait(30) and None):
-        said = _complaint(lambda: S3Storage("s3://shop/job").read("file"))
+        said = _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))
         let_go.set()
     assert "did not answer in time; try again later" in said
 
 
 def test_a_body_that_breaks_off_is_asked_for_again_a_few_times() -> None:
     with broken_s3(sends(b"half", promised=100)) as server:
-        assert "broke off; try again" in _complaint(lambda: S3Storage("s3://shop/job").read("file"))
+        assert "broke off; try again" in _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))
     assert len(server.asked) == s3_module._TRIES
 
 
@@ -203,7 +203,7 @@ class Puts:
             self.conditions.append(request.headers.get("If-None-Match"))
             return self.answers.pop(0)(request)
         # The bucket is there.
-        return (sends(b"") if request.path == "/shop" else says(404, "NoSuchKey"))(request)
+        return (sends(b"") if request.path == "/nowhere" else says(404, "NoSuchKey"))(request)
 
 
 @pytest.mark.parametrize(
@@ -222,14 +222,14 @@ def test_a_file_is_created_on_condition_where_the_server_knows_any(
 ) -> None:
     puts = Puts(*answers)
     with broken_s3(puts):
-        assert S3Storage("s3://shop/job").create("file", b"data") is created
+        assert S3Storage("s3://nowhere/job").create("file", b"data") is created
     assert puts.conditions == conditions
 
 
 def test_a_conflict_without_end_is_given_up() -> None:
     puts = Puts(*[says(409, "ConditionalRequestConflict")] * s3_module._TRIES)
     with broken_s3(puts):
-        assert "another request was changing it" in _complaint(lambda: S3Storage("s3://shop/job").create("file", b""))
+        assert "another request was changing it" in _complaint(lambda: S3Storage("s3://nowhere/job").create("file", b""))
 
 
 @pytest.mark.parametrize(("there", "created"), [(b"mine", True), (b"another's", False)])
@@ -242,7 +242,7 @@ def test_a_creator_whose_first_answer_was_lost_knows_its_own_file(there: bytes, 
 
     # then
     with broken_s3(answer):
-        assert S3Storage("s3://shop/job").create("file", b"mine") is created
+        assert S3Storage("s3://nowhere/job").create("file", b"mine") is created
 
 
 # The client. ----------------------------------------------------------------------------------------
