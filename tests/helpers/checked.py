@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from helpers.processes import wait_until
 from helpers.system import RedisServer
@@ -13,17 +13,25 @@ from askpix.producer.rows import Status
 from askpix.producer.standing import standing
 
 
-def assert_whole(job: Job, broker: RedisServer, images: Sequence[str], text: str | None = None) -> None:
+def assert_whole(
+    job: Job,
+    broker: RedisServer,
+    images: Sequence[str],
+    text: str | None = None,
+    *,
+    failed: Mapping[str, str] | None = None,
+) -> None:
     """Asserts that each item has one row, that counters and folder say the same, and that nothing is left behind.
 
     Args:
         text: what every image is answered with.
+        failed: the error codes of images that have one instead.
     """
     rows = list(job.results())
     assert [row.image for row in rows] == list(images)
-    assert {row.status for row in rows} == {Status.OK}
+    assert {row.image: row.error_code for row in rows if row.status is not Status.OK} == (failed or {})
     if text is not None:
-        assert {row.answers[0].text for row in rows} == {text}
+        assert {row.answers[0].text for row in rows if row.status is Status.OK} == {text}
 
     progress = Progress(broker.client, job.folder.uri)
     # Whoever is the last to end a part does so after its result is there.
@@ -31,7 +39,8 @@ def assert_whole(job: Job, broker: RedisServer, images: Sequence[str], text: str
     reading, stand = progress.read(), standing(job.folder, job.spec)
     assert reading is not None
     assert (reading.ok, reading.failed, reading.parts_done) == (stand.ok, stand.failed, stand.parts_done)
-    assert (reading.ok, reading.failed, reading.live) == (len(images), 0, 0)
+    assert (reading.ok + reading.failed, reading.failed, reading.live) == (len(images), len(failed or {}), 0)
     assert broker.waiting() == 0
-    assert broker.client.hlen(progress.keys[-1]) == 0
+    assert broker.client.hlen(progress.leases) == 0
+    assert broker.client.hlen(progress.begun) == 0
     wait_until(lambda: broker.client.hlen("askpix:unacked") == 0, within=5, what="no message in work")

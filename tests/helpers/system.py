@@ -204,8 +204,7 @@ def finished(job: Job, *, within: float = 60) -> Job:
 
 def leases(broker: RedisServer, job: Job) -> int:
     """Returns how many parts of a job are in work."""
-    *_, held = Progress(broker.client, job.folder.uri).keys
-    return int(broker.client.hlen(held))
+    return int(broker.client.hlen(Progress(broker.client, job.folder.uri).leases))
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:

@@ -229,7 +229,9 @@ def test_a_file_is_created_on_condition_where_the_server_knows_any(
 def test_a_conflict_without_end_is_given_up() -> None:
     puts = Puts(*[says(409, "ConditionalRequestConflict")] * s3_module._TRIES)
     with broken_s3(puts):
-        assert "another request was changing it" in _complaint(lambda: S3Storage("s3://nowhere/job").create("file", b""))
+        assert "another request was changing it" in _complaint(
+            lambda: S3Storage("s3://nowhere/job").create("file", b"")
+        )
 
 
 @pytest.mark.parametrize(("there", "created"), [(b"mine", True), (b"another's", False)])

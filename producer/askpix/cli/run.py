@@ -95,7 +95,7 @@ def command(
         with progress_shown(spec.items) as show, system as local:
             job = local.client.job(folder.uri)
             job.resume()
-            local.wait(job, show)
+            local.wait(job, show, told=lambda text: stderr().print(text, soft_wrap=True))
     return _summarise(Job(folder, spec), output, time.monotonic() - started, before.done)
 
 

@@ -25,6 +25,7 @@ from askpix.worker.access import Access
 from askpix.worker.app import Worker
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.cores import Cores, chosen, shared_out, shown, take
+from askpix.worker.ending import GRACE_SECONDS
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.images.decode import ignore_pillow_warnings
@@ -82,6 +83,14 @@ class _WithArguments(click.Command):
     help="Worker processes, among which the CPUs are shared out; --threads is of each.",
 )
 @click.option(
+    "--grace",
+    type=click.FloatRange(min=0, min_open=True),
+    default=GRACE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="From the signal to end until the worker has ended, whatever it has in work.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),
     default="info",
@@ -105,6 +114,7 @@ def command(
     notify: tuple[str, ...],
     broker: str | None,
     replicas: int,
+    grace: float,
     log_level: str,
     ready_file: int | None,
     parent_folder: Path | None,
@@ -139,7 +149,7 @@ def command(
     if not models:
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
     engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
-    with Worker(engines, access, settings, notify) as worker:
+    with Worker(engines, access, settings, notify=notify, grace=grace) as worker:
         _tell_when_ready(ready_file)
         return worker.run()
 

@@ -171,6 +171,14 @@ class Job:
         """
         return self._at_hand().retry(self.folder, self.spec, Failures(codes, every=every))
 
+    def forget_leases(self) -> None:
+        """Says that nobody has any part in work, whatever leases say: for whoever knows that the workers have died."""
+        if self._progress is not None:
+            try:
+                self._progress.forget_leases()
+            except redis.RedisError as error:
+                raise explained(error) from error
+
     def _read(self) -> Reading | None:
         if self._progress is None:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import redis
 
@@ -15,8 +16,11 @@ LEASE_SECONDS = 20
 """A part in work is its worker's for so long after the last sign of life: with the seconds until somebody looks, a part
 of a worker that died is queued again within 30."""
 
-# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, and a
-# hash of leases (part: end and owner). ARGV begins with part and round.
+_DEATHS_SECONDS = 7 * 24 * 3600
+"""That is remembered how often a part was begun and not ended."""
+
+# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, a hash of
+# leases (part: end and owner), and one of how often a part was begun and not ended. ARGV begins with part and round.
 _COMMON = """
 local part, round = ARGV[1], ARGV[2]
 local now = tonumber(redis.call('TIME')[1])
@@ -31,9 +35,10 @@ local function set_queued(bit)
   end
 end
 
-local function give_up(mine)
+local function give_up(mine, died)
   if owner == mine then redis.call('HDEL', KEYS[4], part) end
   if counted then redis.call('HDEL', KEYS[1], 'live:' .. part) end
+  if not died and redis.call('HINCRBY', KEYS[5], part, -1) <= 0 then redis.call('HDEL', KEYS[5], part) end
 end
 
 local function lease(mine, seconds)
@@ -42,12 +47,16 @@ local function lease(mine, seconds)
 end
 """
 
-# ARGV: owner, seconds. Returns nothing where another has the part, or else the epoch of the counters.
+# ARGV: owner, seconds. Returns nothing where another has the part, or else the epoch of the counters, and how many
+# workers began the part and did not end it, neither with its result nor by giving it back: they have died of it, or at
+# least with it.
 _CLAIM = f"""{_COMMON}
 set_queued(0)
 if not free then return false end
 lease(ARGV[3], ARGV[4])
-return redis.call('HGET', KEYS[1], 'epoch') or ''
+local begun = redis.call('HINCRBY', KEYS[5], part, 1)
+redis.call('EXPIRE', KEYS[5], {_DEATHS_SECONDS})
+return {{redis.call('HGET', KEYS[1], 'epoch') or '', begun - 1}}
 """
 
 # ARGV: owner, seconds, items done.
@@ -56,15 +65,16 @@ if free or owner == ARGV[3] then lease(ARGV[3], ARGV[4]) end
 if counted then redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5]) end
 """
 
-# ARGV: owner, whether its message goes back to the queue.
+# ARGV: owner, whether its message goes back to the queue, whether its worker may have died of it.
 _RELEASE = f"""{_COMMON}
-give_up(ARGV[3])
+give_up(ARGV[3], ARGV[5] == '1')
 if ARGV[4] == '1' then set_queued(1) end
 """
 
 # ARGV: owner, items ok, items failed. A part of an earlier round changes nothing.
 _DONE = f"""{_COMMON}
 give_up(ARGV[3])
+redis.call('HDEL', KEYS[5], part)
 if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
   redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
   redis.call('HINCRBY', KEYS[1], 'ok', ARGV[4])
@@ -100,6 +110,7 @@ class Lease:
         owner: str,
         epoch: str,
         seconds: int,
+        deaths: int,
     ) -> None:
         self._redis = client
         self._keys = keys
@@ -107,14 +118,21 @@ class Lease:
         self._owner = owner
         self._epoch = epoch
         self._seconds = seconds
+        self.deaths = deaths
+        """How many workers began the part before and did not end it."""
 
     def live(self, done: int) -> None:
         """Says how many items are done, and renews the lease."""
         self._run(_LIVE, self._seconds, done)
 
-    def release(self, *, to_queue: bool = False) -> None:
-        """Gives the part up undone; with `to_queue`, its message waits in the broker again."""
-        self._run(_RELEASE, int(to_queue))
+    def release(self, *, to_queue: bool = False, died: bool = False) -> None:
+        """Gives the part up undone.
+
+        Args:
+            to_queue: whether its message waits in the broker again.
+            died: whether the part may be the reason for its worker's end.
+        """
+        self._run(_RELEASE, int(to_queue), int(died))
 
     def done(self, *, ok: int, failed: int) -> None:
         """Counts the finished part, once however often it is finished."""
@@ -137,10 +155,11 @@ def claim_part(
 ) -> Lease | None:
     """Takes a part out of what waits; returns None where another has it."""
     owner = uuid.uuid4().hex
-    epoch = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(seconds))
-    if epoch is None:
+    claimed: Any = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(seconds))
+    if claimed is None:
         return None
-    return Lease(client, keys, part, round_, owner=owner, epoch=str(epoch), seconds=seconds)
+    epoch, deaths = claimed
+    return Lease(client, keys, part, round_, owner=owner, epoch=epoch, seconds=seconds, deaths=int(deaths))
 
 
 def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str) -> None:

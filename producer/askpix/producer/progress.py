@@ -17,14 +17,15 @@ import redis
 from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.lease import LEASE_SECONDS, Lease, claim_part, drop_part
 
-# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases.
+# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases, and
+# how often parts were begun and not ended.
 
 # ARGV: id, round, bits of done parts, and then fields with their values. What waits in the broker goes on
 # waiting where it is the same round of the same job; leases stay in any case.
 _BEGIN = """
 local same = redis.call('HGET', KEYS[1], 'id') == ARGV[1] and redis.call('HGET', KEYS[1], 'round') == ARGV[2]
 local waiting = same and redis.call('HGET', KEYS[1], 'waiting') or '0'
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[5])
 if not same then redis.call('DEL', KEYS[3]) end
 redis.call('HSET', KEYS[1], 'id', ARGV[1], 'round', ARGV[2], 'waiting', waiting, unpack(ARGV, 4))
 redis.call('SET', KEYS[2], ARGV[3])
@@ -125,7 +126,9 @@ class Progress:
         self._redis = client
         self.key = f"{KEY_PREFIX}job:{hashlib.sha256(job.encode()).hexdigest()[:32]}"
         """Of the hash; the other keys begin with it."""
-        self.keys = [self.key, f"{self.key}:done", f"{self.key}:queued", f"{self.key}:leases"]
+        self.leases = f"{self.key}:leases"
+        self.begun = f"{self.key}:begun"
+        self.keys = [self.key, f"{self.key}:done", f"{self.key}:queued", self.leases, self.begun]
 
     def begin(self, start: Start) -> None:
         """Forgets what was counted and begins anew, before parts are queued.
@@ -160,6 +163,10 @@ class Progress:
             seconds: for which it is the worker's after each sign of life.
         """
         return claim_part(self._redis, self.keys, part, round_, seconds)
+
+    def forget_leases(self) -> None:
+        """Says that nobody has a part in work."""
+        self._redis.delete(self.leases)
 
     def refuse(self, part: int, round_: int, why: str) -> None:
         """Says that a worker refused a part. Others may take it, so it is queued again."""

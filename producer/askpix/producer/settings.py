@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     keep_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Between two times that a worker writes finished rows of a part in work: what it takes with it when it dies."""
 
+    item_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120.0
+    """That an item may take to be fetched, to be decoded, and to be answered, each; what it waits does not count."""
+
+    part_seconds: Annotated[float, Field(gt=0, le=7 * 86_400)] = 1800.0
+    """Without any further row of a part in work, after which its worker ends, and the part is another's."""
+
     contact: str | None = None
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
 

@@ -25,7 +25,8 @@ _RESCAN_SECONDS = 5
 _CHUNK = 200
 _LOCK_SECONDS = 30
 
-# In each script, KEYS begin with a job's keys: hash, bits of done parts, bits of parts that wait, leases.
+# In each script, KEYS begin with a job's keys: hash, bits of done parts, bits of parts that wait, leases,
+# and how often parts were begun and not ended.
 _LEASES = """
 local now = tonumber(redis.call('TIME')[1])
 local live = {}
@@ -77,8 +78,8 @@ if f[1] ~= 'running' or f[2] or tonumber(f[3]) == 0 or count > 0 then
   redis.call('HDEL', KEYS[1], 'stalled')
   return 0
 end
-local length = redis.call('LLEN', KEYS[5])
-local taken = tonumber(redis.call('HGET', KEYS[6], ARGV[1]) or '0')
+local length = redis.call('LLEN', KEYS[6])
+local taken = tonumber(redis.call('HGET', KEYS[7], ARGV[1]) or '0')
 if f[5] ~= stand then
   redis.call('HSET', KEYS[1], 'stalled', stand, 'stalled_at', now, 'stalled_taken', taken, 'stalled_length', length)
   return 0
@@ -124,7 +125,7 @@ class Window:
 
     def _fill_some(self, job: str, progress: Progress) -> int | None:
         """Queues some parts; returns None when there is nothing more to do."""
-        picked: Any = self._redis.eval(_PICK, 4, *progress.keys, str(_CHUNK), str(_RESCAN_SECONDS))
+        picked: Any = self._redis.eval(_PICK, 5, *progress.keys, str(_CHUNK), str(_RESCAN_SECONDS))
         if not picked:
             return None
         queue, round_, *parts = picked

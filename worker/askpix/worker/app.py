@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from celery import Celery, signals
+from celery import Celery
 from celery.exceptions import Reject
 from kombu import Queue
 
@@ -21,6 +21,7 @@ from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
+from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
@@ -31,6 +32,7 @@ from askpix.worker.replies import Replies
 from askpix.worker.restoring import Restorer
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy
 from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
+from askpix.worker.watchdog import Watchdog
 
 
 class Worker:
@@ -40,9 +42,18 @@ class Worker:
         engines: closed with the worker.
         access: what it may read and write.
         notify: Celery tasks that it may send when a job ends.
+        grace: seconds from the signal that ends it to its end.
     """
 
-    def __init__(self, engines: Engines, access: Access, settings: Settings, notify: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        access: Access,
+        settings: Settings,
+        *,
+        notify: Iterable[str] = (),
+        grace: float = GRACE_SECONDS,
+    ) -> None:
         self._engines = engines
         self._name = f"askpix-{os.getpid()}@{socket.gethostname()}"
         with ExitStack() as stack:
@@ -51,11 +62,25 @@ class Worker:
             stack.callback(broker.close)
             registry = Registry(broker.redis)
             threads = settings.load_threads
-            loader = Loader(access, connections=threads + ASKS_AT_ONCE, contact=settings.contact)
+            loader = Loader(
+                access,
+                connections=threads + ASKS_AT_ONCE,
+                contact=settings.contact,
+                item_seconds=settings.item_seconds,
+            )
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(engines, access, loader, broker.redis, settings=settings, seen=restorer.see)
             stack.callback(self._parts.close)
+            self._ending = Ending(self._parts, grace)
+            self._watchdog = Watchdog(
+                self._ending,
+                engines=engines,
+                loader=loader,
+                parts=self._parts,
+                item_seconds=settings.item_seconds,
+                part_seconds=settings.part_seconds,
+            )
             notifier = Notifier(broker, access, notify)
             self._notify = tuple(sorted(notifier.allowed))
             self._keeper = Keeper(broker, registry, self._info, notifier, restorer)
@@ -72,8 +97,8 @@ class Worker:
                     replies.fail(error.ask, error)
 
             _configure(self._app, engines, refused)
-            add_part_task(self._app, self._parts, registry, letters)
-            add_ask_task(self._app, AskRunner(engines, access, loader), replies, registry)
+            add_part_task(self._app, self._parts, registry, letters, self._ending)
+            add_ask_task(self._app, AskRunner(engines, access, loader), replies, registry, self._ending)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -85,13 +110,10 @@ class Worker:
         self._stack.close()
 
     def run(self) -> int:
-        """Serves the queues until a signal ends it; returns the exit code."""
-
-        def stopping(**_: object) -> None:
-            self._parts.stop()
-
-        signals.worker_shutting_down.connect(stopping)
-        worker = self._app.Worker(
+        """Serves the queues until a signal ends it; returns the exit code: 0 where a signal ended it, 3 where its
+        engine failed, 4 where something hung."""
+        worker = celery_worker(self._ending)(
+            app=self._app,
             pool="threads",
             concurrency=PARTS_AT_ONCE + ASKS_AT_ONCE,
             hostname=self._name,
@@ -102,9 +124,11 @@ class Worker:
         # A part that goes back to the queue as it should is no event to show a traceback for.
         logging.getLogger("celery.app.trace").addFilter(_without_rejects)
         self._keeper.start()
+        self._watchdog.start()
         try:
             worker.start()
         finally:
+            self._watchdog.stop()
             self._keeper.stop()
         return int(worker.exitcode or 0)
 

@@ -70,6 +70,7 @@ class ItemWork:
         *,
         urgent: bool = False,
         deadline: float | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Asks the item's questions, or says why its image cannot be asked; waits where the engine is full.
 
@@ -77,6 +78,7 @@ class ItemWork:
             questions: asked where the item has none of its own; None captions.
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
+            seconds: that the engine may work on each.
 
         Raises:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
@@ -86,7 +88,12 @@ class ItemWork:
                 if self._over:
                     break
                 request = Request(
-                    images=(image.handle,), question=question, options=options, urgent=urgent, deadline=deadline
+                    images=(image.handle,),
+                    question=question,
+                    options=options,
+                    urgent=urgent,
+                    deadline=deadline,
+                    seconds=seconds,
                 )
                 self._tickets.append(self._submitted(request))
         # Without the handle: the encoding is the requests' alone from now on.
@@ -145,7 +152,7 @@ class ItemWork:
             raise
         except ItemError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - one item must never take its part down
+        except BaseException as error:  # noqa: BLE001 - one item must never take its part down
             _log.exception("item %s failed unexpectedly", self.item.id)
             return internal_error(error)
 

@@ -6,7 +6,9 @@ import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from askpix.worker import cores
@@ -47,11 +49,21 @@ class Loader:
     """Loads images. Used from many threads, each with an image of its own.
 
     Decoding is bounded more tightly than fetching, since it takes a processor, and a decoded image can be large.
+
+    Args:
+        access: what may be read.
+        connections: how many threads load images.
+        contact: an address for those who run the sites.
+        item_seconds: that an image may be fetched for.
     """
 
-    def __init__(self, access: Access, *, connections: int, contact: str | None = None) -> None:
-        self._fetcher = Fetcher(access, contact=contact, connections=connections)
+    def __init__(
+        self, access: Access, *, connections: int, contact: str | None = None, item_seconds: float | None = None
+    ) -> None:
+        self._fetcher = Fetcher(access, contact=contact, connections=connections, seconds=item_seconds)
         self._decoding = threading.Semaphore(cores.available())
+        self._begun: dict[int, float] = {}
+        """Since when each thread decodes, or fetches."""
 
     def close(self) -> None:
         self._fetcher.close()
@@ -64,18 +76,34 @@ class Loader:
         """
         facts = ImageFacts()
         try:
-            data = self._fetcher.fetch(reference, own_bucket=own_bucket)
+            with self._timed():
+                data = self._fetcher.fetch(reference, own_bucket=own_bucket)
             facts.sha256 = digest(data)
-            with self._decoding:
+            with self._decoding, self._timed():
                 decoded = decode(data, engine.image_form)
             facts.width, facts.height = decoded.width, decoded.height
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
             facts.problem = error
-        except Exception as error:  # noqa: BLE001 - one image must never take its part down
+        except MemoryError:
+            facts.problem = ItemError("out_of_memory", "there was too little memory for this image", retryable=True)
+        except BaseException as error:  # noqa: BLE001 - one image must never take its part down
             _log.exception("an image could not be loaded")
             facts.problem = internal_error(error)
         return LoadedImage(facts)
+
+    def stuck(self) -> float:
+        """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""
+        return time.monotonic() - min(list(self._begun.values()), default=time.monotonic())
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._begun[thread] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._begun[thread]
 
 
 class LoadThreads:
@@ -103,7 +131,7 @@ class LoadThreads:
         while (task := self._tasks.get()) is not None:
             try:
                 task()
-            except Exception:  # noqa: BLE001 - the thread must go on
+            except BaseException:  # noqa: BLE001 - the thread must go on
                 _log.exception("a task failed that must not")
             # Not held while the thread waits for the next one.
             del task
@@ -114,7 +142,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def internal_error(error: Exception) -> ItemError:
+def internal_error(error: BaseException) -> ItemError:
     """Returns what a row says where askpix itself failed."""
     reason = f"{type(error).__name__}: {error}"
     return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)

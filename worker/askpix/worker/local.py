@@ -8,6 +8,7 @@ with LocalSystem(Path("models/blip-vqa-base")) as local:
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,6 +31,9 @@ from askpix.producer.storage import open_storage
 from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision
 from askpix.worker.models.manifest import read_manifest
+from askpix.worker.replicas import Restarts, ended_how
+
+_log = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
 """That a worker has to give its parts back; then it is ended."""
@@ -114,15 +119,9 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def check(self) -> None:
-        """Raises WorkerError if the worker has ended."""
-        code = self._process.poll()
-        if code is not None:
-            how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            hint = "; was there too little memory?" if code == -signal.SIGKILL else ""
-            raise WorkerError(
-                self._last_words() or f"the worker ended unexpectedly {how}{hint}; the same command carries on"
-            )
+    def ended(self) -> int | None:
+        """Returns the worker's exit code; None where it lives."""
+        return self._process.poll()
 
     def close(self) -> None:
         """Ends the worker: asks first, then does not."""
@@ -140,7 +139,7 @@ class WorkerProcess:
                 self._process.stdin.close()
             self._file.close()
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         """Returns the worker's own error line, or else the end of its log."""
         text = self._log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
         own = [line for line in text.splitlines() if line.startswith("askpix: ")]
@@ -196,6 +195,8 @@ class LocalSystem:
             self._arguments += ["--allow-net", network]
         for bucket in allow_buckets:
             self._arguments += ["--allow-bucket", bucket]
+        self._arguments += ["--grace", str(STOP_SECONDS - 2)]
+        self._restarts = Restarts()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -206,8 +207,9 @@ class LocalSystem:
             # Registered before it starts: an interrupt can come at any moment.
             stack.callback(broker.close)
             broker.start()
-            self.worker = WorkerProcess(self._arguments, broker_url=broker.url, log=folder / "worker.log")
-            stack.callback(self.worker.close)
+            self._start = partial(WorkerProcess, self._arguments, broker_url=broker.url, log=folder / "worker.log")
+            self.worker = self._start()
+            stack.callback(lambda: self.worker.close())
             self.client = Client(broker.url)
             stack.callback(self.client.close)
             self._stack = stack.pop_all()
@@ -219,12 +221,18 @@ class LocalSystem:
         self._stack.close()
 
     def wait(
-        self, job: Job, each: Callable[[JobProgress], None] | None = None, timeout: float | None = None
+        self,
+        job: Job,
+        each: Callable[[JobProgress], None] | None = None,
+        timeout: float | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> JobProgress:
-        """Waits for a job to end; tells `each` how far it is.
+        """Waits for a job to end; tells `each` how far it is, and `told` what else there is to say.
+
+        A worker that dies is started again.
 
         Raises:
-            WorkerError: the worker ended.
+            WorkerError: the worker ended and is of no use, or did so too often.
             JobError: a part could not be finished.
             TimeoutError: the job did not end within `timeout` seconds.
         """
@@ -237,7 +245,20 @@ class LocalSystem:
                 raise JobError(problem)
             if progress.finished:
                 return progress
-            self.worker.check()
+            if (code := self.worker.ended()) is not None:
+                self._start_again(job, code, told or _log.warning)
             if ends is not None and time.monotonic() > ends:
                 raise TimeoutError(f"the job did not end within {timeout} s")
         raise AssertionError("a watch ends with a finished job or an error")
+
+    def _start_again(self, job: Job, code: int, told: Callable[[str], None]) -> None:
+        how = f"the worker ended {ended_how(code)}"
+        delay = self._restarts.after(code, time.monotonic())
+        if delay is None:
+            raise WorkerError(self.worker.last_words() or f"{how}; the same command carries on")
+        told(f"{how}; it is started again")
+        self.worker.close()
+        time.sleep(delay)
+        # Nobody has the parts that it had: they need not wait for their leases.
+        job.forget_leases()
+        self.worker = self._start()

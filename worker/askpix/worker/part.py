@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import redis
 
-from askpix.producer.errors import MessageError, StorageError
+from askpix.producer.errors import JobError, MessageError, StorageError
+from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
 from askpix.producer.lease import Lease
 from askpix.producer.messages import PartMessage
@@ -18,6 +19,7 @@ from askpix.producer.registry import Registry
 from askpix.producer.rows import Row, Status
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
+from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
 from askpix.worker.loading import Loader, LoadThreads
@@ -37,6 +39,12 @@ from askpix.worker.part_work import (
 )
 
 _log = logging.getLogger(__name__)
+
+_DEATHS = 2
+"""Of workers that had a part in work, after which its items are done one by one."""
+
+_TOO_MANY_DEATHS = 10
+"""After which nobody takes the part any more: even so it ends its workers."""
 
 _LIVE_SECONDS = 0.2
 """Between two looks at how far a part is."""
@@ -78,16 +86,35 @@ class PartRunner:
         self._threads = LoadThreads(settings.load_threads)
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds
+        self._item_seconds = settings.item_seconds
+        self._contact = settings.contact
+        self._lively: dict[int, float] = {}
+        """When each part in work last got further, by the thread that it is in."""
         self._seen = seen
+        self._draining = threading.Event()
         self._stopping = threading.Event()
+        self._died = False
 
-    def stop(self) -> None:
-        """Makes parts in work end soon, with GivenBackError."""
+    def drain(self) -> None:
+        """Makes parts in work end with GivenBackError when the device has done what it was given of them."""
+        self._draining.set()
+
+    def stop(self, *, died: bool = False) -> None:
+        """Makes parts in work end at once with GivenBackError.
+
+        Args:
+            died: whether one of them may be the reason for the worker's end.
+        """
+        self._died = self._died or died
         self._stopping.set()
 
     def close(self) -> None:
         self.stop()
         self._threads.close()
+
+    def silent(self) -> float:
+        """Returns for how many seconds the part that does so longest has not got any further."""
+        return time.monotonic() - min(list(self._lively.values()), default=time.monotonic())
 
     def progress(self, message: PartMessage) -> Progress:
         """Returns the counters of a message's job."""
@@ -114,13 +141,19 @@ class PartRunner:
         else:
             if lease is None:
                 return False
+        self._got_further()
         try:
             self._do(self._work(message, folder, lease))
         except BaseException as error:
             with counting():
                 give_up(lease, error)
             raise
+        finally:
+            del self._lively[threading.get_ident()]
         return True
+
+    def _got_further(self) -> None:
+        self._lively[threading.get_ident()] = time.monotonic()
 
     def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> PartWork:
         spec = folder.spec()
@@ -189,7 +222,7 @@ class PartRunner:
         rows |= {place: kept[str(items[place].id)] for place in wanted if items[place].id in kept}
         todo = [place for place in wanted if items[place].id not in kept]
         tries = {place: before[place].attempts + 1 if before else 1 for place in todo}
-        asked = PartItems(work, {place: items[place] for place in todo}, tries, self._loader)
+        asked = self._asked(work, {place: items[place] for place in todo}, tries, before)
         try:
             for load in asked.loads():
                 self._threads.put(load)
@@ -201,7 +234,24 @@ class PartRunner:
         rows |= asked.rows()
         return [rows[place] for place in range(len(items))]
 
-    def _follow(self, work: PartWork, asked: PartItems, before: Collection[Row]) -> None:
+    def _asked(
+        self, work: PartWork, items: Mapping[int, Item], tries: Mapping[int, int], before: Sequence[Row]
+    ) -> PartItems | Careful:
+        """Returns the items on their way to rows: all at a time, or one by one where there is reason to take care."""
+        deaths = 0 if work.lease is None else work.lease.deaths
+        if deaths >= _TOO_MANY_DEATHS:
+            raise JobError(
+                f"part {work.part} of {work.folder.uri} has ended {deaths} workers: see their logs, "
+                f"then `askpix resume {work.folder.uri}`"
+            )
+        if deaths >= _DEATHS or any(before and before[place].error_code == WORKER_DIED for place in items):
+            _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
+            seconds = self._item_seconds
+            recipe = recipe_of(work.engine, self._access, contact=self._contact, item_seconds=seconds)
+            return Careful(work, items, tries, recipe)
+        return PartItems(work, items, tries, self._loader, self._item_seconds)
+
+    def _follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
         """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
         live = _Paced(self._lease_seconds / _RENEWED)
         holds = _Paced(_HOLD_SECONDS)
@@ -209,8 +259,8 @@ class PartRunner:
         keeping.due()
         told, written = -1, 0
         while not asked.wait(_LIVE_SECONDS):
-            if self._stopping.is_set():
-                raise GivenBackError
+            if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
+                raise GivenBackError(died=self._died)
             if holds.due():
                 look_for_holds(work.folder)
             new = len(asked.rows())
@@ -218,6 +268,8 @@ class PartRunner:
                 written = new
                 keep(work, [*before, *asked.rows().values()])
             done = len(before) + new
+            if done != told:
+                self._got_further()
             if live.due() or done != told:
                 told = done
                 say_live(work, done)

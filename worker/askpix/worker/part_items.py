@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from askpix.producer.items import Item
-from askpix.producer.locations import S3Location
 from askpix.producer.rows import Row
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.item import ItemWork
@@ -28,15 +27,23 @@ class PartItems:
     Args:
         items: by their places in the part.
         attempts: of each item, by its place.
+        item_seconds: that the engine may work on a question.
     """
 
-    def __init__(self, work: PartWork, items: Mapping[int, Item], attempts: Mapping[int, int], loader: Loader) -> None:
+    def __init__(
+        self,
+        work: PartWork,
+        items: Mapping[int, Item],
+        attempts: Mapping[int, int],
+        loader: Loader,
+        item_seconds: float | None = None,
+    ) -> None:
         self._work = work
         self._items = items
         self._attempts = attempts
         self._loader = loader
-        uri = work.folder.uri
-        self._own_bucket = S3Location.parse(uri).bucket if uri.startswith("s3://") else None
+        self._item_seconds = item_seconds
+        self._own_bucket = work.own_bucket
         self._under_way: dict[int, ItemWork] = {}
         """By their places; from before their image is asked about until they have their rows."""
         self._ended: deque[tuple[int, ItemWork]] = deque()
@@ -45,7 +52,10 @@ class PartItems:
         """Of items that end: `next` is atomic, and so quicker than a lock."""
         self._wake = threading.Event()
         """Set when there is no more to wait for."""
+        self._no_more = False
+        """No more images are given to the engine."""
         self._over = False
+        """Nor are those answered that it was given."""
         self._problem: BaseException | None = None
         self._rows: dict[int, Row] = {}
         if not items:
@@ -75,10 +85,15 @@ class PartItems:
         """Returns the rows that were complete when it was last waited or given up, by their places."""
         return self._rows
 
+    def drained(self) -> bool:
+        """Has no more images given to the engine; returns whether it has done what it was given."""
+        self._no_more = True
+        return not self._under_way
+
     def give_up(self) -> None:
         """Has no more images loaded, and the engine stop working on what it has; rows that are complete stay."""
         self._make_rows()
-        self._over = True
+        self._no_more = self._over = True
         for item in list(self._under_way.values()):
             item.cancel()
 
@@ -96,7 +111,7 @@ class PartItems:
     # On load threads. ---------------------------------------------------------------------------
 
     def _load(self, image: str, places: Sequence[int]) -> None:
-        if self._over:
+        if self._no_more:
             return
         work = self._work
         started = time.monotonic()
@@ -111,10 +126,11 @@ class PartItems:
                     ended=partial(self._end, place),
                 )
                 self._under_way[place] = item
-                # Looked at after that, so that `give_up` finds the item or is found here.
-                if self._over:
+                # Looked at after that, so that who sets it finds the item or is found here.
+                if self._no_more:
+                    del self._under_way[place]
                     return
-                item.ask(loaded, work.spec.questions, work.spec.options)
+                item.ask(loaded, work.spec.questions, work.spec.options, seconds=self._item_seconds)
         except BaseException as error:  # noqa: BLE001 - the part's thread raises it
             self._problem = error
             self._wake.set()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import redis
 
-from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError
+from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError, WorkerError
 from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
 from askpix.producer.lease import Lease
+from askpix.producer.locations import S3Location
 from askpix.producer.progress import JobState
 from askpix.producer.rows import Row
 from askpix.worker.engine.base import Engine
@@ -21,7 +22,15 @@ _log = logging.getLogger(__name__)
 
 
 class GivenBackError(Exception):
-    """The worker is stopping; the part goes back to the queue."""
+    """The worker is stopping; the part goes back to the queue.
+
+    Args:
+        died: whether the part may be the reason for that.
+    """
+
+    def __init__(self, *, died: bool = False) -> None:
+        super().__init__()
+        self.died = died
 
 
 class HeldError(Exception):
@@ -44,6 +53,12 @@ class PartWork:
     lease: Lease | None
     """None where the broker is lost: then nothing is counted."""
 
+    @property
+    def own_bucket(self) -> str | None:
+        """The S3 bucket that the job itself is in, if any."""
+        uri = self.folder.uri
+        return S3Location.parse(uri).bucket if uri.startswith("s3://") else None
+
 
 def passing(error: BaseException) -> bool:
     """Returns whether a storage may do in a while what it did not now: it was not reached, or is overloaded."""
@@ -59,10 +74,14 @@ def give_up(lease: Lease | None, error: BaseException) -> None:
     match error:
         case HeldError():
             lease.hold(error.state.value)
-        case GivenBackError() | EngineStoppedError():
-            lease.release(to_queue=True)
-        case MessageError():
+        case GivenBackError():
+            lease.release(to_queue=True, died=error.died)
+        case EngineStoppedError():
+            lease.release(to_queue=True, died=True)
+        case MessageError() | WorkerError():
             lease.release()
+        case MemoryError():
+            lease.release(died=True)
         case _ if passing(error):
             lease.release()
         case AskpixError():

@@ -168,11 +168,12 @@ class Replicas:
             return
         delay = self._restarts.after(code, now := time.monotonic())
         if delay is not None:
-            _log.error("replica %d ended %s; it is started again", replica.number, _how(code))
+            _log.error("replica %d ended %s; it is started again", replica.number, ended_how(code))
             replica.due = now + delay
             return
         if code != WRONG_USAGE:  # else it has said why itself
-            _log.error("replica %d ended %s, one too many in a short time; all are ended", replica.number, _how(code))
+            how = ended_how(code)
+            _log.error("replica %d ended %s, one too many in a short time; all are ended", replica.number, how)
         self._code = WRONG_USAGE if code == WRONG_USAGE else 1
         self._end(signal.SIGTERM)
 
@@ -195,7 +196,8 @@ class Replicas:
                 signal.signal(number, handler)
 
 
-def _how(code: int) -> str:
+def ended_how(code: int) -> str:
+    """Returns how a process ended, as a person is told."""
     if code < 0:
         hint = " (was there too little memory?)" if code == -signal.SIGKILL else ""
         return f"by {signal.Signals(-code).name}{hint}"

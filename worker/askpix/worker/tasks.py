@@ -9,13 +9,13 @@ from typing import Any
 import redis
 from celery import Celery
 from celery.exceptions import Ignore, Reject
-from celery.worker import state
 
 from askpix.producer.dead import DeadLetters
-from askpix.producer.errors import AskpixError, MessageError, StorageError
+from askpix.producer.errors import AskpixError, MessageError, StorageError, WorkerError
 from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
 from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
+from askpix.worker.ending import EXIT_ENGINE_STOPPED, Ending
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError, passing
@@ -23,10 +23,8 @@ from askpix.worker.replies import Replies
 
 _log = logging.getLogger(__name__)
 
-EXIT_ENGINE_STOPPED = 3
 
-
-def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters) -> None:
+def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters, ending: Ending) -> None:
     """Makes the app take parts."""
 
     @app.task(name=PART_TASK, bind=True)  # type: ignore[untyped-decorator]
@@ -44,12 +42,19 @@ def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: 
         try:
             taken = runner.run(message)
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _settle(error, message, where, runner, registry)
+            _settle(error, message, where, runner, registry, ending)
         else:
             _log.info("%s is done" if taken else "%s is in work elsewhere", where)
 
 
-def _settle(error: BaseException, message: PartMessage, where: str, runner: PartRunner, registry: Registry) -> None:
+def _settle(
+    error: BaseException,
+    message: PartMessage,
+    where: str,
+    runner: PartRunner,
+    registry: Registry,
+    ending: Ending,
+) -> None:
     """Ends a part that has no result: its message goes back to the queue, or is dropped."""
     match error:
         case GivenBackError():
@@ -58,13 +63,19 @@ def _settle(error: BaseException, message: PartMessage, where: str, runner: Part
             _log.info("%s is left: the job was %s", where, error)
         case EngineStoppedError():
             # This worker is of no more use: it gives the part to others and ends.
-            _log.error("%s", error)
-            state.should_stop = EXIT_ENGINE_STOPPED
+            ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
             raise Reject("the engine has stopped", requeue=True) from None
         case MessageError():
             refuse(error, registry)
             if error.reason != "no_such_part":
                 _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+        case WorkerError():
+            _log.error("%s: the part is queued again", error)
+            _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+        case MemoryError():
+            why = f"there was too little memory for {where}"
+            _log.error("%s: it is queued again", why)
+            _tell(runner.progress(message).refuse, message.part, message.round, why)
         case StorageError() if passing(error):
             _log.error("%s: the part is queued again", error)
             _tell(runner.progress(message).refuse, message.part, message.round, str(error))
@@ -74,7 +85,7 @@ def _settle(error: BaseException, message: PartMessage, where: str, runner: Part
             _log.error("%s failed unexpectedly", where, exc_info=error)
 
 
-def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Registry) -> None:
+def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Registry, ending: Ending) -> None:
     """Makes the app take asks. What cannot be answered fails the task with a MessageError.
 
     An ask leaves the broker when it begins: one that is lost with its worker is asked again by whoever waits for
@@ -87,7 +98,7 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
         try:
             row = runner.run(AskMessage.parse(_only(arguments, named)))
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            problem = _problem(error, registry)
+            problem = _problem(error, registry, ending)
             if not self.request.ignore_result:
                 replies.fail(self.request.id, problem)
         else:
@@ -97,7 +108,7 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
         raise Ignore
 
 
-def _problem(error: BaseException, registry: Registry) -> AskpixError:
+def _problem(error: BaseException, registry: Registry, ending: Ending) -> AskpixError:
     """Returns what is told to whoever asked."""
     match error:
         case MessageError():
@@ -105,8 +116,7 @@ def _problem(error: BaseException, registry: Registry) -> AskpixError:
             return error
         case EngineStoppedError():
             # This worker is of no more use.
-            _log.error("%s", error)
-            state.should_stop = EXIT_ENGINE_STOPPED
+            ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
             return AskpixError("the worker has stopped before it answered: ask again")
         case StorageError():
             return error

@@ -17,7 +17,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +75,7 @@ class BlipEngine(Engine):
     def __init__(
         self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
     ) -> None:
+        self.recipe = partial(BlipEngine, folder, device, precision, cache)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
             manifest = load_manifest(folder, Digests(compiler.cache))
@@ -108,6 +111,8 @@ class BlipEngine(Engine):
             precision=precision_of(graphs.vision_encoder),
         )
         self._closing = False
+        self._ended_at = time.monotonic()
+        """When the device last came to an end of something, or was given something to do."""
         self._gate = threading.Lock()
         """Held to look at `_closing` and act on it: what is put into the inbox is answered, or told."""
         self._dead: BaseException | None = None
@@ -131,6 +136,13 @@ class BlipEngine(Engine):
                 return job.ticket
         self._under_way.give_up_room(job)
         raise EngineStoppedError from self._dead
+
+    @property
+    def stopped(self) -> bool:
+        return not self._thread.is_alive()
+
+    def stuck(self) -> float:
+        return time.monotonic() - self._ended_at if self._under_way else 0.0
 
     def counters(self) -> Mapping[str, int]:
         return {
@@ -173,6 +185,7 @@ class BlipEngine(Engine):
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
         self._receive()
+        self._ended_at = time.monotonic()
         if not self._vision.busy:
             self._use_device()
         return not (self._closing and not self._under_way and self._inbox.empty())
@@ -217,6 +230,8 @@ class BlipEngine(Engine):
             entry = self._inbox.get()
             wait = False
             if isinstance(entry, Job):
+                if not self._under_way:
+                    self._ended_at = time.monotonic()
                 self._under_way.add(entry)
                 self._vision.take(entry)
             elif isinstance(entry, Encoded):
@@ -225,6 +240,7 @@ class BlipEngine(Engine):
     def _seen(self, job: Job) -> None:
         """Sends a request on whose image is encoded."""
         assert job.image.states is not None
+        job.ticket.begin()
         if job.question is None:
             self._generate(self._captions, job, job.image.states)
         else:

@@ -49,7 +49,7 @@ class RequestReader:
             settings=settings,
             max_new_tokens=settings.max_new_tokens or MAX_NEW_TOKENS,
             urgent=request.urgent,
-            ticket=Ticket(request.deadline),
+            ticket=Ticket(request.deadline, request.seconds),
         )
         if request.question is None:
             self._read_prompt(job, request.options)

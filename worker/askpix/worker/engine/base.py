@@ -65,6 +65,10 @@ class Request:
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
 
+    seconds: float | None = None
+    """That the engine may work on it; a request that takes longer fails with `deadline`. What it waits does not
+    count."""
+
     urgent: bool = False
     """Whether somebody waits for this one answer. It overtakes those that are not urgent wherever requests
     wait, and shares batches with them; urgent ones keep their order. The answer is the same either way.
@@ -75,14 +79,15 @@ class Ticket:
     """A claim on an answer."""
 
     # A worker makes one for every question, so it is kept small: no condition, no event before somebody waits.
-    __slots__ = ("_answer", "_callbacks", "_cancelled", "_deadline", "_done", "_error", "_lock")
+    __slots__ = ("_answer", "_callbacks", "_cancelled", "_deadline", "_done", "_error", "_lock", "_seconds")
 
-    def __init__(self, deadline: float | None = None) -> None:
+    def __init__(self, deadline: float | None = None, seconds: float | None = None) -> None:
         self._lock = threading.Lock()
         """Held to end the ticket, and to add a callback to one that has not ended."""
         self._done = False
         self._cancelled = False
         self._deadline = deadline
+        self._seconds = seconds
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
@@ -126,6 +131,12 @@ class Ticket:
         self._cancelled = True
 
     # For engines. --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Says that the engine works on it from now on."""
+        if self._seconds is not None:
+            ends = time.monotonic() + self._seconds
+            self._deadline = ends if self._deadline is None else min(self._deadline, ends)
 
     def abandoned(self) -> RequestError | None:
         """Returns why nobody waits for this any more, or None."""
@@ -173,6 +184,9 @@ class EngineInfo:
 class Engine(ABC):
     """One compiled model on one device. Every method may be called from any thread."""
 
+    recipe: Callable[[], Engine]
+    """Builds another one like it, in this process or, since it can be pickled, in any other."""
+
     info: EngineInfo
     abilities: frozenset[Ability]
     image_form: ImageForm
@@ -189,6 +203,16 @@ class Engine(ABC):
             RequestError: the request cannot be answered by this engine, whatever the image shows.
             EngineStoppedError: the engine has ended.
         """
+
+    @property
+    @abstractmethod
+    def stopped(self) -> bool:
+        """Whether the engine takes no more requests: it was closed, or has failed as a whole."""
+
+    @abstractmethod
+    def stuck(self) -> float:
+        """Returns for how many seconds the device has not come to an end of what it does; 0 where it has nothing to
+        do."""
 
     @abstractmethod
     def counters(self) -> Mapping[str, int]:

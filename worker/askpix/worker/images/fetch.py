@@ -31,10 +31,20 @@ _CHUNK = 65_536
 
 
 class Fetcher:
-    """Fetches what a worker may read. Used from many threads; connections are kept."""
+    """Fetches what a worker may read. Used from many threads; connections are kept.
 
-    def __init__(self, access: Access, *, contact: str | None = None, connections: int = 32) -> None:
+    Args:
+        access: what that is.
+        contact: an address for those who run the sites.
+        connections: how many are kept.
+        seconds: that an image may take, where they are fewer than TOTAL_SECONDS.
+    """
+
+    def __init__(
+        self, access: Access, *, contact: str | None = None, connections: int = 32, seconds: float | None = None
+    ) -> None:
         self._access = access
+        self._seconds = min(seconds or TOTAL_SECONDS, TOTAL_SECONDS)
         self._connections = connections
         agent = f"askpix/{version('askpix')}" + (f" (+{contact})" if contact else "")
         self._http = guarded_pool(access, headers={"User-Agent": agent, "Accept": "image/*"}, connections=connections)
@@ -102,7 +112,7 @@ class Fetcher:
         # Who has no images in S3 does not wait for its client to be imported.
         from askpix.worker.images.objects import read_object
 
-        data = read_object(location, limit=MAX_BYTES, seconds=TOTAL_SECONDS, connections=self._connections)
+        data = read_object(location, limit=MAX_BYTES, seconds=self._seconds, connections=self._connections)
         if data is None:
             raise _too_many_bytes()
         return data
@@ -122,7 +132,7 @@ class Fetcher:
             raise explained(error, shown) from None
 
     def _download(self, url: str) -> bytes:
-        with deadline(TOTAL_SECONDS):
+        with deadline(self._seconds):
             return self._transfer(url)
 
     def _transfer(self, url: str) -> bytes:

@@ -1,0 +1,118 @@
+"""Items that end the process which works on them: they fail, and nothing else does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from helpers.checked import assert_whole
+from helpers.pictures import jpeg
+from helpers.processes import askpix
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+
+from askpix.producer.client import Client
+from askpix.producer.followed import Job
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+POISONED = {
+    "PYTHONPATH": str(Path(__file__).parent / "poisoned"),
+    "ASKPIX_LEASE_SECONDS": "3",
+    "ASKPIX_KEEP_SECONDS": "0.5",
+    "ASKPIX_ITEM_SECONDS": "3",
+}
+
+HINTS = {"crash": "SIGSEGV", "killed": "was there too little memory?", "hang": "did not end within 9 seconds"}
+
+
+def _pictures(pages: HeldServer, name: str, number: int, poison: dict[int, str]) -> list[str]:
+    """Puts pictures on the web server, some of which are poison; returns their URLs."""
+    return [
+        pages.put(f"/{name}-{at}", jpeg() + (f"#{poison[at]}".encode() if at in poison else b""))
+        for at in range(number)
+    ]
+
+
+def _finished_by(start_worker: Starter, job: Job, within: float = 200) -> WorkerProcess:
+    """Keeps one worker alive, as a supervisor does, until a job has ended; returns the last one."""
+    ends = time.monotonic() + within
+    worker = start_worker(env=POISONED)
+    while not (progress := job.progress()).finished:
+        assert progress.error is None, progress.error
+        assert time.monotonic() < ends, worker.log
+        if worker.process.poll() is not None:
+            worker = start_worker(env=POISONED)
+        time.sleep(0.1)
+    return worker
+
+
+@pytest.mark.parametrize("poison", ["crash", "killed", "hang"])
+def test_an_item_that_ends_its_process_is_set_aside(
+    poison: str, client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given: two parts, one with two such items among others.
+    at = {2: poison, 5: poison}
+    urls = _pictures(pages, folder.name, 16, at)
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=8)
+
+    # When
+    worker = _finished_by(start_worker, job)
+
+    # Then
+    assert_whole(job, broker, urls, failed={urls[number]: "worker_died" for number in at})
+    rows = list(job.results())
+    assert all(HINTS[poison] in str(rows[number].error_message) for number in at)
+    assert not any(rows[number].retryable for number in at)
+    worker.close()
+
+
+def test_a_retry_round_does_such_items_apart_at_once(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given
+    urls = _pictures(pages, folder.name, 4, {1: "crash", 2: "crash"})
+    job = client.submit(urls, output=str(folder), model=MODEL)
+    worker = _finished_by(start_worker, job)
+    assert_whole(job, broker, urls, failed={urls[1]: "worker_died", urls[2]: "worker_died"})
+
+    # When: one of them was mended.
+    pages.put(f"/{folder.name}-1", jpeg())
+    job.retry(["worker_died"])
+    finished(job)
+
+    # Then: the worker has not died of the other.
+    assert_whole(job, broker, urls, failed={urls[2]: "worker_died"})
+    assert worker.process.poll() is None
+    worker.close()
+
+
+def test_what_an_item_raises_is_a_row_or_gives_its_part_back(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    """None of it takes a slot of the worker for ever."""
+    worker = start_worker(env=POISONED)
+    jobs = []
+    for number in range(6):
+        urls = _pictures(pages, f"{folder.name}-{number}", 3, {1: ("memory", "exit", "interrupt")[number % 3]})
+        jobs.append((client.submit(urls, output=f"{folder}-{number}", model=MODEL), urls))
+
+    for job, _ in jobs:
+        finished(job)
+    for number, (job, urls) in enumerate(jobs):
+        code = ("out_of_memory", "internal_error", "internal_error")[number % 3]
+        assert_whole(job, broker, urls, failed={urls[1]: code})
+    assert worker.process.poll() is None
+    worker.close()
+
+
+def test_run_survives_its_worker(pages: HeldServer, folder: Path, tmp_path: Path) -> None:
+    urls = _pictures(pages, folder.name, 8, {3: "crash"})
+    (tmp_path / "list.txt").write_text("\n".join(urls))
+
+    ran = askpix("run", "list.txt", "--output", "job", "--allow-net", "127.0.0.1/32", cwd=tmp_path, env=POISONED)
+
+    assert ran.code == 1, ran.err
+    assert "it is started again" in ran.err
+    rows = list(Job.open(str(tmp_path / "job")).results())
+    assert [row.error_code for row in rows] == [None, None, None, "worker_died", *[None] * 4]
