@@ -23,7 +23,15 @@ POISONED = {
     "ASKPIX_ITEM_SECONDS": "3",
 }
 
-HINTS = {"crash": "SIGSEGV", "killed": "was there too little memory?", "hang": "did not end within 9 seconds"}
+HINTS = {
+    "crash": "SIGSEGV",
+    "killed": "was there too little memory?",
+    "hang": "did not end within 9 seconds",
+    "stuck": "did not end within 9 seconds",
+    "dead": "with exit code 3",
+}
+CODES = {"crash": -11, "killed": -9, "hang": 4, "stuck": 4, "dead": 3}
+"""With which workers end that have such an item."""
 
 
 def _pictures(pages: HeldServer, name: str, number: int, poison: dict[int, str]) -> list[str]:
@@ -34,20 +42,25 @@ def _pictures(pages: HeldServer, name: str, number: int, poison: dict[int, str])
     ]
 
 
-def _finished_by(start_worker: Starter, job: Job, within: float = 200) -> WorkerProcess:
-    """Keeps one worker alive, as a supervisor does, until a job has ended; returns the last one."""
+def _finished_by(start_worker: Starter, job: Job, within: float = 200) -> tuple[WorkerProcess, list[int]]:
+    """Keeps one worker alive, as a supervisor does, until a job has ended.
+
+    Returns the last one, and the exit codes of those before it.
+    """
     ends = time.monotonic() + within
+    codes = []
     worker = start_worker(env=POISONED)
     while not (progress := job.progress()).finished:
         assert progress.error is None, progress.error
         assert time.monotonic() < ends, worker.log
-        if worker.process.poll() is not None:
+        if (code := worker.process.poll()) is not None:
+            codes.append(code)
             worker = start_worker(env=POISONED)
         time.sleep(0.1)
-    return worker
+    return worker, codes
 
 
-@pytest.mark.parametrize("poison", ["crash", "killed", "hang"])
+@pytest.mark.parametrize("poison", CODES)
 def test_an_item_that_ends_its_process_is_set_aside(
     poison: str, client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
 ) -> None:
@@ -57,9 +70,10 @@ def test_an_item_that_ends_its_process_is_set_aside(
     job = client.submit(urls, output=str(folder), model=MODEL, part_size=8)
 
     # When
-    worker = _finished_by(start_worker, job)
+    worker, codes = _finished_by(start_worker, job)
 
-    # Then
+    # Then: that took two of its workers, and not one more.
+    assert codes == [CODES[poison]] * 2
     assert_whole(job, broker, urls, failed={urls[number]: "worker_died" for number in at})
     rows = list(job.results())
     assert all(HINTS[poison] in str(rows[number].error_message) for number in at)
@@ -73,7 +87,7 @@ def test_a_retry_round_does_such_items_apart_at_once(
     # Given
     urls = _pictures(pages, folder.name, 4, {1: "crash", 2: "crash"})
     job = client.submit(urls, output=str(folder), model=MODEL)
-    worker = _finished_by(start_worker, job)
+    worker, _ = _finished_by(start_worker, job)
     assert_whole(job, broker, urls, failed={urls[1]: "worker_died", urls[2]: "worker_died"})
 
     # When: one of them was mended.

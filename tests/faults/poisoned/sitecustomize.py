@@ -6,13 +6,18 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.images import decode as module
 
 _real: Callable[..., Any] = module.decode
+_real_seen = BlipEngine._seen
+_real_open = BlipEngine.open_image
+_marked = threading.local()
 
 
 def _hang() -> None:
@@ -36,13 +41,29 @@ _ENDS: dict[bytes, Callable[[], object]] = {
     b"#exit": _exit,
     b"#interrupt": _interrupt,
 }
+_ENDS_ENGINE: dict[bytes, Callable[[], object]] = {b"#stuck": _hang, b"#dead": _exit}
 
 
 def _decode(data: bytes, *arguments: Any) -> Any:
     for mark, end in _ENDS.items():
         if data.endswith(mark):
             end()
+    _marked.end = next((end for mark, end in _ENDS_ENGINE.items() if data.endswith(mark)), None)
     return _real(data, *arguments)
 
 
+def _open_image(self: BlipEngine, pixels: Any) -> Any:
+    image = _real_open(self, pixels)
+    image.end = _marked.end  # type: ignore[attr-defined]
+    return image
+
+
+def _seen(self: BlipEngine, job: Any) -> None:
+    if job.image.end is not None:
+        job.image.end()
+    _real_seen(self, job)
+
+
 module.decode = _decode
+BlipEngine.open_image = _open_image  # type: ignore[method-assign]
+BlipEngine._seen = _seen  # type: ignore[method-assign]

@@ -8,9 +8,9 @@ nor what else it has in work comes to harm.
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +24,9 @@ from askpix.producer.items import Item, Options, Question
 from askpix.producer.rows import Row
 from askpix.worker.access import Access
 from askpix.worker.cores import Cores, take, taken
+from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Engine
-from askpix.worker.errors import ItemError
+from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
@@ -243,12 +244,16 @@ def _serve(pipe: Connection, recipe: Recipe) -> None:
         return
     loader = Loader(recipe.access, connections=1, contact=recipe.contact, item_seconds=recipe.item_seconds)
     pipe.send(None)
-    with suppress(EOFError, OSError):
+    try:
         while True:
             signal.setitimer(signal.ITIMER_REAL, 0)
             order: _Order = pipe.recv()
-            signal.setitimer(signal.ITIMER_REAL, math.ceil(_STAGES * recipe.item_seconds))
+            signal.setitimer(signal.ITIMER_REAL, _STAGES * recipe.item_seconds)
             pipe.send(_row(order, engine, loader))
+    except EngineStoppedError:
+        sys.exit(EXIT_ENGINE_STOPPED)
+    except (EOFError, OSError):
+        return
 
 
 def _row(order: _Order, engine: Engine, loader: Loader) -> Row:
