@@ -1,4 +1,4 @@
-"""Workers that are told to end while they are busy: in time they give back what they have, and nothing is done again."""
+"""Workers that are told to end while busy: in time they give back what they have, and nothing is done again."""
 
 from __future__ import annotations
 

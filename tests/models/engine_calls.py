@@ -50,6 +50,7 @@ def request(
     max_new_tokens: int | None = None,
     prompt: str | None = None,
     deadline: float | None = None,
+    seconds: float | None = None,
     urgent: bool = False,
     **settings: Any,
 ) -> Request:
@@ -58,6 +59,7 @@ def request(
         question=Question(question) if isinstance(question, str) else question,
         options=Options(max_new_tokens=max_new_tokens, prompt=prompt, **settings),
         deadline=deadline,
+        seconds=seconds,
         urgent=urgent,
     )
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.processes import wait_until
 from models.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 
 from askpix.producer.rows import Kind
@@ -151,6 +152,26 @@ def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine)
         late.result(SECONDS)
     assert (raised.value.code, raised.value.retryable) == ("deadline", True)
     assert in_time.result(SECONDS).text
+
+
+def test_a_request_may_be_worked_on_for_so_long_whatever_it_waited_before(engine: BlipEngine) -> None:
+    image = handle(engine, product())
+
+    slow = engine.submit(request(image, "what is it?", seconds=1e-9))
+    quick = engine.submit(request(image, "what is it?", seconds=SECONDS))
+
+    with pytest.raises(RequestError) as raised:
+        slow.result(SECONDS)
+    assert (raised.value.code, raised.value.retryable) == ("deadline", True)
+    assert quick.result(SECONDS).text
+
+
+def test_an_engine_without_work_is_not_stuck_and_one_that_has_closed_has_stopped() -> None:
+    with opened(demo_model()) as engine:
+        assert (engine.stuck(), engine.stopped) == (0, False)
+        engine.submit(request(handle(engine, product()), "what is it?")).result(SECONDS)
+        wait_until(lambda: engine.stuck() == 0, within=SECONDS, what="rest")
+    assert engine.stopped
 
 
 def test_close_answers_what_was_submitted_and_takes_no_more() -> None:

@@ -182,6 +182,37 @@ def test_a_worker_gets_its_lease_back_when_the_brokers_data_were_lost(progress: 
     assert progress.claim(3) is None
 
 
+@pytest.mark.parametrize(
+    ("end", "deaths"),
+    [
+        (None, 1),
+        (lambda lease: lease.release(died=True), 1),
+        (lambda lease: lease.release(to_queue=True, died=True), 1),
+        (lambda lease: lease.release(to_queue=True), 0),
+        (lambda lease: lease.fail("the disk is full"), 0),
+        (lambda lease: lease.hold("paused"), 0),
+        (lambda lease: lease.done(ok=1, failed=0), 0),
+    ],
+    ids=["no end", "died", "died and queued", "given back", "failed", "held", "done"],
+)
+def test_workers_that_began_a_part_and_did_not_end_it_are_counted(
+    end: Callable[[Lease], None] | None, deaths: int, progress: Progress
+) -> None:
+    begun(progress)
+    for before in (0, deaths, 2 * deaths):
+        lease = lease_on(progress, 7)
+        assert lease.deaths == before
+        if end is not None:
+            end(lease)
+        # As when it has run out.
+        progress.forget_leases()
+    assert lease_on(progress, 8).deaths == 0
+
+    # A job that begins anew, begins anew.
+    begun(progress)
+    assert lease_on(progress, 7).deaths == 0
+
+
 def test_a_lease_outlives_a_job_that_is_begun_anew(progress: Progress) -> None:
     begun(progress)
     lease_on(progress, 3)
@@ -230,7 +261,7 @@ def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(counters: r
     # Then
     assert registry.job_uris() == []
     keys = list(counters.scan_iter())
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert all(key.startswith("askpix:job:") for key in keys)
     assert all(0 < int(str(counters.ttl(key))) <= 7 * 24 * 3600 for key in keys)
 

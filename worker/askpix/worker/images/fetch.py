@@ -44,7 +44,7 @@ class Fetcher:
         self, access: Access, *, contact: str | None = None, connections: int = 32, seconds: float | None = None
     ) -> None:
         self._access = access
-        self._seconds = min(seconds or TOTAL_SECONDS, TOTAL_SECONDS)
+        self._most_seconds = seconds
         self._connections = connections
         agent = f"askpix/{version('askpix')}" + (f" (+{contact})" if contact else "")
         self._http = guarded_pool(access, headers={"User-Agent": agent, "Accept": "image/*"}, connections=connections)
@@ -76,6 +76,9 @@ class Fetcher:
 
     def close(self) -> None:
         self._http.clear()
+
+    def _seconds(self) -> float:
+        return TOTAL_SECONDS if self._most_seconds is None else min(self._most_seconds, TOTAL_SECONDS)
 
     def _file(self, path: Path) -> bytes:
         try:
@@ -112,7 +115,7 @@ class Fetcher:
         # Who has no images in S3 does not wait for its client to be imported.
         from askpix.worker.images.objects import read_object
 
-        data = read_object(location, limit=MAX_BYTES, seconds=self._seconds, connections=self._connections)
+        data = read_object(location, limit=MAX_BYTES, seconds=self._seconds(), connections=self._connections)
         if data is None:
             raise _too_many_bytes()
         return data
@@ -132,7 +135,7 @@ class Fetcher:
             raise explained(error, shown) from None
 
     def _download(self, url: str) -> bytes:
-        with deadline(self._seconds):
+        with deadline(self._seconds()):
             return self._transfer(url)
 
     def _transfer(self, url: str) -> bytes:
