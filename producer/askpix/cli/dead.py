@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import click
-import redis
 from rich.table import Table
 
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.options import broker_option
-from askpix.producer.broker import Broker, explained
+from askpix.producer.broker import Broker, answering
 from askpix.producer.dead import DeadLetters
 from askpix.producer.settings import load_settings
 from askpix.producer.words import counted
@@ -79,9 +78,5 @@ def drop(broker: str | None) -> int:
 def _letters(url: str | None) -> Iterator[DeadLetters]:
     """Yields the dead letters of a broker; one that does not answer is told in one line."""
     broker = Broker(load_settings(url).broker_url)
-    try:
+    with closing(broker), answering():
         yield DeadLetters(broker.redis)
-    except redis.RedisError as error:
-        raise explained(error) from error
-    finally:
-        broker.close()

@@ -29,6 +29,12 @@ _TOLD_EVERY = 5_000
     metavar="TASK[@QUEUE]",
     help="A Celery task to be sent once all is answered; workers must allow it.",
 )
+@click.option(
+    "--max-queued",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Parts that wait in the broker at a time; workers queue more as they take them. By default 2000.",
+)
 @broker_option
 def command(
     asked: Asked,
@@ -37,6 +43,7 @@ def command(
     model: str | None,
     device: str | None,
     notify: str | None,
+    max_queued: int | None,
     broker: str | None,
 ) -> int:
     """Write a job folder and queue its parts for the workers.
@@ -58,6 +65,8 @@ def command(
                 device=device,
                 notify=notify,
                 part_size=asked.part_size,
+                max_queued=max_queued,
+                told=lambda text: stderr().print(text, soft_wrap=True),
             )
         size = f"{counted(job.spec.items, 'item')} in {counted(job.spec.parts, 'part')}"
         stderr().print(f"{job.folder.uri}: {size} for {job.spec.model}", soft_wrap=True)

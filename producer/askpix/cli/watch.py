@@ -50,7 +50,7 @@ def _followed(job: Job) -> JobProgress:
     warned: str | None = None
     looked, served = time.monotonic(), True
     with progress_shown(job.spec.items) as show:
-        for progress in job.watch(_INTERVAL_SECONDS):
+        for progress in job.watch(_INTERVAL_SECONDS, told=lambda text: stderr().print(text, soft_wrap=True)):
             show(progress)
             if progress.state == "running" and time.monotonic() - looked > _SERVED_SECONDS:
                 # Said again only when workers have come and gone meanwhile.

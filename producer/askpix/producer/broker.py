@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -15,7 +16,7 @@ from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
 from askpix.producer.broker_url import checked_url, client_url
-from askpix.producer.errors import BrokerError
+from askpix.producer.errors import BrokerError, BrokerTrouble
 from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
 
 KEY_PREFIX = "askpix:"
@@ -138,7 +139,7 @@ class Broker:
                         PART_TASK, args=[message.model_dump()], queue=queue, ignore_result=True, producer=producer
                     )
         except LOST as error:
-            raise BrokerError(f"the broker did not take the job's parts: {short(error)}") from error
+            raise _refused("the job's parts", error) from error
 
     def send_ask(self, message: AskMessage, queue: str, expires: float) -> str:
         """Puts an ask on a queue; returns the id of its result.
@@ -152,7 +153,7 @@ class Broker:
         try:
             sent = self._app.send_task(ASK_TASK, args=[message.model_dump()], queue=queue, expires=expires)
         except LOST as error:
-            raise BrokerError(f"the broker did not take the question: {short(error)}") from error
+            raise _refused("the question", error) from error
         return str(sent.id)
 
     def notify(self, task: str, payload: dict[str, Any], queue: str) -> None:
@@ -164,7 +165,7 @@ class Broker:
         try:
             self._app.send_task(task, args=[payload], queue=queue, ignore_result=True)
         except LOST as error:
-            raise BrokerError(f"the broker did not take the notification {task}: {short(error)}") from error
+            raise _refused(f"the notification {task}", error) from error
 
     def result(self, id_: str, timeout: float) -> dict[str, Any] | None:
         """Waits for the result of an ask; returns what Celery stores of it, None where it did not come in time.
@@ -211,10 +212,51 @@ def redis_client(broker_url: SecretStr) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Has what goes wrong with the broker's Redis server raised as a BrokerError."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise explained(error) from error
+
+
 def explained(error: BaseException) -> BrokerError:
     """Returns what an error of LOST means for a person."""
+    trouble = _trouble_of(error)
+    if trouble in _SAID:
+        return BrokerError(_SAID[trouble], trouble)
     reason = short(error).rstrip(".")
-    return BrokerError(f"the broker does not answer: {reason}; ASKPIX_BROKER_URL or --broker says where it is")
+    said = f"the broker does not answer: {reason}; ASKPIX_BROKER_URL or --broker says where it is"
+    return BrokerError(said, trouble)
+
+
+_SAID = {
+    BrokerTrouble.FULL: "the broker's memory is full (its maxmemory)",
+    BrokerTrouble.READ_ONLY: "the broker is read-only: it is a replica, or another is taking over",
+}
+
+
+def _refused(what: str, error: BaseException) -> BrokerError:
+    trouble = _trouble_of(error)
+    return BrokerError(f"the broker did not take {what}: {_SAID.get(trouble) or short(error)}", trouble)
+
+
+def _trouble_of(error: BaseException) -> BrokerTrouble:
+    cause = error.__cause__ or error
+    match cause:
+        case redis.AuthenticationError():
+            return BrokerTrouble.OTHER
+        case redis.OutOfMemoryError():
+            return BrokerTrouble.FULL
+        case redis.ReadOnlyError():
+            return BrokerTrouble.READ_ONLY
+        case redis.ConnectionError() | redis.TimeoutError() | OSError():
+            return BrokerTrouble.LOST
+    # In a transaction, and where a script wrote, the server's word comes as that of a command.
+    said = str(cause)
+    marks = {"OOM ": BrokerTrouble.FULL, "READONLY ": BrokerTrouble.READ_ONLY}
+    return next((trouble for mark, trouble in marks.items() if mark in said), BrokerTrouble.OTHER)
 
 
 def short(error: BaseException) -> str:

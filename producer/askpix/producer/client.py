@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
 from pydantic import SecretStr
 
 from askpix.producer.asking import ASK_SECONDS, Ask, ask
-from askpix.producer.broker import Broker, explained
+from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Question
@@ -59,6 +58,8 @@ class Client:
         device: str | None = None,
         notify: str | None = None,
         part_size: int = PART_SIZE,
+        max_queued: int | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> Job:
         """Writes a job folder and queues its parts; a job that is there already is carried on.
 
@@ -72,6 +73,10 @@ class Client:
             device: the kind of device that is to answer: cpu, gpu, npu or auto; None stands for any.
             notify: a Celery task, as TASK or TASK@QUEUE, to be sent when all is answered; workers must
                 allow it.
+            part_size: items in a part.
+            max_queued: parts that wait in the broker at a time; by default as ASKPIX_WINDOW says. Workers queue
+                further ones as they take these.
+            told: is told, in words for a person, when the broker has to be waited for: it is full, or lost.
 
         Raises:
             InputError: the items cannot be read, or there are none, or ids come twice, or an option is
@@ -97,8 +102,9 @@ class Client:
             device=device,
             notify=notify,
             part_size=part_size,
+            max_queued=max_queued,
         )
-        self._dispatcher.enqueue(folder, spec)
+        self._dispatcher.enqueue(folder, spec, told=told)
         return Job(folder, spec, self._broker, self._dispatcher)
 
     def job(self, uri: str) -> Job:
@@ -149,10 +155,8 @@ class Client:
         Raises:
             BrokerError: the broker does not answer.
         """
-        try:
+        with answering():
             return self._dispatcher.registry.jobs()
-        except redis.RedisError as error:
-            raise explained(error) from error
 
     def workers(self) -> list[WorkerInfo]:
         """Returns the live workers, with what their engines have done.
@@ -160,10 +164,8 @@ class Client:
         Raises:
             BrokerError: the broker does not answer.
         """
-        try:
+        with answering():
             return self._dispatcher.registry.workers()
-        except redis.RedisError as error:
-            raise explained(error) from error
 
     def refused(self) -> dict[str, int]:
         """Returns how many messages workers have refused, by reason.
@@ -171,10 +173,8 @@ class Client:
         Raises:
             BrokerError: the broker does not answer.
         """
-        try:
+        with answering():
             return self._dispatcher.registry.refused()
-        except redis.RedisError as error:
-            raise explained(error) from error
 
 
 def _question(question: Question | str) -> Question:

@@ -5,12 +5,13 @@ What is said to the job folder holds; what is said to Redis makes it quick.
 
 from __future__ import annotations
 
-import redis
+from collections.abc import Callable
 
-from askpix.producer.broker import Broker, explained
-from askpix.producer.errors import BrokerError, JobError
+from askpix.producer.broker import Broker, answering
+from askpix.producer.errors import BrokerError, BrokerTrouble, JobError
 from askpix.producer.job import Hold, JobFolder, JobSpec
 from askpix.producer.messages import queue_name
+from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Start
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures, Round
@@ -34,33 +35,54 @@ class Dispatcher:
 
     def check(self) -> None:
         """Raises BrokerError if the broker does not answer."""
-        try:
+        with answering():
             self._broker.redis.ping()
-        except redis.RedisError as error:
-            raise explained(error) from error
 
-    def enqueue(self, folder: JobFolder, spec: JobSpec, *, anew: bool = False) -> None:
+    def enqueue(
+        self, folder: JobFolder, spec: JobSpec, *, anew: bool = False, told: Callable[[str], None] | None = None
+    ) -> None:
         """Queues the parts that have no result, as many as the window takes, and registers the job.
 
-        A job that is being counted already is only topped up, unless it is to begin `anew`.
+        A job that is being counted already is only topped up, unless it is to begin `anew`. A broker that is full is
+        waited for, and one that is lost for a minute. Once the job is registered, workers queue what does not fit.
+
+        Args:
+            told: is told what there is to wait for.
 
         Raises:
-            BrokerError: the broker does not take the parts; the folder is as it was.
+            BrokerError: the broker does not take the job; the folder is as it was.
             JobError: the job is held, or a file of it is damaged.
         """
         if holds := folder.holds():
             what = "cancelled" if Hold.CANCEL in holds else "paused"
             raise JobError(f"{folder.uri} was {what}: `askpix resume {folder.uri}` carries on with it")
+        patience, registered = Patience(told), False
+        while True:
+            try:
+                with answering():
+                    if not registered:
+                        self._register(folder, spec, anew=anew)
+                    registered = True
+                    self._filler.fill(folder.uri)
+            except BrokerError as error:
+                if error.trouble is BrokerTrouble.LOST:
+                    # It may have lost the job too.
+                    registered = False
+                if registered and error.trouble is BrokerTrouble.FULL:
+                    if told is not None:
+                        told(f"{error}: workers queue what is left as they make room")
+                    return
+                patience.wait(error)
+            else:
+                return
+
+    def _register(self, folder: JobFolder, spec: JobSpec, *, anew: bool) -> None:
         progress = Progress(self._broker.redis, folder.uri)
-        try:
-            reading = progress.read()
-            known = reading is not None and reading.id == spec.id and not reading.error
-            if anew or not known:
-                progress.begin(self._start(spec, standing(folder, spec)))
-            self.registry.add_job(folder.uri)
-            self._filler.fill(folder.uri)
-        except redis.RedisError as error:
-            raise explained(error) from error
+        reading = progress.read()
+        known = reading is not None and reading.id == spec.id and not reading.error
+        if anew or not known:
+            progress.begin(self._start(spec, standing(folder, spec)))
+        self.registry.add_job(folder.uri)
 
     def pause(self, folder: JobFolder) -> None:
         """Keeps workers from a job until it is resumed; they give back what they have in work."""
@@ -71,10 +93,8 @@ class Dispatcher:
         """Stops a job for good, as far as anything is for good: what is done stays, and `resume` carries on."""
         folder.hold(Hold.CANCEL)
         self._tell(folder, JobState.CANCELLED)
-        try:
+        with answering():
             self.registry.remove_job(folder.uri)
-        except redis.RedisError as error:
-            raise explained(error) from error
 
     def resume(self, folder: JobFolder, spec: JobSpec) -> None:
         """Carries on with a job that was paused or cancelled, stopped on an error, or whose broker was lost."""
@@ -106,9 +126,11 @@ class Dispatcher:
 
     def _tell(self, folder: JobFolder, state: JobState) -> None:
         try:
-            Progress(self._broker.redis, folder.uri).change_state(state)
-        except redis.RedisError as error:
-            raise BrokerError(f"{explained(error)} (workers were told through the job folder all the same)") from error
+            with answering():
+                Progress(self._broker.redis, folder.uri).change_state(state)
+        except BrokerError as error:
+            said = f"{error} (workers were told through the job folder all the same)"
+            raise BrokerError(said, error.trouble) from error
 
     def _start(self, spec: JobSpec, stand: Standing) -> Start:
         done = bytearray(b"\xff" * (spec.parts // 8 + 1))
@@ -125,6 +147,6 @@ class Dispatcher:
             parts_done=stand.parts_done,
             ok=stand.ok,
             failed=stand.failed,
-            window=self._window,
+            window=spec.max_queued or self._window,
             notify=spec.notify,
         )

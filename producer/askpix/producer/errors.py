@@ -6,6 +6,8 @@ happened, to what, and what to do next; the command line prints it as it is and 
 
 from __future__ import annotations
 
+from enum import Enum
+
 
 class AskpixError(Exception):
     """Something went wrong."""
@@ -26,8 +28,26 @@ class StorageError(AskpixError):
     """The storage cannot be read or written."""
 
 
+class BrokerTrouble(Enum):
+    """Why the broker did not do what it was asked to."""
+
+    LOST = "it does not answer"
+    FULL = "its memory is full"
+    READ_ONLY = "it takes no writes"
+    OTHER = "trying again is of no use"
+
+
 class BrokerError(AskpixError):
-    """The broker cannot be reached."""
+    """The broker cannot be reached.
+
+    Args:
+        message: one sentence for a person.
+        trouble: what a caller may want to tell apart.
+    """
+
+    def __init__(self, message: str | None = None, trouble: BrokerTrouble = BrokerTrouble.OTHER) -> None:
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class ModelError(AskpixError):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-import redis
-
-from askpix.producer.broker import Broker, explained
+from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
-from askpix.producer.errors import JobError
+from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.job import Hold, JobFolder, JobSpec
 from askpix.producer.messages import queue_name
+from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import Row
@@ -76,17 +75,28 @@ class Job:
             raise JobError(f"{uri} holds no job: give the folder that was the --output of a run or a submit")
         return cls(folder, spec)
 
-    def watch(self, interval: float = 0.25) -> Iterator[JobProgress]:
+    def watch(self, interval: float = 0.25, told: Callable[[str], None] | None = None) -> Iterator[JobProgress]:
         """Yields the job's progress every `interval` seconds, last when it has ended or a part of it failed.
 
+        Args:
+            interval: in seconds.
+            told: is told, in words for a person, when the broker has to be waited for.
+
         Raises:
-            BrokerError: the broker does not answer.
+            BrokerError: the broker does not answer, and that for more than a minute once it had.
             JobError: the broker does not know the job, so that nobody works on it; or a file of it is damaged. A
                 job that the broker knew and has lost meanwhile is restored from its folder instead.
         """
-        known = False
+        known, patience = False, Patience(told)
         while True:
-            progress = self.progress()
+            try:
+                progress = self.progress()
+            except BrokerError as error:
+                if not known:
+                    raise
+                patience.wait(error)
+                continue
+            patience.reset()
             yield progress
             if progress.finished or progress.error or progress.state == JobState.CANCELLED:
                 return
@@ -130,10 +140,8 @@ class Job:
         Raises:
             BrokerError: the broker does not answer.
         """
-        try:
+        with answering():
             return self._at_hand().registry.serves(queue_name(self.spec.model, self.spec.device))
-        except redis.RedisError as error:
-            raise explained(error) from error
 
     def results(self) -> Iterator[Row]:
         """Yields the newest rows of the parts that are done, in the order of the input."""
@@ -174,18 +182,14 @@ class Job:
     def forget_leases(self) -> None:
         """Says that nobody has any part in work, whatever leases say: for whoever knows that the workers have died."""
         if self._progress is not None:
-            try:
+            with answering():
                 self._progress.forget_leases()
-            except redis.RedisError as error:
-                raise explained(error) from error
 
     def _read(self) -> Reading | None:
         if self._progress is None:
             return None
-        try:
+        with answering():
             reading = self._progress.read()
-        except redis.RedisError as error:
-            raise explained(error) from error
         # Counters of another job that was in this folder once say nothing.
         return reading if reading is not None and reading.id == self.spec.id else None
 

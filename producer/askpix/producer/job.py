@@ -90,6 +90,9 @@ class JobSpec(BaseModel):
     notify: str | None = None
     """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
 
+    max_queued: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Parts that may wait in the broker at a time; None stands for what whoever queues them is set to."""
+
     def items_of(self, part: int) -> int:
         """Returns how many items a part has: all but the last have as many; 0 where there is no such part."""
         return max(0, min(self.part_size, self.items - part * self.part_size))

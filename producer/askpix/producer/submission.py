@@ -38,6 +38,7 @@ def write_job(
     part_size: int = PART_SIZE,
     device: str | None = None,
     notify: str | None = None,
+    max_queued: int | None = None,
 ) -> JobSpec:
     """Writes a job folder, its job.json last; one that holds the same job is left as it is.
 
@@ -84,6 +85,7 @@ def write_job(
             fingerprint=digest.hexdigest(),
             device=device,
             notify=notify,
+            max_queued=max_queued,
         )
         # Whoever submits the same at the same time, and is first, has submitted this one too.
         existing = folder.write_spec(spec)

@@ -13,9 +13,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import redis
 from redis.exceptions import LockError
 
 from askpix.producer.broker import KEY_PREFIX, Broker
+from askpix.producer.errors import BrokerError, BrokerTrouble
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.registry import TAKEN
@@ -68,6 +70,15 @@ redis.call('HINCRBY', KEYS[1], 'waiting', #picked)
 return {{f[7], f[8], unpack(picked)}}
 """
 
+# ARGV: parts that were picked and not sent, or perhaps some of them: a part that is queued twice is done once.
+_PUT_BACK = """
+for _, part in ipairs(ARGV) do
+  if redis.call('SETBIT', KEYS[3], part, 0) == 1 then redis.call('HINCRBY', KEYS[1], 'waiting', -1) end
+end
+redis.call('HSET', KEYS[1], 'next', 0)
+return 0
+"""
+
 # KEYS: and the queue, and how many messages were taken of each queue. ARGV: name of the queue, seconds.
 # Returns 1 where what was thought to wait was lost, and does not count as waiting any more.
 _FIND_LOST = f"""{_LEASES}
@@ -117,6 +128,8 @@ class Window:
             while (count := self._fill_some(job, progress)) is not None:
                 queued += count
                 lock.reacquire()
+        except LockError:
+            raise BrokerError(f"the broker has lost what it knew of {job}", BrokerTrouble.LOST) from None
         finally:
             # A lock that ran out meanwhile is another's now.
             with suppress(LockError):
@@ -130,7 +143,13 @@ class Window:
             return None
         queue, round_, *parts = picked
         messages = [PartMessage(job=job, part=int(part), round=int(round_)) for part in parts]
-        self._broker.send_parts(messages, queue)
+        try:
+            self._broker.send_parts(messages, queue)
+        except BrokerError:
+            # Where not even this can be said, they are found as those that were lost.
+            with suppress(redis.RedisError):
+                self._redis.eval(_PUT_BACK, 5, *progress.keys, *parts)
+            raise
         return len(parts)
 
     def find_lost(self, job: str, queue: str) -> bool:
