@@ -116,9 +116,15 @@ def test_a_pause_without_a_broker_holds_by_the_folder(
 
 
 def test_a_broker_that_is_lost_while_submitting_is_one_line_and_submitting_again_carries_on(
-    tmp_path: Path, images: Path, start_worker: Starter, client: Client, pages: HeldServer, folder: Path
+    tmp_path: Path,
+    start_worker: Starter,
+    client: Client,
+    pages: HeldServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Given: a list whose reading ends the broker.
+    # Given: a list whose reading ends the broker, for longer than is waited for.
+    monkeypatch.setattr("askpix.producer.patience.LOST_SECONDS", 1.0)
     broker = RedisServer(tmp_path)
     url = pages.put("/again", jpeg())
 
@@ -148,7 +154,8 @@ def test_a_broker_that_is_lost_while_parts_are_queued_is_one_line(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Given: a broker that ends when the first chunk of parts is queued.
+    # Given: a broker that ends when the first chunk of parts is queued, for longer than is waited for.
+    monkeypatch.setattr("askpix.producer.patience.LOST_SECONDS", 1.0)
     broker = RedisServer(tmp_path)
     url = pages.put("/chunks", jpeg())
     with Client(broker.url) as doomed:
