@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import os
 import socket
@@ -54,7 +55,7 @@ class S3Server:
     def __init__(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+            self.port = port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.environment = environment(self.url)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
@@ -125,7 +126,7 @@ class BrokenS3:
 
             def _serve(self) -> None:
                 body = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(body)
+                self.body = self.rfile.read(body)
                 owner.asked.append((self.command, self.path, dict(self.headers.items())))
                 owner.answer(self)
 
@@ -169,6 +170,28 @@ def says(status: int, code: str, message: str = "because") -> Answer:
         request.end_headers()
         if request.command != "HEAD":
             request.wfile.write(body)
+
+    return answer
+
+
+def passes_on(port: int) -> Answer:
+    """Answers as a server on another port does."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
+        server = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        server.request(request.command, request.path, body=getattr(request, "body", b""), headers=headers)
+        answered = server.getresponse()
+        body = answered.read()
+        request.send_response(answered.status)
+        for name, value in answered.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length", "server", "date"):
+                request.send_header(name, value)
+        length = answered.getheader("Content-Length") if request.command == "HEAD" else str(len(body))
+        request.send_header("Content-Length", length or "0")
+        request.end_headers()
+        request.wfile.write(body)
+        server.close()
 
     return answer
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import redis
+import urllib3
 from celery import signals
 
 from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
@@ -177,8 +178,20 @@ def _log_to_stderr(level: str, *, replica: bool) -> None:
     logging.basicConfig(
         level=max(number, logging.INFO), format=f"%(asctime)s {who}%(levelname)s %(message)s", stream=sys.stderr
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_in_a_line)
     # Celery sets the root logger's level to its own taste.
     _log.setLevel(number)
+
+
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """Has libraries say in a line that a connection broke: where in their code they noticed is of no use to anybody."""
+    error = record.exc_info[1] if record.exc_info else None
+    broke = isinstance(error, OSError | redis.RedisError | urllib3.exceptions.HTTPError)
+    if broke and not record.name.startswith("askpix"):
+        record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error}", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _replicas(shares: Sequence[Cores], arguments: Sequence[str]) -> Replicas:

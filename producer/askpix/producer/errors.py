@@ -25,7 +25,16 @@ class JobError(AskpixError):
 
 
 class StorageError(AskpixError):
-    """The storage cannot be read or written."""
+    """The storage cannot be read or written.
+
+    Args:
+        message: one sentence for a person.
+        passing: whether it may do in a while what it did not now: it was not reached, or is overloaded, or full.
+    """
+
+    def __init__(self, message: str | None = None, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class BrokerTrouble(Enum):

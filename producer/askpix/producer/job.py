@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,6 +53,8 @@ _Parsed = TypeVar("_Parsed")
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
 _ROUND = re.compile(r"(\d{3})\.json")
+_TRY_BYTES = 1 << 18
+
 _REMOVERS = 16
 """Files removed at a time: on S3 each takes some 20 ms."""
 
@@ -222,6 +225,12 @@ class JobFolder:
             part, round_ = int(match[1]), int(match[2] or 0)
             newest[part] = max(newest.get(part, 0), round_)
         return dict(sorted(newest.items()))
+
+    def check_writable(self) -> None:
+        """Raises StorageError where the folder takes no file as large as results are."""
+        name = f"partial/try-{uuid.uuid4().hex}"
+        self.storage.write(name, bytes(_TRY_BYTES))
+        self.storage.remove(name)
 
     def write_partial(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
         """Keeps the rows of a part that was given back before its end."""

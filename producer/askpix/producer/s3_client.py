@@ -14,7 +14,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ConnectionClosedError
 
 from askpix.producer.locations import S3Location
 from askpix.producer.s3_errors import explained, settings_refused
@@ -105,4 +105,8 @@ def get_object(
         response: dict[str, Any] = (client or s3_client()).get_object(
             Bucket=location.bucket, Key=location.key, **options
         )
+        headers = response["ResponseMetadata"]["HTTPHeaders"]
+        if not headers.keys() & {"content-length", "transfer-encoding"}:
+            # The client takes an answer that broke off among its headers for a whole one with an empty body.
+            raise ConnectionClosedError(endpoint_url=str(s3_client().meta.endpoint_url))
         return response

@@ -41,7 +41,7 @@ class S3Error(StorageError):
     """
 
     def __init__(self, message: str, trouble: Trouble, *, tried_again: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(message, passing=trouble is Trouble.TEMPORARY)
         self.trouble = trouble
         self.tried_again = tried_again
 

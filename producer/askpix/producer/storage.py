@@ -85,6 +85,10 @@ class Storage(ABC):
         """
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PASSING = (errno.ETIMEDOUT, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMFILE)
+"""Of a mount whose server is away, mostly."""
+
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
@@ -289,6 +293,8 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError(f"{what}: the disk is full; make room and run the same command again") from error
-        raise StorageError(f"{what}: {(error.strerror or str(error)).lower()}") from error
+        if error.errno in _FULL:
+            said = f"{what}: the disk is full; make room and run the same command again"
+            raise StorageError(said, passing=True) from error
+        said = f"{what}: {(error.strerror or str(error)).lower()}"
+        raise StorageError(said, passing=error.errno in _PASSING) from error

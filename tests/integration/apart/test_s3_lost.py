@@ -2,87 +2,32 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
+from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
 from helpers.system import MODEL, HeldServer, Starter, finished
 
 from askpix.producer.client import Client
 
 
-class Door:
-    """A port that leads to a server while it is open."""
-
-    def __init__(self, url: str) -> None:
-        self._target = ("127.0.0.1", int(url.rpartition(":")[2]))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.environment = environment(f"http://127.0.0.1:{self._listener.getsockname()[1]}")
-        self._open = True
-        self._sockets: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def shut(self) -> None:
-        """Hangs up, and from now on on everyone who comes."""
-        self._open = False
-        while self._sockets:
-            _hang_up(self._sockets.pop())
-
-    def open(self) -> None:
-        self._open = True
-
-    def close(self) -> None:
-        self.shut()
-        _hang_up(self._listener)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                one, _ = self._listener.accept()
-                if not self._open:
-                    _hang_up(one)
-                    continue
-                other = socket.create_connection(self._target)
-                self._sockets += [one, other]
-                for way in ((one, other), (other, one)):
-                    threading.Thread(target=_pass_on, args=way, daemon=True).start()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    _hang_up(target)
-    _hang_up(source)
-
-
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
-
-
 @pytest.fixture
-def door(s3: S3Server) -> Iterator[Door]:
-    door = Door(s3.url)
+def door(s3: S3Server) -> Iterator[Proxy]:
+    door = Proxy(s3.port)
     yield door
     door.close()
 
 
 def test_a_job_waits_for_its_storage_and_goes_on_by_itself(
-    client: Client, pages: HeldServer, s3: S3Server, door: Door, start_worker: Starter, folder: Path
+    client: Client, pages: HeldServer, s3: S3Server, door: Proxy, start_worker: Starter, folder: Path
 ) -> None:
     # Given: a job in work, whose results a worker writes through the door.
     bucket = s3.bucket()
-    worker = start_worker("--storage-root", f"s3://{bucket}/jobs", env=door.environment)
+    worker = start_worker("--storage-root", f"s3://{bucket}/jobs", env=environment(f"http://127.0.0.1:{door.port}"))
     names = [f"/{folder.name}-{number}" for number in range(6)]
     urls = pages.put_many(names, jpeg())
     pages.hold(*names)
@@ -91,10 +36,10 @@ def test_a_job_waits_for_its_storage_and_goes_on_by_itself(
         wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
 
         # When: its answers are there, and S3 is not.
-        door.shut()
+        door.turn(Way.REFUSED)
         pages.let_go()
         worker.wait_for_log("cannot be written", "trying again")
-        door.open()
+        door.turn(Way.OPEN)
 
         # Then
         assert [row.image for row in finished(job).results()] == urls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import queue
@@ -72,6 +73,8 @@ class Ending:
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, told)
+        # For whoever wants to know what a worker is at.
+        faulthandler.register(signal.SIGUSR1)
 
     def fail(self, code: int, why: str) -> None:
         """Ends the worker at once with an exit code. May be called from any thread, and again."""

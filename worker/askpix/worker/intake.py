@@ -9,7 +9,10 @@ what Celery is given of it is written anew.
 from __future__ import annotations
 
 import base64
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty
 from typing import Annotated, Any, Literal
@@ -26,6 +29,8 @@ from askpix.producer.messages import ASK_TASK, is_ask_queue
 
 _MAX_DEPTH = 20
 """Of lists and objects in one another; our messages have six. Deeper ones could be read here and not in a thread."""
+
+_SILENT_SECONDS = 10.0
 
 _Id = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 
@@ -185,6 +190,22 @@ class _Channel(redis.Channel):  # type: ignore[misc]
     refuse: Callable[[RefusedError], None]
     """What is done about an entry that is refused: a transport option, so that it comes with the connection."""
 
+    _asked_at = 0.0
+    """When the server was last asked for a message."""
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        super()._brpop_start(timeout)
+        self._asked_at = time.monotonic()
+
+    def hang_up_if_silent(self) -> None:
+        """Ends a connection on which the server, which answers in a moment even where there is no message, does not.
+
+        A network can forget a connection without telling anybody, and kombu would wait for ever.
+        """
+        if self._in_poll and time.monotonic() - self._asked_at > _SILENT_SECONDS:
+            with suppress(OSError, AttributeError):  # it has ended meanwhile
+                self._in_poll._sock.shutdown(socket.SHUT_RDWR)
+
     def _brpop_read(self, **options: Any) -> bool:
         try:
             try:
@@ -212,6 +233,14 @@ class _Channel(redis.Channel):  # type: ignore[misc]
 
 class _Transport(redis.Transport):  # type: ignore[misc]
     Channel = _Channel
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        super().register_with_event_loop(connection, loop)
+        loop.call_repeatedly(1.0, self._hang_up_if_silent)
+
+    def _hang_up_if_silent(self) -> None:
+        for channel in list(self.cycle._channels):
+            channel.hang_up_if_silent()
 
 
 class IntakeConnection(Connection):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,7 +32,6 @@ from askpix.worker.part_work import (
     give_up,
     keep,
     look_for_holds,
-    passing,
     pin,
     raise_if_held,
     rows_before,
@@ -52,7 +52,7 @@ _LIVE_SECONDS = 0.2
 _RENEWED = 4
 """Signs of life of a part that gets no further, in the time that its lease lasts."""
 
-_WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 _HOLD_SECONDS = 2.0
 """Between two looks whether the job was paused or cancelled."""
@@ -88,6 +88,8 @@ class PartRunner:
         self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds
         self._contact = settings.contact
+        self._unwritable: set[str] = set()
+        """Folders that took no result when one was last written."""
         self._lively: dict[int, float] = {}
         """When each part in work last got further, by the thread that it is in."""
         self._seen = seen
@@ -173,6 +175,9 @@ class PartRunner:
                 raise folder.damaged_result(part, work.round, f"it has {len(rows)} rows")
         else:
             raise_if_held(folder)
+            if folder.uri in self._unwritable:
+                # Nothing is answered for a storage that takes no answers.
+                folder.check_writable()
             pin(work)
             todo = self._places(work)
             rows = self._answered(work, todo)
@@ -189,13 +194,19 @@ class PartRunner:
         """Writes a result; where the storage fails for a passing reason, again, for half a minute."""
         for seconds in (*_WRITE_AGAIN_SECONDS, None):
             try:
-                return work.folder.write_result(work.part, rows, work.round)
+                work.folder.write_result(work.part, rows, work.round)
             except StorageError as error:
-                if seconds is None or not passing(error) or self._stopping.wait(seconds):
+                if seconds is None or not error.passing:
+                    self._unwritable.add(work.folder.uri)
                     raise
                 _log.warning("%s; trying again", error)
+                # Not when all others do.
+                if self._stopping.wait(random.uniform(0.5, 1) * seconds):
+                    raise
                 say_live(work, len(rows))
-        raise AssertionError("the last try returns or raises")
+            else:
+                self._unwritable.discard(work.folder.uri)
+                return
 
     def _count_refused(self, work: PartWork, rows: Sequence[Row]) -> None:
         refused = sum(row.error_code == NOT_ALLOWED for row in rows)

@@ -60,13 +60,6 @@ class PartWork:
         return S3Location.parse(uri).bucket if uri.startswith("s3://") else None
 
 
-def passing(error: BaseException) -> bool:
-    """Returns whether a storage may do in a while what it did not now: it was not reached, or is overloaded."""
-    # Told by a name, so that who has nothing on S3 does not wait for its client to be imported.
-    trouble = getattr(error, "trouble", None)
-    return trouble is not None and trouble.name == "TEMPORARY"
-
-
 def give_up(lease: Lease | None, error: BaseException) -> None:
     """Tells the counters why a part ends without a result."""
     if lease is None:
@@ -82,7 +75,7 @@ def give_up(lease: Lease | None, error: BaseException) -> None:
             lease.release()
         case MemoryError():
             lease.release(died=True)
-        case _ if passing(error):
+        case StorageError(passing=True):
             lease.release()
         case AskpixError():
             lease.fail(str(error))

@@ -18,7 +18,7 @@ from askpix.worker.asking import AskRunner
 from askpix.worker.ending import EXIT_ENGINE_STOPPED, Ending
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.part import PartRunner
-from askpix.worker.part_work import GivenBackError, HeldError, passing
+from askpix.worker.part_work import GivenBackError, HeldError
 from askpix.worker.replies import Replies
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _settle(
             why = f"there was too little memory for {where}"
             _log.error("%s: it is queued again", why)
             _tell(runner.progress(message).refuse, message.part, message.round, why)
-        case StorageError() if passing(error):
+        case StorageError(passing=True):
             _log.error("%s: the part is queued again", error)
             _tell(runner.progress(message).refuse, message.part, message.round, str(error))
         case AskpixError():

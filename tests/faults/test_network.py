@@ -1,0 +1,110 @@
+"""A network that is cut, hangs or trickles between a worker and its broker or its S3, and is whole again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from helpers.checked import assert_whole
+from helpers.pictures import jpeg
+from helpers.processes import wait_until
+from helpers.proxy import Proxy, Way
+from helpers.s3_server import S3Server, environment, using
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
+
+from askpix.producer.client import Client
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+TROUBLES = {Way.REFUSED: 5.0, Way.RESET: 5.0, Way.SILENT: 12.0, Way.SLOW: 8.0, Way.FORGOTTEN: 0.0}
+"""For how many seconds each lasts; the silence, for longer than a worker waits for an answer of its broker."""
+
+MakeProxy = Callable[[int], Proxy]
+
+
+@pytest.fixture
+def proxy_of() -> Iterator[MakeProxy]:
+    with ExitStack() as stack:
+
+        def make(port: int) -> Proxy:
+            proxy = Proxy(port)
+            stack.callback(proxy.close)
+            return proxy
+
+        yield make
+
+
+def _in_trouble(proxy: Proxy, way: Way) -> None:
+    proxy.turn(way)
+    time.sleep(TROUBLES[way])
+    proxy.turn(Way.OPEN)
+
+
+@pytest.mark.parametrize("way", TROUBLES)
+def test_between_a_worker_and_its_broker(
+    way: Way,
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    start_worker: Starter,
+    folder: Path,
+    proxy_of: MakeProxy,
+) -> None:
+    # Given: a worker with two parts in work, one of which ends while the network is in trouble.
+    proxy = proxy_of(broker.port)
+    worker = start_worker(env={"ASKPIX_BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"})
+    names = [f"/{folder.name}-{number}" for number in range(12)]
+    urls = pages.put_many(names, jpeg())
+    pages.hold(*names[:4])
+    job = client.submit(urls, output=str(folder), model=MODEL, part_size=2)
+    wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
+
+    # When
+    proxy.turn(way)
+    pages.let_go()
+    _in_trouble(proxy, way)
+
+    # Then
+    finished(job, within=120)
+    assert_whole(job, broker, urls)
+    assert worker.process.poll() is None, worker.log
+    worker.close()
+
+
+@pytest.mark.parametrize("way", TROUBLES)
+def test_between_a_worker_and_its_s3(
+    way: Way,
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    s3: S3Server,
+    start_worker: Starter,
+    folder: Path,
+    proxy_of: MakeProxy,
+) -> None:
+    # Given: the same, where the results go to S3.
+    proxy = proxy_of(s3.port)
+    bucket = s3.bucket()
+    worker = start_worker("--storage-root", f"s3://{bucket}/jobs", env=environment(f"http://127.0.0.1:{proxy.port}"))
+    names = [f"/{folder.name}-{number}" for number in range(12)]
+    urls = pages.put_many(names, jpeg())
+    pages.hold(*names[:4])
+    with using(s3.environment):
+        job = client.submit(urls, output=f"s3://{bucket}/jobs/one", model=MODEL, part_size=2)
+        wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
+
+        # When
+        proxy.turn(way)
+        pages.let_go()
+        _in_trouble(proxy, way)
+
+        # Then: it goes on by itself, and nothing that was answered is asked again.
+        finished(job, within=150)
+        assert_whole(job, broker, urls)
+    assert worker.process.poll() is None, worker.log
+    assert sorted(name for name in pages.came if name in names) == sorted(names)
+    assert "Traceback" not in worker.log
+    worker.close()
