@@ -20,6 +20,7 @@ from celery import signals
 from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import checked_url
+from askpix.producer.errors import WorkerError
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
@@ -29,6 +30,7 @@ from askpix.worker.cores import Cores, chosen, shared_out, shown, take
 from askpix.worker.ending import GRACE_SECONDS
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
+from askpix.worker.health import Health
 from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.local import demo_model
 from askpix.worker.parent import end_with_parent
@@ -37,6 +39,7 @@ from askpix.worker.starting import seconds_since_start, stage
 
 _log = logging.getLogger("askpix")
 _ARGUMENTS = "askpix.arguments"
+_LAST_PORT = 65_535
 
 
 class _WithArguments(click.Command):
@@ -92,6 +95,13 @@ class _WithArguments(click.Command):
     help="From the signal to end until the worker has ended, whatever it has in work.",
 )
 @click.option(
+    "--health-port",
+    "health",
+    metavar="[HOST:]PORT",
+    callback=lambda _, __, value: None if value is None else _listening(value),
+    help="Tell over HTTP how the worker is, at /livez and /readyz; on 127.0.0.1 unless a host is given.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),
     default="info",
@@ -116,6 +126,7 @@ def command(
     broker: str | None,
     replicas: int,
     grace: float,
+    health: tuple[str, int] | None,
     log_level: str,
     ready_file: int | None,
     parent_folder: Path | None,
@@ -140,7 +151,7 @@ def command(
         notify_target(target)
     cores = chosen(cpus, threads)
     if replicas > 1:
-        return _replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS]).run()
+        return _replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS], health).run()
     if parent_folder is not None:
         end_with_parent(partial(_end_system, redis_client(settings.broker_url), parent_folder))
     elif ready_file is not None:
@@ -149,10 +160,21 @@ def command(
     _log.debug("start: computing with %d threads on CPUs %s", cores.threads, shown(cores.cpus))
     if not models:
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
-    engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
-    with Worker(engines, access, settings, notify=notify, grace=grace) as worker:
+    with ExitStack() as stack:
+        told = None if health is None else stack.enter_context(Health(*health))
+        engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
+        worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace))
+        if told is not None:
+            told.alive, told.ready = worker.alive, worker.ready
         _tell_when_ready(ready_file)
         return worker.run()
+
+
+def _listening(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= _LAST_PORT:
+        raise WorkerError(f"--health-port {value[:60]!r} is no port: it is written like 8080, or 0.0.0.0:8080")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache: Path | None) -> Engines:
@@ -194,11 +216,17 @@ def _in_a_line(record: logging.LogRecord) -> bool:
     return True
 
 
-def _replicas(shares: Sequence[Cores], arguments: Sequence[str]) -> Replicas:
-    """Returns workers with these options, each on cores of its own. Of an option given twice, the last one counts."""
+def _replicas(shares: Sequence[Cores], arguments: Sequence[str], health: tuple[str, int] | None) -> Replicas:
+    """Returns workers with these options, each on cores of its own, and telling how it is on a port of its own, from
+    the one that was given upwards. Of an option given twice, the last one counts."""
     # -P: modules of the user's current folder must not stand in for installed ones.
     command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1"]
-    return Replicas([[*command, "--cpus", shown(own.cpus), "--threads", str(own.threads)] for own in shares])
+    commands = [[*command, "--cpus", shown(own.cpus), "--threads", str(own.threads)] for own in shares]
+    if health is not None and health[1]:
+        host, port = health
+        for number, one in enumerate(commands):
+            one += ["--health-port", f"{host}:{port + number}"]
+    return Replicas(commands)
 
 
 def _tell_when_ready(file: int | None) -> None:

@@ -116,17 +116,21 @@ class S3Storage(Storage):
     def _look_for_bucket(self) -> None:
         """Tells a missing object from a missing bucket, which a question for the head of an object does not."""
         seen = (str(s3_client().meta.endpoint_url), self.location.bucket)
-        if seen in _buckets_seen:
-            return
-        try:
-            with doing("cannot be read", self.location):
-                s3_client().head_bucket(Bucket=self.location.bucket)
-        except S3Error as error:
-            if error.trouble is Trouble.NO_OBJECT:
-                raise no_bucket(f"{self.location.shown} cannot be read", self.location.bucket) from error
-            if error.trouble is not Trouble.DENIED:  # that it may not be looked at says that it is there
-                raise
-        _buckets_seen.add(seen)
+        if seen not in _buckets_seen:
+            check_bucket(self.location)
+            _buckets_seen.add(seen)
+
+
+def check_bucket(location: S3Location) -> None:
+    """Raises S3Error where a location's bucket is not there, or does not answer."""
+    try:
+        with doing("cannot be read", location):
+            s3_client().head_bucket(Bucket=location.bucket)
+    except S3Error as error:
+        if error.trouble is Trouble.NO_OBJECT:
+            raise no_bucket(f"{location.shown} cannot be read", location.bucket) from error
+        if error.trouble is not Trouble.DENIED:  # that it may not be looked at says that it is there
+            raise
 
 
 def open_object(uri: str) -> io.BufferedReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
+from askpix.worker.health import OK, State
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
@@ -30,9 +32,12 @@ from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
 from askpix.worker.replies import Replies
 from askpix.worker.restoring import Restorer
-from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy
+from askpix.worker.roots import Roots
+from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy, deaf
 from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
 from askpix.worker.watchdog import Watchdog
+
+_LATE_SECONDS = 15.0
 
 
 class Worker:
@@ -72,6 +77,7 @@ class Worker:
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(engines, access, loader, broker.redis, settings=settings, seen=restorer.see)
             stack.callback(self._parts.close)
+            self._roots = Roots(access.storage_roots)
             self._ending = Ending(self._parts, grace)
             self._watchdog = Watchdog(
                 self._ending,
@@ -132,9 +138,30 @@ class Worker:
             self._keeper.stop()
         return int(worker.exitcode or 0)
 
+    def alive(self) -> State:
+        """Returns whether the worker gets on with what it has."""
+        trouble = self._watchdog.trouble()
+        return {"worker": trouble[1] if trouble else OK}
+
+    def ready(self) -> State:
+        """Returns whether it can take work."""
+        silence, deafness = self._keeper.unanswered(), deaf()
+        return {
+            **self.alive(),
+            "queues": "the worker is ending" if self._ending.begun else _late("it has not listened", deafness),
+            "broker": _late("it has not answered", silence),
+            "storage": self._roots.problem() or OK,
+        }
+
     def _info(self) -> WorkerInfo:
         parts, asks = busy()
         return WorkerInfo(name=self._name, models=self._engines.served(), parts=parts, asks=asks, notify=self._notify)
+
+
+def _late(what: str, seconds: float) -> str:
+    if seconds <= _LATE_SECONDS:
+        return OK
+    return f"{what} yet" if math.isinf(seconds) else f"{what} for {seconds:.0f} seconds"
 
 
 def _configure(app: Celery, engines: Engines, refused: Callable[[RefusedError], None]) -> None:

@@ -59,6 +59,7 @@ class Keeper:
         self._restorer = restorer
         self._unsaid: dict[str, float] = {}
         """Since when this worker has known of jobs that it may not notify of."""
+        self._answered_at = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="askpix-keeper", daemon=True)
 
@@ -73,6 +74,10 @@ class Keeper:
         with suppress(redis.RedisError):
             self._registry.leave(self._info().name)
 
+    def unanswered(self) -> float:
+        """Returns for how many seconds the broker has not answered; infinity where it never has."""
+        return time.monotonic() - self._answered_at
+
     def _run(self) -> None:
         since, trouble = ANNOUNCE_SECONDS, ""
         while True:
@@ -83,7 +88,7 @@ class Keeper:
                     # Every worker, so that it knows them should the broker lose them.
                     self._restorer.see(self._registry.job_uris())
                 self._look_if_ours()
-                trouble = ""
+                self._answered_at, trouble = time.monotonic(), ""
             except (redis.RedisError, AskpixError) as error:
                 # Said once, not twice a second for as long as it lasts.
                 if str(error) != trouble:

@@ -7,6 +7,7 @@ never waits for a part to end, and no part waits in a worker that has no time fo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,6 +56,19 @@ def _requests() -> Iterable[Any]:
             continue
 
 
+_listened_at = float("-inf")
+
+
+def _listen() -> None:
+    global _listened_at
+    _listened_at = time.monotonic()
+
+
+def deaf() -> float:
+    """Returns for how many seconds this process has not listened to its queues; infinity where it never has."""
+    return time.monotonic() - _listened_at
+
+
 class Wakeful(bootsteps.StartStopStep):  # type: ignore[misc]
     """Makes the consumer's loop look for the next message ten times a second.
 
@@ -65,7 +79,7 @@ class Wakeful(bootsteps.StartStopStep):  # type: ignore[misc]
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        self._entry = consumer.timer.call_repeatedly(_WAKE_SECONDS, lambda: None)
+        self._entry = consumer.timer.call_repeatedly(_WAKE_SECONDS, _listen)
 
     def stop(self, _: Any) -> None:
         self._entry.cancel()
