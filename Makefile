@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint faults setup bench bench-memory bench-overhead bench-compare clean
+.PHONY: demo test lint faults soak setup bench bench-memory bench-overhead bench-compare clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -19,6 +19,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Ten minutes of faults of all kinds; bench/results/soak.json says what was injected and what was lost.
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/faults/soak.py -s $(ARGS)
 
 # Workers that are killed at 30 random moments, where `make test` has 6.
 faults: $(VENV)/.dev
