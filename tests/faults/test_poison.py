@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from helpers.checked import assert_whole
 from helpers.pictures import jpeg
-from helpers.processes import askpix
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+from helpers.processes import askpix, wait_until
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, leases
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
@@ -26,8 +26,8 @@ POISONED = {
 HINTS = {
     "crash": "SIGSEGV",
     "killed": "was there too little memory?",
-    "hang": "did not end within 9 seconds",
-    "stuck": "did not end within 9 seconds",
+    "hang": "did not end: it had 3 seconds",
+    "stuck": "did not end: it had 3 seconds",
     "dead": "with exit code 3",
 }
 CODES = {"crash": -11, "killed": -9, "hang": 4, "stuck": 4, "dead": 3}
@@ -77,7 +77,7 @@ def test_an_item_that_ends_its_process_is_set_aside(
     assert_whole(job, broker, urls, failed={urls[number]: "worker_died" for number in at})
     rows = list(job.results())
     assert all(HINTS[poison] in str(rows[number].error_message) for number in at)
-    assert not any(rows[number].retryable for number in at)
+    assert all(rows[number].retryable is (poison == "killed") for number in at)
     worker.close()
 
 
@@ -116,6 +116,37 @@ def test_what_an_item_raises_is_a_row_or_gives_its_part_back(
     for number, (job, urls) in enumerate(jobs):
         code = ("out_of_memory", "internal_error", "internal_error")[number % 3]
         assert_whole(job, broker, urls, failed={urls[1]: code})
+    assert worker.process.poll() is None
+    worker.close()
+
+
+def test_what_a_task_raises_takes_no_slot_and_no_worker(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given: jobs whose parts raise what no exception handler should see.
+    worker = start_worker(env=POISONED)
+    urls = _pictures(pages, folder.name, 4, {})
+    errors = ("MemoryError", "SystemExit", "KeyboardInterrupt")
+    bad = [client.submit(urls, output=f"{folder}-{error}", model=MODEL, part_size=1) for error in errors]
+
+    # When: each has had the time to take all slots.
+    def told() -> bool:
+        return all(progress.error or progress.warning for progress in (job.progress() for job in bad))
+
+    wait_until(told, within=40, what="words of what went wrong")
+    starved = bad[0].progress()
+    assert "too little memory" in str(starved.warning or starved.error)
+    assert [job.progress().error for job in bad[1:]] == [f"the worker failed: {error}: " for error in errors[1:]]
+    for job in bad:
+        job.cancel()
+
+    # Then: both slots are there for others.
+    pages.hold(*(url.removeprefix(pages.url("")) for url in urls))
+    pages.came.clear()
+    good = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
+    wait_until(lambda: leases(broker, good) == 2, within=40, what="two parts in work")
+    pages.let_go()
+    assert_whole(finished(good), broker, urls)
     assert worker.process.poll() is None
     worker.close()
 

@@ -27,3 +27,12 @@ def test_however_it_ended_it_is_started_again(code: int) -> None:
 
 def test_what_cannot_be_started_like_that_is_not_tried_twice() -> None:
     assert Restarts().after(2, 0.0) is None
+
+
+def test_one_that_had_worked_is_no_habit() -> None:
+    restarts = Restarts(most=3, within=100)
+
+    assert [restarts.after(-11, at, worked=True) for at in range(10)] == [1.0] * 10
+    assert [restarts.after(-11, at) for at in (10.0, 11.0)] == [1.0, 1.0]
+    assert restarts.after(-11, 12.0, worked=True) == 1.0
+    assert [restarts.after(-11, at) for at in (13.0, 14.0, 15.0)] == [1.0, 1.0, None]

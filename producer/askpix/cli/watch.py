@@ -60,7 +60,8 @@ def _followed(job: Job) -> JobProgress:
                     unserved_note(job)
             if progress.warning and progress.warning != warned:
                 warned = progress.warning
-                stderr().print(f"A worker refused a part: {printable(warned)}", soft_wrap=True)
+                what = "A part has to wait" if progress.passing else "A worker refused a part"
+                stderr().print(f"{what}: {printable(warned)}", soft_wrap=True)
     return progress
 
 

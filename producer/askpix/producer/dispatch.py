@@ -39,7 +39,13 @@ class Dispatcher:
             self._broker.redis.ping()
 
     def enqueue(
-        self, folder: JobFolder, spec: JobSpec, *, anew: bool = False, told: Callable[[str], None] | None = None
+        self,
+        folder: JobFolder,
+        spec: JobSpec,
+        *,
+        anew: bool = False,
+        patient: bool = True,
+        told: Callable[[str], None] | None = None,
     ) -> None:
         """Queues the parts that have no result, as many as the window takes, and registers the job.
 
@@ -47,6 +53,10 @@ class Dispatcher:
         waited for, and one that is lost for a minute. Once the job is registered, workers queue what does not fit.
 
         Args:
+            folder: the job's.
+            spec: the job.
+            anew: whether it is counted from its folder again.
+            patient: whether to wait at all.
             told: is told what there is to wait for.
 
         Raises:
@@ -72,6 +82,8 @@ class Dispatcher:
                     if told is not None:
                         told(f"{error}: workers queue what is left as they make room")
                     return
+                if not patient:
+                    raise
                 patience.wait(error)
             else:
                 return

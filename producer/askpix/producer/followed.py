@@ -47,6 +47,9 @@ class JobProgress:
     warning: str | None = None
     """Why a worker refused a part; others may take it."""
 
+    passing: bool = False
+    """Whether what the warning tells passes by itself: storage that is full or away, say."""
+
 
 class Job:
     """A submitted job.
@@ -213,4 +216,5 @@ def _as_told(reading: Reading) -> JobProgress:
         counted=True,
         error=None if reading.finished else reading.error,
         warning=None if reading.finished else reading.warning,
+        passing=reading.passing,
     )

@@ -35,10 +35,14 @@ local function set_queued(bit)
   end
 end
 
-local function give_up(mine, died)
+local function count_begun(change)
+  if redis.call('HINCRBY', KEYS[5], part, change) <= 0 then redis.call('HDEL', KEYS[5], part) end
+end
+
+local function give_up(mine, change)
   if owner == mine then redis.call('HDEL', KEYS[4], part) end
   if counted then redis.call('HDEL', KEYS[1], 'live:' .. part) end
-  if not died and redis.call('HINCRBY', KEYS[5], part, -1) <= 0 then redis.call('HDEL', KEYS[5], part) end
+  count_begun(change)
 end
 
 local function lease(mine, seconds)
@@ -65,15 +69,15 @@ if free or owner == ARGV[3] then lease(ARGV[3], ARGV[4]) end
 if counted then redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5]) end
 """
 
-# ARGV: owner, whether its message goes back to the queue, whether its worker may have died of it.
+# ARGV: owner, whether its message goes back to the queue, by how much fewer or more have begun and not ended it.
 _RELEASE = f"""{_COMMON}
-give_up(ARGV[3], ARGV[5] == '1')
+give_up(ARGV[3], ARGV[5])
 if ARGV[4] == '1' then set_queued(1) end
 """
 
 # ARGV: owner, items ok, items failed. A part of an earlier round changes nothing.
 _DONE = f"""{_COMMON}
-give_up(ARGV[3])
+give_up(ARGV[3], 0)
 redis.call('HDEL', KEYS[5], part)
 if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
   redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
@@ -82,18 +86,23 @@ if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
 end
 """
 
-# ARGV: owner, epoch, field, value. What was begun anew since is not stopped by what came before.
+# ARGV: owner, epoch, field, value, and as in _RELEASE. What was begun anew since is not stopped by what came before.
 _STOP = f"""{_COMMON}
-give_up(ARGV[3])
+give_up(ARGV[3], ARGV[7])
 if counted and redis.call('HGET', KEYS[1], 'epoch') == ARGV[4] then
   redis.call('HSET', KEYS[1], ARGV[5], ARGV[6])
 end
 """
 
-# ARGV: why.
+# ARGV: owner.
+_EXCUSE = f"""{_COMMON}
+count_begun(-1)
+"""
+
+# ARGV: why, whether that passes.
 _DROP = f"""{_COMMON}
 set_queued(0)
-if counted then redis.call('HSET', KEYS[1], 'warning', ARGV[3]) end
+if counted then redis.call('HSET', KEYS[1], 'warning', ARGV[3], 'passing', ARGV[4]) end
 """
 
 
@@ -120,6 +129,7 @@ class Lease:
         self._seconds = seconds
         self.deaths = deaths
         """How many workers began the part before and did not end it."""
+        self._excused = False
 
     def live(self, done: int) -> None:
         """Says how many items are done, and renews the lease."""
@@ -132,7 +142,13 @@ class Lease:
             to_queue: whether its message waits in the broker again.
             died: whether the part may be the reason for its worker's end.
         """
-        self._run(_RELEASE, int(to_queue), int(died))
+        self._run(_RELEASE, int(to_queue), self._change(died=died))
+
+    def excuse(self) -> None:
+        """Says that the part will not be the reason if its worker dies from now on."""
+        if not self._excused:
+            self._run(_EXCUSE)
+            self._excused = True
 
     def done(self, *, ok: int, failed: int) -> None:
         """Counts the finished part, once however often it is finished."""
@@ -140,11 +156,15 @@ class Lease:
 
     def fail(self, why: str) -> None:
         """Gives the part up and stops the job, until it begins anew, for a reason in words for a person."""
-        self._run(_STOP, self._epoch, "error", why)
+        self._run(_STOP, self._epoch, "error", why, self._change())
 
     def hold(self, state: str) -> None:
         """Gives the part up and tells the counters what its folder says: the job is paused or cancelled."""
-        self._run(_STOP, self._epoch, "state", state)
+        self._run(_STOP, self._epoch, "state", state, self._change())
+
+    def _change(self, *, died: bool = False) -> int:
+        """Returns by how much more often the part will have been begun and not ended."""
+        return int(died) - int(not self._excused)
 
     def _run(self, script: str, *arguments: str | int) -> None:
         self._redis.eval(script, len(self._keys), *self._keys, *self._which, self._owner, *map(str, arguments))
@@ -162,6 +182,6 @@ def claim_part(
     return Lease(client, keys, part, round_, owner=owner, epoch=epoch, seconds=seconds, deaths=int(deaths))
 
 
-def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str) -> None:
-    """Says that a part does not wait any more, without being in work, and why."""
-    client.eval(_DROP, len(keys), *keys, str(part), str(round_), why)
+def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str, *, passing: bool) -> None:
+    """Says that a part does not wait any more, without being in work, why, and whether that passes by itself."""
+    client.eval(_DROP, len(keys), *keys, str(part), str(round_), why, str(int(passing)))

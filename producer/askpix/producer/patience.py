@@ -11,7 +11,7 @@ from askpix.producer.errors import BrokerError, BrokerTrouble
 LOST_SECONDS = 60.0
 """In which a broker that is lost, or read-only, is back in most cases: it was restarted, or another took over."""
 
-_FIRST_SECONDS, _LONGEST_SECONDS = 0.25, 8.0
+_FIRST_SECONDS, _LONGEST_SECONDS, _DOUBLED = 0.25, 8.0, 5
 
 
 class Patience:
@@ -43,7 +43,7 @@ class Patience:
             raise error
         if self._tries == 0 and self._told is not None:
             self._told(f"{error}; trying again")
-        time.sleep(random.uniform(0.5, 1) * min(_FIRST_SECONDS * 2**self._tries, _LONGEST_SECONDS))
+        time.sleep(random.uniform(0.5, 1) * min(_FIRST_SECONDS * 2 ** min(self._tries, _DOUBLED), _LONGEST_SECONDS))
         self._tries += 1
 
     def reset(self) -> None:

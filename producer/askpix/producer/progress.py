@@ -103,6 +103,9 @@ class Reading:
     warning: str | None
     """Why a worker refused a part, which others may take."""
 
+    passing: bool
+    """Whether what the warning tells passes by itself."""
+
     notify: str | None
 
     @property
@@ -168,9 +171,13 @@ class Progress:
         """Says that nobody has a part in work."""
         self._redis.delete(self.leases)
 
-    def refuse(self, part: int, round_: int, why: str) -> None:
-        """Says that a worker refused a part. Others may take it, so it is queued again."""
-        drop_part(self._redis, self.keys, part, round_, why)
+    def refuse(self, part: int, round_: int, why: str, *, passing: bool = False) -> None:
+        """Says that a worker refused a part. Others may take it, so it is queued again.
+
+        Args:
+            passing: whether the same worker may do it in a while.
+        """
+        drop_part(self._redis, self.keys, part, round_, why, passing=passing)
 
     def read(self) -> Reading | None:
         """Returns the counters, or None where they were lost or never begun. One command."""
@@ -196,5 +203,6 @@ def reading_of(values: dict[str, str]) -> Reading | None:
         live=sum(int(value) for name, value in values.items() if name.startswith("live:")),
         error=values.get("error"),
         warning=values.get("warning"),
+        passing=values.get("passing") == "1",
         notify=values.get("notify"),
     )

@@ -25,8 +25,8 @@ from askpix.producer.registry import TAKEN
 STALLED_SECONDS = 10
 _RESCAN_SECONDS = 5
 _CHUNK = 200
-_LOCK_SECONDS = 10
-"""That nobody else fills after a filler that died: a chunk takes a tenth of a second. Two at once do no harm."""
+_LOCK_SECONDS = 30
+"""That nobody else fills after a filler that died. Two at once do no harm."""
 
 # In each script, KEYS begin with a job's keys: hash, bits of done parts, bits of parts that wait, leases,
 # and how often parts were begun and not ended.
@@ -130,7 +130,9 @@ class Window:
                 queued += count
                 lock.reacquire()
         except LockError:
-            raise BrokerError(f"the broker has lost what it knew of {job}", BrokerTrouble.LOST) from None
+            # It took so long that another fills by now, or the broker has lost the lock with all else.
+            if progress.read() is None:
+                raise BrokerError(f"the broker has lost what it knew of {job}", BrokerTrouble.LOST) from None
         finally:
             # A lock that ran out meanwhile is another's now.
             with suppress(LockError):

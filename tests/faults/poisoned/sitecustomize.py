@@ -1,5 +1,6 @@
 """Makes a process that finds this on its PYTHONPATH fail over images that end with certain bytes, as a bug in a native
-library does. Python loads it by its name, before anything else."""
+library does, and over job folders that end with the name of an error. Python loads it by its name, before anything
+else."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from askpix.producer.job import JobFolder
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.images import decode as module
 
 _real: Callable[..., Any] = module.decode
 _real_seen = BlipEngine._seen
+_real_read_input = JobFolder.read_input
 _real_open = BlipEngine.open_image
 _marked = threading.local()
 
@@ -54,7 +57,7 @@ def _decode(data: bytes, *arguments: Any) -> Any:
 
 def _open_image(self: BlipEngine, pixels: Any) -> Any:
     image = _real_open(self, pixels)
-    image.end = _marked.end  # type: ignore[attr-defined]
+    image.end = getattr(_marked, "end", None)  # type: ignore[attr-defined]
     return image
 
 
@@ -64,6 +67,14 @@ def _seen(self: BlipEngine, job: Any) -> None:
     _real_seen(self, job)
 
 
+def _read_input(self: JobFolder, *arguments: Any) -> Any:
+    for error in (MemoryError, SystemExit, KeyboardInterrupt):
+        if self.uri.endswith(error.__name__):
+            raise error
+    return _real_read_input(self, *arguments)
+
+
 module.decode = _decode
+JobFolder.read_input = _read_input  # type: ignore[method-assign]
 BlipEngine.open_image = _open_image  # type: ignore[method-assign]
 BlipEngine._seen = _seen  # type: ignore[method-assign]

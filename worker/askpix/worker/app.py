@@ -79,6 +79,9 @@ class Worker:
             stack.callback(self._parts.close)
             self._roots = Roots(access.storage_roots)
             self._ending = Ending(self._parts, grace)
+            notifier = Notifier(broker, access, notify)
+            self._notify = tuple(sorted(notifier.allowed))
+            self._keeper = Keeper(broker, registry, self._info, notifier, restorer)
             self._watchdog = Watchdog(
                 self._ending,
                 engines=engines,
@@ -86,10 +89,8 @@ class Worker:
                 parts=self._parts,
                 item_seconds=settings.item_seconds,
                 part_seconds=settings.part_seconds,
+                unanswered=self._keeper.unanswered,
             )
-            notifier = Notifier(broker, access, notify)
-            self._notify = tuple(sorted(notifier.allowed))
-            self._keeper = Keeper(broker, registry, self._info, notifier, restorer)
             self._app = celery_app(settings.broker_url)
             replies = Replies(self._app)
             letters = DeadLetters(broker.redis)

@@ -47,9 +47,9 @@ class Endable(Protocol):
 class Ending:
     """Ends a worker when a signal says so, or something in it is broken.
 
-    On the first SIGTERM or SIGINT the parts in work are drained, on a second one, or SIGQUIT, they are given back at
-    once. What takes longer than `grace` seconds is left: the leases of its parts run out. A thread of its own does
-    all this, so that it happens whatever the others hang on.
+    On the first SIGTERM, SIGINT or SIGHUP the parts in work are drained; on a second one, or SIGQUIT, they are given
+    back at once. What takes longer than `grace` seconds is left: the leases of its parts run out. A thread of its
+    own does all this, so that it happens whatever the others hang on.
 
     Args:
         parts: what is in work.
@@ -73,6 +73,9 @@ class Ending:
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, told)
+        # Whoever ignores a hang-up, as nohup does, goes on doing so.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, told)
         # For whoever wants to know what a worker is at.
         faulthandler.register(signal.SIGUSR1)
 

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from askpix.producer.errors import WorkerError
 
+_AT_ONCE = 16
 _PATIENCE_SECONDS = 5.0
 """That one who asks may take."""
 
@@ -24,6 +26,28 @@ OK = "ok"
 
 State = Mapping[str, str]
 """How each thing that a worker needs is: OK, or what is wrong with it."""
+
+
+class _Bounded(ThreadingHTTPServer):
+    """Has no more threads than those who may ask could need."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
 
 class Health:
@@ -47,6 +71,20 @@ class Health:
         class Handler(BaseHTTPRequestHandler):
             timeout = _PATIENCE_SECONDS
 
+            def handle(self) -> None:
+                # A socket's timeout is for a single read; whoever sends a byte a second never meets it.
+                over = threading.Timer(_PATIENCE_SECONDS, self._hang_up)
+                over.daemon = True
+                over.start()
+                try:
+                    super().handle()
+                finally:
+                    over.cancel()
+
+            def _hang_up(self) -> None:
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+
             def do_GET(self) -> None:
                 owner._answer(self)
 
@@ -59,13 +97,12 @@ class Health:
                 """Says nothing: probes come every few seconds."""
 
         try:
-            self._http = ThreadingHTTPServer((host, port), Handler)
+            self._http = _Bounded((host, port), Handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise WorkerError(
                 f"--health-port {host}:{port}: the worker cannot listen there: {reason.lower()}"
             ) from None
-        self._http.daemon_threads = True
         self.port: int = self._http.server_port
         self._thread = threading.Thread(target=self._http.serve_forever, name="askpix-health", daemon=True)
 

@@ -55,13 +55,21 @@ class Loader:
         connections: how many threads load images.
         contact: an address for those who run the sites.
         item_seconds: that an image may be fetched for.
+        fetched: is called when an image is fetched, before it is decoded.
     """
 
     def __init__(
-        self, access: Access, *, connections: int, contact: str | None = None, item_seconds: float | None = None
+        self,
+        access: Access,
+        *,
+        connections: int,
+        contact: str | None = None,
+        item_seconds: float | None = None,
+        fetched: Callable[[], None] = lambda: None,
     ) -> None:
         self._fetcher = Fetcher(access, contact=contact, connections=connections, seconds=item_seconds)
         self._decoding = threading.Semaphore(cores.available())
+        self._fetched = fetched
         self._begun: dict[int, float] = {}
         """Since when each thread decodes, or fetches."""
 
@@ -78,6 +86,7 @@ class Loader:
         try:
             with self._timed():
                 data = self._fetcher.fetch(reference, own_bucket=own_bucket)
+            self._fetched()
             facts.sha256 = digest(data)
             with self._decoding, self._timed():
                 decoded = decode(data, engine.image_form)

@@ -197,6 +197,8 @@ class LocalSystem:
             self._arguments += ["--allow-bucket", bucket]
         self._arguments += ["--grace", str(STOP_SECONDS - 2)]
         self._restarts = Restarts()
+        self._parts = 0
+        """That were done when the worker was last started."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -237,12 +239,16 @@ class LocalSystem:
             TimeoutError: the job did not end within `timeout` seconds.
         """
         ends = None if timeout is None else time.monotonic() + timeout
+        warned: str | None = None
         for progress in job.watch():
             if each is not None:
                 each(progress)
             # There is one worker: what it refuses is refused.
-            if problem := progress.error or progress.warning:
+            if problem := progress.error or (None if progress.passing else progress.warning):
                 raise JobError(problem)
+            if progress.warning and progress.warning != warned:
+                warned = progress.warning
+                (told or _log.warning)(f"{warned}; it is tried again")
             if progress.finished:
                 return progress
             if (code := self.worker.ended()) is not None:
@@ -253,7 +259,9 @@ class LocalSystem:
 
     def _start_again(self, job: Job, code: int, told: Callable[[str], None]) -> None:
         how = f"the worker ended {ended_how(code)}"
-        delay = self._restarts.after(code, time.monotonic())
+        parts = len(job.folder.results())
+        worked, self._parts = parts > self._parts, parts
+        delay = self._restarts.after(code, time.monotonic(), worked=worked)
         if delay is None:
             raise WorkerError(self.worker.last_words() or f"{how}; the same command carries on")
         told(f"{how}; it is started again")

@@ -90,8 +90,10 @@ class PartRunner:
         self._contact = settings.contact
         self._unwritable: set[str] = set()
         """Folders that took no result when one was last written."""
-        self._lively: dict[int, float] = {}
-        """When each part in work last got further, by the thread that it is in."""
+        self._beats: dict[int, float] = {}
+        """When each thread that has a part in work last showed that it goes on."""
+        self._row_at = 0.0
+        """When a row of any part was last there, or a part was begun."""
         self._seen = seen
         self._draining = threading.Event()
         self._stopping = threading.Event()
@@ -115,8 +117,15 @@ class PartRunner:
         self._threads.close()
 
     def silent(self) -> float:
-        """Returns for how many seconds the part that does so longest has not got any further."""
-        return time.monotonic() - min(list(self._lively.values()), default=time.monotonic())
+        """Returns for how many seconds a part's thread has not gone on, of several the longest time."""
+        return time.monotonic() - min(list(self._beats.values()), default=time.monotonic())
+
+    def stalled(self) -> float:
+        """Returns for how many seconds no part has got any further; 0 where there is none.
+
+        One alone may have to wait for long: its images are loaded when those of the part before it are.
+        """
+        return time.monotonic() - self._row_at if self._beats else 0.0
 
     def progress(self, message: PartMessage) -> Progress:
         """Returns the counters of a message's job."""
@@ -134,6 +143,14 @@ class PartRunner:
             JobError: the job's files are damaged.
             StorageError: the storage cannot be read or written.
         """
+        thread = threading.get_ident()
+        self._row_at = self._beats[thread] = time.monotonic()
+        try:
+            return self._run(message)
+        finally:
+            del self._beats[thread]
+
+    def _run(self, message: PartMessage) -> bool:
         folder = JobFolder(self._access.open_job(message.job))
         try:
             lease = self.progress(message).claim(message.part, message.round, self._lease_seconds)
@@ -143,19 +160,13 @@ class PartRunner:
         else:
             if lease is None:
                 return False
-        self._got_further()
         try:
             self._do(self._work(message, folder, lease))
         except BaseException as error:
             with counting():
                 give_up(lease, error)
             raise
-        finally:
-            del self._lively[threading.get_ident()]
         return True
-
-    def _got_further(self) -> None:
-        self._lively[threading.get_ident()] = time.monotonic()
 
     def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> PartWork:
         spec = folder.spec()
@@ -270,6 +281,7 @@ class PartRunner:
         keeping.due()
         told, written = -1, 0
         while not asked.wait(_LIVE_SECONDS):
+            self._beats[threading.get_ident()] = time.monotonic()
             if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
                 raise GivenBackError(died=self._died)
             if holds.due():
@@ -279,8 +291,11 @@ class PartRunner:
                 written = new
                 keep(work, [*before, *asked.rows().values()])
             done = len(before) + new
-            if done != told:
-                self._got_further()
+            if done != told or asked.harmless:
+                self._row_at = time.monotonic()
+            if asked.harmless and work.lease is not None:
+                with counting():
+                    work.lease.excuse()
             if live.due() or done != told:
                 told = done
                 say_live(work, done)

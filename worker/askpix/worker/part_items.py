@@ -61,6 +61,9 @@ class PartItems:
         if not items:
             self._wake.set()
 
+    harmless = False
+    """Whether the worker cannot die, or hang, of the items."""
+
     def loads(self) -> Iterator[Callable[[], None]]:
         """Yields what load threads are to do: a function for each image, in the order of the items."""
         places: dict[str, list[int]] = {}

@@ -3,7 +3,8 @@
 The first is started alone: what is wrong with the options it says once, and what it compiles the others load
 from the cache. A replica that dies is started again, and so is one that ended by a signal of its own: there
 are as many as were asked for until the parent is told to end. When dying becomes a habit, or a replica says
-that it cannot be started like that, all end, and the exit code tells.
+that it cannot be started like that, all end, and the exit code tells. One that had worked for a while is no
+habit: an image may have ended it, and is found.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ WRONG_USAGE = 2
 
 READY_OPTION = "--replica"
 
+_WORKED_SECONDS = 10.0
+"""A part that has ended a worker is on its queue again after more than that."""
+
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -41,14 +45,15 @@ class Restarts:
     delay: float = 1.0
     _ends: list[float] = field(default_factory=list)
 
-    def after(self, code: int, now: float) -> float | None:
+    def after(self, code: int, now: float, *, worked: bool = False) -> float | None:
         """Returns in how many seconds to start it again; None where that is of no use.
 
         Args:
             code: its exit code.
             now: seconds of any clock that does not go back.
+            worked: whether it had got on with its work before.
         """
-        self._ends = [end for end in self._ends if now - end < self.within] + [now]
+        self._ends = [] if worked else [end for end in self._ends if now - end < self.within] + [now]
         return None if code == WRONG_USAGE or len(self._ends) >= self.most else self.delay
 
 
@@ -73,13 +78,14 @@ class _Replica:
         self._process: subprocess.Popen[bytes] | None = None
         self.due: float | None = None
         """When it is to be started, as `time.monotonic()` counts."""
+        self._ready_at: float | None = None
 
     @property
     def alive(self) -> bool:
         return self._process is not None
 
     def start(self) -> None:
-        self.due = None
+        self.due = self._ready_at = None
         ready, told = os.pipe()
         try:
             # A session of its own: what a terminal sends to all of a group comes through the parent, once.
@@ -103,9 +109,14 @@ class _Replica:
     def ended(self) -> None:
         self._process = None
 
+    def worked(self) -> bool:
+        """Returns whether it was ready for long enough to have done something."""
+        return self._ready_at is not None and time.monotonic() - self._ready_at > _WORKED_SECONDS
+
     def _watch(self, process: subprocess.Popen[bytes], ready: int) -> None:
         with os.fdopen(ready, "rb") as told:
             if told.read(1):  # nothing, where it has ended before
+                self._ready_at = time.monotonic()
                 self._events.put(_Ready())
         code = process.wait()
         assert process.stdin is not None
@@ -166,7 +177,7 @@ class Replicas:
         if self._ending:
             self._code = self._code or int(code != 0)
             return
-        delay = self._restarts.after(code, now := time.monotonic())
+        delay = self._restarts.after(code, now := time.monotonic(), worked=replica.worked())
         if delay is not None:
             _log.error("replica %d ended %s; it is started again", replica.number, ended_how(code))
             replica.due = now + delay

@@ -77,5 +77,5 @@ class Restorer:
             self._seen.pop(uri, None)
             self._dispatcher.registry.remove_job(uri)
             return
-        self._dispatcher.enqueue(folder, spec)
+        self._dispatcher.enqueue(folder, spec, patient=False)
         _log.warning("%s was lost by the broker: it is registered again, by its folder", uri)

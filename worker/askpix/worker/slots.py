@@ -7,8 +7,10 @@ never waits for a part to end, and no part waits in a worker that has no time fo
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import bootsteps
@@ -45,7 +47,31 @@ SLOT_CYCLE = f"{SlotCycle.__module__}:{SlotCycle.__qualname__}"
 def busy() -> tuple[int, int]:
     """Returns how many parts and how many asks this process has taken and not ended."""
     names = [request.name for request in _requests()]
-    return names.count(PART_TASK), names.count(ASK_TASK)
+    # Celery forgets what is in work when it connects to the broker anew.
+    in_work = [name for name, _ in list(_in_work.values())]
+    parts, asks = (max(names.count(task), in_work.count(task)) for task in (PART_TASK, ASK_TASK))
+    return parts, asks
+
+
+_in_work: dict[int, tuple[str, float]] = {}
+"""What each thread is at, by its task's name, and since when."""
+
+
+@contextmanager
+def working(task: str) -> Iterator[None]:
+    """Holds a slot of a task for as long as it is in work in this thread."""
+    thread = threading.get_ident()
+    _in_work[thread] = (task, time.monotonic())
+    try:
+        yield
+    finally:
+        del _in_work[thread]
+
+
+def longest_ask() -> float:
+    """Returns for how many seconds the ask that takes longest has been in work."""
+    now = time.monotonic()
+    return max((now - since for task, since in list(_in_work.values()) if task == ASK_TASK), default=0.0)
 
 
 def _requests() -> Iterable[Any]:

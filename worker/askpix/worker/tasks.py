@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from typing import Any
 
 import redis
@@ -20,6 +21,7 @@ from askpix.worker.errors import EngineStoppedError
 from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError
 from askpix.worker.replies import Replies
+from askpix.worker.slots import working
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: 
         where = f"part {message.part} of {message.job}"
         _tell(registry.count_taken, self.request.delivery_info["routing_key"])
         try:
-            taken = runner.run(message)
+            with working(PART_TASK):
+                taken = runner.run(message)
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
             _settle(error, message, where, runner, registry, ending)
         else:
@@ -69,16 +72,10 @@ def _settle(
             refuse(error, registry)
             if error.reason != "no_such_part":
                 _tell(runner.progress(message).refuse, message.part, message.round, str(error))
-        case WorkerError():
-            _log.error("%s: the part is queued again", error)
-            _tell(runner.progress(message).refuse, message.part, message.round, str(error))
-        case MemoryError():
-            why = f"there was too little memory for {where}"
-            _log.error("%s: it is queued again", why)
-            _tell(runner.progress(message).refuse, message.part, message.round, why)
-        case StorageError(passing=True):
-            _log.error("%s: the part is queued again", error)
-            _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+        case MemoryError() | WorkerError() | StorageError(passing=True):
+            why = str(error) or f"there was too little memory for {where}"
+            _log.error("%s: the part is queued again", why)
+            _tell(partial(runner.progress(message).refuse, passing=True), message.part, message.round, why)
         case AskpixError():
             _log.error("%s", error)
         case _:
@@ -96,7 +93,8 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
     def ask(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one image; see AskMessage."""
         try:
-            row = runner.run(AskMessage.parse(_only(arguments, named)))
+            with working(ASK_TASK):
+                row = runner.run(AskMessage.parse(_only(arguments, named)))
         except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
             problem = _problem(error, registry, ending)
             if not self.request.ignore_result:

@@ -240,7 +240,6 @@ class BlipEngine(Engine):
     def _seen(self, job: Job) -> None:
         """Sends a request on whose image is encoded."""
         assert job.image.states is not None
-        job.ticket.begin()
         if job.question is None:
             self._generate(self._captions, job, job.image.states)
         else:

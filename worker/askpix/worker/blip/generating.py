@@ -87,6 +87,7 @@ class Generator:
             finished=finished or (lambda row: self._end(job, [row])),
             abandoned=lambda: job.ticket.abandoned() or (_ENDED if job.ticket.done() else None),
             failed=lambda error: self._under_way.fail(job, error),
+            begun=job.ticket.begin,
         )
 
     def _gather(self, job: Job, texts: dict[int, Row], number: int, row: Row) -> None:

@@ -201,6 +201,7 @@ class DecoderLane:
         self._active.append(row)
         self._urgent += row.urgent
         self._choosing += row.chooses
+        row.begun()
 
     def _take_out(self, index: int) -> None:
         """Frees a place, and moves the last row there."""

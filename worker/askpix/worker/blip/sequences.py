@@ -72,6 +72,9 @@ class Row:
     """Says why nobody waits for this any more."""
 
     failed: Callable[[BaseException], None]
+    begun: Callable[[], None]
+    """Is called when the row begins to be decoded."""
+
     chooser: Chooser | None = None
     group: Group | None = None
     tokens: list[int] = field(default_factory=list)

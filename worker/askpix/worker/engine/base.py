@@ -133,10 +133,11 @@ class Ticket:
     # For engines. --------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Says that the engine works on it from now on."""
+        """Says that the engine works on it from now on; said again, it changes nothing."""
         if self._seconds is not None:
             ends = time.monotonic() + self._seconds
             self._deadline = ends if self._deadline is None else min(self._deadline, ends)
+            self._seconds = None
 
     def abandoned(self) -> RequestError | None:
         """Returns why nobody waits for this any more, or None."""

@@ -1,0 +1,128 @@
+"""The process in which items are answered one by one: what it is told, and what it does. See `careful`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from askpix.producer.errors import AskpixError
+from askpix.producer.items import Item, Options, Question
+from askpix.producer.rows import Row
+from askpix.worker.access import Access
+from askpix.worker.cores import Cores, take
+from askpix.worker.ending import EXIT_ENGINE_STOPPED
+from askpix.worker.engine.base import Ability, Engine, Request
+from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.images.decode import ignore_pillow_warnings
+from askpix.worker.item import ItemWork
+from askpix.worker.loading import Loader
+
+READY, USELESS = "ready", "useless"
+"""What it says first, with its model's fingerprint, or why it will not be."""
+
+TAKEN, FETCHED = "taken", "fetched"
+"""What it says of an item, before its row."""
+
+_START_SECONDS = 600
+"""In which it is to have built its engine."""
+
+_SIDE = 224
+"""Of an image of our own, where an engine takes any size."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What the process needs to answer as its worker does."""
+
+    engine: Callable[[], Engine]
+    fingerprint: str
+    """Of the worker's model."""
+
+    access: Access
+    cores: Cores
+    contact: str | None
+    item_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """An item, and what is asked of it."""
+
+    item: Item
+    attempts: int
+    questions: tuple[Question, ...] | None
+    options: Options
+    own_bucket: str | None
+
+
+def serve(pipe: Connection, recipe: Recipe) -> None:
+    """Answers what comes, until there is nobody left to answer. The system's own timer ends what takes too long."""
+    # Whoever signals a whole group means the worker, which ends this.
+    os.setsid()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _first_to_go()
+    ignore_pillow_warnings()
+    take(recipe.cores)
+    signal.alarm(_START_SECONDS)
+    try:
+        engine = recipe.engine()
+        _try_out(engine)
+    except AskpixError as error:
+        pipe.send((USELESS, str(error)))
+        return
+    loader = Loader(
+        recipe.access,
+        connections=1,
+        contact=recipe.contact,
+        item_seconds=recipe.item_seconds,
+        fetched=lambda: pipe.send(FETCHED),
+    )
+    pipe.send((READY, engine.info.fingerprint))
+    try:
+        while True:
+            _allow(0)
+            order: Order = pipe.recv()
+            pipe.send(TAKEN)
+            # Fetching, decoding, and each question.
+            _allow((2 + len(order.questions or (None,))) * recipe.item_seconds)
+            pipe.send(_row(order, engine, loader))
+    except EngineStoppedError:
+        sys.exit(EXIT_ENGINE_STOPPED)
+    except (EOFError, OSError):
+        return
+
+
+def _allow(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _row(order: Order, engine: Engine, loader: Loader) -> Row:
+    work = ItemWork(order.item, engine, started=time.monotonic(), attempts=order.attempts)
+    image = loader.load(order.item.image, engine, own_bucket=order.own_bucket)
+    work.ask(image, order.questions, order.options)
+    return work.row()
+
+
+def _try_out(engine: Engine) -> None:
+    """Has the engine answer once, so that one which answers nothing here blames no item."""
+    form = engine.image_form
+    pixels = np.zeros((form.height or _SIDE, form.width or _SIDE, 3), np.uint8)
+    captions = Ability.CAPTION in engine.abilities
+    question = None if captions else Question("a mug", match=Ability.MATCH in engine.abilities)
+    with suppress(RequestError):
+        engine.submit(Request(images=(engine.open_image(pixels),), question=question)).result()
+
+
+def _first_to_go() -> None:
+    """Has the system end this process rather than the worker where memory runs out."""
+    with suppress(OSError):  # no Linux
+        Path("/proc/self/oom_score_adj").write_text("1000")
