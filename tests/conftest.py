@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +21,9 @@ from askpix.producer.broker import redis_client
 from askpix.worker.local import EmbeddedBroker, LocalSystem
 
 ROOT = Path(__file__).parents[1]
+
+# Whoever runs the tests in the background has Ctrl-C ignored, which all that they start inherits.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
