@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from helpers.disk import small_disk
 from helpers.http_server import Server
 from helpers.processes import Launcher
 from helpers.s3_server import S3Server
@@ -19,6 +20,8 @@ from pydantic import SecretStr
 
 from askpix.producer.broker import redis_client
 from askpix.worker.local import EmbeddedBroker, LocalSystem
+
+__all__ = ["small_disk"]
 
 ROOT = Path(__file__).parents[1]
 

@@ -85,7 +85,8 @@ class SystemForm(Form):
         seen = -1
         for progress in job.watch(_POLL_SECONDS):
             now = time.perf_counter()
-            self._system.worker.check()
+            if self._system.worker.ended() is not None:
+                raise RuntimeError(self._system.worker.last_words())
             if progress.error or progress.failed:
                 raise RuntimeError(progress.error or f"{progress.failed} items failed")
             if progress.done > seen:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import random
-import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from helpers.checked import assert_whole
+from helpers.disk import fill, small_disk
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.s3_server import BrokenS3, S3Server, passes_on, says, using
@@ -22,25 +18,9 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 
+__all__ = ["small_disk"]
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with room for a megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if (
-        mount is None
-        or os.geteuid() != 0
-        or subprocess.run(
-            [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("mounting a small file system needs a machine that permits it")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_job_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(
@@ -55,10 +35,7 @@ def test_a_job_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(
     wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
 
     # When: its answers are there, and there is no room for them, until nobody tries again.
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+    filler = fill(small_disk)
     pages.let_go()
     wait_until(lambda: "disk is full" in (job.progress().warning or ""), within=90, what="a warning")
     came = len(pages.came)

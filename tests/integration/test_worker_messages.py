@@ -271,7 +271,7 @@ def test_nobody_on_the_broker_can_command_the_worker(
     post.control("shutdown")
 
     good_job()
-    system.worker.check()
+    assert system.worker.ended() is None
     assert system.worker.pid == worker
     assert not post.redis.exists("askpix:_kombu.binding.celery.pidbox")
 

@@ -35,6 +35,9 @@ from askpix.worker.replicas import Restarts, ended_how
 
 _log = logging.getLogger(__name__)
 
+PASSING_SECONDS = 30.0
+"""That a job may get no further for a reason that passes, such as a full disk: somebody is there to mend it."""
+
 STOP_SECONDS = 10.0
 """That a worker has to give its parts back; then it is ended."""
 
@@ -235,11 +238,12 @@ class LocalSystem:
 
         Raises:
             WorkerError: the worker ended and is of no use, or did so too often.
-            JobError: a part could not be finished.
+            JobError: a part could not be finished, or cannot for a while.
             TimeoutError: the job did not end within `timeout` seconds.
         """
         ends = None if timeout is None else time.monotonic() + timeout
         warned: str | None = None
+        done, moved_at = -1, time.monotonic()
         for progress in job.watch():
             if each is not None:
                 each(progress)
@@ -249,6 +253,10 @@ class LocalSystem:
             if progress.warning and progress.warning != warned:
                 warned = progress.warning
                 (told or _log.warning)(f"{warned}; it is tried again")
+            if progress.done != done or not warned:
+                done, moved_at = progress.done, time.monotonic()
+            if warned and time.monotonic() - moved_at > PASSING_SECONDS:
+                raise JobError(warned)
             if progress.finished:
                 return progress
             if (code := self.worker.ended()) is not None:
