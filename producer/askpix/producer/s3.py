@@ -159,8 +159,8 @@ def list_objects(uri: str) -> Iterator[str]:
 def _whole(location: S3Location) -> bytes:
     # The client sends a request again that got no answer, but not one whose answer broke off.
     for attempt in range(_TRIES):
+        body = get_object(location)["Body"]
         try:
-            body = get_object(location)["Body"]
             with doing("cannot be read", location), closing(body):
                 data: bytes = body.read()
                 return data

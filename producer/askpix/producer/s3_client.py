@@ -20,6 +20,9 @@ from askpix.producer.locations import S3Location
 from askpix.producer.s3_errors import explained, settings_refused
 
 _clients: dict[tuple[float, int, int], Any] = {}
+_TRIES = 3
+"""Of a request whose answer broke off where the client does not notice it, and so does not try again."""
+
 _making = threading.Lock()
 
 
@@ -102,11 +105,13 @@ def get_object(
     if etag:
         options["IfMatch"] = etag
     with doing("cannot be read", location):
-        response: dict[str, Any] = (client or s3_client()).get_object(
-            Bucket=location.bucket, Key=location.key, **options
-        )
-        headers = response["ResponseMetadata"]["HTTPHeaders"]
-        if not headers.keys() & {"content-length", "transfer-encoding"}:
+        for _ in range(_TRIES):
+            response: dict[str, Any] = (client or s3_client()).get_object(
+                Bucket=location.bucket, Key=location.key, **options
+            )
+            headers = response["ResponseMetadata"]["HTTPHeaders"]
+            if headers.keys() & {"content-length", "transfer-encoding"}:
+                return response
             # The client takes an answer that broke off among its headers for a whole one with an empty body.
-            raise ConnectionClosedError(endpoint_url=str(s3_client().meta.endpoint_url))
-        return response
+            response["Body"].close()
+        raise ConnectionClosedError(endpoint_url=str(s3_client().meta.endpoint_url))

@@ -44,7 +44,7 @@ def test_a_worker_that_is_told_to_end_answers_its_asks(
 
     # When
     leaving.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: "shutdown" in leaving.log or client.workers() == [], within=8, what="the worker's farewell")
+    leaving.wait_for_log("SIGTERM: the worker ends")
     pages.let_go()
 
     # Then

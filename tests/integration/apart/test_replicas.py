@@ -133,10 +133,10 @@ def test_ctrl_c_reaches_each_once(start: Callable[..., WorkerProcess], client: C
 
     parent.process.send_signal(signal.SIGINT)
 
-    parent.process.wait(30)
+    assert parent.process.wait(30) == 0
     assert all(gone(pid) for pid in replicas)
-    assert parent.log.count("Warm shutdown") == 2
-    assert "Cold shutdown" not in parent.log
+    assert parent.log.count("SIGINT: the worker ends") == 2
+    assert "once more" not in parent.log
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_status_shows_one_reading(held: Job, env: dict[str, str], tmp_path: Path
         "counted": True,
     }
     counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "parts": 3, "parts_done": 1}
-    assert told == {**known, **counts, "round": 0, "finished": False, "error": None, "warning": None}
+    assert told == {**known, **counts, "round": 0, "finished": False, "error": None, "warning": None, "passing": False}
 
 
 def watched(job: Job, env: dict[str, str], cwd: Path) -> Ran:
