@@ -63,12 +63,12 @@ NOT_PUBLIC = [
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_may_be_reached(address: str) -> None:
-    assert Access().may_reach(ipaddress.ip_address(address))
+    assert all(Access().may_connect("a.example", ipaddress.ip_address(address), port) for port in (80, 443))
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_other_addresses_may_not_in_whatever_spelling(address: str) -> None:
-    assert not Access().may_reach(ipaddress.ip_address(address))
+    assert not any(Access().may_connect("a.example", ipaddress.ip_address(address), port) for port in (80, 443))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,59 @@ def test_other_addresses_may_not_in_whatever_spelling(address: str) -> None:
     ],
 )
 def test_networks_of_the_workers_own_settings_are_open(network: str, address: str, may: bool) -> None:
-    assert Access.of(networks=[network]).may_reach(ipaddress.ip_address(address)) is may
+    access = Access.of(networks=[network])
+    assert access.may_connect("a.example", ipaddress.ip_address(address), 80) is may
 
 
-@pytest.mark.parametrize("network", ["", "localhost", "10.0.0.0/33", "10.0.0", "example.com/24"])
+@pytest.mark.parametrize("port", [1, 21, 22, 79, 81, 442, 444, 6379, 8080, 65_535])
+def test_other_ports_than_those_of_the_web_may_not_be_asked(port: int) -> None:
+    assert not Access().may_connect("a.example", ipaddress.ip_address("93.184.215.14"), port)
+
+
+@pytest.mark.parametrize(
+    ("opened", "host", "address", "port", "may"),
+    [
+        ("10.0.0.0/8", "x", "10.1.1.1", 8080, True),
+        ("10.0.0.0/8:8080", "x", "10.1.1.1", 8080, True),
+        ("10.0.0.0/8:8080", "x", "10.1.1.1", 80, False),
+        ("127.0.0.1:9000", "localhost", "127.0.0.1", 9000, True),
+        ("127.0.0.1:9000", "localhost", "127.0.0.1", 9001, False),
+        ("[fd00::/8]:81", "x", "fd00::1", 81, True),
+        ("[fd00::/8]:81", "x", "fd00::1", 80, False),
+        ("[::1]", "x", "::1", 80, True),
+        ("img.internal", "IMG.internal.", "10.1.1.1", 1234, True),
+        ("IMG.internal", "img.internal", "10.1.1.1", 80, True),
+        ("img.internal:8080", "img.internal", "10.1.1.1", 8080, True),
+        ("img.internal:8080", "img.internal", "10.1.1.1", 80, False),
+        ("img.internal", "other.internal", "10.1.1.1", 80, False),
+        ("img.internal", "img.internal.evil.example", "10.1.1.1", 80, False),
+        ("img.internal", "evil-img.internal", "10.1.1.1", 80, False),
+        ("a.example:8080", "a.example", "93.184.215.14", 8080, True),
+    ],
+)
+def test_networks_and_hosts_are_opened_at_all_ports_or_at_one(
+    opened: str, host: str, address: str, port: int, may: bool
+) -> None:
+    assert Access.of(networks=[opened]).may_connect(host, ipaddress.ip_address(address), port) is may
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *("", " ", "10.0.0.0/33", "10.0.0", "example.com/24", "10.0.0.0/8:0", "10.0.0.0/8:65536", "a.example:"),
+        *(
+            "a.example:x",
+            "http://a.example",
+            "a_example..com",
+            "-a.example",
+            "127.1",
+            "0x7f.1",
+            "a b",
+            "a.example:80:81",
+        ),
+        *("[fd00::/8]:", "*", "*.example.com", "1.2.3.4.5"),
+    ],
+)
 def test_a_network_that_is_none_is_refused(network: str) -> None:
     with pytest.raises(AskpixError, match="--allow-net"):
         Access.of(networks=[network])

@@ -14,7 +14,7 @@ from helpers.http_server import Page, Server, closed_port
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
 from askpix.worker.images import fetch
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.fetch import Fetcher, Manners
 
 BODY = bytes(range(256)) * 40
 LOCAL = "127.0.0.1/32"
@@ -24,7 +24,7 @@ LOCAL = "127.0.0.1/32"
 @pytest.fixture
 def fetcher() -> Iterator[Fetcher]:
     """May reach the test server."""
-    fetcher = Fetcher(Access.of(networks=[LOCAL]), contact="me@example.com")
+    fetcher = Fetcher(Access.of(networks=[LOCAL]), Manners(contact="me@example.com"))
     yield fetcher
     fetcher.close()
 
@@ -131,6 +131,53 @@ def test_a_redirect_does_not_lead_to_an_address_that_is_not_allowed(
     # then
     assert _error(fetcher, url).code == "not_allowed"
     assert not listener.contacted()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([], None),
+        (["all"], None),
+        (["noai"], "noai"),
+        (["nofollow, NoImageAI"], "noimageai"),
+        (["nofollow", "noindex"], "noindex"),
+        (["none"], "none"),
+        (["googlebot: noindex"], None),
+        (["googlebot: nofollow", "askpix: noimageindex"], "noimageindex"),
+        (["*: noai"], "noai"),
+        (["unavailable_after: 25 Jun 2030 15:00:00 PST"], None),
+        (["max-snippet: 5, noindex"], "noindex"),
+        (["nofollow, unavailable_after: 25 Jun 2030 15:00:00 PST, noai"], "noai"),
+    ],
+)
+def test_what_a_server_says_against_the_use_of_an_image(values: list[str], said: str | None) -> None:
+    assert fetch.opted_out(values) == said
+
+
+def test_an_image_that_is_not_for_machines_is_left_alone_unless_the_settings_say_otherwise(
+    fetcher: Fetcher, server: Server
+) -> None:
+    url = server.put("/fetch/mine", Page(BODY, headers={"X-Robots-Tag": "noai"}))
+    error = _error(fetcher, url)
+    assert (error.code, error.retryable) == ("opted_out", False)
+    assert Fetcher(Access.of(networks=[LOCAL]), Manners(heed_opt_out=False)).fetch(url) == BODY
+
+
+@pytest.mark.parametrize(
+    ("schemes", "reference", "code"),
+    [
+        (("https",), "http://127.0.0.1/", "not_allowed"),
+        (("https", "http"), "data:,x", "not_allowed"),
+        (("https", "http"), "/etc/hostname", "not_allowed"),
+        (("https", "http"), "file:///etc/hostname", "not_allowed"),
+        (("https", "http"), "s3://bucket/key", "not_allowed"),
+        (fetch.SCHEMES, "ftp://a.example/", "scheme_not_supported"),
+    ],
+)
+def test_only_the_schemes_of_the_settings_are_read(schemes: tuple[str, ...], reference: str, code: str) -> None:
+    error = _error(Fetcher(Access.of(files_roots=["/"]), Manners(schemes=schemes)), reference)
+    assert error.code == code
+    assert ("ASKPIX_SCHEMES" in error.message) is (code == "not_allowed")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from helpers.s3_server import Answer, S3Server, broken_s3, environment, says, se
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
 from askpix.worker.images import fetch, objects
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.fetch import Fetcher, Manners
 
 BODY = bytes(range(256)) * 400
 
@@ -56,7 +56,7 @@ def test_an_image_is_read_out_of_an_open_bucket(s3: S3Server, bucket: str, key: 
 
 
 def test_many_threads_read_at_a_time(s3: S3Server, bucket: str) -> None:
-    fetcher = Fetcher(Access.of(buckets=[bucket]), connections=8)
+    fetcher = Fetcher(Access.of(buckets=[bucket]), Manners(connections=8))
     uris = [s3.put(f"s3://{bucket}/{number}.jpg", bytes([number])) for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(fetcher.fetch, uris)) == [bytes([number]) for number in range(40)]

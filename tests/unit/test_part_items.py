@@ -20,7 +20,9 @@ from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Pixels
 from askpix.worker.errors import EngineStoppedError
-from askpix.worker.loading import Loader, LoadThreads
+from askpix.worker.images.fetch import Manners
+from askpix.worker.load_threads import LoadThreads
+from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
 from askpix.worker.part_items import PartItems
 from askpix.worker.part_work import PartWork
@@ -62,7 +64,7 @@ Begin = Callable[[BlipEngine, Sequence[Item]], PartItems]
 @pytest.fixture
 def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
     """Has the items of a part loaded, whose job captions."""
-    loader = Loader(Access.of(networks=["127.0.0.0/8"]), connections=THREADS)
+    loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS))
     begun: list[PartItems] = []
 
     def begin(engine: BlipEngine, items: Sequence[Item]) -> PartItems:
@@ -79,8 +81,7 @@ def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
         work = PartWork(part=0, round=0, folder=JobFolder(LocalStorage(tmp_path)), spec=spec, engine=engine, lease=None)
         asked = PartItems(work, dict(enumerate(items)), dict.fromkeys(range(len(items)), 1), loader)
         begun.append(asked)
-        for load in asked.loads():
-            threads.put(load)
+        asked.begin(threads)
         return asked
 
     yield begin

@@ -30,7 +30,7 @@ def engine() -> Iterator[BlipEngine]:
 @pytest.fixture
 def runner(engine: BlipEngine, tmp_path: Path) -> Iterator[AskRunner]:
     access = Access(storage_roots=[str(tmp_path)])
-    loader = Loader(access, connections=1)
+    loader = Loader(access)
     yield AskRunner(Engines([engine]), access, loader)
     loader.close()
 

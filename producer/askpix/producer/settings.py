@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import first_problem
 from askpix.producer.lease import LEASE_SECONDS
+
+Scheme = Literal["https", "http", "s3", "file", "data"]
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
@@ -51,7 +53,13 @@ class Settings(BaseSettings):
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
 
     allow_net: Annotated[tuple[str, ...], NoDecode] = ()
-    """Networks inside which images may be fetched although they are not public, as CIDR, comma separated."""
+    """From where images may be fetched beside public web servers, as `--allow-net` takes it, comma separated."""
+
+    schemes: Annotated[tuple[Scheme, ...], NoDecode] = ("https", "http", "s3", "file", "data")
+    """Kinds of image references that a worker reads, comma separated; `file` stands for paths too."""
+
+    heed_opt_out: bool = True
+    """Whether images are left alone whose server says, by X-Robots-Tag, that they are not for machines."""
 
     def cache_folder(self) -> Path | None:
         """Returns the folder for compiled models, the user's own unless one is set; None where there is none."""
@@ -62,7 +70,7 @@ class Settings(BaseSettings):
         except RuntimeError:  # a container's user may have no home
             return None
 
-    @field_validator("allow_net", mode="before")
+    @field_validator("allow_net", "schemes", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

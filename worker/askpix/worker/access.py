@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,9 +12,7 @@ from pathlib import Path
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import Storage, local_path, open_storage, shortened
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from askpix.worker.reach import WEB_PORTS, Address, Opened, is_public, unwrapped
 
 Place = Path | S3Location
 """Where a folder or file is."""
@@ -26,11 +23,6 @@ MAX_OUTPUT_FOLDERS = 8
 _JOB_FILES = frozenset(("job.json", "model.json"))
 _JOB_FOLDER = re.compile(r"rounds|control|partial|.*\.(json|parquet)", re.IGNORECASE | re.DOTALL)
 """Folders in which a job may keep JSON files, and those that would stand where a job needs a file."""
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
-_CLOUD_INSIDE = tuple(map(ipaddress.ip_network, ("100.100.100.200/32", "168.63.129.16/32", "192.0.0.0/24")))
-"""Addresses at which cloud services answer the machines inside them; some count as public otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,8 +35,8 @@ class Access:
     files_roots: tuple[Path, ...] = ()
     """Folders under which images may be read."""
 
-    networks: tuple[Network, ...] = ()
-    """Networks from which images may be fetched although they are not public."""
+    networks: tuple[Opened, ...] = ()
+    """From where images may be fetched beside public web servers."""
 
     buckets: tuple[S3Location, ...] = ()
     """Buckets, or folders in them, from which images may be read."""
@@ -66,7 +58,7 @@ class Access:
         return cls(
             storage_roots=tuple(map(_storage_root, storage_roots)),
             files_roots=tuple(_root(root, "--files-root", "no local folder") for root in files_roots),
-            networks=tuple(map(_network, networks)),
+            networks=tuple(map(Opened.parse, networks)),
             buckets=tuple(map(_bucket, buckets)),
         )
 
@@ -132,30 +124,14 @@ class Access:
             place = _resolved(path)
         return place if place is not None and any(map(partial(_is_under, place), self.storage_roots)) else None
 
-    def may_reach(self, address: Address) -> bool:
-        """Returns whether an image may be fetched from that address: any public one, and those in `networks`."""
-        address = _unwrapped(address)
-        if any(address.version == network.version and address in network for network in self.networks):
+    def may_connect(self, host: str, address: Address, port: int) -> bool:
+        """Returns whether an image may be fetched from a host, at that address and port.
+
+        It may from public addresses, at the ports of the web, and from what is opened beside these.
+        """
+        if any(opened.covers(host, unwrapped(address), port) for opened in self.networks):
             return True
-        if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_V6:
-            return False
-        # is_global is False for loopback, private, link-local, shared and reserved addresses, the
-        # metadata service 169.254.169.254 among them.
-        inside = any(address.version == network.version and address in network for network in _CLOUD_INSIDE)
-        return address.is_global and not address.is_multicast and not inside
-
-
-def _unwrapped(address: Address) -> Address:
-    """Returns the IPv4 address that an IPv6 address stands for, where it does."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+        return port in WEB_PORTS and is_public(address)
 
 
 def _is_under(place: Place, root: Place) -> bool:
@@ -219,10 +195,3 @@ def _location(value: str, option: str) -> S3Location:
         return S3Location.parse(value.strip())
     except StorageError as error:
         raise AskpixError(f"{option}: {error}") from None
-
-
-def _network(value: str) -> Network:
-    try:
-        return ipaddress.ip_network(value.strip(), strict=False)
-    except ValueError:
-        raise AskpixError(f"--allow-net {value!r} is no network: write it as 10.0.0.0/8 or 127.0.0.1") from None

@@ -23,6 +23,7 @@ from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.images.decode import ignore_pillow_warnings
+from askpix.worker.images.fetch import Manners
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import Loader
 
@@ -49,7 +50,7 @@ class Recipe:
 
     access: Access
     cores: Cores
-    contact: str | None
+    manners: Manners
     item_seconds: float
 
 
@@ -79,13 +80,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     except AskpixError as error:
         pipe.send((USELESS, str(error)))
         return
-    loader = Loader(
-        recipe.access,
-        connections=1,
-        contact=recipe.contact,
-        item_seconds=recipe.item_seconds,
-        fetched=lambda: pipe.send(FETCHED),
-    )
+    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED))
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:

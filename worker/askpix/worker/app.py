@@ -25,6 +25,7 @@ from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
+from askpix.worker.images.fetch import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
@@ -67,15 +68,19 @@ class Worker:
             stack.callback(broker.close)
             registry = Registry(broker.redis)
             threads = settings.load_threads
-            loader = Loader(
-                access,
-                connections=threads + ASKS_AT_ONCE,
+            manners = Manners(
                 contact=settings.contact,
-                item_seconds=settings.item_seconds,
+                schemes=settings.schemes,
+                heed_opt_out=settings.heed_opt_out,
+                seconds=settings.item_seconds,
+                connections=threads + ASKS_AT_ONCE,
             )
+            loader = Loader(access, manners)
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
-            self._parts = PartRunner(engines, access, loader, broker.redis, settings=settings, seen=restorer.see)
+            self._parts = PartRunner(
+                engines, access, loader, broker.redis, manners=manners, settings=settings, seen=restorer.see
+            )
             stack.callback(self._parts.close)
             self._roots = Roots(access.storage_roots)
             self._ending = Ending(self._parts, grace)

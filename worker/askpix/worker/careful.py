@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from askpix.producer.errors import WorkerError
 from askpix.producer.items import Item, Options
@@ -22,7 +22,9 @@ from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import ItemError
+from askpix.worker.images.fetch import Manners
 from askpix.worker.item import ItemWork
+from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.part_work import PartWork
 from askpix.worker.replicas import ended_how
@@ -75,9 +77,9 @@ class Careful:
         self._over = threading.Event()
         self._problem: BaseException | None = None
 
-    def loads(self) -> Iterator[Callable[[], None]]:
-        """Yields what load threads are to do: one function."""
-        yield self._run
+    def begin(self, threads: LoadThreads) -> None:
+        """Gives load threads what they are to do: one function."""
+        threads.put(self._run)
 
     def wait(self, timeout: float) -> bool:
         """Waits for all rows, up to `timeout` seconds; returns whether they are there.
@@ -252,13 +254,13 @@ def _not_started(why: str) -> WorkerError:
     return WorkerError(f"the process for items that end their workers could not be started: {why}")
 
 
-def recipe_of(engine: Engine, access: Access, *, contact: str | None, item_seconds: float) -> Recipe:
+def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: float) -> Recipe:
     """Returns what a process needs to answer as an engine of this one does."""
     return Recipe(
         engine=engine.recipe,
         fingerprint=engine.info.fingerprint,
         access=access,
         cores=taken(),
-        contact=contact,
+        manners=manners,
         item_seconds=item_seconds,
     )

@@ -15,13 +15,15 @@ class ItemError(Exception):
         code: short and stable, for the row's `error_code`.
         message: one sentence for a person.
         retryable: whether trying again can help.
+        after: seconds that whoever refused it asked to wait before that.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, retryable: bool = False, after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.after = after
 
 
 class ImageError(ItemError):

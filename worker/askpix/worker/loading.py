@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
 from askpix.worker.images.decode import decode
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.fetch import Fetcher, Manners
 
 _log = logging.getLogger(__name__)
 
@@ -52,22 +51,18 @@ class Loader:
 
     Args:
         access: what may be read.
-        connections: how many threads load images.
-        contact: an address for those who run the sites.
-        item_seconds: that an image may be fetched for.
+        manners: how it is fetched.
         fetched: is called when an image is fetched, before it is decoded.
     """
 
     def __init__(
         self,
         access: Access,
+        manners: Manners | None = None,
         *,
-        connections: int,
-        contact: str | None = None,
-        item_seconds: float | None = None,
         fetched: Callable[[], None] = lambda: None,
     ) -> None:
-        self._fetcher = Fetcher(access, contact=contact, connections=connections, seconds=item_seconds)
+        self._fetcher = Fetcher(access, manners)
         self._decoding = threading.Semaphore(cores.available())
         self._fetched = fetched
         self._begun: dict[int, float] = {}
@@ -113,37 +108,6 @@ class Loader:
             yield
         finally:
             del self._begun[thread]
-
-
-class LoadThreads:
-    """Threads that do what they are given, in its order; they end with the process.
-
-    One that is in a transfer when the process ends is not waited for: that could take its whole time limit.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        for _ in range(number):
-            threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
-
-    def put(self, task: Callable[[], None]) -> None:
-        """Has a function called by the next thread that is free. It must not raise."""
-        self._tasks.put(task)
-
-    def close(self) -> None:
-        """Ends each thread after what it was given so far."""
-        for _ in range(self._number):
-            self._tasks.put(None)
-
-    def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                task()
-            except BaseException:  # noqa: BLE001 - the thread must go on
-                _log.exception("a task failed that must not")
-            # Not held while the thread waits for the next one.
-            del task
 
 
 def digest(data: bytes) -> str:

@@ -23,7 +23,9 @@ from askpix.worker.access import Access
 from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
-from askpix.worker.loading import Loader, LoadThreads
+from askpix.worker.images.fetch import Manners
+from askpix.worker.load_threads import LoadThreads
+from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
 from askpix.worker.part_work import (
     GivenBackError,
@@ -65,6 +67,7 @@ class PartRunner:
     loaded while the last answers of one come in.
 
     Args:
+        manners: how the loader fetches.
         settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
         seen: is told of jobs that parts are taken of.
     """
@@ -76,6 +79,7 @@ class PartRunner:
         loader: Loader,
         counters: redis.Redis,
         *,
+        manners: Manners,
         settings: Settings,
         seen: Callable[[Iterable[str]], None],
     ) -> None:
@@ -87,7 +91,7 @@ class PartRunner:
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds
-        self._contact = settings.contact
+        self._manners = manners
         self._unwritable: set[str] = set()
         """Folders that took no result when one was last written."""
         self._beats: dict[int, float] = {}
@@ -246,8 +250,7 @@ class PartRunner:
         tries = {place: before[place].attempts + 1 if before else 1 for place in todo}
         asked = self._asked(work, {place: items[place] for place in todo}, tries, before)
         try:
-            for load in asked.loads():
-                self._threads.put(load)
+            asked.begin(self._threads)
             self._follow(work, asked, kept.values())
         except BaseException:
             asked.give_up()
@@ -268,8 +271,7 @@ class PartRunner:
             )
         if deaths >= _DEATHS or any(before and before[place].error_code == WORKER_DIED for place in items):
             _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
-            seconds = self._item_seconds
-            recipe = recipe_of(work.engine, self._access, contact=self._contact, item_seconds=seconds)
+            recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds)
             return Careful(work, items, tries, recipe)
         return PartItems(work, items, tries, self._loader, self._item_seconds)
 

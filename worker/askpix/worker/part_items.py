@@ -6,14 +6,17 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.images.again import pause_before_next
+from askpix.worker.images.fetch import host_of
 from askpix.worker.item import ItemWork
-from askpix.worker.loading import Loader
+from askpix.worker.load_threads import LoadThreads
+from askpix.worker.loading import ImageFacts, Loader
 from askpix.worker.part_work import PartWork
 
 
@@ -27,7 +30,8 @@ class PartItems:
     Args:
         items: by their places in the part.
         attempts: of each item, by its place.
-        item_seconds: that the engine may work on a question.
+        item_seconds: that an image may be fetched for, all tries together, and that the engine may work on a
+            question; without it, there is one try.
     """
 
     def __init__(
@@ -64,13 +68,13 @@ class PartItems:
     harmless = False
     """Whether the worker cannot die, or hang, of the items."""
 
-    def loads(self) -> Iterator[Callable[[], None]]:
-        """Yields what load threads are to do: a function for each image, in the order of the items."""
+    def begin(self, threads: LoadThreads) -> None:
+        """Gives load threads what they are to do: a function for each image, in the order of the items."""
         places: dict[str, list[int]] = {}
         for place, item in self._items.items():
             places.setdefault(item.image, []).append(place)
         for image, sharing in places.items():
-            yield partial(self._load, image, sharing)
+            threads.put(partial(self._load, image, sharing, threads), host_of(image))
 
     def wait(self, timeout: float) -> bool:
         """Waits for all rows, up to `timeout` seconds; returns whether they are there.
@@ -113,13 +117,22 @@ class PartItems:
 
     # On load threads. ---------------------------------------------------------------------------
 
-    def _load(self, image: str, places: Sequence[int]) -> None:
+    def _load(
+        self, image: str, places: Sequence[int], threads: LoadThreads, tries: int = 1, begun: float | None = None
+    ) -> None:
         if self._no_more:
             return
         work = self._work
-        started = time.monotonic()
+        started = time.monotonic() if begun is None else begun
         try:
             loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
+            if (pause := self._pause(loaded.facts, tries, started)) is not None:
+                host = host_of(image)
+                if host is not None and loaded.facts.problem is not None and loaded.facts.problem.after:
+                    threads.hold(host, pause)
+                again = partial(self._load, image, places, threads, tries + 1, started)
+                threads.put_later(pause, again, host)
+                return
             for place in places:
                 item = ItemWork(
                     self._items[place],
@@ -137,6 +150,11 @@ class PartItems:
         except BaseException as error:  # noqa: BLE001 - the part's thread raises it
             self._problem = error
             self._wake.set()
+
+    def _pause(self, facts: ImageFacts, tries: int, started: float) -> float | None:
+        if facts.problem is None or self._item_seconds is None:
+            return None
+        return pause_before_next(facts.problem, tries, time.monotonic() - started, self._item_seconds)
 
     # On the engine's thread. --------------------------------------------------------------------
 

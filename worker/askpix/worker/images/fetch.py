@@ -6,6 +6,8 @@ import binascii
 import os
 import stat
 from base64 import b64decode
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -18,6 +20,7 @@ from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
 from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.images.again import seconds_until
 from askpix.worker.images.explained import explained
 from askpix.worker.images.guarded import CONNECT_SECONDS, MAX_REDIRECTS, deadline, guarded_pool
 
@@ -26,8 +29,34 @@ MAX_BYTES = 20_000_000
 
 READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0
 
+_OPT_OUTS = frozenset(("noai", "noimageai", "noindex", "noimageindex", "none"))
+_RULES_WITH_VALUES = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
 _RETRYABLE_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
 _CHUNK = 65_536
+_SHOWN = 200
+
+
+SCHEMES = ("https", "http", "s3", "file", "data")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manners:
+    """How a worker fetches."""
+
+    contact: str | None = None
+    """A web or mail address for those who run the sites."""
+
+    schemes: tuple[str, ...] = SCHEMES
+    """Kinds of references that are read at all; `file` stands for paths too."""
+
+    heed_opt_out: bool = True
+    """Whether images are left alone whose server says that they are not for machines to learn from or index."""
+
+    seconds: float | None = None
+    """That an image may take, where they are fewer than TOTAL_SECONDS."""
+
+    connections: int = 32
+    """That are kept open."""
 
 
 class Fetcher:
@@ -35,17 +64,13 @@ class Fetcher:
 
     Args:
         access: what that is.
-        contact: an address for those who run the sites.
-        connections: how many are kept.
-        seconds: that an image may take, where they are fewer than TOTAL_SECONDS.
+        manners: how it does so.
     """
 
-    def __init__(
-        self, access: Access, *, contact: str | None = None, connections: int = 32, seconds: float | None = None
-    ) -> None:
+    def __init__(self, access: Access, manners: Manners | None = None) -> None:
         self._access = access
-        self._most_seconds = seconds
-        self._connections = connections
+        self._manners = manners or Manners()
+        contact, connections = self._manners.contact, self._manners.connections
         agent = f"askpix/{version('askpix')}" + (f" (+{contact})" if contact else "")
         self._http = guarded_pool(access, headers={"User-Agent": agent, "Accept": "image/*"}, connections=connections)
 
@@ -61,24 +86,25 @@ class Fetcher:
         """
         if "\0" in reference or not reference.strip():
             raise ImageError("bad_reference", f"{reference[:80]!r} names no image")
-        if (path := local_path(reference)) is not None:
+        path = local_path(reference)
+        scheme = "file" if path is not None else reference.partition(":")[0].lower()
+        if scheme not in SCHEMES:
+            raise ImageError(
+                "scheme_not_supported", f"askpix reads files, s3, http, https and data, not {scheme[:40]}: references"
+            )
+        if scheme not in self._manners.schemes:
+            raise ImageError(NOT_ALLOWED, f"this worker reads no {scheme}: references; ASKPIX_SCHEMES opens them")
+        if path is not None:
             return self._file(path)
         if is_s3(reference):
             return self._object(reference, own_bucket)
-        scheme = reference.partition(":")[0].lower()
-        if scheme in ("http", "https"):
-            return self._url(reference)
-        if scheme == "data":
-            return _data(reference)
-        raise ImageError(
-            "scheme_not_supported", f"askpix reads files, s3, http, https and data, not {scheme}: references"
-        )
+        return _data(reference) if scheme == "data" else self._url(reference)
 
     def close(self) -> None:
         self._http.clear()
 
     def _seconds(self) -> float:
-        return TOTAL_SECONDS if self._most_seconds is None else min(self._most_seconds, TOTAL_SECONDS)
+        return TOTAL_SECONDS if self._manners.seconds is None else min(self._manners.seconds, TOTAL_SECONDS)
 
     def _file(self, path: Path) -> bytes:
         try:
@@ -115,13 +141,13 @@ class Fetcher:
         # Who has no images in S3 does not wait for its client to be imported.
         from askpix.worker.images.objects import read_object
 
-        data = read_object(location, limit=MAX_BYTES, seconds=self._seconds(), connections=self._connections)
+        data = read_object(location, limit=MAX_BYTES, seconds=self._seconds(), connections=self._manners.connections)
         if data is None:
             raise _too_many_bytes()
         return data
 
     def _url(self, url: str) -> bytes:
-        shown = url if len(url) <= 200 else f"{url[:197]}..."
+        shown = _shown(url)
         try:
             parts = urlsplit(url)
             if parts.username is not None or parts.password is not None:
@@ -149,6 +175,11 @@ class Fetcher:
                     f"http_{response.status}",
                     f"the server answered {response.status} {_plain(response.reason or '')}".rstrip(),
                     retryable=response.status in _RETRYABLE_STATUS,
+                    after=seconds_until(response.headers.get("Retry-After")),
+                )
+            if self._manners.heed_opt_out and (said := opted_out(response.headers.getlist("X-Robots-Tag"))):
+                raise ImageError(
+                    "opted_out", f"the server says {said} of it; ASKPIX_HEED_OPT_OUT=false takes it anyway"
                 )
             data = bytearray()
             for chunk in response.stream(_CHUNK):
@@ -165,6 +196,34 @@ class Fetcher:
                 response.close()
 
 
+def host_of(reference: str) -> str | None:
+    """Returns the host that an image is fetched from, None where that is no web server."""
+    if reference[:5].lower() not in ("http:", "https"):
+        return None
+    try:
+        return urlsplit(reference).hostname
+    except ValueError:
+        return None
+
+
+def opted_out(values: Iterable[str]) -> str | None:
+    """Returns what X-Robots-Tag headers say against the use of an image, None where they say nothing.
+
+    A value is a list of rules, which may begin with the name of the program that it is for: `noai, noindex`, or
+    `askpix: noai`.
+    """
+    for value in values:
+        agent, colon, rules = value.partition(":")
+        if not colon or "," in agent or agent.strip().lower() in _RULES_WITH_VALUES:
+            rules = value
+        elif agent.strip().lower() not in ("askpix", "*"):
+            continue
+        for rule in rules.split(","):
+            if (word := rule.strip().lower()) in _OPT_OUTS:
+                return word
+    return None
+
+
 def _whole(handle: int, path: Path) -> bytes:
     """Returns the bytes of an open file, which is `path` to people."""
     facts = os.fstat(handle)
@@ -177,6 +236,12 @@ def _whole(handle: int, path: Path) -> bytes:
     while len(data) < facts.st_size and (more := os.read(handle, facts.st_size - len(data))):
         data += more
     return data
+
+
+def _shown(url: str) -> str:
+    """Returns a URL as it is said to people: not too long, and with nothing that a terminal or a table acts on."""
+    short = url if len(url) <= _SHOWN else f"{url[: _SHOWN - 3]}..."
+    return short if short.isprintable() else ascii(short)[1:-1]
 
 
 def _plain(text: str) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
+from askpix.worker.reach import is_public
 
 CONNECT_SECONDS = 5.0
 MAX_REDIRECTS = 5
@@ -104,6 +105,15 @@ def watched(opened: socket.socket | None, *, copied: bool = False) -> None:
         watch.add(opened, copied=copied)
 
 
+class _Pool(urllib3.PoolManager):
+    """Sends no user name or password, to wherever a redirect leads either."""
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **options: Any) -> Any:  # type: ignore[override]
+        if urllib3.util.parse_url(url).auth is not None:
+            raise LocationParseError("a user name or password, which is not sent")
+        return super().urlopen(method, url, redirect, **options)
+
+
 def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -> urllib3.PoolManager:
     """Returns a pool whose connections, redirected ones included, go only where `access` lets them.
 
@@ -119,8 +129,10 @@ def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -
             raise NewConnectionError(connection, "unknown host") from error
         failure: OSError | None = None
         for family, kind, protocol, _, target in found:
-            if not access.may_reach(ipaddress.ip_address(str(target[0]).partition("%")[0])):
-                raise RefusedError(f"{host} is not a public address; --allow-net opens a network")
+            address = ipaddress.ip_address(str(target[0]).partition("%")[0])
+            if not access.may_connect(host, address, connection.port):
+                what = f"is asked at port {connection.port}" if is_public(address) else "is not a public address"
+                raise RefusedError(f"{host} {what}; --allow-net opens networks, and hosts with a port")
             opened = socket.socket(family, kind, protocol)
             try:
                 watched(opened, copied=True)
@@ -157,6 +169,6 @@ def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -
         ConnectionCls = GuardedHTTPS
 
     options: dict[str, Any] = {"num_pools": 64, "maxsize": connections, "block": False}
-    pool = urllib3.PoolManager(headers=headers, **options)
+    pool = _Pool(headers=headers, **options)
     pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
     return pool
