@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -79,7 +80,8 @@ def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
             fingerprint="f",
         )
         work = PartWork(part=0, round=0, folder=JobFolder(LocalStorage(tmp_path)), spec=spec, engine=engine, lease=None)
-        asked = PartItems(work, dict(enumerate(items)), dict.fromkeys(range(len(items)), 1), loader)
+        tries = dict.fromkeys(range(len(items)), 1)
+        asked = PartItems(work, dict(enumerate(items)), tries, loader, item_seconds=20)
         begun.append(asked)
         asked.begin(threads)
         return asked
@@ -269,3 +271,49 @@ def test_images_whose_answers_are_there_are_let_go(
 
     # then: all but a few, which the device's requests and the load threads had last.
     wait_until(lambda: len(alive) <= 20, within=SECONDS, what="images let go")
+
+
+# Servers that are busy. -----------------------------------------------------------------------------
+
+
+def test_an_image_whose_server_is_busy_is_asked_for_again_when_the_server_says(
+    shared: BlipEngine, pages: Server, begin: Begin
+) -> None:
+    # given a server that asks to wait for a second, and then has the image
+    url = pages.put("/busy.png", Page(b"", 503, {"Retry-After": "1"}))
+    other = put_products(pages, 1)[0]
+    began = time.monotonic()
+
+    # when
+    asked = begin(shared, [Item(id="a", image=url), Item(id="b", image=other)])
+    wait_until(lambda: "/busy.png" in pages.asked, within=SECONDS, what="a first try")
+    pages.put("/busy.png", png(product(0)))
+    wait_until(lambda: asked.wait(0.05), within=SECONDS, what="both rows")
+
+    # then
+    assert [asked.rows()[place].status for place in range(2)] == [Status.OK] * 2
+    assert pages.asked.count("/busy.png") == 2
+    assert time.monotonic() - began >= 1
+
+
+def test_a_server_that_asks_for_more_time_than_anybody_has_is_left_alone(
+    shared: BlipEngine, pages: Server, begin: Begin
+) -> None:
+    # given
+    urls = [pages.put(f"/tired-{number}.png", Page(b"", 429, {"Retry-After": "3600"})) for number in range(100)]
+
+    # when
+    asked = begin(shared, [Item(id=url, image=url) for url in urls])
+    wait_until(lambda: asked.wait(0.05), within=SECONDS, what="all rows")
+
+    # then: those that were under way when it first said so were asked for, and no other.
+    rows = [asked.rows()[place] for place in range(100)]
+    assert {(row.error_code, row.retryable) for row in rows} == {("http_429", True)}
+    assert len(pages.asked) <= THREADS
+
+
+def test_an_image_that_is_not_there_is_asked_for_once(shared: BlipEngine, pages: Server, begin: Begin) -> None:
+    asked = begin(shared, [Item(id="a", image=pages.url("/gone.png"))])
+    wait_until(lambda: asked.wait(0.05), within=SECONDS, what="the row")
+    assert asked.rows()[0].error_code == "http_404"
+    assert pages.asked == ["/gone.png"]

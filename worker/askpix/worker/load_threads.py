@@ -11,6 +11,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
+from askpix.worker.errors import ItemError
+
 _log = logging.getLogger(__name__)
 
 Task = Callable[[], None]
@@ -42,6 +44,7 @@ class LoadThreads:
         """A heap: when, by `time.monotonic()`; a number, so that tasks are never compared; what, and for which host."""
         self._numbers = itertools.count()
         self._not_before: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, ItemError]] = {}
         self._closed = False
         for _ in range(number):
             threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
@@ -73,6 +76,18 @@ class LoadThreads:
             now = time.monotonic()
             self._not_before = {name: till for name, till in self._not_before.items() if till > now}
             self._not_before[host] = max(self._not_before.get(host, 0.0), now + seconds)
+
+    def refuse(self, host: str, seconds: float, problem: ItemError) -> None:
+        """Has `refusal` answer with a problem for some seconds: the host asks for more time than anybody waits."""
+        with self._changed:
+            now = time.monotonic()
+            self._refused = {name: entry for name, entry in self._refused.items() if entry[0] > now}
+            self._refused[host] = (now + seconds, problem)
+
+    def refusal(self, host: str | None) -> ItemError | None:
+        """Returns why a host is not to be asked now; None where it may be."""
+        till, problem = self._refused.get(host or "", (0.0, None))
+        return problem if till > time.monotonic() else None
 
     def close(self) -> None:
         """Ends each thread after what is ready so far; what waits is forgotten."""

@@ -11,12 +11,12 @@ from functools import partial
 
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
-from askpix.worker.errors import EngineStoppedError
+from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.images.again import pause_before_next
 from askpix.worker.images.fetch import host_of
 from askpix.worker.item import ItemWork
 from askpix.worker.load_threads import LoadThreads
-from askpix.worker.loading import ImageFacts, Loader
+from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.part_work import PartWork
 
 
@@ -125,14 +125,15 @@ class PartItems:
         work = self._work
         started = time.monotonic() if begun is None else begun
         try:
-            loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
-            if (pause := self._pause(loaded.facts, tries, started)) is not None:
-                host = host_of(image)
-                if host is not None and loaded.facts.problem is not None and loaded.facts.problem.after:
-                    threads.hold(host, pause)
-                again = partial(self._load, image, places, threads, tries + 1, started)
-                threads.put_later(pause, again, host)
-                return
+            host = host_of(image)
+            if refusal := threads.refusal(host):
+                loaded = LoadedImage(ImageFacts(problem=refusal))
+            else:
+                loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
+                pause = self._pause(loaded.facts.problem, tries, started, host, threads)
+                if pause is not None:
+                    threads.put_later(pause, partial(self._load, image, places, threads, tries + 1, started), host)
+                    return
             for place in places:
                 item = ItemWork(
                     self._items[place],
@@ -151,10 +152,19 @@ class PartItems:
             self._problem = error
             self._wake.set()
 
-    def _pause(self, facts: ImageFacts, tries: int, started: float) -> float | None:
-        if facts.problem is None or self._item_seconds is None:
+    def _pause(
+        self, problem: ItemError | None, tries: int, started: float, host: str | None, threads: LoadThreads
+    ) -> float | None:
+        """Returns in how many seconds to try again, None for never; what else the host has, waits with it."""
+        if problem is None or self._item_seconds is None:
             return None
-        return pause_before_next(facts.problem, tries, time.monotonic() - started, self._item_seconds)
+        pause = pause_before_next(problem, tries, time.monotonic() - started, self._item_seconds)
+        if host is not None and problem.after:
+            if pause is not None:
+                threads.hold(host, pause)
+            elif problem.after > self._item_seconds:
+                threads.refuse(host, problem.after, problem)
+        return pause
 
     # On the engine's thread. --------------------------------------------------------------------
 
