@@ -68,8 +68,9 @@ access_options = stacked(
         "--allow-net",
         "networks",
         multiple=True,
-        metavar="CIDR",
-        help="A network from which images may be fetched although it is not public, such as 10.0.0.0/8. Repeatable.",
+        metavar="CIDR|HOST[:PORT]",
+        help="From where images may be fetched beside public web servers, such as 10.0.0.0/8 or img.internal:8080. "
+        "Repeatable.",
     ),
     click.option(
         "--allow-bucket",
