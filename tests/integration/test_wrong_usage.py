@@ -47,7 +47,7 @@ def place(tmp_path: Path, images: Path) -> Path:
         pytest.param("one.jpg --output job-of-another-version", "job.json", id="a job of another version"),
         pytest.param("one.jpg --output job --device TOASTER", "TOASTER", id="a device that is not there"),
         pytest.param(
-            "one.jpg --output job --allow-net nonsense", "--allow-net 'nonsense'", id="a network that is none"
+            "one.jpg --output job --allow-net 10.0.0.0/99", "--allow-net '10.0.0.0/99'", id="a network that is none"
         ),
         pytest.param("one.jpg --output /proc/job", "/proc/job", id="an output that cannot be written"),
     ],

@@ -88,7 +88,8 @@ class Fetcher:
             raise ImageError("bad_reference", f"{reference[:80]!r} names no image")
         path = local_path(reference)
         scheme = "file" if path is not None else reference.partition(":")[0].lower()
-        if scheme not in SCHEMES:
+        # A file of another machine, say.
+        if scheme not in SCHEMES or (scheme == "file" and path is None):
             raise ImageError(
                 "scheme_not_supported", f"askpix reads files, s3, http, https and data, not {scheme[:40]}: references"
             )
