@@ -140,6 +140,7 @@ class Worker:
         try:
             worker.start()
         finally:
+            self._ending.over()
             self._watchdog.stop()
             self._keeper.stop()
         return int(worker.exitcode or 0)

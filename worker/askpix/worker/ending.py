@@ -26,6 +26,8 @@ EXIT_HUNG = 4
 
 GRACE_SECONDS = 20.0
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
 _QUICK_SECONDS = 5.0
 """In which parts are given back and connections closed, without waiting for the device."""
 
@@ -71,13 +73,20 @@ class Ending:
         def told(number: int, _: FrameType | None) -> None:
             self._told.put((0, signal.Signals(number).name))
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        for number in _SIGNALS:
             signal.signal(number, told)
         # Whoever ignores a hang-up, as nohup does, goes on doing so.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, told)
         # For whoever wants to know what a worker is at.
         faulthandler.register(signal.SIGUSR1)
+
+    def over(self) -> None:
+        """Ignores further signals where the worker is ending: all was given back, and one that meets the interpreter's
+        own end would make it look like a crash. To be called from the main thread."""
+        if self.begun:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
 
     def fail(self, code: int, why: str) -> None:
         """Ends the worker at once with an exit code. May be called from any thread, and again."""
