@@ -63,6 +63,12 @@ def test_compiled_models_are_kept_in_the_users_own_folder_unless_another_or_none
     assert load_settings().cache_folder() == folder
 
 
+def test_a_scheme_that_is_none_is_told_by_the_variables_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKPIX_SCHEMES", "https,gopher")
+    with pytest.raises(AskpixError, match=r"ASKPIX_SCHEMES in the environment .* 'https', 'http', 's3'"):
+        load_settings()
+
+
 def test_networks_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASKPIX_ALLOW_NET", "10.0.0.0/8, 127.0.0.1,")
 

@@ -86,6 +86,8 @@ def load_settings(broker_url: str | None = None) -> Settings:
         return Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings()
     except ValidationError as error:
         name, _, problem = first_problem(error).partition(": ")
+        # Of a list, the name has the number of the value that is wrong.
+        name = name.partition(".")[0]
         raise AskpixError(f"ASKPIX_{name.upper()} in the environment or .env is not valid: {problem.lower()}") from None
     except (UnicodeDecodeError, OSError) as error:
         raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None

@@ -295,12 +295,12 @@ class PartRunner:
             done = len(before) + new
             if done != told or asked.harmless:
                 self._row_at = time.monotonic()
-            if asked.harmless and work.lease is not None:
-                with counting():
-                    work.lease.excuse()
             if live.due() or done != told:
                 told = done
                 say_live(work, done)
+                if asked.harmless and work.lease is not None:
+                    with counting():
+                        work.lease.excuse()
 
 
 class _Paced:
