@@ -13,7 +13,7 @@ import redis
 from helpers.checked import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
@@ -84,11 +84,7 @@ def test_a_worker_that_is_busy(
 ) -> None:
     # Given: a worker with two parts in work, and more to come.
     worker = start_worker()
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names[:4])
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=2)
-    wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, names = in_work(client, pages, folder)
 
     # When: one of the two ends in the midst of it.
     undo = trouble(broker)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 from helpers.checked import assert_whole
-from helpers.pictures import jpeg
-from helpers.processes import wait_until
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
+from helpers.system import HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
@@ -56,11 +54,7 @@ def test_between_a_worker_and_its_broker(
     # Given: a worker with two parts in work, one of which ends while the network is in trouble.
     proxy = proxy_of(broker.port)
     worker = start_worker(env={"ASKPIX_BROKER_URL": f"redis://127.0.0.1:{proxy.port}/0"})
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names[:4])
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=2)
-    wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, _ = in_work(client, pages, folder)
 
     # When
     proxy.turn(way)
@@ -89,12 +83,8 @@ def test_between_a_worker_and_its_s3(
     proxy = proxy_of(s3.port)
     bucket = s3.bucket()
     worker = start_worker("--storage-root", f"s3://{bucket}/jobs", env=environment(f"http://127.0.0.1:{proxy.port}"))
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names[:4])
     with using(s3.environment):
-        job = client.submit(urls, output=f"s3://{bucket}/jobs/one", model=MODEL, part_size=2)
-        wait_until(lambda: set(names[:4]) <= set(pages.came), within=20, what="two parts in work")
+        job, urls, names = in_work(client, pages, f"s3://{bucket}/jobs/{way.name}")
 
         # When
         proxy.turn(way)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import redis
 from helpers.http_server import Server, _Handler
+from helpers.pictures import jpeg
 from helpers.processes import environment, wait_until
 
 from askpix.producer.client import Client
@@ -209,6 +211,19 @@ def finished(job: Job, *, within: float = 60) -> Job:
 
     wait_until(ended, within=within, what="the end of the job")
     return job
+
+
+def in_work(
+    client: Client, pages: HeldServer, output: str | Path, *, held: int = 4
+) -> tuple[Job, list[str], list[str]]:
+    """Submits a job of six parts with two images each, the first of which wait for their server; returns when a worker
+    has asked for these, with the job, its images, and their paths on the server."""
+    names = [f"/{Path(output).name}-{uuid.uuid4().hex[:8]}-{number}" for number in range(12)]
+    urls = pages.put_many(names, jpeg())
+    pages.hold(*names[:held])
+    job = client.submit(urls, output=str(output), model=MODEL, part_size=2)
+    wait_until(lambda: set(names[:held]) <= set(pages.came), within=20, what="two parts in work")
+    return job, urls, names
 
 
 def leases(broker: RedisServer, job: Job) -> int:
