@@ -10,8 +10,8 @@ import pytest
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
-from askpix.worker.images import fetch
 from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.manners import Manners
 
 BODY = bytes(range(256))
 
@@ -92,11 +92,9 @@ def test_any_other_reference_has_a_code(fetcher: Fetcher, place: Path, reference
 
 
 @pytest.mark.parametrize(("size", "is_read"), [(1_000, True), (1_001, False)])
-def test_a_file_of_too_many_bytes_is_refused(
-    fetcher: Fetcher, place: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_read: bool
-) -> None:
+def test_a_file_of_too_many_bytes_is_refused(place: Path, size: int, is_read: bool) -> None:
     # given
-    monkeypatch.setattr(fetch, "MAX_BYTES", 1_000)
+    fetcher = Fetcher(Access.of(files_roots=[str(place / "open")]), Manners(max_bytes=1_000))
     large = place / "open" / "large.jpg"
     large.write_bytes(bytes(size))
 
@@ -139,11 +137,8 @@ def test_a_data_uri_holds_its_image(fetcher: Fetcher, uri: str, body: bytes) -> 
         ("data:," + "x" * 1_001, "too_many_bytes"),
     ],
 )
-def test_a_data_uri_without_an_image_has_a_code(
-    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, uri: str, code: str
-) -> None:
-    monkeypatch.setattr(fetch, "MAX_BYTES", 1_000)
+def test_a_data_uri_without_an_image_has_a_code(uri: str, code: str) -> None:
     with pytest.raises(ImageError) as raised:
-        fetcher.fetch(uri)
+        Fetcher(Access(), Manners(max_bytes=1_000)).fetch(uri)
     assert raised.value.code == code
     assert len(raised.value.message) < 200

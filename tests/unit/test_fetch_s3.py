@@ -14,8 +14,9 @@ from helpers.s3_server import Answer, S3Server, broken_s3, environment, says, se
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
-from askpix.worker.images import fetch, objects
-from askpix.worker.images.fetch import Fetcher, Manners
+from askpix.worker.images import manners, objects
+from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.manners import Manners
 
 BODY = bytes(range(256)) * 400
 
@@ -140,13 +141,10 @@ def test_a_wrong_endpoint_fails_in_a_way_that_can_be_tried_again(fetcher: Fetche
 
 
 @pytest.mark.parametrize(("size", "is_read"), [(1_000, True), (1_001, False)])
-def test_an_object_of_too_many_bytes_is_refused(
-    s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, size: int, is_read: bool
-) -> None:
+def test_an_object_of_too_many_bytes_is_refused(s3: S3Server, bucket: str, size: int, is_read: bool) -> None:
     # given
-    monkeypatch.setattr(fetch, "MAX_BYTES", 1_000)
     uri = s3.put(f"s3://{bucket}/large.jpg", bytes(size))
-    fetcher = Fetcher(Access.of(buckets=[bucket]))
+    fetcher = Fetcher(Access.of(buckets=[bucket]), Manners(max_bytes=1_000))
 
     # then
     if is_read:
@@ -155,9 +153,8 @@ def test_an_object_of_too_many_bytes_is_refused(
         assert _error(lambda: fetcher.fetch(uri)).code == "too_many_bytes"
 
 
-def test_an_endless_object_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_object_is_let_go(fetcher: Fetcher) -> None:
     # given
-    monkeypatch.setattr(fetch, "MAX_BYTES", 1_000)
     let_go = threading.Event()
 
     def endless(request: BaseHTTPRequestHandler) -> None:
@@ -178,7 +175,7 @@ def test_an_endless_object_is_let_go(fetcher: Fetcher, monkeypatch: pytest.Monke
 
 def test_an_object_that_comes_byte_by_byte_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a server that never lets a single read wait for long
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
 
     def slow(request: BaseHTTPRequestHandler) -> None:

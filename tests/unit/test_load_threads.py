@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from askpix.worker.hosts import Hosts
 from askpix.worker.load_threads import LoadThreads
 
 SECONDS = 20
@@ -15,7 +16,7 @@ SECONDS = 20
 
 @pytest.fixture
 def threads() -> Iterator[LoadThreads]:
-    threads = LoadThreads(4, per_host=2)
+    threads = LoadThreads(4, Hosts(2))
     yield threads
     threads.close()
 

@@ -21,7 +21,7 @@ from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Pixels
 from askpix.worker.errors import EngineStoppedError
-from askpix.worker.images.fetch import Manners
+from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model

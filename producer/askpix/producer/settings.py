@@ -34,8 +34,17 @@ class Settings(BaseSettings):
     user_cache: Annotated[str | None, Field(validation_alias="XDG_CACHE_HOME")] = None
     """Where a user's programs keep what can be made again; by default ~/.cache."""
 
-    load_threads: Annotated[int, Field(ge=1, le=256)] = 32
+    load_threads: Annotated[int, Field(ge=1, le=256)] = 64
     """Images that a worker fetches or decodes at a time; more wait for their answers, as many as its engine takes."""
+
+    per_host: Annotated[int, Field(ge=1, le=256)] = 32
+    """Of these, images of one web server."""
+
+    per_host_rate: Annotated[float | None, Field(gt=0)] = None
+    """Images a second that a worker asks one web server for at the most; by default as many as it answers."""
+
+    decode_processes: Annotated[int, Field(ge=0, le=256)] = 0
+    """Processes in which images are decoded, apart from the worker's own; 0: within it, but for the largest."""
 
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = LEASE_SECONDS
     """For which a part is its worker's after each sign of life; that of a worker that died is then queued again."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
 
@@ -23,9 +22,10 @@ from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.images.decode import ignore_pillow_warnings
-from askpix.worker.images.fetch import Manners
+from askpix.worker.images.manners import Manners
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import Loader
+from askpix.worker.out_of_memory import first_to_go
 
 READY, USELESS = "ready", "useless"
 """What it says first, with its model's fingerprint, or why it will not be."""
@@ -70,7 +70,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     # Whoever signals a whole group means the worker, which ends this.
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    _first_to_go()
+    first_to_go()
     ignore_pillow_warnings()
     take(recipe.cores)
     signal.alarm(_START_SECONDS)
@@ -80,7 +80,8 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     except AskpixError as error:
         pipe.send((USELESS, str(error)))
         return
-    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED))
+    # An image may well end this process; that is what it is for.
+    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED), decode_processes=None)
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:
@@ -115,9 +116,3 @@ def _try_out(engine: Engine) -> None:
     question = None if captions else Question("a mug", match=Ability.MATCH in engine.abilities)
     with suppress(RequestError):
         engine.submit(Request(images=(engine.open_image(pixels),), question=question)).result()
-
-
-def _first_to_go() -> None:
-    """Has the system end this process rather than the worker where memory runs out."""
-    with suppress(OSError):  # no Linux
-        Path("/proc/self/oom_score_adj").write_text("1000")

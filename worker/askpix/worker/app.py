@@ -25,7 +25,7 @@ from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
-from askpix.worker.images.fetch import Manners
+from askpix.worker.images.manners import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
@@ -72,10 +72,10 @@ class Worker:
                 contact=settings.contact,
                 schemes=settings.schemes,
                 heed_opt_out=settings.heed_opt_out,
-                seconds=settings.item_seconds,
+                item_seconds=settings.item_seconds,
                 connections=threads + ASKS_AT_ONCE,
             )
-            loader = Loader(access, manners)
+            loader = Loader(access, manners, decode_processes=settings.decode_processes)
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(

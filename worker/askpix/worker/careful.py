@@ -22,7 +22,7 @@ from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import ItemError
-from askpix.worker.images.fetch import Manners
+from askpix.worker.images.manners import Manners
 from askpix.worker.item import ItemWork
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage

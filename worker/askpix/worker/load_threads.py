@@ -8,17 +8,12 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from functools import partial
 
 from askpix.worker.errors import ItemError
+from askpix.worker.hosts import Host, Hosts, Task
 
 _log = logging.getLogger(__name__)
-
-Task = Callable[[], None]
-
-PER_HOST = 32
-"""Images of one host that are loaded at a time."""
 
 
 class LoadThreads:
@@ -28,23 +23,18 @@ class LoadThreads:
 
     Args:
         number: of threads.
-        per_host: what is done at a time for one host; what is more waits without a thread.
+        hosts: say what may be done at a time for one host; what is more waits without a thread.
     """
 
-    def __init__(self, number: int, per_host: int = PER_HOST) -> None:
+    def __init__(self, number: int, hosts: Hosts | None = None) -> None:
         self._number = number
-        self._per_host = per_host
+        self._hosts = hosts or Hosts()
         self._ready: queue.SimpleQueue[tuple[Task, str | None] | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         """Held to look at what follows, and to change it."""
-        self._busy: Counter[str] = Counter()
-        """What is ready or in work, by host."""
-        self._waiting: dict[str, deque[Task]] = {}
-        self._later: list[tuple[float, int, Task, str | None]] = []
-        """A heap: when, by `time.monotonic()`; a number, so that tasks are never compared; what, and for which host."""
+        self._later: list[tuple[float, int, Task]] = []
+        """A heap: when, by `time.monotonic()`; a number, so that tasks are never compared; what is to be called."""
         self._numbers = itertools.count()
-        self._not_before: dict[str, float] = {}
-        self._refused: dict[str, tuple[float, ItemError]] = {}
         self._closed = False
         for _ in range(number):
             threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
@@ -57,37 +47,41 @@ class LoadThreads:
             task: the function.
             host: for whose sake it may have to wait for others.
         """
+        if host is None:
+            self._ready.put((task, None))
+            return
         with self._changed:
-            if host is not None and self._not_before.get(host, 0.0) > time.monotonic():
-                self._push(self._not_before[host], task, host)
-            elif host is not None and self._busy[host] >= self._per_host:
-                self._waiting.setdefault(host, deque()).append(task)
-            else:
-                self._let_go(task, host)
+            known = self._hosts.of(host)
+            known.waiting.append(task)
+            self._go_on(host, known)
 
     def put_later(self, seconds: float, task: Task, host: str | None = None) -> None:
         """Does the same after some seconds."""
         with self._changed:
-            self._push(time.monotonic() + seconds, task, host)
+            self._push(time.monotonic() + seconds, partial(self.put, task, host))
 
     def hold(self, host: str, seconds: float) -> None:
         """Begins with nothing more for a host for some seconds."""
         with self._changed:
-            now = time.monotonic()
-            self._not_before = {name: till for name, till in self._not_before.items() if till > now}
-            self._not_before[host] = max(self._not_before.get(host, 0.0), now + seconds)
+            self._hosts.hold(host, seconds)
 
     def refuse(self, host: str, seconds: float, problem: ItemError) -> None:
         """Has `refusal` answer with a problem for some seconds: the host asks for more time than anybody waits."""
         with self._changed:
-            now = time.monotonic()
-            self._refused = {name: entry for name, entry in self._refused.items() if entry[0] > now}
-            self._refused[host] = (now + seconds, problem)
+            self._hosts.refuse(host, seconds, problem)
 
     def refusal(self, host: str | None) -> ItemError | None:
         """Returns why a host is not to be asked now; None where it may be."""
-        till, problem = self._refused.get(host or "", (0.0, None))
-        return problem if till > time.monotonic() else None
+        if host is None:
+            return None
+        with self._changed:
+            return self._hosts.refusal(host)
+
+    def judge(self, host: str | None, problem: ItemError | None) -> None:
+        """Learns how a host does from how it went with an image."""
+        if host is not None:
+            with self._changed:
+                self._hosts.judge(host, problem)
 
     def close(self) -> None:
         """Ends each thread after what is ready so far; what waits is forgotten."""
@@ -97,14 +91,22 @@ class LoadThreads:
         for _ in range(self._number):
             self._ready.put(None)
 
-    def _push(self, when: float, task: Task, host: str | None) -> None:
-        heapq.heappush(self._later, (when, next(self._numbers), task, host))
+    def _push(self, when: float, task: Task) -> None:
+        heapq.heappush(self._later, (when, next(self._numbers), task))
         self._changed.notify_all()
 
-    def _let_go(self, task: Task, host: str | None) -> None:
-        if host is not None:
-            self._busy[host] += 1
-        self._ready.put((task, host))
+    def _go_on(self, name: str, host: Host) -> None:
+        """Lets go what may be begun with of a host; the lock is held."""
+        for task in self._hosts.next_of(host):
+            self._ready.put((task, name))
+        if host.waiting and host.busy < host.limit and not host.woken:
+            host.woken = True
+            self._push(host.not_before, partial(self._woken, name, host))
+
+    def _woken(self, name: str, host: Host) -> None:
+        with self._changed:
+            host.woken = False
+            self._go_on(name, host)
 
     def _run(self) -> None:
         while (entry := self._ready.get()) is not None:
@@ -114,21 +116,10 @@ class LoadThreads:
             except BaseException:  # noqa: BLE001 - the thread must go on
                 _log.exception("a task failed that must not")
             if host is not None:
-                self._ended(host)
+                with self._changed:
+                    self._go_on(host, self._hosts.ended(host))
             # Not held while the thread waits for the next one.
             del task, entry
-
-    def _ended(self, host: str) -> None:
-        with self._changed:
-            self._busy[host] -= 1
-            waiting = self._waiting.get(host)
-            task = waiting.popleft() if waiting else None
-            if not waiting:
-                self._waiting.pop(host, None)
-            if not self._busy[host]:
-                del self._busy[host]
-        if task is not None:
-            self.put(task, host)
 
     def _wake(self) -> None:
         while True:
@@ -137,5 +128,5 @@ class LoadThreads:
                     self._changed.wait(self._later[0][0] - time.monotonic() if self._later else None)
                 if self._closed:
                     return
-                _, _, task, host = heapq.heappop(self._later)
-            self.put(task, host)
+                task = heapq.heappop(self._later)[2]
+            task()

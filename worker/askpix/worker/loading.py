@@ -5,19 +5,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from askpix.worker import cores
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Engine, ImageHandle
+from askpix.worker.engine.base import Engine, ImageForm, ImageHandle
 from askpix.worker.errors import ItemError
-from askpix.worker.images.decode import decode
-from askpix.worker.images.fetch import Fetcher, Manners
+from askpix.worker.images.decode import Decoded
+from askpix.worker.images.decoder import Decoder
+from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.manners import Manners
+from askpix.worker.room import Room
+from askpix.worker.stopwatch import Stopwatch
 
 _log = logging.getLogger(__name__)
+
+_FETCHED_BYTES = 96 << 20
+"""Of images that are fetched and not yet decoded, all together, but for the small ones."""
+
+_SMALL_BYTES = 512 << 10
+"""Of an image that is not counted: as many as there are threads may be held."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,12 +55,14 @@ class LoadedImage:
 class Loader:
     """Loads images. Used from many threads, each with an image of its own.
 
-    Decoding is bounded more tightly than fetching, since it takes a processor, and a decoded image can be large.
+    Decoding is bounded more tightly than fetching, since it takes a processor, and a decoded image can be large. What
+    is fetched is bounded too: where many large images come at a time, their transfers wait for each other.
 
     Args:
         access: what may be read.
         manners: how it is fetched.
         fetched: is called when an image is fetched, before it is decoded.
+        decode_processes: in which images are decoded; with 0 only those that need much memory are, with None none.
     """
 
     def __init__(
@@ -61,15 +71,20 @@ class Loader:
         manners: Manners | None = None,
         *,
         fetched: Callable[[], None] = lambda: None,
+        decode_processes: int | None = 0,
     ) -> None:
+        manners = manners or Manners()
         self._fetcher = Fetcher(access, manners)
-        self._decoding = threading.Semaphore(cores.available())
+        self._stopwatch = Stopwatch()
+        """For which each thread fetches, or decodes."""
+        self._decoder = Decoder(decode_processes, manners.item_seconds, stopwatch=self._stopwatch)
+        self._decoding = threading.Semaphore(decode_processes or cores.available())
         self._fetched = fetched
-        self._begun: dict[int, float] = {}
-        """Since when each thread decodes, or fetches."""
+        self._room = Room(_FETCHED_BYTES)
 
     def close(self) -> None:
         self._fetcher.close()
+        self._decoder.close()
 
     def load(self, reference: str, engine: Engine, *, own_bucket: str | None = None) -> LoadedImage:
         """Returns an image as the engine has it, or why it does not; raises nothing.
@@ -79,12 +94,7 @@ class Loader:
         """
         facts = ImageFacts()
         try:
-            with self._timed():
-                data = self._fetcher.fetch(reference, own_bucket=own_bucket)
-            self._fetched()
-            facts.sha256 = digest(data)
-            with self._decoding, self._timed():
-                decoded = decode(data, engine.image_form)
+            decoded = self._decoded(reference, engine.image_form, own_bucket, facts)
             facts.width, facts.height = decoded.width, decoded.height
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
@@ -98,16 +108,28 @@ class Loader:
 
     def stuck(self) -> float:
         """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""
-        return time.monotonic() - min(list(self._begun.values()), default=time.monotonic())
+        return self._stopwatch.longest()
 
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        thread = threading.get_ident()
-        self._begun[thread] = time.monotonic()
+    def _decoded(self, reference: str, form: ImageForm, own_bucket: str | None, facts: ImageFacts) -> Decoded:
+        held = 0
+
+        def take(amount: int) -> None:
+            nonlocal held
+            if amount > _SMALL_BYTES:
+                with self._stopwatch.stopped():
+                    self._room.take(amount)
+                held += amount
+
         try:
-            yield
+            with self._stopwatch.running():
+                data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
+            self._fetched()
+            facts.sha256 = digest(data)
+            with self._decoding, self._stopwatch.running():
+                return self._decoder.decode(data, form)
         finally:
-            del self._begun[thread]
+            if held:
+                self._room.give_back(held)
 
 
 def digest(data: bytes) -> str:

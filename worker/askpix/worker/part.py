@@ -23,7 +23,8 @@ from askpix.worker.access import Access
 from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
-from askpix.worker.images.fetch import Manners
+from askpix.worker.hosts import Hosts
+from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
@@ -87,7 +88,8 @@ class PartRunner:
         self._access = access
         self._loader = loader
         self._redis = counters
-        self._threads = LoadThreads(settings.load_threads)
+        hosts = Hosts(settings.per_host, settings.per_host_rate, patience=settings.item_seconds)
+        self._threads = LoadThreads(settings.load_threads, hosts)
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds

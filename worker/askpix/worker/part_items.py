@@ -130,6 +130,7 @@ class PartItems:
                 loaded = LoadedImage(ImageFacts(problem=refusal))
             else:
                 loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
+                threads.judge(host, loaded.facts.problem)
                 pause = self._pause(loaded.facts.problem, tries, started, host, threads)
                 if pause is not None:
                     threads.put_later(pause, partial(self._load, image, places, threads, tries + 1, started), host)

@@ -12,7 +12,7 @@ TRIES = 4
 _FIRST_SECONDS = 1.0
 
 _AGAIN = frozenset(
-    ("connection_failed", "timeout", *(f"http_{status}" for status in (408, 425, 429, 500, 502, 503, 504)))
+    ("connection_failed", "cut_short", "timeout", *(f"http_{status}" for status in (408, 425, 429, 500, 502, 503, 504)))
 )
 """What often passes in seconds. An image that is not there, or no image, is asked for once."""
 

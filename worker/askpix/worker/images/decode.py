@@ -11,16 +11,28 @@ from PIL import Image, UnidentifiedImageError
 
 from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
-from askpix.worker.images.flat import flat
-from askpix.worker.images.reduced import Box, draft, is_reduced, resized
+from askpix.worker.images.bands import changed
+from askpix.worker.images.flat import flattening
+from askpix.worker.images.profile import colours_of
+from askpix.worker.images.reduced import Box, Change, draft, is_reduced, resized
 from askpix.worker.images.upright import turn_of, turned, turned_size
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""
 
+MAX_SCANS = 500
+"""Of a progressive JPEG. More than what looks like one by chance in 20 MB of anything."""
+
+_SCAN = b"\xff\xda"
+
 Image.init()
 _FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "MPO", "TIFF") if name in Image.OPEN)
 """Decided by content, never by name. Pillow can be built without some; its other decoders are not asked."""
+
+
+_BESIDE = {"WEBP": 12, "AVIF": 12, "TIFF": 4}
+"""Bytes a pixel that decoders need beside the image itself: up to 15.3 a pixel were seen of WebP, 8.8 of AVIF with its
+colours halved, and a TIFF may be all in one strip."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +51,9 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     """Returns an image as it is meant to be seen, in 8-bit RGB and in the engine's form.
 
     The first frame of an animated one, turned as its EXIF orientation says, on white where it is
-    transparent, and stretched to the form's size as BLIP's own image processor does, or nearly so where the
-    image is many times larger: see `askpix.worker.images.reduced`. Gray of more than 8 bits is scaled as
-    `to_8_bits` says.
+    transparent, in the colours that its ICC profile describes, and stretched to the form's size as BLIP's own
+    image processor does, or nearly so where the image is many times larger: see `askpix.worker.images.reduced`.
+    Gray of more than 8 bits is scaled as `askpix.worker.images.gray.Scale` says.
 
     Raises:
         ImageError: `empty_file`, `not_an_image`, `image_too_large` or `image_damaged`.
@@ -56,6 +68,19 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     raise problem.with_traceback(None)
 
 
+def memory_for(data: bytes, form: ImageForm) -> int:
+    """Returns about how many bytes `decode` needs for an image beside its own; 0 for what it refuses."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _check_size(image)
+            coefficients = 2 * len(getattr(image, "layer", ())) if image.info.get("progressive") else 0
+            whole = image.width * image.height * (coefficients + _BESIDE.get(image.format or "", 0))
+            _drafted(image, form)
+            return whole + image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
+    except Exception:  # noqa: BLE001 - `decode` will say it
+        return 0
+
+
 def ignore_pillow_warnings() -> None:
     """What Pillow warns of (odd EXIF, a size near its own limit) is decided here, not printed.
 
@@ -67,13 +92,18 @@ def ignore_pillow_warnings() -> None:
 def _decoded(data: bytes, form: ImageForm) -> Decoded:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         _check_size(image)
+        _check_scans(image, data)
         stored = image.size
         box = _drafted(image, form)
         image.load()
         if box is None:
             stored = image.size  # loading turns a TIFF
         turn = turn_of(image)
-        shown = _formed(flat(image), form, turn, box)
+        colours = colours_of(image)
+        flat = flattening(image, kept=None if colours is None else colours.mode)
+        shown = _formed(image, flat, form, turn, box)
+    if colours is not None and colours.mode == shown.mode:
+        shown = colours.converted(shown)
     width, height = turned_size(stored, turn)
     return Decoded(
         pixels=np.asarray(shown if shown.mode == "RGB" else shown.convert("RGB")), width=width, height=height
@@ -86,25 +116,33 @@ def _drafted(image: Image.Image, form: ImageForm) -> Box | None:
     return draft(image, turned_size((form.width, form.height), turn_of(image)), form.resample)
 
 
-def _formed(image: Image.Image, form: ImageForm, turn: Image.Transpose | None, box: Box | None) -> Image.Image:
-    """Returns an image turned, and in the form's size.
+def _formed(
+    image: Image.Image, flat: Change | None, form: ImageForm, turn: Image.Transpose | None, box: Box | None
+) -> Image.Image:
+    """Returns an image flattened, turned, and in the form's size.
 
     It is turned last where it was or will be reduced, which is less work, else first: what the filter rounds
     depends on the order.
     """
     if form.width is None or form.height is None:
-        return turned(image, turn)
+        return turned(image if flat is None else changed(image, flat), turn)
     size = form.width, form.height
     before = turned_size(size, turn)
     if box is not None or is_reduced(image, before, form.resample):
-        return turned(resized(image, before, form.resample, box), turn)
-    return resized(turned(image, turn), size, form.resample)
+        return turned(resized(image, before, form.resample, box, flat), turn)
+    return resized(turned(image if flat is None else changed(image, flat), turn), size, form.resample)
 
 
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise _too_large(f"{width}x{height}")
+
+
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    # Each goes through all of the image once more, however few bytes it has.
+    if image.info.get("progressive") and (scans := data.count(_SCAN)) > MAX_SCANS:
+        raise ImageError("image_damaged", f"the JPEG has {scans:,} scans; usual ones have about ten")
 
 
 def _problem(error: Exception, data: bytes) -> ImageError:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     IncompleteRead,
+    InvalidHeader,
     LocationParseError,
     ProtocolError,
     ReadTimeoutError,
-    ResponseError,
     SSLError,
 )
 
 from askpix.worker.errors import NOT_ALLOWED, ImageError
-from askpix.worker.images.guarded import MAX_REDIRECTS, RefusedError
+from askpix.worker.images.guarded import RefusedError
 
 
 def explained(error: BaseException, url: str) -> ImageError:
@@ -34,10 +36,12 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
                 return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
             case ConnectionRefusedError():
                 return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
-            case IncompleteRead():
-                return ImageError("connection_failed", f"{url} broke off before its end", retryable=True)
+            case IncompleteRead() | http.client.IncompleteRead():
+                return ImageError("cut_short", f"{url} broke off before its end", retryable=True)
             case ConnectionError():
                 return ImageError("connection_failed", f"{url} closed the connection", retryable=True)
+            case http.client.HTTPException() | DecodeError() | InvalidHeader():
+                return ImageError("bad_response", f"what {url} answers is no proper HTTP: {_reason(cause)}")
         # urllib3 hands some causes on as an argument of its own error.
         held = cause.args[1] if isinstance(cause, ProtocolError) and len(cause.args) > 1 else None
         cause = held or cause.__cause__ or cause.__context__
@@ -52,8 +56,6 @@ def _by_kind(error: BaseException, url: str) -> ImageError:
             return ImageError("tls_failed", f"the secure connection to {url} failed: {_reason(error)}")
         case LocationParseError() | ValueError():
             return ImageError("bad_url", f"{url} is no valid URL")
-        case ResponseError() if "redirect" in str(error):
-            return ImageError("too_many_redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
         case _:
             return ImageError("connection_failed", f"the connection to {url} failed: {_reason(error)}", retryable=True)
 

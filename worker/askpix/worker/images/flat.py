@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
-from askpix.worker.images.gray import DEEP_MODES, to_8_bits
+from askpix.worker.images.gray import DEEP_MODES, Scale
+from askpix.worker.images.profile import from_lab
 
 BACKGROUND = (255, 255, 255)
 """What shows through where an image is transparent."""
 
 
-def flat(image: Image.Image) -> Image.Image:
-    """Returns a loaded image in the mode L or RGB, on white where it is transparent; itself where it is so already.
+def flattening(image: Image.Image, kept: str | None = None) -> Callable[[Image.Image], Image.Image] | None:
+    """Returns what makes any part of a loaded image one of the mode L or RGB, on white where it is transparent.
 
-    Gray of more than 8 bits is scaled as `to_8_bits` says.
+    Gray of more than 8 bits is scaled as `Scale` says.
+
+    Args:
+        image: the image.
+        kept: a mode that is left as it is, too.
+
+    Returns:
+        None where there is nothing to do.
     """
+    if image.mode == kept:
+        return None
     if image.mode in DEEP_MODES:
-        gray = to_8_bits(image, getattr(image, "tag_v2", {}))
-        if isinstance(transparent := image.info.get("transparency"), int):
-            gray[np.asarray(image) == transparent] = BACKGROUND[0]
-        return Image.fromarray(gray)
+        return _deep(image)
+    if image.mode == "LAB":
+        return from_lab
     if image.has_transparency_data:
-        return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
+        return _on_white
     # L stays L: what is done to it next takes a third of the time, and comes to the same.
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+    return None if image.mode in ("L", "RGB") else _rgb
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    opaque = image.getchannel("A").getextrema() == (255, 255)
+def _deep(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    scale = Scale.of(image)
+    transparent = image.info.get("transparency")
+
+    def flat(part: Image.Image) -> Image.Image:
+        gray = scale.applied(part)
+        if isinstance(transparent, int):
+            gray[np.asarray(part) == transparent] = BACKGROUND[0]
+        return Image.fromarray(gray)
+
+    return flat
+
+
+def _on_white(part: Image.Image) -> Image.Image:
+    gray = part.mode in ("LA", "La")
+    part = part if part.mode == "RGBA" else part.convert("RGBA")
+    opaque = part.getchannel("A").getextrema() == (255, 255)
     if not opaque:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
-    return image.convert("RGB")
+        part = Image.alpha_composite(Image.new("RGBA", part.size, (*BACKGROUND, 255)), part)
+    return part.convert("RGB").getchannel("R") if gray else part.convert("RGB")
+
+
+def _rgb(part: Image.Image) -> Image.Image:
+    return part.convert("RGB")

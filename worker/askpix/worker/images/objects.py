@@ -9,7 +9,8 @@ from askpix.producer.locations import S3Location
 from askpix.producer.s3_client import doing, get_object, s3_client
 from askpix.producer.s3_errors import S3Error, Trouble
 from askpix.worker.errors import ImageError
-from askpix.worker.images.guarded import deadline, watched
+from askpix.worker.images.deadline import deadline, watched
+from askpix.worker.images.manners import Manners, Take
 
 READ_SECONDS, ATTEMPTS = 10.0, 2
 """Shorter than for job folders: an image that is not there in time becomes a row that can be retried."""
@@ -22,24 +23,29 @@ _CODES = {
 }
 
 
-def read_object(location: S3Location, *, limit: int, seconds: float, connections: int = 32) -> bytes | None:
-    """Returns the bytes of an object, or None where there are more than `limit`.
+def read_object(location: S3Location, manners: Manners, take: Take) -> bytes:
+    """Returns the bytes of an object.
 
     Args:
         location: which object.
-        limit: how many bytes it may have.
-        seconds: how long it may take.
-        connections: how many threads read objects.
+        manners: how it is fetched.
+        take: is told how many bytes are about to be held, and may wait.
 
     Raises:
-        ImageError: `object_not_found`, `bucket_not_found`, `object_denied`, `object_failed` or `timeout`.
+        ImageError: `object_not_found`, `bucket_not_found`, `object_denied`, `object_failed`, `too_many_bytes` or
+            `timeout`.
     """
-    with deadline(seconds):
+    with deadline(manners.seconds) as limit:
         try:
-            client = s3_client(read_timeout=READ_SECONDS, attempts=ATTEMPTS, connections=connections)
-            body = get_object(location, client=client)["Body"]
+            client = s3_client(read_timeout=READ_SECONDS, attempts=ATTEMPTS, connections=manners.connections)
+            answer = get_object(location, client=client)
+            body = answer["Body"]
             try:
-                return _up_to(limit, body, location)
+                length = answer.get("ContentLength", manners.max_bytes)
+                manners.check_bytes(length)
+                with limit.paused():
+                    take(length)
+                return _whole(body, location, manners)
             finally:
                 body.close()
         except StorageError as error:
@@ -48,15 +54,14 @@ def read_object(location: S3Location, *, limit: int, seconds: float, connections
             raise ImageError(code, str(error), retryable=retryable) from None
 
 
-def _up_to(limit: int, body: Any, location: S3Location) -> bytes | None:
+def _whole(body: Any, location: S3Location, manners: Manners) -> bytes:
     data = bytearray()
     with doing("cannot be read", location):
         # Between its bytes a server may be silent for a while, but all of them together have a time.
         watched(_socket(body))
         while chunk := body.read(_CHUNK):
             data += chunk
-            if len(data) > limit:
-                return None
+            manners.check_bytes(len(data))
     return bytes(data)
 
 

@@ -27,14 +27,17 @@ Drawn patterns and tiny letters that fill an image are thus further away than 1 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from PIL import Image
 
 from askpix.worker.engine.base import Resample
+from askpix.worker.images.bands import changed
 
 KEPT = 3.8
 """How many times the engine's size a reduced image must still be."""
 
+Change = Callable[[Image.Image], Image.Image]
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 """Left, upper, right and lower edge, in pixels."""
@@ -61,15 +64,33 @@ def draft(image: Image.Image, size: Size, resample: Resample) -> Box | None:
 
 def is_reduced(image: Image.Image, size: Size, resample: Resample) -> bool:
     """Returns whether `resized` averages blocks of pixels of an image before it applies the filter."""
-    return _averages(resample) and (image.width >= 2 * KEPT * size[0] or image.height >= 2 * KEPT * size[1])
+    return _factors(image, size, resample) != (1, 1)
 
 
-def resized(image: Image.Image, size: Size, resample: Resample, box: Box | None = None) -> Image.Image:
-    """Returns an image, or what lies in a box of it, stretched to a width and height; itself where it has them."""
-    if image.size == size and box is None:
+def resized(
+    image: Image.Image, size: Size, resample: Resample, box: Box | None = None, change: Change | None = None
+) -> Image.Image:
+    """Returns an image, or what lies in a box of it, stretched to a width and height; itself where it has them.
+
+    Args:
+        change: what is done to it before that, a part at a time.
+    """
+    if change is not None:
+        across, down = factors = _factors(image, size, resample)
+        left, upper, right, lower = box or (0, 0, image.width, image.height)
+        image = changed(image, change, factors)
+        box = left / across, upper / down, right / across, lower / down
+    elif image.size == size and box is None:
         return image
     gap = KEPT if _averages(resample) else None
     return image.resize(size, Image.Resampling[resample.upper()], box=box, reducing_gap=gap)
+
+
+def _factors(image: Image.Image, size: Size, resample: Resample) -> tuple[int, int]:
+    """Returns over how many columns and rows an image is averaged first, as Pillow has it for a `reducing_gap`."""
+    if not _averages(resample):
+        return 1, 1
+    return int(image.width / size[0] / KEPT) or 1, int(image.height / size[1] / KEPT) or 1
 
 
 def _averages(resample: Resample) -> bool:

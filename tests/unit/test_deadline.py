@@ -11,9 +11,9 @@ from helpers.http_server import Server
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
-from askpix.worker.images import fetch, guarded
+from askpix.worker.images import manners
+from askpix.worker.images.deadline import Deadline, deadline, watched
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.guarded import deadline, watched
 
 
 def test_a_transfer_in_time_is_none_of_the_deadlines_business() -> None:
@@ -48,10 +48,10 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a look-up that is over only after the time is
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.05)
+    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.05)
     over = threading.Event()
-    end = guarded._Watch.end
-    monkeypatch.setattr(guarded._Watch, "end", lambda watch: (end(watch), over.set()))
+    look = Deadline.look
+    monkeypatch.setattr(Deadline, "look", lambda limit, now: (look(limit, now), limit.over and over.set()))
     look_up = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: over.wait(10) and look_up(*given, **named))
     url = server.put("/guarded/late", b"late")
@@ -65,7 +65,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
 
 def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     # given a server that sends the head of a TLS record, and then the record byte by byte
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
 

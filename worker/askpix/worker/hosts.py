@@ -1,0 +1,134 @@
+"""What a worker knows of the web servers that its images come from, and who of those that wait for one goes next."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from askpix.worker.errors import ItemError
+
+Task = Callable[[], None]
+
+PER_HOST = 32
+"""Images of one host that are loaded at a time."""
+
+PROBE_SECONDS = 10.0
+"""Between two tries at a host that has long been silent."""
+
+_MANY = 20_000
+"""Hosts of which something is remembered while nothing is fetched from them."""
+
+_SILENT = frozenset(("connection_failed", "connection_refused", "cut_short", "host_not_found", "timeout", "too_slow"))
+"""How it looks when a host is away."""
+
+_BUSY = frozenset(f"http_{status}" for status in (429, 502, 503, 504))
+"""What a host says that has too much to do."""
+
+
+@dataclass(slots=True)
+class Host:
+    """A web server."""
+
+    limit: int
+    """Images at a time: half as many after each failure, one more after each that went well."""
+
+    busy: int = 0
+    waiting: deque[Task] = field(default_factory=deque)
+
+    not_before: float = 0.0
+    """When the next may begin; all times are those of `time.monotonic()`."""
+
+    woken: bool = False
+    """Whether somebody will see to it then."""
+
+    silent_since: float | None = None
+    """Since when it has not answered."""
+
+    probe_at: float = 0.0
+    refusal: ItemError | None = None
+    refused_till: float = 0.0
+
+
+class Hosts:
+    """All of them. It is for its owner to see that one thread at a time uses it.
+
+    Args:
+        limit: images of one host at a time.
+        rate: images of one host a second that are begun with; None for as many as there are.
+        patience: seconds for which a host may be silent before what it has is no longer tried.
+    """
+
+    def __init__(self, limit: int = PER_HOST, rate: float | None = None, patience: float | None = None) -> None:
+        self._limit = limit
+        self._spacing = 1 / rate if rate else 0.0
+        self._patience = patience
+        self._known: dict[str, Host] = {}
+
+    def of(self, name: str) -> Host:
+        host = self._known.get(name)
+        if host is None:
+            host = self._known[name] = Host(self._limit)
+        return host
+
+    def next_of(self, host: Host) -> Iterator[Task]:
+        """Yields what may be begun with now; each counts as busy from then on."""
+        while host.waiting and host.busy < host.limit and host.not_before <= (now := time.monotonic()):
+            if self._spacing:
+                host.not_before = max(host.not_before, now - self._spacing) + self._spacing
+            host.busy += 1
+            yield host.waiting.popleft()
+
+    def ended(self, name: str) -> Host:
+        """Returns a host that one image less is loaded from."""
+        host = self._known[name]
+        host.busy -= 1
+        if not host.busy and not host.waiting and (self._is_plain(host) or len(self._known) > _MANY):
+            del self._known[name]
+        return host
+
+    def hold(self, name: str, seconds: float) -> None:
+        """Begins with nothing more of a host for some seconds."""
+        host = self.of(name)
+        host.not_before = max(host.not_before, time.monotonic() + seconds)
+
+    def refuse(self, name: str, seconds: float, problem: ItemError) -> None:
+        """Has `refusal` say a problem for some seconds: the host asks for more time than anybody waits."""
+        host = self.of(name)
+        host.refusal, host.refused_till = problem, time.monotonic() + seconds
+
+    def refusal(self, name: str) -> ItemError | None:
+        """Returns why a host is not to be asked now; None where it may be."""
+        host = self._known.get(name)
+        if host is None:
+            return None
+        now = time.monotonic()
+        if host.refused_till > now:
+            return host.refusal
+        if host.silent_since is None or self._patience is None or now - host.silent_since < self._patience:
+            return None
+        if host.probe_at <= now:
+            host.probe_at = now + PROBE_SECONDS
+            return None
+        seconds = now - host.silent_since
+        return ItemError("host_silent", f"{name} has not answered for {seconds:.0f} s", retryable=True)
+
+    def judge(self, name: str, problem: ItemError | None) -> None:
+        """Learns from how it went with an image."""
+        host = self.of(name)
+        code = None if problem is None else problem.code
+        if code in _SILENT or code in _BUSY:
+            host.limit = max(min(host.limit, host.busy) // 2, 1)
+        else:
+            host.limit = min(host.limit + 1, self._limit)
+        if code not in _SILENT:
+            host.silent_since = None
+        elif host.silent_since is None:
+            host.silent_since = time.monotonic()
+
+    def _is_plain(self, host: Host) -> bool:
+        """Returns whether there is nothing to remember."""
+        now = time.monotonic()
+        quiet = host.not_before <= now and host.refused_till <= now and not host.woken
+        return quiet and host.limit == self._limit and host.silent_since is None

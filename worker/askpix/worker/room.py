@@ -1,0 +1,35 @@
+"""Memory that threads share."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+
+class Room:
+    """So much may be in use at a time; who needs more than is left waits, in the order in which they came.
+
+    Args:
+        total: bytes.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._left = total
+        self._order: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    def take(self, amount: int) -> None:
+        """Takes some of it, not more than there is in all; waits until it is there."""
+        mine = object()
+        with self._changed:
+            self._order.append(mine)
+            self._changed.wait_for(lambda: self._order[0] is mine and amount <= self._left)
+            self._order.popleft()
+            self._left -= amount
+            self._changed.notify_all()
+
+    def give_back(self, amount: int) -> None:
+        with self._changed:
+            self._left += amount
+            self._changed.notify_all()
