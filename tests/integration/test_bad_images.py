@@ -37,7 +37,7 @@ BAD = {
     "URL of a 503": "http_503",
     "URL of a closed port": "connection_refused",
     "URL that hangs up": "connection_failed",
-    "URL that breaks off": "connection_failed",
+    "URL that breaks off": "cut_short",
     "URL that redirects for ever": "too_many_redirects",
     "URL of a web page": "not_an_image",
     "no question": "empty_question",

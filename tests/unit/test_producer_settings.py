@@ -26,7 +26,7 @@ def test_without_anything_there_are_defaults() -> None:
     settings = load_settings()
 
     assert settings.broker_url.get_secret_value() == DEFAULT_BROKER
-    assert (settings.load_threads, settings.allow_net, settings.model_cache) == (32, (), None)
+    assert (settings.load_threads, settings.allow_net, settings.model_cache) == (64, (), None)
 
 
 def test_the_environment_comes_before_the_file_and_what_is_given_before_both(
@@ -79,7 +79,7 @@ def test_variables_of_other_versions_and_programs_are_left_alone(monkeypatch: py
     monkeypatch.setenv("ASKPIX_OF_TOMORROW", "x")
     monkeypatch.setenv("LOAD_THREADS", "5")
 
-    assert load_settings().load_threads == 32
+    assert load_settings().load_threads == 64
 
 
 @pytest.mark.parametrize("value", ["none", "0", "-1", "1000000", "1.5", ""])

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
 from askpix.worker.images.bands import changed
-from askpix.worker.images.flat import flattening
+from askpix.worker.images.flat import flattening, is_transparent
 from askpix.worker.images.profile import colours_of
 from askpix.worker.images.reduced import Box, Change, draft, is_reduced, resized
 from askpix.worker.images.upright import turn_of, turned, turned_size
@@ -95,19 +95,37 @@ def _decoded(data: bytes, form: ImageForm) -> Decoded:
         _check_scans(image, data)
         stored = image.size
         box = _drafted(image, form)
+        _scale_transparent(image)
         image.load()
         if box is None:
             stored = image.size  # loading turns a TIFF
         turn = turn_of(image)
         colours = colours_of(image)
-        flat = flattening(image, kept=None if colours is None else colours.mode)
-        shown = _formed(image, flat, form, turn, box)
-    if colours is not None and colours.mode == shown.mode:
-        shown = colours.converted(shown)
+        shown = _formed(image, flattening(image, colours), form, turn, box)
+        if colours is not None and not is_transparent(image):
+            shown = colours.converted(shown)
     width, height = turned_size(stored, turn)
     return Decoded(
         pixels=np.asarray(shown if shown.mode == "RGB" else shown.convert("RGB")), width=width, height=height
     )
+
+
+def _scale_transparent(image: Image.Image) -> None:
+    """Has the one value, or colour, that is transparent in a PNG be of 8 bits, as Pillow has made its pixels.
+
+    Of colours of 16 bits a side, those count as transparent that differ from it in their last 8 alone.
+    """
+    transparent, raw = image.info.get("transparency"), _raw_mode(image)
+    if isinstance(transparent, int) and raw in ("L;2", "L;4"):
+        image.info["transparency"] = transparent * 255 // (3 if raw == "L;2" else 15)
+    elif isinstance(transparent, tuple) and raw == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Returns what the pixels of an image that is not loaded yet are in its file, in Pillow's words."""
+    tiles = getattr(image, "tile", ())
+    return str(tiles[0].args) if tiles else ""
 
 
 def _drafted(image: Image.Image, form: ImageForm) -> Box | None:

@@ -106,6 +106,7 @@ class Fetcher:
         from askpix.worker.images.objects import read_object
 
         return read_object(location, self._manners, wanted.take)
+
     def _data(self, wanted: Wanted) -> bytes:
         head, comma, body = wanted.reference.partition(",")
         if not comma:
@@ -123,10 +124,10 @@ class Fetcher:
 
 
 def host_of(reference: str) -> str | None:
-    """Returns the host that an image is fetched from, None where that is no web server."""
+    """Returns the host that an image is fetched from, with its port if it has one; None where it is no web server."""
     if reference[:5].lower() not in ("http:", "https"):
         return None
     try:
-        return urlsplit(reference).hostname
+        return urlsplit(reference).netloc.lower() or None
     except ValueError:
         return None

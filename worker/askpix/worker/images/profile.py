@@ -1,7 +1,9 @@
 """The colours of an image that an ICC profile describes, as those of sRGB, in which engines were trained.
 
-They are converted when an image has its engine's size, which is far less work than before. Averaging pixels and
-converting them are not quite the same in either order, but near it: both scales are about as even to the eye.
+They are converted when an image has its engine's size, which is far less work than before: 2 ms instead of 45 for a
+photograph of a phone, which all have a profile. Averaging pixels and converting them are not quite the same in either
+order. Where the colours are ones that sRGB has, it is less than 1 of 255 on average; where whole fields of them are
+not, 0.8 (Adobe RGB) to 1.5 (ProPhoto), and up to 35 at the edges of these.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
+
+from askpix.worker.images.gray import DEEP_MODES
 
 _MAX_BYTES = 4_000_000
 """Of a profile; the largest that printers use have half of it. What is larger is not looked at."""
@@ -22,6 +26,11 @@ _SAME = 1
 """Of 255, by which a profile may be off sRGB and still count as it: rounding, in either."""
 
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""In Pillow's words, by the colours that a profile is for."""
+
+_OTHER_MODES = {"RGBA": "RGB", "RGBa": "RGB", "RGBX": "RGB", "P": "RGB", "PA": "RGB", "LA": "L", "La": "L", "1": "L"}
+"""Modes that become these."""
+
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -41,7 +50,8 @@ class Colours:
             mode,
             "RGB",
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            # What lcms prepares to be quick is too coarse for colours of Lab that no screen has.
+            ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if mode == "LAB" else 0),
         )
 
     def converted(self, image: Image.Image) -> Image.Image:
@@ -69,7 +79,9 @@ def colours_of(image: Image.Image) -> Colours | None:
     data = image.info.get("icc_profile")
     if not isinstance(data, bytes) or not 0 < len(data) <= _MAX_BYTES:
         return None
-    return _kept(data) if len(data) <= _KEPT_BYTES else _read(data)
+    colours = _kept(data) if len(data) <= _KEPT_BYTES else _read(data)
+    mode = "L" if image.mode in DEEP_MODES else _OTHER_MODES.get(image.mode, image.mode)
+    return colours if colours is not None and colours.mode == mode else None
 
 
 @lru_cache(maxsize=32)

@@ -119,14 +119,13 @@ class Web:
         if self._manners.heed_opt_out and (said := opted_out(response.headers.getlist("X-Robots-Tag"))):
             raise ImageError("opted_out", f"the server says {said} of it; ASKPIX_HEED_OPT_OUT=false takes it anyway")
 
-
     def _body(self, response: urllib3.BaseHTTPResponse, limit: Deadline, take: Take) -> bytes:
         length = None if response.headers.get("Content-Encoding") else response.length_remaining
         if length is not None:
             self._manners.check_bytes(length)
             with limit.paused():
                 take(length)
-        data, begun = bytearray(), limit.seconds()
+        data, begun, patience = bytearray(), limit.seconds(), min(SLOW_SECONDS, self._manners.seconds / 3)
         while piece := response.read1(_CHUNK):
             data += piece
             self._manners.check_bytes(len(data))
@@ -135,7 +134,7 @@ class Web:
                 with limit.paused():
                     take(length)
             seconds = limit.seconds() - begun
-            if seconds > SLOW_SECONDS and len(data) < SLOWEST * seconds:
+            if seconds > patience and len(data) < SLOWEST * seconds:
                 raise ImageError("too_slow", f"the server sends less than {SLOWEST:,} bytes a second", retryable=True)
         return bytes(data)
 
