@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint faults soak setup bench bench-memory bench-overhead bench-compare clean
+.PHONY: demo test lint faults soak fuzz setup bench bench-memory bench-overhead bench-compare bench-fetch clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -23,6 +23,10 @@ lint: $(VENV)/.dev
 # Ten minutes of faults of all kinds; bench/results/soak.json says what was injected and what was lost.
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults/soak.py -s $(ARGS)
+
+# Ten minutes of damaged images; bench/results/fuzz.json says what came of them.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/faults/fuzz.py --timeout 0 -s $(ARGS)
 
 # Workers that are killed at 30 random moments, where `make test` has 6.
 faults: $(VENV)/.dev
@@ -43,8 +47,11 @@ bench-overhead: $(VENV)/.dev
 bench-compare: $(VENV)/.dev
 	$(BIN)/python -m bench.compare $(ARGS)
 
+bench-fetch: $(VENV)/.dev
+	$(BIN)/python bench/fetch.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What running takes: no torch, no network service.

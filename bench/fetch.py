@@ -1,8 +1,8 @@
 """What fetching costs: run `python bench/fetch.py [--images N] [--hosts N]`.
 
-A web server of its own answers each request after 100 ms. Load threads, as a worker has them, fetch small images from it
-(JPEG, 320x240), and by turns fetch and decode them, for an engine that takes them and does nothing. What the server
-needs, in a process of its own on the same cores, is not counted, but it is in the way.
+A web server of its own answers each request after 100 ms. Load threads, as a worker has them, fetch small images from
+it (JPEG, 320x240); by turns they decode them too, for an engine that does nothing, and have them decoded in processes
+of their own. What these and the server need, on the same cores, is not counted as processor time, but it is in the way.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ RESULTS = ROOT / "bench" / "results" / "fetch.json"
 LATENCY_SECONDS = 0.1
 FORM = ImageForm(width=384, height=384, resample="bicubic")
 THREADS = 64
+PROCESSES = 2
 UNDER_WAY = 768
 """Images that threads are given before the first of them are done: three parts of 256."""
 
@@ -135,13 +136,15 @@ def main() -> None:
         return
 
     look_up = socket.getaddrinfo
-    socket.getaddrinfo = lambda host, *given, **named: look_up("127.0.0.1", *given, **named)
+    socket.getaddrinfo = lambda _, *given, **named: look_up("127.0.0.1", *given, **named)
     access, manners = Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS)
     loader, fetcher = Loader(access, manners), Fetcher(access, manners)
     threads = LoadThreads(THREADS, Hosts())
+    apart = Loader(access, manners, decode_processes=PROCESSES)
     loads = {
         "fetched": lambda url: fetcher.fetch(url) and None,
         "fetched and decoded": lambda url: loader.load(url, Nothing()).facts.problem,
+        "decoded apart": lambda url: apart.load(url, Nothing()).facts.problem,
     }
     rounds: list[dict[str, dict[str, float]]] = []
     with server() as port:
@@ -154,10 +157,13 @@ def main() -> None:
                 rounds[-1][name] = {"rate": count / seconds, "processor_ms": 1000 * used / count}
                 print(f"{name}: {count / seconds:.0f} images/s, {1000 * used / count:.2f} ms of a processor each")
     threads.close()
+    apart.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     core = RATE_FLOOR * statistics.median(one["fetched"]["processor_ms"] for one in rounds) / 1000
     rate = statistics.median(one["fetched and decoded"]["rate"] for one in rounds)
     print(f"fetched and decoded: {rate:.0f} images/s ({RATE_FLOOR} at least)")
+    ratio = statistics.median(one["decoded apart"]["rate"] / one["fetched and decoded"]["rate"] for one in rounds)
+    print(f"decoded in {PROCESSES} processes of their own: {ratio:.2f} of that")
     print(f"fetching {RATE_FLOOR} a second: {core:.0%} of a core ({CORE_CEILING:.0%} at the most); peak {peak:.0f} MB")
     result = {
         "machine": described(),
@@ -165,6 +171,7 @@ def main() -> None:
         "hosts": options.hosts,
         "rounds": rounds,
         "rate": rate,
+        "apart": ratio,
         "core": core,
         "peak_mb": peak,
     }

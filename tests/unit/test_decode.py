@@ -16,7 +16,8 @@ from PIL import Image
 
 from askpix.worker.engine.base import ImageForm, Resample
 from askpix.worker.errors import ImageError
-from askpix.worker.images.decode import MAX_PIXELS, decode, ignore_pillow_warnings
+from askpix.worker.images.decode import MAX_PIXELS, decode
+from askpix.worker.images.quiet import quiet_decoders
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,7 +30,7 @@ def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Decodes as a worker does; neither Python's warnings nor a C library's messages may come out."""
     with warnings.catch_warnings(record=True) as leaked:
         warnings.simplefilter("always")
-        ignore_pillow_warnings()
+        quiet_decoders()
         yield
     assert [str(warning.message) for warning in leaked] == []
     assert capfd.readouterr() == ("", "")
@@ -272,3 +273,10 @@ def test_a_damaged_tiff_fails_though_its_library_writes_to_stderr_itself(capfd: 
     # then
     assert raised.value.code == "image_damaged"
     capfd.readouterr()
+
+
+def test_what_libtiff_says_of_damage_is_not_printed() -> None:
+    data = bytearray(_encoded(Image.fromarray(_halves(RED, BLUE)), "TIFF", compression="tiff_lzw"))
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    with pytest.raises(ImageError):
+        decode(bytes(data), AS_IT_IS)

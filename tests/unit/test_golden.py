@@ -13,7 +13,8 @@ from helpers.odd_images import ODD_IMAGES
 from PIL import Image
 
 from askpix.worker.engine.base import ImageForm
-from askpix.worker.images.decode import decode, ignore_pillow_warnings
+from askpix.worker.images.decode import decode
+from askpix.worker.images.quiet import quiet_decoders
 
 AS_IT_IS = ImageForm(width=None, height=None)
 
@@ -24,7 +25,7 @@ ROUNDING = 2
 @pytest.fixture(autouse=True)
 def as_in_a_worker() -> Iterator[None]:
     with warnings.catch_warnings():
-        ignore_pillow_warnings()
+        quiet_decoders()
         yield
 
 

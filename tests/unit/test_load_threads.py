@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from askpix.worker.hosts import Hosts
+from askpix.worker import hosts as hosts_module
+from askpix.worker.errors import ItemError
+from askpix.worker.hosts import PROBE_SECONDS, Hosts
 from askpix.worker.load_threads import LoadThreads
 
 SECONDS = 20
@@ -79,3 +82,116 @@ def test_a_task_that_raises_gives_its_place_back(threads: LoadThreads) -> None:
     done = threading.Event()
     threads.put(done.set, "a.test")
     assert done.wait(SECONDS)
+
+
+# What is known of hosts. ----------------------------------------------------------------------------
+
+
+TIMEOUT = ItemError("timeout", "it did not answer in time", retryable=True)
+NOT_FOUND = ItemError("http_404", "the server answered 404")
+
+
+def _let_go(hosts: Hosts, name: str) -> int:
+    return len(list(hosts.next_of(hosts.of(name))))
+
+
+def _crowded(hosts: Hosts, name: str = "a.test", number: int = 100) -> Hosts:
+    hosts.of(name).waiting.extend([lambda: None] * number)
+    return hosts
+
+
+def test_a_host_in_trouble_is_asked_for_less_at_a_time_until_it_does_better() -> None:
+    # Given
+    hosts = _crowded(Hosts(8))
+    assert _let_go(hosts, "a.test") == 8
+
+    # When it fails, by and by
+    limits = []
+    for _ in range(4):
+        hosts.judge("a.test", TIMEOUT)
+        limits.append(hosts.of("a.test").limit)
+    assert limits == [4, 2, 1, 1]
+
+    # Then nothing more is begun with until the last of the eight has ended
+    for _ in range(7):
+        hosts.ended("a.test")
+        assert _let_go(hosts, "a.test") == 0
+    hosts.ended("a.test")
+    assert _let_go(hosts, "a.test") == 1
+
+    # And with each answer, even one that is no image, it is one more
+    for expected in (2, 3, 4, 5, 6, 7, 8, 8):
+        hosts.judge("a.test", NOT_FOUND)
+        assert hosts.of("a.test").limit == expected
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1_000.0]
+    monkeypatch.setattr(hosts_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_host_that_is_silent_for_longer_than_anybody_waits_is_tried_now_and_then(clock: list[float]) -> None:
+    hosts = Hosts(8, patience=100)
+    hosts.judge("a.test", TIMEOUT)
+    clock[0] += 99
+    hosts.judge("a.test", TIMEOUT)
+    assert hosts.refusal("a.test") is None
+
+    # It is tried once in ten seconds, and not more.
+    clock[0] += 2
+    assert hosts.refusal("a.test") is None
+    refusal = hosts.refusal("a.test")
+    assert refusal is not None
+    assert (refusal.code, refusal.retryable, refusal.message) == (
+        "host_silent",
+        True,
+        "a.test has not answered for 101 s",
+    )
+    clock[0] += PROBE_SECONDS
+    assert hosts.refusal("a.test") is None
+    assert hosts.refusal("a.test") is not None
+    assert hosts.refusal("b.test") is None
+
+    # An answer of any kind shows that it is back.
+    hosts.judge("a.test", NOT_FOUND)
+    assert hosts.refusal("a.test") is None
+    assert hosts.refusal("a.test") is None
+
+
+def test_a_rate_spaces_what_a_host_is_asked_for(clock: list[float]) -> None:
+    hosts = _crowded(Hosts(8, rate=10))
+    begun = 0
+    for _ in range(50):
+        begun += _let_go(hosts, "a.test")
+        hosts.of("a.test").busy = 0
+        clock[0] += 0.02
+    # One more at the beginning: nobody knows when the last one before was.
+    assert begun == 11
+
+
+def test_hosts_of_which_there_is_nothing_to_know_are_forgotten() -> None:
+    hosts = Hosts(8)
+    for number in range(1_000):
+        _crowded(hosts, f"{number}.test", 1)
+        assert _let_go(hosts, f"{number}.test") == 1
+        hosts.judge(f"{number}.test", None)
+        hosts.ended(f"{number}.test")
+    assert not hosts._known
+
+
+def test_a_rate_holds_across_threads() -> None:
+    threads = LoadThreads(4, Hosts(4, rate=50))
+    ended, times = threading.Semaphore(0), []
+
+    def task() -> None:
+        times.append(time.monotonic())
+        ended.release()
+
+    for _ in range(11):
+        threads.put(task, "a.test")
+    assert all(ended.acquire(timeout=SECONDS) for _ in range(11))
+    # However late a thread is, the next ones make up for it, by one place at the most.
+    assert max(times) - min(times) >= 9 / 50
+    threads.close()

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 from helpers.http_server import Page, Server
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
 from askpix.worker.images.fetch import Fetcher
+from askpix.worker.reach import WEB_PORTS
+
+FETCHER = Fetcher(Access())
+"""With the defaults of a worker."""
 
 INSIDE = (
     "127.0.0.1",
@@ -167,7 +173,10 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
                 raise socket.gaierror("no such host")
             found = [real_look_up(address, port, *arguments, **named) for address in KNOWN[name]]
             return [entry for entries in found for entry in entries]
-        return real_look_up(host, port, *arguments, **named)
+        if name in ("localhost", "ip6-localhost"):
+            return real_look_up(host, port, *arguments, **named)
+        # Nobody else's names are asked for.
+        return real_look_up(host, port, *arguments, **{**named, "flags": socket.AI_NUMERICHOST})
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -181,7 +190,7 @@ def test_there_are_many() -> None:
 @pytest.mark.parametrize("url", URLS, ids=ascii)
 def test_nothing_inside_is_contacted(url: str, connected: list[Any]) -> None:
     with pytest.raises(ImageError) as raised:
-        Fetcher(Access()).fetch(url)
+        FETCHER.fetch(url)
 
     assert connected == []
     assert raised.value.message.isprintable()
@@ -227,7 +236,39 @@ def test_a_name_is_looked_up_once_and_what_was_checked_is_connected_to(
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
     with pytest.raises(ImageError) as raised:
-        Fetcher(Access()).fetch("http://rebinding.test/")
+        FETCHER.fetch("http://rebinding.test/")
 
     assert raised.value.code == "connection_refused"
     assert (asked, connected) == (["rebinding.test"], [("93.184.215.14", 80)])
+
+
+PIECES = (
+    *("http://", "https://", "HTTP:", "//", "/", "\\", "@", ":", ":80", ":443", "?", "#", "%", "%00", "%2e", "%40"),
+    *(
+        ".",
+        "..",
+        "[",
+        "]",
+        "0",
+        "0x",
+        "127.0.0.1",
+        "2130706433",
+        "::1",
+        "[::1]",
+        "[::ffff:10.0.0.5]",
+        "169.254.169.254",
+    ),
+    *("localhost", "public.test", "inside.test", "me", "me:secret@", " ", "\t", "\r\n", "\u3002", "\u2044", "\uff0e"),
+)
+
+
+@settings(
+    max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=8))
+def test_nor_by_any_mixture_of_what_urls_are_made_of(connected: list[Any], pieces: list[str]) -> None:
+    connected.clear()
+    with pytest.raises(ImageError) as raised:
+        FETCHER.fetch("http://" + "".join(pieces))
+    assert set(connected) <= {(KNOWN["public.test"][0], port) for port in WEB_PORTS}
+    assert raised.value.message.isprintable()

@@ -31,7 +31,7 @@ from askpix.worker.ending import GRACE_SECONDS
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.health import Health
-from askpix.worker.images.decode import ignore_pillow_warnings
+from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.local import demo_model
 from askpix.worker.parent import end_with_parent
 from askpix.worker.replicas import READY_OPTION, Replicas
@@ -138,7 +138,7 @@ def command(
     """
     _log_to_stderr(log_level, replica=ready_file is not None)
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
-    ignore_pillow_warnings()
+    quiet_decoders()
     settings = load_settings(broker)
     checked_url(settings.broker_url)
     access = Access.of(

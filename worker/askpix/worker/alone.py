@@ -21,8 +21,8 @@ from askpix.worker.cores import Cores, take
 from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
 from askpix.worker.errors import EngineStoppedError, RequestError
-from askpix.worker.images.decode import ignore_pillow_warnings
 from askpix.worker.images.manners import Manners
+from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import Loader
 from askpix.worker.out_of_memory import first_to_go
@@ -71,7 +71,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     first_to_go()
-    ignore_pillow_warnings()
+    quiet_decoders()
     take(recipe.cores)
     signal.alarm(_START_SECONDS)
     try:

@@ -16,12 +16,13 @@ import numpy as np
 
 from askpix.worker.engine.base import ImageForm
 from askpix.worker.errors import ImageError
-from askpix.worker.images.decode import Decoded, decode, ignore_pillow_warnings
+from askpix.worker.images.decode import Decoded, decode
+from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.out_of_memory import first_to_go
 from askpix.worker.stopwatch import Stopwatch
 
 MEMORY = 2 << 30
-"""Bytes that a process may need for an image, beside what it has anyway."""
+"""More bytes than an image of the most pixels needs in any format."""
 
 _ANSWER_BYTES = 4_096
 """Of what a process says of an image, before its pixels."""
@@ -33,12 +34,16 @@ class DecodeProcesses:
     Args:
         number: of processes; who comes when all have an image waits.
         seconds: that an image may take.
+        memory: bytes that a process may need for it, beside what it has anyway.
         kept: whether they wait for a next image.
         stopwatch: counts each thread's time, but while it waits.
     """
 
-    def __init__(self, number: int, seconds: float | None, *, kept: bool = True, stopwatch: Stopwatch) -> None:
+    def __init__(
+        self, number: int, seconds: float | None, *, memory: int = MEMORY, kept: bool = True, stopwatch: Stopwatch
+    ) -> None:
         self._seconds = seconds
+        self._memory = memory
         self._stopwatch = stopwatch
         self._kept = kept
         self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
@@ -55,7 +60,7 @@ class DecodeProcesses:
         with self._stopwatch.stopped():
             process = self._idle.get()
         try:
-            process = process or _Process(self._seconds)
+            process = process or _Process(self._seconds, self._memory)
             return process.decode(data, form)
         except _EndedError as error:
             process = None
@@ -93,10 +98,12 @@ class _EndedError(Exception):
 class _Process:
     """One of them, as we see it."""
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, memory: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, seconds), name="askpix-decode", daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, seconds, memory), name="askpix-decode", daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -123,14 +130,14 @@ class _Process:
         return self._process.exitcode or 0
 
 
-def _serve(pipe: Connection, seconds: float | None) -> None:
+def _serve(pipe: Connection, seconds: float | None, memory: int) -> None:
     """Decodes what comes, until there is nobody left who sends it. The system's own timer ends what takes too long."""
     # Whoever signals a whole group means the worker, which ends this.
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     first_to_go()
-    ignore_pillow_warnings()
-    _limit_memory()
+    quiet_decoders()
+    _limit_memory(memory)
     with suppress(EOFError, OSError):
         while True:
             form = ImageForm(**dict(zip(("width", "height", "resample"), json.loads(pipe.recv_bytes()), strict=True)))
@@ -149,8 +156,8 @@ def _serve(pipe: Connection, seconds: float | None) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _limit_memory() -> None:
+def _limit_memory(memory: int) -> None:
     """Has an allocation fail that would take too much, rather than take it from others."""
     with suppress(OSError, ValueError):  # no Linux
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,14 +78,6 @@ def memory_for(data: bytes, form: ImageForm) -> int:
             return whole + image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
     except Exception:  # noqa: BLE001 - `decode` will say it
         return 0
-
-
-def ignore_pillow_warnings() -> None:
-    """What Pillow warns of (odd EXIF, a size near its own limit) is decided here, not printed.
-
-    For the whole process, at its start: `warnings.catch_warnings` is not safe among threads.
-    """
-    warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 def _decoded(data: bytes, form: ImageForm) -> Decoded:
