@@ -3,6 +3,7 @@
 A web server of its own answers each request after 100 ms. Load threads, as a worker has them, fetch small images from
 it (JPEG, 320x240); by turns they decode them too, for an engine that does nothing, and have them decoded in processes
 of their own. What these and the server need, on the same cores, is not counted as processor time, but it is in the way.
+In the last form, hosts that never answer are asked at the same time.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ LATENCY_SECONDS = 0.1
 FORM = ImageForm(width=384, height=384, resample="bicubic")
 THREADS = 64
 PROCESSES = 2
+SILENT = 100
+"""Hosts that never answer, each with 50 images that wait, in the last form."""
+
+BESET = "among silent hosts"
 UNDER_WAY = 768
 """Images that threads are given before the first of them are done: three parts of 256."""
 
@@ -124,6 +129,12 @@ def turn(load: Callable[[str], object], images: Iterator[str], threads: LoadThre
     return count, time.monotonic() - began, time.process_time() - used
 
 
+def silently(url: str, loader: Loader, threads: LoadThreads) -> None:
+    """Asks a host that never answers, as a worker does."""
+    if threads.refusal(host_of(url)) is None:
+        threads.judge(host_of(url), loader.load(url, Nothing()).facts.problem)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=3_000, help="in each turn")
@@ -141,19 +152,26 @@ def main() -> None:
     loader, fetcher = Loader(access, manners), Fetcher(access, manners)
     threads = LoadThreads(THREADS, Hosts())
     apart = Loader(access, manners, decode_processes=PROCESSES)
+    beset = LoadThreads(THREADS, Hosts())
     loads = {
         "fetched": lambda url: fetcher.fetch(url) and None,
         "fetched and decoded": lambda url: loader.load(url, Nothing()).facts.problem,
         "decoded apart": lambda url: apart.load(url, Nothing()).facts.problem,
+        BESET: lambda url: loader.load(url, Nothing()).facts.problem,
     }
     rounds: list[dict[str, dict[str, float]]] = []
-    with server() as port:
-        for load in loads.values():
-            turn(load, urls(500, options.hosts, port), threads)
+    with server() as port, socket.create_server(("127.0.0.1", 0), backlog=1_000) as silent:
+        for name, load in loads.items():
+            turn(load, urls(500, options.hosts, port), beset if name == BESET else threads)
+        for number in range(SILENT * 50):
+            url = f"http://silent-{number % SILENT}.test:{silent.getsockname()[1]}/"
+            beset.put(lambda url=url: silently(url, loader, beset), host_of(url))
         for _ in range(options.rounds):
             rounds.append({})
             for name, load in loads.items():
-                count, seconds, used = turn(load, urls(options.images, options.hosts, port), threads)
+                count, seconds, used = turn(
+                    load, urls(options.images, options.hosts, port), beset if name == BESET else threads
+                )
                 rounds[-1][name] = {"rate": count / seconds, "processor_ms": 1000 * used / count}
                 print(f"{name}: {count / seconds:.0f} images/s, {1000 * used / count:.2f} ms of a processor each")
     threads.close()
@@ -162,8 +180,12 @@ def main() -> None:
     core = RATE_FLOOR * statistics.median(one["fetched"]["processor_ms"] for one in rounds) / 1000
     rate = statistics.median(one["fetched and decoded"]["rate"] for one in rounds)
     print(f"fetched and decoded: {rate:.0f} images/s ({RATE_FLOOR} at least)")
-    ratio = statistics.median(one["decoded apart"]["rate"] / one["fetched and decoded"]["rate"] for one in rounds)
-    print(f"decoded in {PROCESSES} processes of their own: {ratio:.2f} of that")
+    ratios = {
+        name: statistics.median(one[name]["rate"] / one["fetched and decoded"]["rate"] for one in rounds)
+        for name in ("decoded apart", BESET)
+    }
+    print(f"decoded in {PROCESSES} processes of their own: {ratios['decoded apart']:.2f} of that")
+    print(f"while {SILENT} hosts that never answer are waited for: {ratios[BESET]:.2f} of it")
     print(f"fetching {RATE_FLOOR} a second: {core:.0%} of a core ({CORE_CEILING:.0%} at the most); peak {peak:.0f} MB")
     result = {
         "machine": described(),
@@ -171,7 +193,7 @@ def main() -> None:
         "hosts": options.hosts,
         "rounds": rounds,
         "rate": rate,
-        "apart": ratio,
+        "ratios": ratios,
         "core": core,
         "peak_mb": peak,
     }

@@ -171,14 +171,47 @@ def test_a_rate_spaces_what_a_host_is_asked_for(clock: list[float]) -> None:
     assert begun == 11
 
 
-def test_hosts_of_which_there_is_nothing_to_know_are_forgotten() -> None:
+def test_of_hosts_without_end_few_are_remembered() -> None:
     hosts = Hosts(8)
-    for number in range(1_000):
+    for number in range(20_000):
         _crowded(hosts, f"{number}.test", 1)
         assert _let_go(hosts, f"{number}.test") == 1
-        hosts.judge(f"{number}.test", None)
+        hosts.judge(f"{number}.test", None if number % 2 else TIMEOUT)
         hosts.ended(f"{number}.test")
-    assert not hosts._known
+    assert len(hosts._known) <= 5_001
+
+
+def test_however_many_hosts_are_silent_threads_are_left_for_those_that_answer() -> None:
+    # Given: four threads, one host that has answered, and many that never will.
+    threads = LoadThreads(4, Hosts(4, threads=4))
+    answered = threading.Semaphore(0)
+
+    def good() -> None:
+        threads.judge("good.test", None)
+        answered.release()
+
+    threads.put(good, "good.test")
+    assert answered.acquire(timeout=SECONDS)
+    gate, silent = threading.Event(), threading.Semaphore(0)
+
+    def bad(host: str) -> None:
+        gate.wait(SECONDS)
+        threads.judge(host, TIMEOUT)
+        silent.release()
+
+    for number in range(40):
+        threads.put(lambda number=number: bad(f"{number % 20}.test"), f"{number % 20}.test")
+
+    # Then: it is served while they are waited for.
+    for _ in range(100):
+        threads.put(good, "good.test")
+    assert all(answered.acquire(timeout=SECONDS) for _ in range(100))
+    assert not silent.acquire(blocking=False)
+
+    # And they all have their turn.
+    gate.set()
+    assert all(silent.acquire(timeout=SECONDS) for _ in range(40))
+    threads.close()
 
 
 def test_a_rate_holds_across_threads() -> None:

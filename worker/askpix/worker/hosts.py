@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from askpix.worker.errors import ItemError
 
@@ -17,7 +18,7 @@ PER_HOST = 32
 PROBE_SECONDS = 10.0
 """Between two tries at a host that has long been silent."""
 
-_MANY = 20_000
+_MANY = 5_000
 """Hosts of which something is remembered while nothing is fetched from them."""
 
 _SILENT = frozenset(("connection_failed", "connection_refused", "cut_short", "host_not_found", "timeout", "too_slow"))
@@ -27,9 +28,20 @@ _BUSY = frozenset(f"http_{status}" for status in (429, 502, 503, 504))
 """What a host says that has too much to do."""
 
 
+class Kind(Enum):
+    """What is known of a host."""
+
+    NEW = auto()
+    ANSWERS = auto()
+    """It did, the last time."""
+    SILENT = auto()
+
+
 @dataclass(slots=True)
 class Host:
     """A web server."""
+
+    name: str
 
     limit: int
     """Images at a time: half as many after each failure, one more after each that went well."""
@@ -42,6 +54,11 @@ class Host:
 
     woken: bool = False
     """Whether somebody will see to it then."""
+
+    kind: Kind = Kind.NEW
+
+    queued: bool = False
+    """Whether it waits for others of its kind."""
 
     silent_since: float | None = None
     """Since when it has not answered."""
@@ -58,10 +75,22 @@ class Hosts:
         limit: images of one host at a time.
         rate: images of one host a second that are begun with; None for as many as there are.
         patience: seconds for which a host may be silent before what it has is no longer tried.
+        threads: that there are. At the most three quarters of them wait for hosts that are new or silent, and one
+            eighth for silent ones: however many of these there are, the rest is for hosts that answer.
     """
 
-    def __init__(self, limit: int = PER_HOST, rate: float | None = None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        limit: int = PER_HOST,
+        rate: float | None = None,
+        patience: float | None = None,
+        threads: int = 64,
+    ) -> None:
         self._limit = limit
+        self._most_strangers, self._most_silent = max(threads * 3 // 4, 1), max(threads // 8, 1)
+        self._busy = dict.fromkeys(Kind, 0)
+        self._queues: dict[Kind, deque[Host]] = {Kind.NEW: deque(), Kind.SILENT: deque()}
+        """Hosts that wait for others of their kind."""
         self._spacing = 1 / rate if rate else 0.0
         self._patience = patience
         self._known: dict[str, Host] = {}
@@ -69,21 +98,35 @@ class Hosts:
     def of(self, name: str) -> Host:
         host = self._known.get(name)
         if host is None:
-            host = self._known[name] = Host(self._limit)
+            host = self._known[name] = Host(name, self._limit)
         return host
 
     def next_of(self, host: Host) -> Iterator[Task]:
         """Yields what may be begun with now; each counts as busy from then on."""
         while host.waiting and host.busy < host.limit and host.not_before <= (now := time.monotonic()):
+            if not self._has_place(host.kind):
+                self._queue_up(host)
+                return
             if self._spacing:
                 host.not_before = max(host.not_before, now - self._spacing) + self._spacing
             host.busy += 1
+            self._busy[host.kind] += 1
             yield host.waiting.popleft()
+
+    def next_in_turn(self) -> Host | None:
+        """Returns a host that waited for others of its kind and need not any more; None where there is no such."""
+        for kind, queue in self._queues.items():
+            if queue and self._has_place(kind):
+                host = queue.popleft()
+                host.queued = False
+                return host
+        return None
 
     def ended(self, name: str) -> Host:
         """Returns a host that one image less is loaded from."""
         host = self._known[name]
         host.busy -= 1
+        self._busy[host.kind] -= 1
         if not host.busy and not host.waiting and (self._is_plain(host) or len(self._known) > _MANY):
             del self._known[name]
         return host
@@ -126,9 +169,26 @@ class Hosts:
             host.silent_since = None
         elif host.silent_since is None:
             host.silent_since = time.monotonic()
+        self._busy[host.kind] -= host.busy
+        host.kind = Kind.SILENT if code in _SILENT else Kind.ANSWERS
+        self._busy[host.kind] += host.busy
+
+    def _has_place(self, kind: Kind) -> bool:
+        """Returns whether a thread may be given to a host of some kind."""
+        silent = self._busy[Kind.SILENT]
+        if kind is Kind.ANSWERS:
+            return True
+        if kind is Kind.SILENT and silent >= self._most_silent:
+            return False
+        return silent + self._busy[Kind.NEW] < self._most_strangers
+
+    def _queue_up(self, host: Host) -> None:
+        if not host.queued:
+            host.queued = True
+            self._queues[host.kind].append(host)
 
     def _is_plain(self, host: Host) -> bool:
         """Returns whether there is nothing to remember."""
         now = time.monotonic()
         quiet = host.not_before <= now and host.refused_till <= now and not host.woken
-        return quiet and host.limit == self._limit and host.silent_since is None
+        return quiet and host.kind is Kind.NEW and host.limit == self._limit and host.silent_since is None

@@ -53,7 +53,7 @@ class LoadThreads:
         with self._changed:
             known = self._hosts.of(host)
             known.waiting.append(task)
-            self._go_on(host, known)
+            self._go_on(known)
 
     def put_later(self, seconds: float, task: Task, host: str | None = None) -> None:
         """Does the same after some seconds."""
@@ -95,18 +95,25 @@ class LoadThreads:
         heapq.heappush(self._later, (when, next(self._numbers), task))
         self._changed.notify_all()
 
-    def _go_on(self, name: str, host: Host) -> None:
+    def _go_on(self, host: Host) -> None:
         """Lets go what may be begun with of a host; the lock is held."""
         for task in self._hosts.next_of(host):
-            self._ready.put((task, name))
-        if host.waiting and host.busy < host.limit and not host.woken:
+            self._ready.put((task, host.name))
+        # What waits for anything else than its time is seen to when something ends.
+        if host.waiting and host.busy < host.limit and not host.woken and not host.queued:
             host.woken = True
-            self._push(host.not_before, partial(self._woken, name, host))
+            self._push(host.not_before, partial(self._woken, host))
 
-    def _woken(self, name: str, host: Host) -> None:
+    def _woken(self, host: Host) -> None:
         with self._changed:
             host.woken = False
-            self._go_on(name, host)
+            self._go_on(host)
+
+    def _ended(self, name: str) -> None:
+        with self._changed:
+            self._go_on(self._hosts.ended(name))
+            while (host := self._hosts.next_in_turn()) is not None:
+                self._go_on(host)
 
     def _run(self) -> None:
         while (entry := self._ready.get()) is not None:
@@ -116,8 +123,7 @@ class LoadThreads:
             except BaseException:  # noqa: BLE001 - the thread must go on
                 _log.exception("a task failed that must not")
             if host is not None:
-                with self._changed:
-                    self._go_on(host, self._hosts.ended(host))
+                self._ended(host)
             # Not held while the thread waits for the next one.
             del task, entry
 

@@ -88,7 +88,12 @@ class PartRunner:
         self._access = access
         self._loader = loader
         self._redis = counters
-        hosts = Hosts(settings.per_host, settings.per_host_rate, patience=settings.item_seconds)
+        hosts = Hosts(
+            settings.per_host,
+            settings.per_host_rate,
+            patience=settings.item_seconds,
+            threads=settings.load_threads,
+        )
         self._threads = LoadThreads(settings.load_threads, hosts)
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds

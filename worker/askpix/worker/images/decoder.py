@@ -8,7 +8,7 @@ from askpix.worker.images.decode import MAX_PIXELS, Decoded, decode, memory_for
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
-MEMORY = 4 * MAX_PIXELS + (32 << 20)
+MEMORY = 4 * MAX_PIXELS
 """Bytes that all images which are being decoded may need together: as many as a largest PNG."""
 
 
