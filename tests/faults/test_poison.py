@@ -101,6 +101,30 @@ def test_a_retry_round_does_such_items_apart_at_once(
     worker.close()
 
 
+def test_where_images_are_decoded_apart_none_of_them_ends_a_worker(
+    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+) -> None:
+    # Given
+    poison = {2: "crash", 5: "killed", 9: "hang", 12: "exit"}
+    codes = {"crash": "decoder_died", "killed": "out_of_memory", "hang": "decode_timeout", "exit": "decoder_died"}
+    urls = _pictures(pages, folder.name, 16, poison)
+    worker = start_worker(env={**POISONED, "ASKPIX_DECODE_PROCESSES": "2"})
+
+    # When
+    job = finished(client.submit(urls, output=str(folder), model=MODEL, part_size=8))
+
+    # Then
+    assert_whole(job, broker, urls, failed={urls[number]: codes[kind] for number, kind in poison.items()})
+    assert worker.process.poll() is None
+    threads = Path(f"/proc/{worker.process.pid}/task").iterdir()
+    decoders = [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+    assert decoders
+
+    # And when it is killed, they go with it.
+    worker.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in decoders), within=20, what="no decoders")
+
+
 def test_what_an_item_raises_is_a_row_or_gives_its_part_back(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
 ) -> None:
