@@ -37,6 +37,9 @@ class Server:
         self.agents: set[str] = set()
         """User-Agent headers seen."""
 
+        self.proxy_authorization: str | None = None
+        """That came with the last request, as proxies have it."""
+
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
@@ -69,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         owner.asked.append(self.path)
         owner.agents.add(self.headers.get("User-Agent", ""))
+        owner.proxy_authorization = self.headers.get("Proxy-Authorization")
         page = owner.pages.get(self.path, Page(b"no such page", 404))
         if page.hang_up:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -81,6 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page.body)
         self.close_connection = page.missing_bytes > 0
+
+    def do_CONNECT(self) -> None:
+        self.server.owner.asked.append(f"CONNECT {self.path}")
+        self.send_error(403)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - as in the base class
         return

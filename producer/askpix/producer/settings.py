@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     allow_net: Annotated[tuple[str, ...], NoDecode] = ()
     """From where images may be fetched beside public web servers, as `--allow-net` takes it, comma separated."""
 
+    proxy: SecretStr | None = None
+    """A URL of a proxy by which workers reach the web; others in the environment are not used. May hold a password."""
+
     schemes: Annotated[tuple[Scheme, ...], NoDecode] = ("https", "http", "s3", "file", "data")
     """Kinds of image references that a worker reads, comma separated; `file` stands for paths too."""
 
@@ -78,6 +82,21 @@ class Settings(BaseSettings):
             return (Path(self.user_cache) if self.user_cache else Path.home() / ".cache") / "askpix"
         except RuntimeError:  # a container's user may have no home
             return None
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value().strip():
+            return None
+        try:
+            parts = urlsplit(value.get_secret_value())
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            # What it is stays unsaid: it may hold a password.
+            raise ValueError("write it as http://host:port")
+        return value
 
     @field_validator("allow_net", "schemes", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from pathlib import Path
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import Storage, local_path, open_storage, shortened
-from askpix.worker.reach import WEB_PORTS, Address, Opened, is_public, unwrapped
+from askpix.worker.reach import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
 
 Place = Path | S3Location
 """Where a folder or file is."""
@@ -132,6 +132,18 @@ class Access:
         if any(opened.covers(host, unwrapped(address), port) for opened in self.networks):
             return True
         return port in WEB_PORTS and is_public(address)
+
+    def may_ask_for(self, host: str, port: int) -> bool:
+        """Returns whether a proxy may be asked for a host, which looks its name up in our place.
+
+        It may for public addresses and for names that could be public, at the ports of the web, and for what is opened.
+        """
+        address = address_in(host)
+        if address is not None:
+            return self.may_connect(host, address, port)
+        if any(opened.covers_name(host, port) for opened in self.networks):
+            return True
+        return port in WEB_PORTS and is_public_name(host)
 
 
 def _is_under(place: Place, root: Place) -> bool:

@@ -72,6 +72,7 @@ class Worker:
                 contact=settings.contact,
                 schemes=settings.schemes,
                 heed_opt_out=settings.heed_opt_out,
+                proxy=settings.proxy,
                 item_seconds=settings.item_seconds,
                 connections=threads + ASKS_AT_ONCE,
             )

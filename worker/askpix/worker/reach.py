@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 from askpix.producer.errors import AskpixError
@@ -20,6 +22,9 @@ _CLOUD_INSIDE = tuple(map(ipaddress.ip_network, ("100.100.100.200/32", "168.63.1
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _LAST_PORT = 65_535
+_INSIDE_NAMES = frozenset(
+    ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private")
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +68,15 @@ class Opened:
 
     def covers(self, host: str, address: Address, port: int) -> bool:
         """Returns whether it opens a connection to a host, at one of its addresses."""
+        if self.network is None:
+            return self.covers_name(host, port)
         if self.port not in (None, port):
             return False
-        if self.network is None:
-            return host.lower().rstrip(".") == self.host
         return address.version == self.network.version and address in self.network
+
+    def covers_name(self, host: str, port: int) -> bool:
+        """Returns whether it opens a host by its name."""
+        return self.port in (None, port) and host.lower().rstrip(".") == self.host
 
 
 def is_public(address: Address) -> bool:
@@ -79,6 +88,23 @@ def is_public(address: Address) -> bool:
     # metadata service 169.254.169.254 among them.
     inside = any(address.version == network.version and address in network for network in _CLOUD_INSIDE)
     return address.is_global and not address.is_multicast and not inside
+
+
+def address_in(host: str) -> Address | None:
+    """Returns the address that a host of a URL is, in any way of writing it that programs take; None for a name."""
+    bare = host.strip("[]").partition("%")[0]
+    with suppress(ValueError):
+        return ipaddress.ip_address(bare)
+    # With fewer than four numbers, and octal and hexadecimal ones.
+    with suppress(OSError):
+        return ipaddress.IPv4Address(socket.inet_aton(bare))
+    return None
+
+
+def is_public_name(host: str) -> bool:
+    """Returns whether a name could be one of the open internet."""
+    labels = host.lower().rstrip(".").split(".")
+    return len(labels) > 1 and labels[-1] not in _INSIDE_NAMES and labels[-2:] != ["home", "arpa"]
 
 
 def unwrapped(address: Address) -> Address:

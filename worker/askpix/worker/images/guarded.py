@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Any
+from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -22,11 +23,19 @@ class RefusedError(HTTPError):
     """The address is not one that this worker may reach."""
 
 
-def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -> urllib3.PoolManager:
+def guarded_pool(
+    access: Access, *, headers: dict[str, str], connections: int, proxy: str | None = None
+) -> urllib3.PoolManager:
     """Returns a pool whose connections go only where `access` lets them; it follows no redirects by itself.
 
     The host is resolved here, and the address that was checked is the one connected to: a second look-up,
-    which could give another address, never happens. Proxies are not used, whatever the environment says.
+    which could give another address, never happens. No proxy but the given one is used, whatever the environment says.
+
+    Args:
+        access: where that is.
+        headers: of each request.
+        connections: to a host that are kept.
+        proxy: a URL. All connections are to it, so it is the proxy that sees to where they lead.
     """
 
     def connect(connection: HTTPConnection) -> socket.socket:
@@ -38,7 +47,7 @@ def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -
         failure: OSError | None = None
         for family, kind, protocol, _, target in found:
             address = ipaddress.ip_address(str(target[0]).partition("%")[0])
-            if not access.may_connect(host, address, connection.port):
+            if proxy is None and not access.may_connect(host, address, connection.port):
                 what = f"is asked at port {connection.port}" if is_public(address) else "is not a public address"
                 raise RefusedError(f"{host} {what}; --allow-net opens networks, and hosts with a port")
             opened = socket.socket(family, kind, protocol)
@@ -77,6 +86,12 @@ def guarded_pool(access: Access, *, headers: dict[str, str], connections: int) -
         ConnectionCls = GuardedHTTPS
 
     options: dict[str, Any] = {"num_pools": 64, "maxsize": connections, "block": False}
-    pool = urllib3.PoolManager(headers=headers, **options)
+    pool = urllib3.PoolManager(headers=headers, **options) if proxy is None else _proxied(proxy, headers, options)
     pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
     return pool
+
+
+def _proxied(proxy: str, headers: dict[str, str], options: dict[str, Any]) -> urllib3.ProxyManager:
+    user = urllib3.util.parse_url(proxy).auth
+    given = urllib3.util.make_headers(proxy_basic_auth=unquote(user)) if user else None
+    return urllib3.ProxyManager(proxy, headers=headers, proxy_headers=given, **options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from askpix.worker.errors import NOT_ALLOWED, ImageError
 
 MAX_BYTES = 20_000_000
@@ -41,6 +43,9 @@ class Manners:
 
     connections: int = 32
     """That are kept open."""
+
+    proxy: SecretStr | None = None
+    """A URL, by which all of the web is reached; may hold a password."""
 
     max_bytes: int = MAX_BYTES
     """That an image may have."""

@@ -9,7 +9,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
+from askpix.worker.errors import NOT_ALLOWED, ImageError
 from askpix.worker.images.again import seconds_until
 from askpix.worker.images.deadline import Deadline, deadline
 from askpix.worker.images.explained import explained
@@ -28,6 +28,7 @@ SLOWEST, SLOW_SECONDS = 1_000, 10.0
 MAX_REDIRECTS = 5
 
 _RETRYABLE_STATUS = frozenset((408, 425, 429, 500, 502, 503, 504))
+_PORTS = {"http": 80, "https": 443}
 _CHUNK = 65_536
 _LEFT_OVER = 16_384
 """Bytes of an answer nobody needs that are read, so that its connection can be kept."""
@@ -50,10 +51,16 @@ class Web:
     """
 
     def __init__(self, access: Access, manners: Manners) -> None:
+        self._access = access
         self._manners = manners
         agent = f"askpix/{version('askpix')}" + (f" (+{manners.contact})" if manners.contact else "")
         headers = {"User-Agent": agent, "Accept": "image/*"}
-        self._http = guarded_pool(access, headers=headers, connections=manners.connections)
+        self._http = guarded_pool(
+            access,
+            headers=headers,
+            connections=manners.connections,
+            proxy=None if manners.proxy is None else manners.proxy.get_secret_value(),
+        )
 
     def close(self) -> None:
         self._http.clear()
@@ -89,6 +96,10 @@ class Web:
         if parts.scheme not in ("http", "https") or not parts.host:
             raise ImageError("bad_url", f"{_shown(url)} names no web server")
         self._manners.check_scheme(parts.scheme)
+        port = parts.port or _PORTS[parts.scheme]
+        # Without a proxy, the address is looked at when it is known.
+        if self._manners.proxy is not None and not self._access.may_ask_for(parts.host, port):
+            raise ImageError(NOT_ALLOWED, f"no proxy is asked for {parts.host} at port {port}; --allow-net opens it")
 
     def _answer(self, url: str) -> urllib3.BaseHTTPResponse:
         """Returns the answer to a URL, or to that which it leads to in the end."""
