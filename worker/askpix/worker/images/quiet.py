@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import re
 import warnings
 from contextlib import suppress
@@ -17,6 +18,7 @@ def quiet_decoders() -> None:
     At its start: `warnings.catch_warnings` is not safe among threads.
     """
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     PIL.Image.preinit()
     # Pillow has no switch for it, so libtiff is told by its own functions.
     with suppress(OSError, AttributeError):
