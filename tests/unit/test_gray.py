@@ -67,6 +67,10 @@ ROWS = {
     "floats of 16-bit values": (_floats(0, 0x1010, 0xFFFF), [0, 16, 255]),
     "floats of heights": (_floats(-100, 301, 700), [0, 128, 255]),
     "floats that are no numbers or infinite": (_floats(0, NAN, 0.2, INF, -INF), [0, 0, 51, 255, 0]),
+    "a float that is not even no number": (
+        _tiff(32, FLOAT, bytes.fromhex("0100807f") + struct.pack("<f", 1)),
+        [0, 255],
+    ),
     "floats of which none is a number": (_floats(NAN, NAN), [0, 0]),
     "the largest floats": (_floats(-3.4e38, 0, 3.4e38), [0, 128, 255]),
     "the smallest floats below zero": (_floats(-1e-45, 0), [0, 255]),

@@ -59,7 +59,9 @@ class Scale:
         return 255 - gray if self.white_is_zero else gray
 
     def _scaled(self, values: npt.NDArray[Any]) -> Gray:
-        scaled = (values.astype(np.float64) - self.black) * (255 / ((self.white - self.black) or 1))
+        # Some of what is no number is not even that to the processor.
+        with np.errstate(invalid="ignore"):
+            scaled = (values.astype(np.float64) - self.black) * (255 / ((self.white - self.black) or 1))
         gray: Gray = np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
         return gray
 
