@@ -17,7 +17,7 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from sklearn.datasets import load_sample_images
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 
 Pixels = npt.NDArray[np.uint8]

@@ -27,8 +27,8 @@ from blip.machine import described
 from PIL import Image
 
 from askpix.worker.access import Access
-from askpix.worker.engine.base import ImageForm
 from askpix.worker.hosts import Hosts
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.fetch import Fetcher, host_of
 from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads

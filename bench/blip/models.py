@@ -22,7 +22,7 @@ from bench.blip.tasks import QUESTIONS
 from models.random_blip import BASE, ODD, Recipe, random_model, save_checkpoint
 
 from askpix.worker import models as conversion
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.models.convert import convert
 from askpix.worker.models.manifest import load_manifest
 from askpix.worker.models.quantize import quantize

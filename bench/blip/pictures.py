@@ -9,7 +9,7 @@ from functools import cache
 from models.photographs import photographs
 from PIL import Image, ImageOps
 
-from askpix.worker.engine.base import ImageForm, Pixels
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 
 SIZE = (640, 480)

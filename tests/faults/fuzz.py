@@ -19,7 +19,7 @@ from pathlib import Path
 from helpers.damage import come_to, damaged
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.quiet import quiet_decoders
 
 SECONDS = float(os.environ.get("ASKPIX_TESTS_FUZZ_SECONDS", "600"))

@@ -46,6 +46,8 @@ POISON = ("crash", "killed", "hang", "memory")
 EXPECTED = {"crash": "worker_died", "killed": "worker_died", "hang": "worker_died", "memory": "out_of_memory"}
 SETTINGS = {
     "PYTHONPATH": str(Path(__file__).parent / "poisoned"),
+    # So that workers die of images.
+    "ASKPIX_DECODE_PROCESSES": "0",
     "ASKPIX_LEASE_SECONDS": "4",
     "ASKPIX_KEEP_SECONDS": "0.5",
     "ASKPIX_ITEM_SECONDS": "5",

@@ -21,6 +21,8 @@ POISONED = {
     "ASKPIX_LEASE_SECONDS": "3",
     "ASKPIX_KEEP_SECONDS": "0.5",
     "ASKPIX_ITEM_SECONDS": "3",
+    # Where images are decoded in the worker's own process, it dies of them.
+    "ASKPIX_DECODE_PROCESSES": "0",
 }
 
 HINTS = {

@@ -6,8 +6,8 @@ import numpy as np
 from helpers.odd_images import ODD_IMAGES
 from hypothesis import strategies as st
 
-from askpix.worker.engine.base import ImageForm
 from askpix.worker.errors import ImageError
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 
 WHOLE = [odd.data for odd in ODD_IMAGES]

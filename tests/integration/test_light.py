@@ -39,7 +39,7 @@ def in_base_install(code: str, *arguments: str, cwd: Path) -> subprocess.Complet
 
 
 def test_importing_the_producer_pulls_in_no_model_library(tmp_path: Path) -> None:
-    code = "import askpix.producer, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "from askpix.producer import *; import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
 
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
 

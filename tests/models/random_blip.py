@@ -23,7 +23,7 @@ import torch
 import transformers
 from models.photographs import photographs
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.models import (
     calibration,

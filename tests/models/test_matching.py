@@ -15,8 +15,9 @@ from models.random_blip import MATCHING, ODD, built
 from askpix.producer.client import Job
 from askpix.producer.items import Question
 from askpix.producer.rows import Kind
-from askpix.worker.engine.base import Ability, Pixels
+from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
+from askpix.worker.image_form import Pixels
 from askpix.worker.models.manifest import load_manifest
 from askpix.worker.models.quantize import Check, quantize
 

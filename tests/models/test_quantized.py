@@ -19,8 +19,9 @@ from models.random_blip import BASE, CAPTIONING, built, built_int8
 from askpix.producer.errors import ModelError
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import Ability, ImageForm, Pixels, Request
+from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 from askpix.worker.local import demo_model
 from askpix.worker.models.compressing import DecoderWeights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.damage import come_to, damaged
 from hypothesis import given, settings
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.quiet import quiet_decoders
 
 CODES = {"decoded", "empty_file", "not_an_image", "image_damaged", "image_too_large"}

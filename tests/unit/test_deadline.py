@@ -8,11 +8,12 @@ import time
 
 import pytest
 from helpers.http_server import Server
+from helpers.processes import wait_until
 
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
 from askpix.worker.images import manners
-from askpix.worker.images.deadline import Deadline, deadline, watched
+from askpix.worker.images.deadline import Deadline, Watched, deadline, watched
 from askpix.worker.images.fetch import Fetcher
 
 
@@ -40,8 +41,40 @@ def test_a_socket_that_is_opened_too_late_is_not_used() -> None:
 
 def test_outside_of_a_deadline_nothing_is_watched() -> None:
     with socket.socket() as opened:
-        watched(opened, copied=True)
+        watched(opened)
         watched(None)
+        Watched().add(opened, copied=True)
+
+
+def test_a_connection_that_another_transfer_has_by_now_is_not_shut_down() -> None:
+    # Given: a transfer that has done with a connection, and waits for something else
+    one, other = socket.socketpair()
+    held, taken = Watched(), threading.Event()
+
+    def next_transfer() -> None:
+        with deadline(30):
+            held.take()
+            held.add(one)
+            taken.set()
+            assert one.recv(5) == b"still"
+
+    thread = threading.Thread(target=next_transfer)
+
+    def slow_transfer() -> None:
+        with deadline(0.3) as limit:
+            held.add(one, copied=True)
+            held.add(one)
+            thread.start()
+            assert taken.wait(10)
+            wait_until(lambda: limit.over, within=10, what="the end of its time")
+
+    # Then: the next one has it to itself.
+    with one, other:
+        with pytest.raises(ImageError):
+            slow_transfer()
+        other.sendall(b"still")
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from askpix.worker.engine.base import ImageForm, Resample
 from askpix.worker.errors import ImageError
+from askpix.worker.image_form import ImageForm, Resample
 from askpix.worker.images.decode import MAX_PIXELS, decode
 from askpix.worker.images.quiet import quiet_decoders
 

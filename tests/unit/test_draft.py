@@ -13,8 +13,8 @@ from helpers.pictures import encoded
 from models.photographs import photographs
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from askpix.worker.engine.base import ImageForm
 from askpix.worker.errors import ImageError
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.images.reduced import draft
 

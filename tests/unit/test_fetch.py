@@ -14,7 +14,7 @@ from helpers.http_server import Page, Server, closed_port
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
 from askpix.worker.images import manners, web
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.fetch import Fetcher, host_of
 from askpix.worker.images.manners import Manners
 
 BODY = bytes(range(256)) * 40
@@ -335,3 +335,11 @@ def test_a_server_that_says_nothing_is_a_timeout(
     monkeypatch.setattr(web, "READ_SECONDS", 0.2)
     error = _error(fetcher, f"http://127.0.0.1:{listener.port}/")
     assert (error.code, error.retryable) == ("timeout", True)
+
+
+def test_a_host_is_the_same_however_it_is_written() -> None:
+    written = ("http://a.test/1", "HTTP://A.TEST/2", "http://a.test:80/", "https://a.test:443", "http://a.test./")
+    assert {host_of(url) for url in written} == {"a.test"}
+    assert host_of("http://a.test\\b/1") == host_of("http://a.test\\c/1") == "a.test"
+    assert host_of("http://a.test:8080/") == "a.test:8080"
+    assert [host_of(other) for other in ("a.jpg", "s3://b/c", "http://", "http://[", "data:,")] == [None] * 5

@@ -12,7 +12,7 @@ from helpers.large_images import LARGE_IMAGES
 from helpers.odd_images import ODD_IMAGES
 from PIL import Image
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.images.quiet import quiet_decoders
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3

@@ -135,9 +135,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_host_that_is_silent_for_longer_than_anybody_waits_is_tried_now_and_then(clock: list[float]) -> None:
     hosts = Hosts(8, patience=100)
     hosts.judge("a.test", TIMEOUT)
-    clock[0] += 99
-    hosts.judge("a.test", TIMEOUT)
-    assert hosts.refusal("a.test") is None
+    for _ in range(2):
+        clock[0] += 49
+        hosts.judge("a.test", TIMEOUT)
+        assert hosts.refusal("a.test") is None
+    clock[0] += 1
 
     # It is tried once in ten seconds, and not more.
     clock[0] += 2
@@ -158,6 +160,57 @@ def test_a_host_that_is_silent_for_longer_than_anybody_waits_is_tried_now_and_th
     hosts.judge("a.test", NOT_FOUND)
     assert hosts.refusal("a.test") is None
     assert hosts.refusal("a.test") is None
+
+
+def test_a_host_that_nobody_asked_for_long_is_not_called_silent(clock: list[float]) -> None:
+    hosts = Hosts(8, patience=100)
+    for _ in range(9):
+        hosts.judge("a.test", TIMEOUT)
+        clock[0] += 101
+        assert hosts.refusal("a.test") is None
+
+
+def test_what_a_host_asked_for_is_remembered_among_ever_so_many_others(clock: list[float]) -> None:
+    hosts = Hosts(8)
+    for number in range(6_000):
+        _crowded(hosts, f"{number}.test", 1)
+        _let_go(hosts, f"{number}.test")
+        hosts.judge(f"{number}.test", None)
+        hosts.ended(f"{number}.test")
+    _crowded(hosts, "busy.test", 1)
+    _let_go(hosts, "busy.test")
+    hosts.refuse("busy.test", 3_600, TIMEOUT)
+    hosts.ended("busy.test")
+    for number in range(6_000, 12_000):
+        _crowded(hosts, f"{number}.test", 1)
+        _let_go(hosts, f"{number}.test")
+        hosts.judge(f"{number}.test", None)
+        hosts.ended(f"{number}.test")
+    assert hosts.refusal("busy.test") is TIMEOUT
+
+
+def test_silent_hosts_have_their_turn_among_new_ones() -> None:
+    # Given: no place for either kind, and both wait
+    hosts = Hosts(1, threads=8)
+    for number in range(7):
+        _crowded(hosts, f"new-{number}.test", 9)
+    hosts.judge("silent.test", TIMEOUT)
+    _crowded(hosts, "silent.test", 9)
+    begun = [_let_go(hosts, f"new-{number}.test") for number in range(7)]
+    assert begun == [1, 1, 1, 1, 1, 1, 0]
+    assert _let_go(hosts, "silent.test") == 0
+
+    # When: places come free, one after the other
+    names = []
+    for number in range(2):
+        hosts.ended(f"new-{number}.test")
+        host = hosts.next_in_turn()
+        assert host is not None
+        names.append(host.name)
+        assert len(list(hosts.next_of(host))) == 1
+
+    # Then
+    assert sorted(names) == ["new-6.test", "silent.test"]
 
 
 def test_a_rate_spaces_what_a_host_is_asked_for(clock: list[float]) -> None:

@@ -19,8 +19,9 @@ from askpix.producer.rows import Status
 from askpix.producer.storage import LocalStorage
 from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import ImageHandle, Pixels
+from askpix.worker.engine.base import ImageHandle
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.image_form import Pixels
 from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader

@@ -11,7 +11,7 @@ import pytest
 
 from askpix.producer.inputs import Input
 from askpix.worker.access import Access
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.models import samples as module
 from askpix.worker.models.samples import Samples
 

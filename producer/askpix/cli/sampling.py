@@ -27,7 +27,7 @@ def samples_for(
         AskpixError: the list or the model folder cannot be used, or one of the options.
     """
     from askpix.worker.access import Access
-    from askpix.worker.engine.base import ImageForm
+    from askpix.worker.image_form import ImageForm
     from askpix.worker.models.manifest import read_manifest
     from askpix.worker.models.samples import Samples
 

@@ -32,6 +32,7 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.health import Health
 from askpix.worker.images.quiet import quiet_decoders
+from askpix.worker.limits import allow_many_files
 from askpix.worker.local import demo_model
 from askpix.worker.parent import end_with_parent
 from askpix.worker.replicas import READY_OPTION, Replicas
@@ -139,6 +140,7 @@ def command(
     _log_to_stderr(log_level, replica=ready_file is not None)
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
     quiet_decoders()
+    allow_many_files()
     settings = load_settings(broker)
     checked_url(settings.broker_url)
     access = Access.of(

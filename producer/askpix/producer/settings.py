@@ -44,8 +44,8 @@ class Settings(BaseSettings):
     per_host_rate: Annotated[float | None, Field(gt=0)] = None
     """Images a second that a worker asks one web server for at the most; by default as many as it answers."""
 
-    decode_processes: Annotated[int, Field(ge=0, le=256)] = 0
-    """Processes in which images are decoded, apart from the worker's own; 0: within it, but for the largest."""
+    decode_processes: Annotated[int | None, Field(ge=0, le=256)] = None
+    """Processes in which images are decoded, by default one for each core; with 0, it is done in the worker's own."""
 
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = LEASE_SECONDS
     """For which a part is its worker's after each sign of life; that of a worker that died is then queued again."""

@@ -28,6 +28,11 @@ def _hang() -> None:
         time.sleep(60)
 
 
+def _spin() -> None:
+    while True:
+        pass
+
+
 def _exit() -> None:
     raise SystemExit("from within an item")
 
@@ -40,6 +45,7 @@ _ENDS: dict[bytes, Callable[[], object]] = {
     b"#crash": lambda: ctypes.string_at(0),
     b"#killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"#hang": _hang,
+    b"#spin": _spin,
     b"#memory": lambda: bytearray(1 << 50),
     b"#exit": _exit,
     b"#interrupt": _interrupt,

@@ -24,8 +24,8 @@ from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.images.manners import Manners
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item import ItemWork
+from askpix.worker.limits import first_to_go
 from askpix.worker.loading import Loader
-from askpix.worker.out_of_memory import first_to_go
 
 READY, USELESS = "ready", "useless"
 """What it says first, with its model's fingerprint, or why it will not be."""
@@ -80,8 +80,8 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     except AskpixError as error:
         pipe.send((USELESS, str(error)))
         return
-    # An image may well end this process; that is what it is for.
-    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED), decode_processes=None)
+    # It decodes by itself: an image may well end this process, that is what it is for.
+    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED))
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:

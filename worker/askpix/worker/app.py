@@ -20,6 +20,7 @@ from askpix.producer.dead import DeadLetters
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
+from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
@@ -76,7 +77,8 @@ class Worker:
                 item_seconds=settings.item_seconds,
                 connections=threads + ASKS_AT_ONCE,
             )
-            loader = Loader(access, manners, decode_processes=settings.decode_processes)
+            decoders = settings.decode_processes
+            loader = Loader(access, manners, decode_processes=cores.available() if decoders is None else decoders)
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,13 +20,19 @@ PROBE_SECONDS = 10.0
 """Between two tries at a host that has long been silent."""
 
 _MANY = 5_000
-"""Hosts of which something is remembered while nothing is fetched from them."""
+"""Hosts of which something is remembered while nothing is fetched from them, roughly."""
 
-_SILENT = frozenset(("connection_failed", "connection_refused", "cut_short", "host_not_found", "timeout", "too_slow"))
+_LOOKED_AT = 100
+"""Of them, for one that may be forgotten."""
+
+_SILENT = frozenset(("connection_failed", "connection_refused", "host_not_found", "timeout"))
 """How it looks when a host is away."""
 
-_BUSY = frozenset(f"http_{status}" for status in (429, 502, 503, 504))
-"""What a host says that has too much to do."""
+_BUSY = frozenset(("cut_short", "too_slow", *(f"http_{status}" for status in (429, 502, 503, 504))))
+"""How it looks when it has too much to do."""
+
+_FAILURES = 3
+"""Before a host counts as away."""
 
 
 class Kind(Enum):
@@ -62,6 +69,10 @@ class Host:
 
     silent_since: float | None = None
     """Since when it has not answered."""
+
+    failed_at: float = 0.0
+    failures: int = 0
+    """Of it, one after the other since then."""
 
     probe_at: float = 0.0
     refusal: ItemError | None = None
@@ -115,11 +126,15 @@ class Hosts:
 
     def next_in_turn(self) -> Host | None:
         """Returns a host that waited for others of its kind and need not any more; None where there is no such."""
-        for kind, queue in self._queues.items():
-            if queue and self._has_place(kind):
+        for kind in tuple(self._queues):
+            queue = self._queues[kind]
+            while queue and self._has_place(kind):
                 host = queue.popleft()
-                host.queued = False
-                return host
+                if host.queued and host.kind is kind:
+                    host.queued = False
+                    # The other kind is next.
+                    self._queues[kind] = self._queues.pop(kind)
+                    return host
         return None
 
     def ended(self, name: str) -> Host:
@@ -127,8 +142,12 @@ class Hosts:
         host = self._known[name]
         host.busy -= 1
         self._busy[host.kind] -= 1
-        if not host.busy and not host.waiting and (self._is_plain(host) or len(self._known) > _MANY):
+        if not host.busy and not host.waiting:
             del self._known[name]
+            if not self._is_plain(host):
+                # As the last, and the first is forgotten that may be.
+                self._known[name] = host
+                self._forget_one()
         return host
 
     def hold(self, name: str, seconds: float) -> None:
@@ -149,12 +168,12 @@ class Hosts:
         now = time.monotonic()
         if host.refused_till > now:
             return host.refusal
-        if host.silent_since is None or self._patience is None or now - host.silent_since < self._patience:
+        if not self._is_away(host, now):
             return None
         if host.probe_at <= now:
             host.probe_at = now + PROBE_SECONDS
             return None
-        seconds = now - host.silent_since
+        seconds = now - (host.silent_since or now)
         return ItemError("host_silent", f"{name} has not answered for {seconds:.0f} s", retryable=True)
 
     def judge(self, name: str, problem: ItemError | None) -> None:
@@ -165,13 +184,29 @@ class Hosts:
             host.limit = max(min(host.limit, host.busy) // 2, 1)
         else:
             host.limit = min(host.limit + 1, self._limit)
-        if code not in _SILENT:
-            host.silent_since = None
-        elif host.silent_since is None:
-            host.silent_since = time.monotonic()
-        self._busy[host.kind] -= host.busy
-        host.kind = Kind.SILENT if code in _SILENT else Kind.ANSWERS
-        self._busy[host.kind] += host.busy
+        self._note(host, silent=code in _SILENT)
+        kind = Kind.SILENT if code in _SILENT else Kind.ANSWERS
+        if kind is not host.kind:
+            self._busy[host.kind] -= host.busy
+            self._busy[kind] += host.busy
+            # Where it waits among others, it is not of theirs any more.
+            host.kind, host.queued = kind, False
+
+    def _note(self, host: Host, *, silent: bool) -> None:
+        now = time.monotonic()
+        if not silent:
+            host.silent_since, host.failures = None, 0
+            return
+        # In between nobody has listened.
+        if host.silent_since is None or (self._patience is not None and now - host.failed_at > self._patience):
+            host.silent_since, host.failures = now, 0
+        host.failed_at = now
+        host.failures += 1
+
+    def _is_away(self, host: Host, now: float) -> bool:
+        if host.silent_since is None or self._patience is None or host.failures < _FAILURES:
+            return False
+        return now - host.silent_since >= self._patience >= now - host.failed_at
 
     def _has_place(self, kind: Kind) -> bool:
         """Returns whether a thread may be given to a host of some kind."""
@@ -181,6 +216,15 @@ class Hosts:
         if kind is Kind.SILENT and silent >= self._most_silent:
             return False
         return silent + self._busy[Kind.NEW] < self._most_strangers
+
+    def _forget_one(self) -> None:
+        if len(self._known) <= _MANY:
+            return
+        now = time.monotonic()
+        for name, host in itertools.islice(self._known.items(), _LOOKED_AT):
+            if not host.busy and not host.waiting and max(host.refused_till, host.not_before) <= now:
+                del self._known[name]
+                return
 
     def _queue_up(self, host: Host) -> None:
         if not host.queued:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from askpix.worker import cores
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Engine, ImageForm, ImageHandle
+from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
@@ -62,7 +63,7 @@ class Loader:
         access: what may be read.
         manners: how it is fetched.
         fetched: is called when an image is fetched, before it is decoded.
-        decode_processes: in which images are decoded; with 0 only those that need much memory are, with None none.
+        decode_processes: in which images are decoded; with 0 they are decoded here.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Loader:
         manners: Manners | None = None,
         *,
         fetched: Callable[[], None] = lambda: None,
-        decode_processes: int | None = 0,
+        decode_processes: int = 0,
     ) -> None:
         manners = manners or Manners()
         self._fetcher = Fetcher(access, manners)

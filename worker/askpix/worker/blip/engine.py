@@ -37,9 +37,10 @@ from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import Engine, EngineInfo, ImageForm, ImageHandle, Pixels, Request, Ticket
+from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.manifest import Manifest, load_manifest
 from askpix.worker.starting import stage
 

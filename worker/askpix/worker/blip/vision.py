@@ -14,7 +14,7 @@ import openvino as ov
 from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import BlipImage, Job, States
-from askpix.worker.engine.base import Pixels
+from askpix.worker.image_form import Pixels
 
 _log = logging.getLogger(__name__)
 

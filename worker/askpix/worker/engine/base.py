@@ -9,21 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
 from askpix.worker.errors import RequestError
+from askpix.worker.image_form import ImageForm, Pixels
 
 _log = logging.getLogger(__name__)
-
-Resample = Literal["bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"]
-
-Pixels = npt.NDArray[np.uint8]
-"""uint8 [height, width, 3], RGB."""
 
 
 class Ability(StrEnum):
@@ -37,16 +29,6 @@ class Ability(StrEnum):
 
 READING = frozenset((Ability.ANSWER, Ability.MATCH))
 """What a model does with a text about an image."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageForm:
-    """The image that an engine takes; a size of None stands for the image's own."""
-
-    width: int | None
-    height: int | None
-    resample: Resample = "bicubic"
-    """How images are brought to that size, as the model was trained."""
 
 
 class ImageHandle:

@@ -1,55 +1,93 @@
-"""Decoding in processes of their own: what a decoder does to its process then costs one image, and no worker."""
+"""Decoding in processes of their own: no image gets the worker's own memory, time or life in its hands.
+
+Decoders of images are large programs in C, and Pillow's own reading of headers has its costs too: a few kilobytes can
+keep them busy for an hour, have them take gigabytes, or crash them. A process can be given limits, which hold for
+whatever it is that goes wrong.
+"""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import queue
 import resource
 import signal
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
+from PIL import AvifImagePlugin
 
-from askpix.worker.engine.base import ImageForm
 from askpix.worker.errors import ImageError
-from askpix.worker.images.decode import Decoded, decode
+from askpix.worker.image_form import ImageForm
+from askpix.worker.images.decode import TOO_MUCH_MEMORY, Decoded, decode, memory_for, memory_to_open
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.out_of_memory import first_to_go
+from askpix.worker.limits import first_to_go
+from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
-MEMORY = 2 << 30
-"""More bytes than an image of the most pixels needs in any format."""
+PROCESSOR_SECONDS = 20.0
+"""That an image may take of a processor. The largest take two to four."""
+
+SLACK = 96 << 20
+"""Bytes that a process may need for an image beside what its size calls for."""
+
+_SMALL = 16 << 20
+"""Bytes that an image may need without asking."""
+
+_GROWN = 64 << 20
+"""Bytes that a process may keep between two images; with more, another takes its place."""
 
 _ANSWER_BYTES = 4_096
-"""Of what a process says of an image, before its pixels."""
+"""Of what a process says of an image, beside its pixels."""
+
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""What would otherwise take memory that nobody uses."""
+
+
+_USELESS = (EOFError, OSError, ValueError, KeyError, TypeError)
+"""What is raised where a process has ended; or talks nonsense, as one does that is no longer itself."""
+
+
+_TRIES = 2
+"""Of an image whose process was killed."""
+
+
+class _EndedError(Exception):
+    """A process has ended, with an exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
 
 
 class DecodeProcesses:
-    """Processes that decode an image each at a time. They start when they are needed, and end with ours.
+    """Processes that decode an image each at a time. They start when they are needed, the first at once, and end with
+    ours, however that ends.
 
     Args:
-        number: of processes; who comes when all have an image waits.
+        number: of processes, at the most; who comes when all have an image waits.
         seconds: that an image may take.
-        memory: bytes that a process may need for it, beside what it has anyway.
-        kept: whether they wait for a next image.
+        room: of memory, that they share.
         stopwatch: counts each thread's time, but while it waits.
     """
 
-    def __init__(
-        self, number: int, seconds: float | None, *, memory: int = MEMORY, kept: bool = True, stopwatch: Stopwatch
-    ) -> None:
+    def __init__(self, number: int, seconds: float | None, *, room: Room, stopwatch: Stopwatch) -> None:
         self._seconds = seconds
-        self._memory = memory
+        self._room = room
         self._stopwatch = stopwatch
-        self._kept = kept
-        self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         self._number = number
-        for _ in range(number):
+        self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
+        for _ in range(number - 1):
             self._idle.put(None)
+        self._idle.put(_Process(seconds))
 
     def decode(self, data: bytes, form: ImageForm) -> Decoded:
         """Returns an image in an engine's form; see `askpix.worker.images.decode.decode`.
@@ -57,19 +95,29 @@ class DecodeProcesses:
         Raises:
             ImageError: as `decode` does; and `decoder_died`, `decode_timeout` or `out_of_memory`.
         """
+        code = 0
+        for _ in range(_TRIES):
+            try:
+                return self._tried(data, form)
+            except _EndedError as error:
+                code = error.code
+                # Whoever ended it may not have meant this image; nor has it taken what others took.
+                if code != -signal.SIGKILL:
+                    break
+        raise self._problem(code)
+
+    def _tried(self, data: bytes, form: ImageForm) -> Decoded:
         with self._stopwatch.stopped():
             process = self._idle.get()
         try:
-            process = process or _Process(self._seconds, self._memory)
-            return process.decode(data, form)
-        except _EndedError as error:
-            process = None
-            raise self._problem(error.code) from None
+            process = process or _Process(self._seconds)
+            return self._decoded(process, data, form)
+        except _USELESS as error:
+            if process is None:
+                raise ImageError("decoder_died", f"no decoder could be started: {error}", retryable=True) from None
+            raise _EndedError(process.close()) from None
         finally:
-            if process is not None and not self._kept:
-                process.close()
-                process = None
-            self._idle.put(process)
+            self._idle.put(None if process is None or process.over() else process)
 
     def close(self) -> None:
         """Ends those that wait for an image."""
@@ -78,86 +126,187 @@ class DecodeProcesses:
                 if (process := self._idle.get_nowait()) is not None:
                     process.close()
 
+    def _decoded(self, process: _Process, data: bytes, form: ImageForm) -> Decoded:
+        said = process.ask(data, form)
+        if "memory" not in said:
+            return process.decoded(said)
+        with self._taken(min(int(said["memory"]), self._room.total)):
+            return process.decoded(process.go_on())
+
+    @contextmanager
+    def _taken(self, memory: int) -> Iterator[None]:
+        with self._stopwatch.stopped():
+            self._room.take(memory)
+        try:
+            yield
+        finally:
+            self._room.give_back(memory)
+
     def _problem(self, code: int) -> ImageError:
-        if code == -signal.SIGALRM:
-            return ImageError("decode_timeout", f"the image was not decoded after {self._seconds:g} s")
+        if code in (-signal.SIGALRM, -signal.SIGPROF):
+            return ImageError("decode_timeout", "decoding the image takes far longer than its size calls for")
         if code == -signal.SIGKILL:
             return ImageError("out_of_memory", "the system ended the decoder, for memory most likely", retryable=True)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return ImageError("decoder_died", f"the decoder died of the image ({how})")
 
 
-class _EndedError(Exception):
-    """The process has ended, with an exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__()
-        self.code = code
-
-
 class _Process:
-    """One of them, as we see it."""
+    """One of them, as we see it. What it says is read as data: who has taken a decoder over gets no further by it.
 
-    def __init__(self, seconds: float | None, memory: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, seconds, memory), name="askpix-decode", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+    `ask`, `go_on` and `decoded` raise one of _USELESS where it is of no more use.
+    """
 
-    def decode(self, data: bytes, form: ImageForm) -> Decoded:
+    def __init__(self, seconds: float | None) -> None:
+        self._last = False
+        self._pipe, theirs = Pipe()
+        self._pixels = _shared_file()
+        handles = [theirs.fileno(), self._pixels]
+        command = [sys.executable, "-P", "-m", __name__, *map(str, handles), str(seconds or 0)]
         try:
-            self._pipe.send_bytes(json.dumps((form.width, form.height, form.resample)).encode())
-            self._pipe.send_bytes(data)
-            # Read as data: who has taken the decoder over must not get any further by what it says.
-            said = json.loads(self._pipe.recv_bytes(_ANSWER_BYTES))
-            if "code" in said:
-                raise ImageError(str(said["code"]), str(said["message"]), retryable=bool(said["retryable"]))
-            rows, columns = map(int, said["shape"])
-            pixels = np.frombuffer(self._pipe.recv_bytes(rows * columns * 3), np.uint8).reshape(rows, columns, 3)
-            return Decoded(pixels=pixels, width=int(said["width"]), height=int(said["height"]))
-        except (EOFError, OSError, ValueError, KeyError, TypeError):
-            raise _EndedError(self.close()) from None
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=handles,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **_ENVIRONMENT},
+                # Whoever signals a whole group means the worker, with which this ends.
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+
+    def ask(self, data: bytes, form: ImageForm) -> dict[str, Any]:
+        """Returns what it says of an image: what it has come to, or the memory that it needs to go on."""
+        self._pipe.send_bytes(json.dumps((form.width, form.height, form.resample)).encode())
+        self._pipe.send_bytes(data)
+        return self._said()
+
+    def go_on(self) -> dict[str, Any]:
+        self._pipe.send_bytes(b"go on")
+        return self._said()
+
+    def decoded(self, said: dict[str, Any]) -> Decoded:
+        """Returns an image, of which it has said what it has come to."""
+        if "code" in said:
+            raise ImageError(str(said["code"]), str(said["message"]), retryable=bool(said["retryable"]))
+        rows, columns = map(int, said["shape"])
+        # Not mapped into memory: it could be cut off while it is read.
+        pixels = np.frombuffer(os.pread(self._pixels, rows * columns * 3, 0), np.uint8).reshape(rows, columns, 3)
+        return Decoded(pixels=pixels, width=int(said["width"]), height=int(said["height"]))
+
+    def over(self) -> bool:
+        """Returns whether it takes no more images; ends it then."""
+        if self._last:
+            self.close()
+        return self._last
 
     def close(self) -> int:
         """Ends the process where it has not ended; returns its exit code."""
-        self._pipe.close()
-        self._process.join(1)
-        self._process.kill()
-        self._process.join()
-        return self._process.exitcode or 0
+        self._last = True
+        if not self._pipe.closed:
+            self._pipe.close()
+            os.close(self._pixels)
+        try:
+            return self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _said(self) -> dict[str, Any]:
+        said = json.loads(self._pipe.recv_bytes(_ANSWER_BYTES))
+        if not isinstance(said, dict):
+            raise TypeError("it says nothing that has a name")
+        self._last = bool(said.get("last"))
+        return said
 
 
-def _serve(pipe: Connection, seconds: float | None, memory: int) -> None:
-    """Decodes what comes, until there is nobody left who sends it. The system's own timer ends what takes too long."""
-    # Whoever signals a whole group means the worker, which ends this.
-    os.setsid()
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+def _shared_file() -> int:
+    """Returns a file without a name. By a pipe, pixels would come in many small pieces."""
+    if sys.platform == "linux":
+        return os.memfd_create("askpix-pixels")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+# In the process. ------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Decodes what comes, until there is nobody left who sends it."""
+    pipe, pixels, seconds = Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3])
+    # Whoever ends the worker by these, and all that is around it, has this end with it.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
     first_to_go()
     quiet_decoders()
-    _limit_memory(memory)
+    # One for each core would take their stacks out of the memory that an image may have.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    base = _data_bytes()
     with suppress(EOFError, OSError):
         while True:
             form = ImageForm(**dict(zip(("width", "height", "resample"), json.loads(pipe.recv_bytes()), strict=True)))
             data = pipe.recv_bytes()
-            signal.setitimer(signal.ITIMER_REAL, seconds or 0)
-            try:
-                decoded = decode(data, form)
-            except ImageError as error:
-                said = {"code": error.code, "message": error.message, "retryable": error.retryable}
-                pipe.send_bytes(json.dumps(said).encode())
-            else:
-                rows, columns, _ = decoded.pixels.shape
-                said = {"shape": (rows, columns), "width": decoded.width, "height": decoded.height}
-                pipe.send_bytes(json.dumps(said).encode())
-                pipe.send_bytes(decoded.pixels.tobytes())
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            # Readers and decoders copy the file.
+            slack = SLACK + 3 * len(data)
+            with _limits(seconds, base, memory_to_open(data) + slack):
+                memory = memory_for(data, form)
+            if memory > _SMALL:
+                _say(pipe, {"memory": memory})
+                pipe.recv_bytes()
+            with _limits(seconds, base, memory + slack):
+                _answer(pipe, pixels, data, form, base)
+            del data
 
 
-def _limit_memory(memory: int) -> None:
-    """Has an allocation fail that would take too much, rather than take it from others."""
-    with suppress(OSError, ValueError):  # no Linux
-        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
+def _answer(pipe: Connection, pixels: int, data: bytes, form: ImageForm, base: int) -> None:
+    try:
+        decoded = decode(data, form)
+    except MemoryError:
+        _say(pipe, {"code": "out_of_memory", "message": TOO_MUCH_MEMORY, "retryable": True, "last": True})
+    except ImageError as error:
+        last = _data_bytes() - base > _GROWN
+        _say(pipe, {"code": error.code, "message": error.message, "retryable": error.retryable, "last": last})
+    else:
+        last = _data_bytes() - base > _GROWN
+        rows, columns, _ = decoded.pixels.shape
+        _write(pixels, np.ascontiguousarray(decoded.pixels).reshape(-1).data)
+        _say(pipe, {"shape": (rows, columns), "width": decoded.width, "height": decoded.height, "last": last})
+
+
+def _write(file: int, data: memoryview) -> None:
+    written = 0
+    while written < len(data):
+        written += os.pwrite(file, data[written:], written)
+
+
+def _say(pipe: Connection, what: dict[str, Any]) -> None:
+    pipe.send_bytes(json.dumps(what).encode())
+
+
+@contextmanager
+def _limits(seconds: float, base: int, memory: int) -> Iterator[None]:
+    """Has the system end this process when its time is up, and refuse it more memory than that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if base:
+        resource.setrlimit(resource.RLIMIT_DATA, (base + memory, hard))
+    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if base:
+            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def _data_bytes() -> int:
+    """Returns how much memory this process has for itself; 0 where that is not known, as elsewhere than on Linux."""
+    with suppress(OSError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from askpix.worker.errors import ImageError
@@ -62,8 +62,8 @@ class Deadline:
         seconds = self._seconds if self._first is None else min(self._first, self._seconds)
         return ImageError("timeout", f"the image {what} {seconds:.0f} s", retryable=True)
 
-    def add(self, opened: socket.socket, *, copied: bool = False) -> None:
-        """Adds a socket; a copy of it stays good when TLS takes the socket itself over.
+    def add(self, opened: socket.socket, *, copied: bool = False) -> socket.socket:
+        """Adds a socket; a copy of it stays good when TLS takes the socket itself over. Returns what was added.
 
         Raises:
             TimeoutError: it comes too late.
@@ -76,6 +76,12 @@ class Deadline:
             over = self.over
         if over:
             raise TimeoutError("the transfer's time is up")
+        return opened
+
+    def forget(self, sockets: Iterable[socket.socket]) -> None:
+        """Takes sockets out that are another transfer's from now on."""
+        with self._lock:
+            self._sockets = [kept for kept in self._sockets if all(kept is not each for each in sockets)]
 
     def look(self, now: float) -> None:
         """Ends the transfer where its time is up."""
@@ -155,12 +161,35 @@ def deadline(seconds: float, first: float | None = None) -> Iterator[Deadline]:
         raise limit.problem()
 
 
-def watched(opened: socket.socket | None, *, copied: bool = False) -> None:
+class Watched:
+    """The sockets of a connection, which are under the deadline of the transfer that has it.
+
+    Connections are kept, and one may be another transfer's while the first is not over yet: it may follow a redirect.
+    """
+
+    def __init__(self) -> None:
+        self._limit: Deadline | None = None
+        self._sockets: list[socket.socket] = []
+
+    def take(self) -> None:
+        """Puts the connection under the deadline of this thread, if it has one, and under no other any more."""
+        limit: Deadline | None = getattr(_here, "deadline", None)
+        if self._limit is not None and self._limit is not limit:
+            self._limit.forget(self._sockets)
+            self._sockets = []
+        self._limit = limit
+
+    def add(self, opened: socket.socket | None, *, copied: bool = False) -> None:
+        """Adds a socket of it; see Deadline.add."""
+        self.take()
+        if self._limit is not None and opened is not None:
+            self._sockets.append(self._limit.add(opened, copied=copied))
+
+
+def watched(opened: socket.socket | None) -> None:
     """Puts a socket under the deadline of this thread, where it has one.
 
     Raises:
         TimeoutError: the deadline is over.
     """
-    limit: Deadline | None = getattr(_here, "deadline", None)
-    if limit is not None and opened is not None:
-        limit.add(opened, copied=copied)
+    Watched().add(opened)

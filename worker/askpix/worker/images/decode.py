@@ -6,32 +6,41 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.bands import changed
 from askpix.worker.images.flat import flattening, is_transparent
-from askpix.worker.images.profile import colours_of
+from askpix.worker.images.jpeg import scan_colours
+from askpix.worker.images.profile import MAX_PROFILE_BYTES, colours_of
 from askpix.worker.images.reduced import Box, Change, draft, is_reduced, resized
 from askpix.worker.images.upright import turn_of, turned, turned_size
+from askpix.worker.images.webp import webp_size
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""
 
+MAX_SIDE = 1_000_000
+"""Pixels that an image may be wide, or high: a row alone takes memory, whatever is in it."""
+
+TOO_MUCH_MEMORY = "it needs more memory than an image of its size should, or than there is"
+
 MAX_SCANS = 500
-"""Of a progressive JPEG. More than what looks like one by chance in 20 MB of anything."""
+"""Of a JPEG. More than what looks like one by chance in 20 MB of anything."""
 
 _SCAN = b"\xff\xda"
 
 Image.init()
+# By which profiles are bounded too.
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 _FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "MPO", "TIFF") if name in Image.OPEN)
 """Decided by content, never by name. Pillow can be built without some; its other decoders are not asked."""
 
 
-_BESIDE = {"WEBP": 12, "AVIF": 12, "TIFF": 4}
-"""Bytes a pixel that decoders need beside the image itself: up to 15.3 a pixel were seen of WebP, 8.8 of AVIF with its
-colours halved, and a TIFF may be all in one strip."""
+_BESIDE = {"WEBP": 14, "AVIF": 12, "TIFF": 8, "BMP": 3}
+"""Bytes a pixel that decoders need beside the image itself: up to 16 a pixel were seen of WebP, which asks
+for some more, 8.8 of AVIF with its colours halved, and 10.7 of a TIFF that lies on its side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,23 +76,28 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     raise problem.with_traceback(None)
 
 
+def memory_to_open(data: bytes) -> int:
+    """Returns about how many bytes it takes to learn from a file's header what `memory_for` it needs."""
+    width, height = webp_size(data) or (0, 0)
+    return 8 * width * height if width * height <= MAX_PIXELS else 0
+
+
 def memory_for(data: bytes, form: ImageForm) -> int:
     """Returns about how many bytes `decode` needs for an image beside its own; 0 for what it refuses."""
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_size(image)
-            coefficients = 2 * len(getattr(image, "layer", ())) if image.info.get("progressive") else 0
+        with _opened(data) as image:
+            coefficients = 2 * len(getattr(image, "layer", ())) if _has_scans(image, data) else 0
             whole = image.width * image.height * (coefficients + _BESIDE.get(image.format or "", 0))
             _drafted(image, form)
-            return whole + image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
+            # As it is, it comes out as RGB, turned, and as an array.
+            each = (1 if image.mode in ("1", "L", "P") else 4) + (8 if form.width is None else 0)
+            return whole + image.width * image.height * each
     except Exception:  # noqa: BLE001 - `decode` will say it
         return 0
 
 
 def _decoded(data: bytes, form: ImageForm) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        _check_size(image)
-        _check_scans(image, data)
+    with _opened(data) as image:
         stored = image.size
         box = _drafted(image, form)
         _scale_transparent(image)
@@ -142,16 +156,29 @@ def _formed(
     return resized(turned(image if flat is None else changed(image, flat), turn), size, form.resample)
 
 
-def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{width}x{height}")
-
-
-def _check_scans(image: Image.Image, data: bytes) -> None:
-    # Each goes through all of the image once more, however few bytes it has.
-    if image.info.get("progressive") and (scans := data.count(_SCAN)) > MAX_SCANS:
+def _opened(data: bytes) -> Image.Image:
+    """Returns an image of which no more is known than its header says, and that is not too much."""
+    _check_size(webp_size(data) or (0, 0))
+    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    _check_size(image.size)
+    # Each scan goes through all of the image once more, however few bytes it has.
+    if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > MAX_SCANS:
         raise ImageError("image_damaged", f"the JPEG has {scans:,} scans; usual ones have about ten")
+    return image
+
+
+def _has_scans(image: Image.Image, data: bytes) -> bool:
+    """Returns whether a JPEG comes in several scans, which have to be put together."""
+    if image.info.get("progressive"):
+        return True
+    colours = scan_colours(data) if image.format in ("JPEG", "MPO") else None
+    return colours is not None and colours < len(getattr(image, "layer", ()))
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise _too_large(f"{width}x{height}")
 
 
 def _problem(error: Exception, data: bytes) -> ImageError:
@@ -164,7 +191,7 @@ def _problem(error: Exception, data: bytes) -> ImageError:
         case Image.DecompressionBombError():
             return _too_large()
         case MemoryError():
-            return ImageError("image_too_large", "there was not enough memory for this image", retryable=True)
+            return ImageError("out_of_memory", TOO_MUCH_MEMORY, retryable=True)
         case _:
             reason = str(error).strip() or type(error).__name__
             return ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}")
@@ -172,4 +199,5 @@ def _problem(error: Exception, data: bytes) -> ImageError:
 
 def _too_large(size: str | None = None) -> ImageError:
     what = f"the image has {size} pixels" if size else "the image has too many pixels"
-    return ImageError("image_too_large", f"{what}; {MAX_PIXELS // 1_000_000} million are the most")
+    most = f"{MAX_PIXELS // 1_000_000} million are the most, and {MAX_SIDE:,} a side"
+    return ImageError("image_too_large", f"{what}; {most}")

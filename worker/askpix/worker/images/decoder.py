@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from askpix.worker.engine.base import ImageForm
+from askpix.worker.image_form import ImageForm
 from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import MAX_PIXELS, Decoded, decode, memory_for
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 MEMORY = 4 * MAX_PIXELS
-"""Bytes that all images which are being decoded may need together: as many as a largest PNG."""
+"""Bytes that all images which are being decoded may need together: as many as a largest PNG alone. What needs more by
+itself, as a WebP of a quarter of its pixels does, is decoded when no other is."""
 
 
 class Decoder:
     """Decodes images, used from many threads.
 
-    In the worker itself, which is quickest; or in processes of their own, if there are any, so that a crash of the
-    decoder costs one image. What alone would need more than all may have is done so in any case.
-
     Args:
-        processes: how many there are; None where there must be none, not even for the largest images.
+        processes: in which it is done; with 0 it is done here.
         seconds: that an image may take in one of these.
         stopwatch: counts each thread's time, but while it waits.
     """
 
-    def __init__(self, processes: int | None, seconds: float | None, *, stopwatch: Stopwatch) -> None:
+    def __init__(self, processes: int, seconds: float | None, *, stopwatch: Stopwatch) -> None:
         self._room = Room(MEMORY)
         self._stopwatch = stopwatch
-        self._all_apart = bool(processes)
         self._processes = (
-            None
-            if processes is None
-            else DecodeProcesses(max(processes, 1), seconds, kept=self._all_apart, stopwatch=stopwatch)
+            DecodeProcesses(processes, seconds, room=self._room, stopwatch=stopwatch) if processes else None
         )
 
     def decode(self, data: bytes, form: ImageForm) -> Decoded:
@@ -40,10 +35,9 @@ class Decoder:
         Raises:
             ImageError: it cannot be decoded.
         """
-        memory = memory_for(data, form)
-        if self._processes is not None and (self._all_apart or memory > self._room.total):
+        if self._processes is not None:
             return self._processes.decode(data, form)
-        memory = min(memory, self._room.total)
+        memory = min(memory_for(data, form), self._room.total)
         with self._stopwatch.stopped():
             self._room.take(memory)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 
@@ -34,6 +35,10 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
                 return ImageError(NOT_ALLOWED, str(cause))
             case socket.gaierror() | UnicodeError():
                 return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
+            case OSError(errno=errno.EMFILE | errno.ENFILE):
+                return ImageError(
+                    "internal_error", "the worker may open no more files: raise its limit (ulimit -n)", retryable=True
+                )
             case ConnectionRefusedError():
                 return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
             case IncompleteRead() | http.client.IncompleteRead():

@@ -6,7 +6,10 @@ import binascii
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location
@@ -124,10 +127,16 @@ class Fetcher:
 
 
 def host_of(reference: str) -> str | None:
-    """Returns the host that an image is fetched from, with its port if it has one; None where it is no web server."""
+    """Returns the host that an image is fetched from, with its port where it is not the usual one; None where it is no
+    web server. It is the same for all ways of writing it."""
     if reference[:5].lower() not in ("http:", "https"):
         return None
     try:
-        return urlsplit(reference).netloc.lower() or None
-    except ValueError:
+        # As it is read when the connection is made.
+        parts = parse_url(reference)
+    except LocationParseError:
         return None
+    if not parts.host:
+        return None
+    name = parts.host.rstrip(".").lower()
+    return name if parts.port in (None, 80, 443) else f"{name}:{parts.port}"

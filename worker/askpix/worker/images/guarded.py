@@ -13,7 +13,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from askpix.worker.access import Access
-from askpix.worker.images.deadline import watched
+from askpix.worker.images.deadline import Watched
+from askpix.worker.images.head import BoundedResponse
 from askpix.worker.reach import is_public
 
 CONNECT_SECONDS = 5.0
@@ -38,7 +39,7 @@ def guarded_pool(
         proxy: a URL. All connections are to it, so it is the proxy that sees to where they lead.
     """
 
-    def connect(connection: HTTPConnection) -> socket.socket:
+    def connect(connection: HTTPConnection, held: Watched) -> socket.socket:
         host = connection._dns_host.strip("[]")
         try:
             found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
@@ -52,7 +53,7 @@ def guarded_pool(
                 raise RefusedError(f"{host} {what}; --allow-net opens networks, and hosts with a port")
             opened = socket.socket(family, kind, protocol)
             try:
-                watched(opened, copied=True)
+                held.add(opened, copied=True)
                 opened.settimeout(CONNECT_SECONDS)
                 opened.connect(target)
             except OSError as error:
@@ -63,27 +64,32 @@ def guarded_pool(
             return opened
         raise NewConnectionError(connection, str(failure)) from failure
 
-    class GuardedHTTP(HTTPConnection):
+    class Guarded(HTTPConnection):
+        response_class = BoundedResponse
+
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self._watched = Watched()
+
         def _new_conn(self) -> socket.socket:
-            return connect(self)
+            return connect(self, self._watched)
+
+        def request(self, *given: Any, **named: Any) -> None:
+            self._watched.take()
+            super().request(*given, **named)
 
         def getresponse(self) -> Any:
-            watched(self.sock)
+            self._watched.add(self.sock)
             return super().getresponse()
 
-    class GuardedHTTPS(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-        def getresponse(self) -> Any:
-            watched(self.sock)
-            return super().getresponse()
+    class GuardedSecure(Guarded, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = GuardedHTTP
+        ConnectionCls = Guarded
 
     class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = GuardedHTTPS
+        ConnectionCls = GuardedSecure
 
     options: dict[str, Any] = {"num_pools": 64, "maxsize": connections, "block": False}
     pool = urllib3.PoolManager(headers=headers, **options) if proxy is None else _proxied(proxy, headers, options)

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from askpix.worker.images.gray import DEEP_MODES
 
-_MAX_BYTES = 4_000_000
+MAX_PROFILE_BYTES = 4_000_000
 """Of a profile; the largest that printers use have half of it. What is larger is not looked at."""
 
 _KEPT_BYTES = 65_536
@@ -77,7 +77,7 @@ def colours_of(image: Image.Image) -> Colours | None:
     So they are where there is no profile, and where it is broken, or one for another kind of image.
     """
     data = image.info.get("icc_profile")
-    if not isinstance(data, bytes) or not 0 < len(data) <= _MAX_BYTES:
+    if not isinstance(data, bytes) or not 0 < len(data) <= MAX_PROFILE_BYTES:
         return None
     colours = _kept(data) if len(data) <= _KEPT_BYTES else _read(data)
     mode = "L" if image.mode in DEEP_MODES else _OTHER_MODES.get(image.mode, image.mode)

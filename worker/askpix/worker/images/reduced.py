@@ -31,7 +31,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from askpix.worker.engine.base import Resample
+from askpix.worker.image_form import Resample
 from askpix.worker.images.bands import changed
 
 KEPT = 3.8

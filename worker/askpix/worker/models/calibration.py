@@ -18,7 +18,7 @@ import openvino as ov
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.questions import packed
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.engine.base import Pixels
+from askpix.worker.image_form import Pixels
 from askpix.worker.models.manifest import ImageInput, Manifest
 
 QUESTIONS = (

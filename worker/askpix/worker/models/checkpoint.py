@@ -10,7 +10,8 @@ import torch
 import transformers
 
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import Ability, Resample
+from askpix.worker.engine.base import Ability
+from askpix.worker.image_form import Resample
 from askpix.worker.models.manifest import ImageInput
 
 # In the order of Pillow's numbers, which checkpoints use.

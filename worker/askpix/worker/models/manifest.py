@@ -13,7 +13,8 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.items import MODEL_NAME, first_problem
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import Ability, Resample
+from askpix.worker.engine.base import Ability
+from askpix.worker.image_form import Resample
 
 MANIFEST = "manifest.json"
 COMPONENTS = ("vision_encoder", "text_encoder", "text_decoder")

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import READING, Ability, Pixels
+from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Precision
+from askpix.worker.image_form import Pixels
 from askpix.worker.models.agreement import agreement, said
 from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_inputs, spooled_images, spooled_states
 from askpix.worker.models.compressing import DecoderWeights, compress_graph, quantize_graph

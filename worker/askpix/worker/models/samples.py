@@ -10,8 +10,8 @@ from askpix.producer.inputs import Input, complete
 from askpix.producer.items import Item
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
-from askpix.worker.engine.base import ImageForm, Pixels
 from askpix.worker.errors import ImageError
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.loading import digest
