@@ -337,6 +337,49 @@ def test_a_server_that_says_nothing_is_a_timeout(
     assert (error.code, error.retryable) == ("timeout", True)
 
 
+def test_room_is_taken_when_there_is_something_to_fill_it(fetcher: Fetcher, server: Server) -> None:
+    sizes = (1_000, 500_000, 600_000, 3_000_000)
+    taken: list[int] = []
+    for size in sizes:
+        assert len(fetcher.fetch(server.put(f"/fetch/{size}", bytes(size)), take=taken.append)) == size
+    packed = Page(gzip.compress(bytes(1_000_000)), headers={"Content-Encoding": "gzip"})
+    assert len(fetcher.fetch(server.put("/fetch/packed", packed), take=taken.append)) == 1_000_000
+    # Of what is packed, nobody knows how long it will be.
+    assert taken == [600_000, 3_000_000, manners.MAX_BYTES]
+
+
+def test_who_says_that_much_will_come_and_sends_little_takes_no_room(
+    fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manners, "TOTAL_SECONDS", 3.0)
+    taken: list[int] = []
+    server = Endless(OK + b"Content-Length: 19000000\r\n\r\n", bytes(2_000), every=0.02)
+    with pytest.raises(ImageError) as raised:
+        fetcher.fetch(server.url, take=taken.append)
+    assert raised.value.code in ("too_slow", "timeout")
+    assert taken == []
+    server.close()
+
+
+def test_who_has_room_and_lets_it_stand_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manners, "TOTAL_SECONDS", 3.0)
+    taken: list[int] = []
+    head = OK + b"Content-Length: 19000000\r\n\r\n" + bytes(600_000)
+    server = Endless(head, bytes(2_000), every=0.02)
+    with pytest.raises(ImageError) as raised:
+        fetcher.fetch(server.url, take=taken.append)
+    assert (raised.value.code, taken) == ("too_slow", [19_000_000])
+    server.close()
+
+
+def test_a_head_without_end_is_not_read(fetcher: Fetcher) -> None:
+    line = b"X-Fat: " + b"x" * 60_000 + b"\r\n"
+    server = Endless(OK + line, line, every=0.01)
+    assert _error(fetcher, server.url).code == "bad_response"
+    assert server.let_go.wait(10)
+    server.close()
+
+
 def test_a_host_is_the_same_however_it_is_written() -> None:
     written = ("http://a.test/1", "HTTP://A.TEST/2", "http://a.test:80/", "https://a.test:443", "http://a.test./")
     assert {host_of(url) for url in written} == {"a.test"}

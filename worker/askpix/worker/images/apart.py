@@ -48,6 +48,8 @@ _GROWN = 64 << 20
 _ANSWER_BYTES = 4_096
 """Of what a process says of an image, beside its pixels."""
 
+_OUT_OF_MEMORY: dict[str, Any] = {"code": "out_of_memory", "message": TOO_MUCH_MEMORY, "retryable": True}
+
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """What would otherwise take memory that nobody uses."""
 
@@ -249,29 +251,29 @@ def main() -> None:
             data = pipe.recv_bytes()
             # Readers and decoders copy the file.
             slack = SLACK + 3 * len(data)
-            with _limits(seconds, base, memory_to_open(data) + slack):
-                memory = memory_for(data, form)
-            if memory > _SMALL:
-                _say(pipe, {"memory": memory})
-                pipe.recv_bytes()
-            with _limits(seconds, base, memory + slack):
-                _answer(pipe, pixels, data, form, base)
+            try:
+                with _limits(seconds, base, memory_to_open(data) + slack):
+                    memory = memory_for(data, form)
+                if memory > _SMALL:
+                    _say(pipe, {"memory": memory})
+                    pipe.recv_bytes()
+                with _limits(seconds, base, memory + slack):
+                    said = _come_to(data, form, pixels)
+            except MemoryError:
+                # Only here is there memory again, even for the smallest of things.
+                said = _OUT_OF_MEMORY
             del data
+            _say(pipe, {**said, "last": _data_bytes() - base > _GROWN})
 
 
-def _answer(pipe: Connection, pixels: int, data: bytes, form: ImageForm, base: int) -> None:
+def _come_to(data: bytes, form: ImageForm, pixels: int) -> dict[str, Any]:
+    """Returns what is to be said of an image, whose pixels are written to a file."""
     try:
         decoded = decode(data, form)
-    except MemoryError:
-        _say(pipe, {"code": "out_of_memory", "message": TOO_MUCH_MEMORY, "retryable": True, "last": True})
     except ImageError as error:
-        last = _data_bytes() - base > _GROWN
-        _say(pipe, {"code": error.code, "message": error.message, "retryable": error.retryable, "last": last})
-    else:
-        last = _data_bytes() - base > _GROWN
-        rows, columns, _ = decoded.pixels.shape
-        _write(pixels, np.ascontiguousarray(decoded.pixels).reshape(-1).data)
-        _say(pipe, {"shape": (rows, columns), "width": decoded.width, "height": decoded.height, "last": last})
+        return {"code": error.code, "message": error.message, "retryable": error.retryable}
+    _write(pixels, np.ascontiguousarray(decoded.pixels).reshape(-1).data)
+    return {"shape": decoded.pixels.shape[:2], "width": decoded.width, "height": decoded.height}
 
 
 def _write(file: int, data: memoryview) -> None:
@@ -292,13 +294,14 @@ def _limits(seconds: float, base: int, memory: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (base + memory, hard))
     signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    unlimited = hard, hard
     try:
         yield
     finally:
+        if base:
+            resource.setrlimit(resource.RLIMIT_DATA, unlimited)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if base:
-            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 def _data_bytes() -> int:
