@@ -182,6 +182,15 @@ def test_a_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did not answer in time; try again later" in said
 
 
+def test_a_head_that_breaks_off_within_a_date_is_a_connection_that_broke_off() -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nLast-Modified: \r\n\r\ndata")
+
+    with broken_s3(answer):
+        assert "broke off; try again" in _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))
+
+
 def test_a_body_that_breaks_off_is_asked_for_again_a_few_times() -> None:
     with broken_s3(sends(b"half", promised=100)) as server:
         assert "broke off; try again" in _complaint(lambda: S3Storage("s3://nowhere/job").read("file"))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import urllib3
 from boto3.exceptions import Boto3Error
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from askpix.producer.errors import StorageError
 from askpix.producer.storage import shortened
@@ -76,7 +77,7 @@ _DENIED = frozenset(("AccessDenied", "AllAccessDisabled", "AccountProblem", "For
 
 _BROKE_OFF = (
     *(aws.IncompleteReadError, aws.HTTPClientError, urllib3.exceptions.HTTPError, http.client.HTTPException),
-    *(OSError, EOFError),
+    *(OSError, EOFError, ResponseParserError),
 )
 _BY_KIND: tuple[tuple[tuple[type[BaseException], ...], Trouble, str], ...] = (
     ((aws.NoCredentialsError,), Trouble.CREDENTIALS, _NO_CREDENTIALS),
@@ -148,6 +149,9 @@ def _failed(error: BaseException, where: str, endpoint: str) -> S3Error:
     server = _host(endpoint) or "the S3 endpoint"
     # Where the recursion ends, somebody on the way may make a broken connection of it.
     error = next((link for link in _chain(error) if isinstance(link, RecursionError)), error)
+    if isinstance(error, ValueError) and "timestamp" in str(error):
+        # An answer whose head breaks off within a date.
+        error = http.client.HTTPException()
     fitting = ((trouble, why) for kinds, trouble, why in _BY_KIND if isinstance(error, kinds))
     trouble, why = next(fitting, (Trouble.OTHER, "the S3 client refuses: {said}"))
     return S3Error(f"{where}: {why.format(server=server, said=_plain(error))}", trouble)
