@@ -14,18 +14,20 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 NAN, INF = float("nan"), float("inf")
 
 
-def _tiff(bits: int, kind: int, row: bytes, *, white_is_zero: bool = False, orientation: int = 1) -> bytes:
-    """Returns a gray TIFF of one row: its values, then its tags, the row in the order of its bytes here."""
+def _tiff(
+    bits: int, kind: int, row: bytes, *, white_is_zero: bool = False, orientation: int = 1, height: int = 1
+) -> bytes:
+    """Returns a gray TIFF: its values, then its tags, the values in the order of their bytes here."""
     tags = {
-        256: 8 * len(row) // bits,
-        257: 1,
+        256: 8 * len(row) // bits // height,
+        257: height,
         258: bits,
         259: 1,
         262: 0 if white_is_zero else 1,
         273: 8,
         274: orientation,
         277: 1,
-        278: 1,
+        278: height,
         279: len(row),
         339: kind,
     }
@@ -93,10 +95,11 @@ def test_a_gray_image_of_many_bits_is_seen_as_a_person_sees_it(name: str) -> Non
 
 def test_a_large_image_is_scaled_as_one() -> None:
     # given more values than are scaled at once, the darkest first and the lightest last
-    row = np.linspace(-7, 7, 3_000_001, dtype=np.float32)
+    values = np.linspace(-7, 7, 3_000_000, dtype=np.float32)
 
     # when
-    pixels = decode(_tiff(32, FLOAT, row.tobytes()), ImageForm(width=None, height=None)).pixels
+    data = _tiff(32, FLOAT, values.tobytes(), height=3_000)
+    pixels = decode(data, ImageForm(width=None, height=None)).pixels
 
     # then
-    assert (pixels[0, :, 0] == np.rint((row.astype(np.float64) + 7) * 255 / 14)).all()
+    assert (pixels[..., 0].ravel() == np.rint((values.astype(np.float64) + 7) * 255 / 14)).all()
