@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -68,6 +69,8 @@ class CountingWorker:
         command = [sys.executable, str(Path(__file__).with_name("overhead_worker.py")), "worker"]
         self._process = subprocess.Popen(
             [*command, "--model", str(demo_model()), *folders, "--broker", broker_url],
+            # Within the worker, where its time can be told from that of the model.
+            env={**os.environ, "ASKPIX_DECODE_PROCESSES": "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
