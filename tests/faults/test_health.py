@@ -98,7 +98,7 @@ def test_each_replica_has_a_port_of_its_own(broker: RedisServer, tmp_path: Path)
             except urllib.error.URLError:
                 return False
 
-        wait_until(ready, within=40, what="a ready replica")
+        wait_until(ready, within=90, what="a ready replica")
     worker.close()
 
 
