@@ -16,7 +16,7 @@ from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
@@ -24,9 +24,6 @@ _log = logging.getLogger(__name__)
 
 _FETCHED_BYTES = 96 << 20
 """Of images that are fetched and not yet decoded, all together, but for the small ones."""
-
-_SMALL_BYTES = 512 << 10
-"""Of an image that is not counted: as many as there are threads may be held."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -116,7 +113,7 @@ class Loader:
 
         def take(amount: int) -> None:
             nonlocal held
-            if amount > _SMALL_BYTES:
+            if amount > UNCOUNTED_BYTES:
                 with self._stopwatch.stopped():
                     self._room.take(amount)
                 held += amount

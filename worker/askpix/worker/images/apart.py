@@ -53,10 +53,8 @@ _OUT_OF_MEMORY: dict[str, Any] = {"code": "out_of_memory", "message": TOO_MUCH_M
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """What would otherwise take memory that nobody uses."""
 
-
 _USELESS = (EOFError, OSError, ValueError, KeyError, TypeError)
 """What is raised where a process has ended; or talks nonsense, as one does that is no longer itself."""
-
 
 _TRIES = 2
 """Of an image whose process was killed."""
@@ -118,6 +116,13 @@ class DecodeProcesses:
             if process is None:
                 raise ImageError("decoder_died", f"no decoder could be started: {error}", retryable=True) from None
             raise _EndedError(process.close()) from None
+        except ImageError:
+            raise
+        except BaseException:
+            # An answer that nobody has read would be taken for that to the next image.
+            if process is not None:
+                process.close()
+            raise
         finally:
             self._idle.put(None if process is None or process.over() else process)
 

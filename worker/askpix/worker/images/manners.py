@@ -12,6 +12,9 @@ from askpix.worker.errors import NOT_ALLOWED, ImageError
 MAX_BYTES = 20_000_000
 """Bytes that an image file may have, also after a transfer's own compression."""
 
+UNCOUNTED_BYTES = 512 << 10
+"""Of an image that may be held before there is known to be room for it: as many as there are threads may be."""
+
 TOTAL_SECONDS = 30.0
 """That a transfer may take, redirects included."""
 

@@ -1,9 +1,9 @@
 """The colours of an image that an ICC profile describes, as those of sRGB, in which engines were trained.
 
-They are converted when an image has its engine's size, which is far less work than before: 2 ms instead of 45 for a
-photograph of a phone, which all have a profile. Averaging pixels and converting them are not quite the same in either
-order. Where the colours are ones that sRGB has, it is less than 1 of 255 on average; where whole fields of them are
-not, 0.8 (Adobe RGB) to 1.5 (ProPhoto), and up to 35 at the edges of these.
+They are converted when an image has its engine's size, which is far less work than before: 1.8 ms at 384x384 instead
+of 37 at 2000x1500, which is half the sides of a photograph of a phone, and these all have a profile. Averaging pixels
+and converting them are not quite the same in either order. Where the colours are ones that sRGB has, it is less than 1
+of 255 on average; where whole fields of them are not, 0.8 (Adobe RGB) to 1.5 (ProPhoto), and up to 35 at their edges.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from askpix.worker.images.again import seconds_until
 from askpix.worker.images.deadline import Deadline, deadline
 from askpix.worker.images.explained import explained
 from askpix.worker.images.guarded import CONNECT_SECONDS, guarded_pool
-from askpix.worker.images.manners import Manners, Take, opted_out
+from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take, opted_out
 
 FIRST_BYTE_SECONDS = 15.0
 """In which the head of the answer must be there, connecting and redirects included."""
@@ -35,9 +35,6 @@ _PORTS = {"http": 80, "https": 443}
 _CHUNK = 65_536
 _LEFT_OVER = 16_384
 """Bytes of an answer nobody needs that are read, so that its connection can be kept."""
-
-_UNCOUNTED = 524_288
-"""Bytes of an answer that are held before there is known to be room for all of it."""
 
 _SHOWN = 200
 
@@ -138,12 +135,12 @@ class Web:
         said = None if response.headers.get("Content-Encoding") else response.length_remaining
         length = self._manners.max_bytes if said is None else said
         self._manners.check_bytes(length)
-        data, begun, taken = bytearray(), limit.seconds(), length <= _UNCOUNTED
+        data, begun, taken = bytearray(), limit.seconds(), length <= UNCOUNTED_BYTES
         while piece := response.read1(_CHUNK):
             data += piece
             self._manners.check_bytes(len(data))
             # Not at once: whoever says that much is to come may send little of it.
-            if not taken and len(data) > _UNCOUNTED:
+            if not taken and len(data) > UNCOUNTED_BYTES:
                 taken = True
                 with limit.paused():
                     take(length)
@@ -158,7 +155,7 @@ class Web:
         """
         patience = self._manners.seconds / 3
         if (seconds > min(SLOW_SECONDS, patience) and had < SLOWEST * seconds) or (
-            length > _UNCOUNTED
+            length > UNCOUNTED_BYTES
             and seconds > min(ROOM_SECONDS, patience)
             and had / seconds * self._manners.seconds < length / 2
         ):
