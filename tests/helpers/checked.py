@@ -29,7 +29,8 @@ def assert_whole(
     """
     rows = list(job.results())
     assert [row.image for row in rows] == list(images)
-    assert {row.image: row.error_code for row in rows if row.status is not Status.OK} == (failed or {})
+    problems = {row.image: (row.error_code, row.error_message) for row in rows if row.status is not Status.OK}
+    assert {image: code for image, (code, _) in problems.items()} == (failed or {}), problems
     if text is not None:
         assert {row.answers[0].text for row in rows if row.status is Status.OK} == {text}
 
