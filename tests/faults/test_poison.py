@@ -120,7 +120,8 @@ def test_where_images_are_decoded_apart_none_of_them_ends_a_worker(
     assert worker.process.poll() is None
 
     # And others take the place of those that died, when there is an image for them.
-    finished(client.submit(urls[:1], output=f"{folder}-after", model=MODEL))
+    after = finished(client.submit(urls[:1], output=f"{folder}-after", model=MODEL))
+    assert_whole(after, broker, urls[:1])
     threads = Path(f"/proc/{worker.process.pid}/task").iterdir()
     decoders = [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
     assert decoders
