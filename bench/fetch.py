@@ -3,7 +3,7 @@
 A web server of its own answers each request after 100 ms. Load threads, as a worker has them, fetch small images from
 it (JPEG, 320x240); by turns they decode them too, for an engine that does nothing, and have them decoded in processes
 of their own. What these and the server need, on the same cores, is not counted as processor time, but it is in the way.
-In the last form, hosts that never answer are asked at the same time.
+In the last forms, hosts that never answer are asked at the same time, and nothing is known of any host before.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ LATENCY_SECONDS = 0.1
 FORM = ImageForm(width=384, height=384, resample="bicubic")
 THREADS = 64
 PROCESSES = 2
-SILENT = 100
-"""Hosts that never answer, each with 50 images that wait, in the last form."""
+BESET = {"beside a silent host": 1, "among 100 silent hosts": 100}
+"""Of hosts that never answer, in these forms; each has 50 images that come before all others."""
 
-BESET = "among silent hosts"
+HERE = "fetched and decoded"
 UNDER_WAY = 768
 """Images that threads are given before the first of them are done: three parts of 256."""
 
@@ -130,10 +130,19 @@ def turn(load: Callable[[str], object], images: Iterator[str], threads: LoadThre
     return count, time.monotonic() - began, time.process_time() - used
 
 
-def silently(url: str, loader: Loader, threads: LoadThreads) -> None:
-    """Asks a host that never answers, as a worker does."""
-    if threads.refusal(host_of(url)) is None:
-        threads.judge(host_of(url), loader.load(url, Nothing()).facts.problem)
+def beset(hosts: int, loader: Loader, port: int) -> LoadThreads:
+    """Returns threads that have images of hosts to load that never answer."""
+    threads = LoadThreads(Hosts(places=THREADS, patience=30))
+
+    def task(url: str) -> None:
+        # As a worker does.
+        if threads.refusal(host_of(url)) is None:
+            threads.judge(host_of(url), loader.load(url, Nothing()).facts.problem)
+
+    for number in range(hosts * 50):
+        url = f"http://silent-{number % hosts}.test:{port}/"
+        threads.put(lambda url=url: task(url), host_of(url))
+    return threads
 
 
 def main() -> None:
@@ -151,28 +160,26 @@ def main() -> None:
     socket.getaddrinfo = lambda _, *given, **named: look_up("127.0.0.1", *given, **named)
     access, manners = Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS)
     loader, fetcher = Loader(access, manners), Fetcher(access, manners)
-    threads = LoadThreads(THREADS, Hosts())
+    threads = LoadThreads(Hosts(places=THREADS))
     apart = Loader(access, manners, decode_processes=PROCESSES)
-    beset = LoadThreads(THREADS, Hosts())
     loads = {
         "fetched": lambda url: fetcher.fetch(url) and None,
-        "fetched and decoded": lambda url: loader.load(url, Nothing()).facts.problem,
+        HERE: lambda url: loader.load(url, Nothing()).facts.problem,
         "decoded apart": lambda url: apart.load(url, Nothing()).facts.problem,
-        BESET: lambda url: loader.load(url, Nothing()).facts.problem,
     }
+    loads.update(dict.fromkeys(BESET, loads[HERE]))
     rounds: list[dict[str, dict[str, float]]] = []
     with server() as port, socket.create_server(("127.0.0.1", 0), backlog=1_000) as silent:
-        for name, load in loads.items():
-            turn(load, urls(500, options.hosts, port), beset if name == BESET else threads)
-        for number in range(SILENT * 50):
-            url = f"http://silent-{number % SILENT}.test:{silent.getsockname()[1]}/"
-            beset.put(lambda url=url: silently(url, loader, beset), host_of(url))
+        silent_port = silent.getsockname()[1]
+        for load in loads.values():
+            turn(load, urls(500, options.hosts, port), threads)
         for _ in range(options.rounds):
             rounds.append({})
             for name, load in loads.items():
-                count, seconds, used = turn(
-                    load, urls(options.images, options.hosts, port), beset if name == BESET else threads
-                )
+                own = beset(BESET[name], loader, silent_port) if name in BESET else threads
+                count, seconds, used = turn(load, urls(options.images, options.hosts, port), own)
+                if own is not threads:
+                    own.close()
                 rounds[-1][name] = {"rate": count / seconds, "processor_ms": 1000 * used / count}
                 print(f"{name}: {count / seconds:.0f} images/s, {1000 * used / count:.2f} ms of a processor each")
     threads.close()
@@ -182,11 +189,12 @@ def main() -> None:
     rate = statistics.median(one["decoded apart"]["rate"] for one in rounds)
     print(f"fetched and decoded as a worker does: {rate:.0f} images/s ({RATE_FLOOR} at least)")
     ratios = {
-        name: statistics.median(one[name]["rate"] / one["fetched and decoded"]["rate"] for one in rounds)
-        for name in ("decoded apart", BESET)
+        name: statistics.median(one[name]["rate"] / one[HERE]["rate"] for one in rounds)
+        for name in ("decoded apart", *BESET)
     }
     print(f"that is {ratios['decoded apart']:.2f} of decoding here instead of in {PROCESSES} processes apart")
-    print(f"while {SILENT} hosts that never answer are waited for, decoding here: {ratios[BESET]:.2f}")
+    for name in BESET:
+        print(f"{name}, decoding here: {ratios[name]:.2f}")
     print(f"fetching {RATE_FLOOR} a second: {core:.0%} of a core ({CORE_CEILING:.0%} at the most); peak {peak:.0f} MB")
     result = {
         "machine": described(),

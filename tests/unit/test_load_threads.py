@@ -11,15 +11,22 @@ import pytest
 
 from askpix.worker import hosts as hosts_module
 from askpix.worker.errors import ItemError
-from askpix.worker.hosts import PROBE_SECONDS, Hosts
+from askpix.worker.hosts import PROBE_SECONDS, STRANGER_SECONDS, Hosts, Kind
 from askpix.worker.load_threads import LoadThreads
 
 SECONDS = 20
 
 
+def known(name: str, hosts: Hosts) -> Hosts:
+    """Has a host have answered for long."""
+    for _ in range(100):
+        hosts.judge(name, None)
+    return hosts
+
+
 @pytest.fixture
 def threads() -> Iterator[LoadThreads]:
-    threads = LoadThreads(4, Hosts(2))
+    threads = LoadThreads(known("slow.test", Hosts(2, places=4)))
     yield threads
     threads.close()
 
@@ -102,7 +109,7 @@ def _crowded(hosts: Hosts, name: str = "a.test", number: int = 100) -> Hosts:
 
 def test_a_host_in_trouble_is_asked_for_less_at_a_time_until_it_does_better() -> None:
     # Given
-    hosts = _crowded(Hosts(8))
+    hosts = _crowded(known("a.test", Hosts(8)))
     assert _let_go(hosts, "a.test") == 8
 
     # When it fails, by and by
@@ -114,9 +121,9 @@ def test_a_host_in_trouble_is_asked_for_less_at_a_time_until_it_does_better() ->
 
     # Then nothing more is begun with until the last of the eight has ended
     for _ in range(7):
-        hosts.ended("a.test")
+        hosts.ended(hosts.of("a.test"))
         assert _let_go(hosts, "a.test") == 0
-    hosts.ended("a.test")
+    hosts.ended(hosts.of("a.test"))
     assert _let_go(hosts, "a.test") == 1
 
     # And with each answer, even one that is no image, it is one more
@@ -176,41 +183,105 @@ def test_what_a_host_asked_for_is_remembered_among_ever_so_many_others(clock: li
         _crowded(hosts, f"{number}.test", 1)
         _let_go(hosts, f"{number}.test")
         hosts.judge(f"{number}.test", None)
-        hosts.ended(f"{number}.test")
+        hosts.ended(hosts.of(f"{number}.test"))
     _crowded(hosts, "busy.test", 1)
     _let_go(hosts, "busy.test")
     hosts.refuse("busy.test", 3_600, TIMEOUT)
-    hosts.ended("busy.test")
+    hosts.ended(hosts.of("busy.test"))
     for number in range(6_000, 12_000):
         _crowded(hosts, f"{number}.test", 1)
         _let_go(hosts, f"{number}.test")
         hosts.judge(f"{number}.test", None)
-        hosts.ended(f"{number}.test")
+        hosts.ended(hosts.of(f"{number}.test"))
     assert hosts.refusal("busy.test") is TIMEOUT
 
 
-def test_silent_hosts_have_their_turn_among_new_ones() -> None:
-    # Given: no place for either kind, and both wait
-    hosts = Hosts(1, threads=8)
-    for number in range(7):
-        _crowded(hosts, f"new-{number}.test", 9)
-    hosts.judge("silent.test", TIMEOUT)
-    _crowded(hosts, "silent.test", 9)
-    begun = [_let_go(hosts, f"new-{number}.test") for number in range(7)]
-    assert begun == [1, 1, 1, 1, 1, 1, 0]
-    assert _let_go(hosts, "silent.test") == 0
+def test_hosts_have_turns_among_those_of_their_kind() -> None:
+    # Given: no place for a kind, and three of it wait
+    hosts = Hosts(8, places=8)
+    for number in range(11):
+        _crowded(hosts, f"{number}.test", 9)
+    assert [_let_go(hosts, f"{number}.test") for number in range(11)] == [*[1] * 8, 0, 0, 0]
 
     # When: places come free, one after the other
     names = []
-    for number in range(2):
-        hosts.ended(f"new-{number}.test")
+    for number in range(3):
+        hosts.ended(hosts.of(f"{number}.test"))
         host = hosts.next_in_turn()
         assert host is not None
         names.append(host.name)
         assert len(list(hosts.next_of(host))) == 1
 
     # Then
-    assert sorted(names) == ["new-6.test", "silent.test"]
+    assert names == ["8.test", "9.test", "10.test"]
+
+
+def test_a_new_host_that_does_not_answer_soon_takes_the_place_of_no_other(clock: list[float]) -> None:
+    # Given
+    hosts = Hosts(8, places=4)
+    for number in range(30):
+        _crowded(hosts, f"{number}.test", 9)
+    begun = [sum(_let_go(hosts, f"{number}.test") for number in range(30))]
+
+    # When
+    for _ in range(5):
+        due = hosts.next_late()
+        assert due == clock[0] + STRANGER_SECONDS
+        clock[0] = due - 0.1
+        hosts.note_late()
+        assert hosts.next_in_turn() is None
+        clock[0] = due
+        hosts.note_late()
+        turns = 0
+        while (host := hosts.next_in_turn()) is not None:
+            turns += len(list(hosts.next_of(host)))
+        begun.append(turns)
+        if hosts.next_late() is None:
+            break
+
+    # Then: others come in, but there is an end to how many are waited for.
+    assert begun == [4, 4, 4, 4, 0]
+
+    # And one that answers in the end is as good as any.
+    hosts.judge("0.test", None)
+    assert hosts.of("0.test").kind is Kind.ANSWERS
+    assert _let_go(hosts, "0.test") == 1
+
+
+def test_a_host_that_nobody_knows_is_asked_for_one_and_then_for_ever_more() -> None:
+    hosts = _crowded(Hosts(32), number=1_000)
+    begun = []
+    for _ in range(8):
+        begun.append(_let_go(hosts, "a.test"))
+        for _ in range(begun[-1]):
+            hosts.judge("a.test", None)
+            hosts.ended(hosts.of("a.test"))
+    assert begun == [1, 2, 4, 8, 16, 32, 32, 32]
+
+
+def test_each_kind_of_host_has_its_places() -> None:
+    # Given: more than enough of each kind, and what is on no host
+    hosts = Hosts(8, places=8)
+    for number in range(20):
+        hosts.judge(f"silent-{number}.test", TIMEOUT)
+        known(f"good-{number}.test", hosts)
+        for kind in ("silent", "new", "good"):
+            _crowded(hosts, f"{kind}-{number}.test")
+    hosts.of(None).waiting.extend([lambda: None] * 100)
+
+    # When
+    begun = {kind: sum(_let_go(hosts, f"{kind}-{n}.test") for n in range(20)) for kind in ("silent", "new", "good")}
+
+    # Then
+    assert begun == {"silent": 4, "new": 8, "good": 8}
+    assert list(hosts.next_of(hosts.of(None))) == []
+
+    # And what is on no host has its turn among those that answer.
+    hosts.ended(hosts.of("good-0.test"))
+    names = []
+    while (host := hosts.next_in_turn()) is not None:
+        names.append(host.name)
+    assert "" in names
 
 
 def test_a_rate_spaces_what_a_host_is_asked_for(clock: list[float]) -> None:
@@ -230,13 +301,13 @@ def test_of_hosts_without_end_few_are_remembered() -> None:
         _crowded(hosts, f"{number}.test", 1)
         assert _let_go(hosts, f"{number}.test") == 1
         hosts.judge(f"{number}.test", None if number % 2 else TIMEOUT)
-        hosts.ended(f"{number}.test")
+        hosts.ended(hosts.of(f"{number}.test"))
     assert len(hosts._known) <= 5_001
 
 
 def test_however_many_hosts_are_silent_threads_are_left_for_those_that_answer() -> None:
     # Given: four threads, one host that has answered, and many that never will.
-    threads = LoadThreads(4, Hosts(4, threads=4))
+    threads = LoadThreads(Hosts(4, places=4))
     answered = threading.Semaphore(0)
 
     def good() -> None:
@@ -268,7 +339,7 @@ def test_however_many_hosts_are_silent_threads_are_left_for_those_that_answer() 
 
 
 def test_a_rate_holds_across_threads() -> None:
-    threads = LoadThreads(4, Hosts(4, rate=50))
+    threads = LoadThreads(Hosts(4, rate=50, places=4))
     ended, times = threading.Semaphore(0), []
 
     def task() -> None:
@@ -279,5 +350,5 @@ def test_a_rate_holds_across_threads() -> None:
         threads.put(task, "a.test")
     assert all(ended.acquire(timeout=SECONDS) for _ in range(11))
     # However late a thread is, the next ones make up for it, by one place at the most.
-    assert max(times) - min(times) >= 9 / 50
+    assert max(times) - min(times) >= 8.5 / 50
     threads.close()

@@ -21,6 +21,7 @@ from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.hosts import Hosts
 from askpix.worker.image_form import Pixels
 from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
@@ -47,7 +48,7 @@ def fragile() -> Iterator[BlipEngine]:
 
 @pytest.fixture
 def threads() -> Iterator[LoadThreads]:
-    threads = LoadThreads(THREADS)
+    threads = LoadThreads(Hosts(places=THREADS))
     yield threads
     threads.close()
 

@@ -16,6 +16,16 @@ Task = Callable[[], None]
 PER_HOST = 32
 """Images of one host that are loaded at a time."""
 
+PLACES = 64
+"""Images that are loaded at a time."""
+
+STRANGER_SECONDS = 2.0
+"""After which a host that is asked for its first image counts as silent, as far as others' places go."""
+
+_STRANGERS = 4
+"""Times as many images of hosts that are new or silent are waited for as there are places, at the most: each has a
+thread, which costs a tenth of a megabyte."""
+
 PROBE_SECONDS = 10.0
 """Between two tries at a host that has long been silent."""
 
@@ -50,8 +60,9 @@ class Host:
 
     name: str
 
-    limit: int
-    """Images at a time: half as many after each failure, one more after each that went well."""
+    limit: int = 1
+    """Images at a time: half as many after each failure, one more after each that went well. The first goes alone:
+    where it never gets an answer, nor would the others."""
 
     busy: int = 0
     waiting: deque[Task] = field(default_factory=deque)
@@ -74,6 +85,9 @@ class Host:
     failures: int = 0
     """Of it, one after the other since then."""
 
+    begun_at: float = 0.0
+    """When its first image was asked for."""
+
     probe_at: float = 0.0
     refusal: ItemError | None = None
     refused_till: float = 0.0
@@ -86,8 +100,9 @@ class Hosts:
         limit: images of one host at a time.
         rate: images of one host a second that are begun with; None for as many as there are.
         patience: seconds for which a host may be silent before what it has is no longer tried.
-        threads: that there are. At the most three quarters of them wait for hosts that are new or silent, and one
-            eighth for silent ones: however many of these there are, the rest is for hosts that answer.
+        places: images that are loaded at a time from files, from objects, and from hosts that answer. There are as
+            many again for hosts that are new, and half as many for silent ones: nobody waits for those that are
+            worse off.
     """
 
     def __init__(
@@ -95,21 +110,27 @@ class Hosts:
         limit: int = PER_HOST,
         rate: float | None = None,
         patience: float | None = None,
-        threads: int = 64,
+        places: int = PLACES,
     ) -> None:
         self._limit = limit
-        self._most_strangers, self._most_silent = max(threads * 3 // 4, 1), max(threads // 8, 1)
+        self._places = places
         self._busy = dict.fromkeys(Kind, 0)
-        self._queues: dict[Kind, deque[Host]] = {Kind.NEW: deque(), Kind.SILENT: deque()}
+        self._queues: dict[Kind, deque[Host]] = {kind: deque() for kind in Kind}
         """Hosts that wait for others of their kind."""
+        self._strangers: deque[Host] = deque()
+        """Of which the first image was asked for, in that order."""
         self._spacing = 1 / rate if rate else 0.0
         self._patience = patience
         self._known: dict[str, Host] = {}
+        self._none = Host("", places, kind=Kind.ANSWERS)
 
-    def of(self, name: str) -> Host:
+    def of(self, name: str | None) -> Host:
+        """Returns a host; with None, what stands for all that is on no web server."""
+        if name is None:
+            return self._none
         host = self._known.get(name)
         if host is None:
-            host = self._known[name] = Host(name, self._limit)
+            host = self._known[name] = Host(name)
         return host
 
     def next_of(self, host: Host) -> Iterator[Task]:
@@ -118,10 +139,13 @@ class Hosts:
             if not self._has_place(host.kind):
                 self._queue_up(host)
                 return
-            if self._spacing:
+            if self._spacing and host is not self._none:
                 host.not_before = max(host.not_before, now - self._spacing) + self._spacing
             host.busy += 1
             self._busy[host.kind] += 1
+            if host.kind is Kind.NEW:
+                host.begun_at = now
+                self._strangers.append(host)
             yield host.waiting.popleft()
 
     def next_in_turn(self) -> Host | None:
@@ -132,23 +156,35 @@ class Hosts:
                 host = queue.popleft()
                 if host.queued and host.kind is kind:
                     host.queued = False
-                    # The other kind is next.
+                    # The other kinds are next.
                     self._queues[kind] = self._queues.pop(kind)
                     return host
         return None
 
-    def ended(self, name: str) -> Host:
-        """Returns a host that one image less is loaded from."""
-        host = self._known[name]
+    def next_late(self) -> float | None:
+        """Returns when new hosts that wait should look for a place; None where none waits, or none comes free so."""
+        while self._strangers and not self._is_stranger(self._strangers[0]):
+            self._strangers.popleft()
+        if not self._strangers or not self._queues[Kind.NEW]:
+            return None
+        return self._strangers[0].begun_at + STRANGER_SECONDS
+
+    def note_late(self) -> None:
+        """Has new hosts count as silent that have not answered in time."""
+        while (when := self.next_late()) is not None and when <= time.monotonic():
+            self._set_kind(self._strangers.popleft(), Kind.SILENT)
+
+    def ended(self, host: Host) -> None:
+        """Counts one image less that is loaded from a host."""
         host.busy -= 1
         self._busy[host.kind] -= 1
-        if not host.busy and not host.waiting:
-            del self._known[name]
-            if not self._is_plain(host):
-                # As the last, and the first is forgotten that may be.
-                self._known[name] = host
-                self._forget_one()
-        return host
+        if host is self._none or host.busy or host.waiting:
+            return
+        del self._known[host.name]
+        if not self._is_plain(host):
+            # As the last, and the first is forgotten that may be.
+            self._known[host.name] = host
+            self._forget_one()
 
     def hold(self, name: str, seconds: float) -> None:
         """Begins with nothing more of a host for some seconds."""
@@ -185,12 +221,17 @@ class Hosts:
         else:
             host.limit = min(host.limit + 1, self._limit)
         self._note(host, silent=code in _SILENT)
-        kind = Kind.SILENT if code in _SILENT else Kind.ANSWERS
+        self._set_kind(host, Kind.SILENT if code in _SILENT else Kind.ANSWERS)
+
+    def _set_kind(self, host: Host, kind: Kind) -> None:
         if kind is not host.kind:
             self._busy[host.kind] -= host.busy
             self._busy[kind] += host.busy
             # Where it waits among others, it is not of theirs any more.
             host.kind, host.queued = kind, False
+
+    def _is_stranger(self, host: Host) -> bool:
+        return host.kind is Kind.NEW and host.busy > 0
 
     def _note(self, host: Host, *, silent: bool) -> None:
         now = time.monotonic()
@@ -210,12 +251,10 @@ class Hosts:
 
     def _has_place(self, kind: Kind) -> bool:
         """Returns whether a thread may be given to a host of some kind."""
-        silent = self._busy[Kind.SILENT]
         if kind is Kind.ANSWERS:
-            return True
-        if kind is Kind.SILENT and silent >= self._most_silent:
-            return False
-        return silent + self._busy[Kind.NEW] < self._most_strangers
+            return self._busy[kind] < self._places
+        most = self._places if kind is Kind.NEW else max(self._places // 2, 1)
+        return self._busy[kind] < most and self._busy[Kind.NEW] + self._busy[Kind.SILENT] < _STRANGERS * self._places
 
     def _forget_one(self) -> None:
         if len(self._known) <= _MANY:
@@ -235,4 +274,4 @@ class Hosts:
         """Returns whether there is nothing to remember."""
         now = time.monotonic()
         quiet = host.not_before <= now and host.refused_till <= now and not host.woken
-        return quiet and host.kind is Kind.NEW and host.limit == self._limit and host.silent_since is None
+        return quiet and host.kind is Kind.NEW

@@ -19,25 +19,27 @@ _log = logging.getLogger(__name__)
 class LoadThreads:
     """Threads that do what they are given; they end with the process.
 
-    One that is in a transfer when the process ends is not waited for: that could take its whole time limit.
+    There are as many as there was ever something to do for at a time. One that is in a transfer when the process ends
+    is not waited for: that could take its whole time limit.
 
     Args:
-        number: of threads.
-        hosts: say what may be done at a time for one host; what is more waits without a thread.
+        hosts: say what may be done at a time; what is more waits without a thread.
     """
 
-    def __init__(self, number: int, hosts: Hosts | None = None) -> None:
-        self._number = number
+    def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
-        self._ready: queue.SimpleQueue[tuple[Task, str | None] | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Task, Host] | None] = queue.SimpleQueue()
+        self._threads = 0
+        self._tasks = 0
+        """That threads have, or are about to have."""
         self._changed = threading.Condition()
         """Held to look at what follows, and to change it."""
         self._later: list[tuple[float, int, Task]] = []
         """A heap: when, by `time.monotonic()`; a number, so that tasks are never compared; what is to be called."""
         self._numbers = itertools.count()
+        self._looking = False
+        """Whether somebody will see to new hosts that wait."""
         self._closed = False
-        for _ in range(number):
-            threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
         threading.Thread(target=self._wake, name="askpix-later", daemon=True).start()
 
     def put(self, task: Task, host: str | None = None) -> None:
@@ -45,11 +47,8 @@ class LoadThreads:
 
         Args:
             task: the function.
-            host: for whose sake it may have to wait for others.
+            host: for whose sake it may have to wait for others; None where it needs none.
         """
-        if host is None:
-            self._ready.put((task, None))
-            return
         with self._changed:
             known = self._hosts.of(host)
             known.waiting.append(task)
@@ -88,8 +87,8 @@ class LoadThreads:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        for _ in range(self._number):
-            self._ready.put(None)
+            for _ in range(self._threads):
+                self._ready.put(None)
 
     def _push(self, when: float, task: Task) -> None:
         heapq.heappush(self._later, (when, next(self._numbers), task))
@@ -98,22 +97,55 @@ class LoadThreads:
     def _go_on(self, host: Host) -> None:
         """Lets go what may be begun with of a host; the lock is held."""
         for task in self._hosts.next_of(host):
-            self._ready.put((task, host.name))
+            self._ready.put((task, host))
+            self._tasks += 1
+            if self._tasks > self._threads and not self._closed:
+                self._start_one()
         # What waits for anything else than its time is seen to when something ends.
         if host.waiting and host.busy < host.limit and not host.woken and not host.queued:
             host.woken = True
             self._push(host.not_before, partial(self._woken, host))
+        self._look_later()
+
+    def _start_one(self) -> None:
+        try:
+            threading.Thread(target=self._run, name="askpix-load", daemon=True).start()
+        except RuntimeError as error:
+            # The system allows no more of them; those that there are do what there is.
+            if not self._threads:
+                raise
+            _log.warning("only %d threads load images: %s", self._threads, error)
+        else:
+            self._threads += 1
 
     def _woken(self, host: Host) -> None:
         with self._changed:
             host.woken = False
             self._go_on(host)
 
-    def _ended(self, name: str) -> None:
+    def _ended(self, ended: Host) -> None:
         with self._changed:
-            self._go_on(self._hosts.ended(name))
-            while (host := self._hosts.next_in_turn()) is not None:
-                self._go_on(host)
+            self._tasks -= 1
+            self._hosts.ended(ended)
+            self._go_on(ended)
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Lets go what waited for others; the lock is held."""
+        while (host := self._hosts.next_in_turn()) is not None:
+            self._go_on(host)
+
+    def _look(self) -> None:
+        with self._changed:
+            self._looking = False
+            self._hosts.note_late()
+            self._take_turns()
+            self._look_later()
+
+    def _look_later(self) -> None:
+        if not self._looking and (when := self._hosts.next_late()) is not None:
+            self._looking = True
+            self._push(when, self._look)
 
     def _run(self) -> None:
         while (entry := self._ready.get()) is not None:
@@ -122,10 +154,9 @@ class LoadThreads:
                 task()
             except BaseException:  # noqa: BLE001 - the thread must go on
                 _log.exception("a task failed that must not")
-            if host is not None:
-                self._ended(host)
+            self._ended(host)
             # Not held while the thread waits for the next one.
-            del task, entry
+            del task, host, entry
 
     def _wake(self) -> None:
         while True:

@@ -92,9 +92,9 @@ class PartRunner:
             settings.per_host,
             settings.per_host_rate,
             patience=settings.item_seconds,
-            threads=settings.load_threads,
+            places=settings.load_threads,
         )
-        self._threads = LoadThreads(settings.load_threads, hosts)
+        self._threads = LoadThreads(hosts)
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds
