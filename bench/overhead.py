@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -93,9 +93,15 @@ class CountingWorker:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"the worker ended: {Path(self._log.name).read_text()[-2_000:]}")
+            self.check(wait=10)
         counts: dict[str, Any] = json.loads(line)
         return counts
+
+    def check(self, wait: float = 0) -> None:
+        """Raises SystemExit where it has ended, or does so within some seconds."""
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(wait)
+            raise SystemExit(f"the worker ended ({code}): {Path(self._log.name).read_text()[-2_000:]}")
 
     def resident_mb(self) -> float:
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
@@ -167,6 +173,7 @@ def _run(client: Client, paths: list[str], output: Path, memory: Memory) -> floa
     job = client.submit(paths, output=str(output), model=load_manifest(demo_model()).name)
     began = time.perf_counter()
     for progress in job.watch():
+        memory.worker.check()
         memory.done = progress.done
         if problem := progress.error:
             raise JobError(problem)

@@ -22,6 +22,7 @@ from askpix.producer import lease
 from askpix.producer.job import JobFolder
 from askpix.worker import loading, part_items
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.images import decoder
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.item import ItemWork
 from askpix.worker.part import PartRunner
@@ -33,7 +34,7 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     (MODEL, ov.InferRequest, ("infer", "start_async", "wait")),
     ("fetch", Fetcher, ("fetch",)),
     ("hash", loading, ("digest",)),
-    ("decode", loading, ("decode",)),
+    ("decode", decoder, ("decode",)),
     ("submit", BlipEngine, ("open_image", "submit")),
     ("load, rest", part_items.PartItems, ("_load",)),
     ("engine", BlipEngine, ("_turn",)),

@@ -11,24 +11,25 @@ import faulthandler
 import json
 import os
 import queue
-import re
+import resource
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.quiet import quiet_decoders
+from askpix.worker.limits import give_memory_back
 from askpix.worker.loading import Loader
 
 GOOD = "good"
 """The name of a file that is loaded before all others, and again after them."""
 
 _MEGABYTE = 1 << 20
-_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 class ImagesAlone(Engine):
@@ -74,6 +75,15 @@ class Loading:
         code, message = (facts.problem.code, facts.problem.message) if facts.problem else (None, None)
         _say(name=name, code=code, message=message, seconds=seconds, width=facts.width, height=facts.height)
 
+    def start_decoders(self) -> None:
+        """Has all of them be there, as they are in a worker that has had its first images."""
+        good = str(self._folder / GOOD)
+        threads = [threading.Thread(target=self._loader.load, args=(good, self._engine)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
     def load_all(self) -> None:
         while True:
             try:
@@ -90,36 +100,67 @@ class Loading:
         self._loader.close()
 
 
+class Memory:
+    """Follows how much memory this process has for itself and its decoders together, from `with` to its end."""
+
+    def __init__(self) -> None:
+        self.before = self.most = self._now()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def grown(self) -> float:
+        """By how many megabytes it has grown, at the most."""
+        return (self.most - self.before) / _MEGABYTE
+
+    def _follow(self) -> None:
+        while not self._over.wait(0.01):
+            self.most = max(self.most, self._now())
+
+    def _now(self) -> int:
+        threads = Path("/proc/self/task").glob("*/children")
+        children = [pid for thread in threads for pid in _read(thread)]
+        # As a program for itself: what it shares with others, as libraries, is no more than it was.
+        pages = [list(map(int, _read(Path("/proc", pid, "statm"))[1:3])) for pid in ("self", *children)]
+        return sum(page[0] - page[1] for page in pages if page) * resource.getpagesize()
+
+
+def _read(path: Path) -> list[str]:
+    """Returns the words of a file; none where its process or thread has ended, or where there is no such thing."""
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
 def main(folder: Path, threads: int, seconds: float) -> None:
     quiet_decoders()
+    give_memory_back()
     loading = Loading(folder)
     loading.load(GOOD)
-    before = _memory(reset=True)
-    working = [threading.Thread(target=loading.load_all, daemon=True) for _ in range(threads)]
-    for thread in working:
-        thread.start()
-    while any(thread.is_alive() for thread in working):
-        if late := loading.late(seconds):
-            faulthandler.dump_traceback()
-            _say(late=late, left=loading.left.qsize(), megabytes=_memory() - before)
-            # Nothing ends a thread that is in a decoder.
-            os._exit(1)
-        time.sleep(0.1)
-    after = _memory()
+    loading.start_decoders()
+    with Memory() as memory:
+        working = [threading.Thread(target=loading.load_all, daemon=True) for _ in range(threads)]
+        for thread in working:
+            thread.start()
+        while any(thread.is_alive() for thread in working):
+            if late := loading.late(seconds):
+                faulthandler.dump_traceback()
+                _say(late=late, left=loading.left.qsize(), megabytes=memory.grown)
+                # Nothing ends a thread that is in a decoder.
+                os._exit(1)
+            time.sleep(0.1)
     loading.load(GOOD)
     loading.close()
-    _say(late=[], left=0, megabytes=after - before)
-
-
-def _memory(*, reset: bool = False) -> float:
-    """Returns the most memory that was in use since the last reset, in megabytes; 0 where the system does not say."""
-    if not _REFS.exists():
-        return 0
-    if reset:
-        _REFS.write_text("5")
-    found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
-    assert found is not None
-    return int(found[1]) * 1024 / _MEGABYTE
+    _say(late=[], left=0, megabytes=memory.grown)
 
 
 def _say(**facts: object) -> None:

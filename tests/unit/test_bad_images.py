@@ -33,7 +33,7 @@ SECONDS = 60
 
 THREADS = 16
 MEGABYTES = 400
-"""Of memory that all threads together take for them."""
+"""Of memory that a worker and its decoders together take for them."""
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.health import Health
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import allow_many_files
+from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
 from askpix.worker.parent import end_with_parent
 from askpix.worker.replicas import READY_OPTION, Replicas
@@ -141,6 +141,7 @@ def command(
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
     quiet_decoders()
     allow_many_files()
+    give_memory_back()
     settings = load_settings(broker)
     checked_url(settings.broker_url)
     access = Access.of(

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     decode_processes: Annotated[int | None, Field(ge=0, le=256)] = None
     """Processes in which images are decoded, by default one for each core; with 0, it is done in the worker's own."""
 
+    decode_megabytes: Annotated[int, Field(ge=64, le=65_536)] = 256
+    """Of memory that all images which are being decoded may take; an image that takes more alone is too large."""
+
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = LEASE_SECONDS
     """For which a part is its worker's after each sign of life; that of a worker that died is then queued again."""
 

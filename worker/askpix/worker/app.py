@@ -78,7 +78,12 @@ class Worker:
                 connections=threads + ASKS_AT_ONCE,
             )
             decoders = settings.decode_processes
-            loader = Loader(access, manners, decode_processes=cores.available() if decoders is None else decoders)
+            loader = Loader(
+                access,
+                manners,
+                decode_processes=cores.available() if decoders is None else decoders,
+                decode_megabytes=settings.decode_megabytes,
+            )
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(

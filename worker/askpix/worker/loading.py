@@ -17,12 +17,13 @@ from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners
+from askpix.worker.images.memory import MEGABYTES
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 _log = logging.getLogger(__name__)
 
-_FETCHED_BYTES = 96 << 20
+_FETCHED_BYTES = 48 << 20
 """Of images that are fetched and not yet decoded, all together, but for the small ones."""
 
 
@@ -61,6 +62,7 @@ class Loader:
         manners: how it is fetched.
         fetched: is called when an image is fetched, before it is decoded.
         decode_processes: in which images are decoded; with 0 they are decoded here.
+        decode_megabytes: of memory that all images which are being decoded may take.
     """
 
     def __init__(
@@ -70,12 +72,15 @@ class Loader:
         *,
         fetched: Callable[[], None] = lambda: None,
         decode_processes: int = 0,
+        decode_megabytes: int = MEGABYTES,
     ) -> None:
         manners = manners or Manners()
         self._fetcher = Fetcher(access, manners)
         self._stopwatch = Stopwatch()
         """For which each thread fetches, or decodes."""
-        self._decoder = Decoder(decode_processes, manners.item_seconds, stopwatch=self._stopwatch)
+        self._decoder = Decoder(
+            decode_processes, manners.item_seconds, stopwatch=self._stopwatch, megabytes=decode_megabytes
+        )
         self._decoding = threading.Semaphore(decode_processes or cores.available())
         self._fetched = fetched
         self._room = Room(_FETCHED_BYTES)
@@ -97,6 +102,8 @@ class Loader:
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
             facts.problem = error
+            # Which would hold the image until Python looks for what holds itself.
+            error.__traceback__ = error.__context__ = None
         except MemoryError:
             facts.problem = ItemError("out_of_memory", "there was too little memory for this image", retryable=True)
         except BaseException as error:  # noqa: BLE001 - one image must never take its part down

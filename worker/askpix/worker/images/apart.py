@@ -27,23 +27,25 @@ from PIL import AvifImagePlugin
 
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
-from askpix.worker.images.decode import TOO_MUCH_MEMORY, Decoded, decode, memory_for, memory_to_open
+from askpix.worker.images.decode import TOO_MUCH_MEMORY, Decoded, decode
+from askpix.worker.images.memory import memory_for
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import first_to_go
+from askpix.worker.limits import first_to_go, give_memory_back
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 PROCESSOR_SECONDS = 20.0
 """That an image may take of a processor. The largest take two to four."""
 
-SLACK = 96 << 20
+SLACK = 48 << 20
 """Bytes that a process may need for an image beside what its size calls for."""
 
-_SMALL = 16 << 20
+_SMALL = 8 << 20
 """Bytes that an image may need without asking."""
 
-_GROWN = 64 << 20
-"""Bytes that a process may keep between two images; with more, another takes its place."""
+_GROWN = 16 << 20
+"""Bytes that a process may keep between two images; with more, another takes its place. They are missing from the slack
+of the next, of which usual images take up to 20 MB."""
 
 _ANSWER_BYTES = 4_096
 """Of what a process says of an image, beside its pixels."""
@@ -87,7 +89,7 @@ class DecodeProcesses:
         self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(number - 1):
             self._idle.put(None)
-        self._idle.put(_Process(seconds))
+        self._idle.put(self._new())
 
     def decode(self, data: bytes, form: ImageForm) -> Decoded:
         """Returns an image in an engine's form; see `askpix.worker.images.decode.decode`.
@@ -110,7 +112,7 @@ class DecodeProcesses:
         with self._stopwatch.stopped():
             process = self._idle.get()
         try:
-            process = process or _Process(self._seconds)
+            process = process or self._new()
             return self._decoded(process, data, form)
         except _USELESS as error:
             if process is None:
@@ -133,10 +135,14 @@ class DecodeProcesses:
                 if (process := self._idle.get_nowait()) is not None:
                     process.close()
 
+    def _new(self) -> _Process:
+        return _Process(self._seconds or 0, self._room.total // 1_000_000)
+
     def _decoded(self, process: _Process, data: bytes, form: ImageForm) -> Decoded:
         said = process.ask(data, form)
         if "memory" not in said:
             return process.decoded(said)
+        # Who says that it takes more than there is has been taken over.
         with self._taken(min(int(said["memory"]), self._room.total)):
             return process.decoded(process.go_on())
 
@@ -164,12 +170,12 @@ class _Process:
     `ask`, `go_on` and `decoded` raise one of _USELESS where it is of no more use.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float, megabytes: int) -> None:
         self._last = False
         self._pipe, theirs = Pipe()
         self._pixels = _shared_file()
         handles = [theirs.fileno(), self._pixels]
-        command = [sys.executable, "-P", "-m", __name__, *map(str, handles), str(seconds or 0)]
+        command = [sys.executable, "-P", "-m", __name__, *map(str, (*handles, seconds, megabytes))]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -241,11 +247,13 @@ def _shared_file() -> int:
 
 def main() -> None:
     """Decodes what comes, until there is nobody left who sends it."""
-    pipe, pixels, seconds = Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3])
+    handle, pixels, seconds, megabytes = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    pipe = Connection(handle)
     # Whoever ends the worker by these, and all that is around it, has this end with it.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
     first_to_go()
+    give_memory_back()
     quiet_decoders()
     # One for each core would take their stacks out of the memory that an image may have.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -255,15 +263,17 @@ def main() -> None:
             form = ImageForm(**dict(zip(("width", "height", "resample"), json.loads(pipe.recv_bytes()), strict=True)))
             data = pipe.recv_bytes()
             # Readers and decoders copy the file.
-            slack = SLACK + 3 * len(data)
+            slack = SLACK + 2 * len(data)
             try:
-                with _limits(seconds, base, memory_to_open(data) + slack):
-                    memory = memory_for(data, form)
+                with _limits(seconds, base, slack):
+                    memory = memory_for(data, form, megabytes)
                 if memory > _SMALL:
                     _say(pipe, {"memory": memory})
                     pipe.recv_bytes()
                 with _limits(seconds, base, memory + slack):
                     said = _come_to(data, form, pixels)
+            except ImageError as error:
+                said = _problem(error)
             except MemoryError:
                 # Only here is there memory again, even for the smallest of things.
                 said = _OUT_OF_MEMORY
@@ -276,9 +286,13 @@ def _come_to(data: bytes, form: ImageForm, pixels: int) -> dict[str, Any]:
     try:
         decoded = decode(data, form)
     except ImageError as error:
-        return {"code": error.code, "message": error.message, "retryable": error.retryable}
+        return _problem(error)
     _write(pixels, np.ascontiguousarray(decoded.pixels).reshape(-1).data)
     return {"shape": decoded.pixels.shape[:2], "width": decoded.width, "height": decoded.height}
+
+
+def _problem(error: ImageError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "retryable": error.retryable}
 
 
 def _write(file: int, data: memoryview) -> None:

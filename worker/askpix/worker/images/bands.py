@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-_PIXELS = 1 << 20
+_PIXELS = 1 << 18
 """Of a band, or of a single row where that has more."""
 
 

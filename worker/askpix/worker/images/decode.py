@@ -12,7 +12,6 @@ from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.bands import changed
 from askpix.worker.images.flat import flattening, is_transparent
-from askpix.worker.images.jpeg import scan_colours
 from askpix.worker.images.profile import MAX_PROFILE_BYTES, colours_of
 from askpix.worker.images.reduced import Box, Change, draft, is_reduced, resized
 from askpix.worker.images.upright import turn_of, turned, turned_size
@@ -36,11 +35,6 @@ Image.init()
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 _FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "MPO", "TIFF") if name in Image.OPEN)
 """Decided by content, never by name. Pillow can be built without some; its other decoders are not asked."""
-
-
-_BESIDE = {"WEBP": 14, "AVIF": 12, "TIFF": 8, "BMP": 3}
-"""Bytes a pixel that decoders need beside the image itself: up to 16 a pixel were seen of WebP, which asks
-for some more, 8.8 of AVIF with its colours halved, and 10.7 of a TIFF that lies on its side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,30 +70,10 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
     raise problem.with_traceback(None)
 
 
-def memory_to_open(data: bytes) -> int:
-    """Returns about how many bytes it takes to learn from a file's header what `memory_for` it needs."""
-    width, height = webp_size(data) or (0, 0)
-    return 8 * width * height if width * height <= MAX_PIXELS else 0
-
-
-def memory_for(data: bytes, form: ImageForm) -> int:
-    """Returns about how many bytes `decode` needs for an image beside its own; 0 for what it refuses."""
-    try:
-        with _opened(data) as image:
-            coefficients = 2 * len(getattr(image, "layer", ())) if _has_scans(image, data) else 0
-            whole = image.width * image.height * (coefficients + _BESIDE.get(image.format or "", 0))
-            _drafted(image, form)
-            # As it is, it comes out as RGB, turned, and as an array.
-            each = (1 if image.mode in ("1", "L", "P") else 4) + (8 if form.width is None else 0)
-            return whole + image.width * image.height * each
-    except Exception:  # noqa: BLE001 - `decode` will say it
-        return 0
-
-
 def _decoded(data: bytes, form: ImageForm) -> Decoded:
-    with _opened(data) as image:
+    with opened(data) as image:
         stored = image.size
-        box = _drafted(image, form)
+        box = drafted(image, form)
         _scale_transparent(image)
         image.load()
         if box is None:
@@ -133,7 +107,9 @@ def _raw_mode(image: Image.Image) -> str:
     return str(tiles[0].args) if tiles else ""
 
 
-def _drafted(image: Image.Image, form: ImageForm) -> Box | None:
+def drafted(image: Image.Image, form: ImageForm) -> Box | None:
+    """Has a JPEG be decoded in a smaller size where it is many times larger than the form; returns its part that is
+    the image then."""
     if image.format not in ("JPEG", "MPO") or form.width is None or form.height is None:
         return None
     return draft(image, turned_size((form.width, form.height), turn_of(image)), form.resample)
@@ -156,26 +132,19 @@ def _formed(
     return resized(turned(image if flat is None else changed(image, flat), turn), size, form.resample)
 
 
-def _opened(data: bytes) -> Image.Image:
+def opened(data: bytes) -> Image.Image:
     """Returns an image of which no more is known than its header says, and that is not too much."""
-    _check_size(webp_size(data) or (0, 0))
+    check_size(webp_size(data) or (0, 0))
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    _check_size(image.size)
+    check_size(image.size)
     # Each scan goes through all of the image once more, however few bytes it has.
     if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > MAX_SCANS:
         raise ImageError("image_damaged", f"the JPEG has {scans:,} scans; usual ones have about ten")
     return image
 
 
-def _has_scans(image: Image.Image, data: bytes) -> bool:
-    """Returns whether a JPEG comes in several scans, which have to be put together."""
-    if image.info.get("progressive"):
-        return True
-    colours = scan_colours(data) if image.format in ("JPEG", "MPO") else None
-    return colours is not None and colours < len(getattr(image, "layer", ()))
-
-
-def _check_size(size: tuple[int, int]) -> None:
+def check_size(size: tuple[int, int]) -> None:
+    """Raises ImageError where an image has too many pixels."""
     width, height = size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise _too_large(f"{width}x{height}")

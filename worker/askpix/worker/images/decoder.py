@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.apart import DecodeProcesses
-from askpix.worker.images.decode import MAX_PIXELS, Decoded, decode, memory_for
+from askpix.worker.images.decode import Decoded, decode
+from askpix.worker.images.memory import MEGABYTES, memory_for
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
-
-MEMORY = 4 * MAX_PIXELS
-"""Bytes that all images which are being decoded may need together: as many as a largest PNG alone. What needs more by
-itself, as a WebP of a quarter of its pixels does, is decoded when no other is."""
 
 
 class Decoder:
@@ -20,10 +17,14 @@ class Decoder:
         processes: in which it is done; with 0 it is done here.
         seconds: that an image may take in one of these.
         stopwatch: counts each thread's time, but while it waits.
+        megabytes: that all images which are being decoded may take.
     """
 
-    def __init__(self, processes: int, seconds: float | None, *, stopwatch: Stopwatch) -> None:
-        self._room = Room(MEMORY)
+    def __init__(
+        self, processes: int, seconds: float | None, *, stopwatch: Stopwatch, megabytes: int = MEGABYTES
+    ) -> None:
+        self._megabytes = megabytes
+        self._room = Room(megabytes * 1_000_000)
         self._stopwatch = stopwatch
         self._processes = (
             DecodeProcesses(processes, seconds, room=self._room, stopwatch=stopwatch) if processes else None
@@ -37,7 +38,7 @@ class Decoder:
         """
         if self._processes is not None:
             return self._processes.decode(data, form)
-        memory = min(memory_for(data, form), self._room.total)
+        memory = memory_for(data, form, self._megabytes)
         with self._stopwatch.stopped():
             self._room.take(memory)
         try:
