@@ -37,7 +37,7 @@ from askpix.worker.stopwatch import Stopwatch
 PROCESSOR_SECONDS = 20.0
 """That an image may take of a processor. The largest take two to four."""
 
-SLACK = 48 << 20
+SLACK = 40 << 20
 """Bytes that a process may need for an image beside what its size calls for."""
 
 _SMALL = 8 << 20
