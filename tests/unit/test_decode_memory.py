@@ -49,6 +49,18 @@ def test_it_goes_by_what_decoders_of_a_format_keep(each: float, form: str, optio
     assert memory_for(_picture(form, **options), FORM) / SIDE**2 == pytest.approx(each, rel=0.02)
 
 
+def test_what_must_be_turned_or_flattened_as_a_whole_is_counted() -> None:
+    turned = Image.Exif()
+    turned[274] = 6
+    picture = Image.linear_gradient("L").resize((2_900, 2_900))
+    decoder = Decoder(1, 30, stopwatch=Stopwatch())
+    for mode, each in (("RGB", 4 + 4), ("RGBA", 4 + 4 + 4), ("P", 1 + 4 + 4)):
+        data = encoded(picture.convert(mode), "PNG", compress_level=1, exif=turned)
+        assert memory_for(data, FORM) / 2_900**2 == pytest.approx(each, rel=0.02)
+        assert decoder.decode(data, FORM).width == 2_900
+    decoder.close()
+
+
 @pytest.mark.parametrize("processes", [0, 1])
 def test_what_needs_more_than_there_is_is_too_large(processes: int) -> None:
     # Given

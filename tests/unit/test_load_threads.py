@@ -11,7 +11,7 @@ import pytest
 
 from askpix.worker import hosts as hosts_module
 from askpix.worker.errors import ItemError
-from askpix.worker.hosts import PROBE_SECONDS, STRANGER_SECONDS, Hosts, Kind
+from askpix.worker.hosts import PROBE_SECONDS, STRANGER_SECONDS, Hosts, Kind, Place
 from askpix.worker.load_threads import LoadThreads
 
 SECONDS = 20
@@ -98,8 +98,12 @@ TIMEOUT = ItemError("timeout", "it did not answer in time", retryable=True)
 NOT_FOUND = ItemError("http_404", "the server answered 404")
 
 
+def _begin(hosts: Hosts, name: str) -> list[Place]:
+    return [place for _, place in hosts.next_of(hosts.of(name))]
+
+
 def _let_go(hosts: Hosts, name: str) -> int:
-    return len(list(hosts.next_of(hosts.of(name))))
+    return len(_begin(hosts, name))
 
 
 def _crowded(hosts: Hosts, name: str = "a.test", number: int = 100) -> Hosts:
@@ -109,8 +113,9 @@ def _crowded(hosts: Hosts, name: str = "a.test", number: int = 100) -> Hosts:
 
 def test_a_host_in_trouble_is_asked_for_less_at_a_time_until_it_does_better() -> None:
     # Given
-    hosts = _crowded(known("a.test", Hosts(8)))
-    assert _let_go(hosts, "a.test") == 8
+    hosts = _crowded(Hosts(8))
+    places = _begin(hosts, "a.test")
+    assert len(places) == 8
 
     # When it fails, by and by
     limits = []
@@ -121,9 +126,9 @@ def test_a_host_in_trouble_is_asked_for_less_at_a_time_until_it_does_better() ->
 
     # Then nothing more is begun with until the last of the eight has ended
     for _ in range(7):
-        hosts.ended(hosts.of("a.test"))
+        hosts.ended(places.pop())
         assert _let_go(hosts, "a.test") == 0
-    hosts.ended(hosts.of("a.test"))
+    hosts.ended(places.pop())
     assert _let_go(hosts, "a.test") == 1
 
     # And with each answer, even one that is no image, it is one more
@@ -181,46 +186,92 @@ def test_what_a_host_asked_for_is_remembered_among_ever_so_many_others(clock: li
     hosts = Hosts(8)
     for number in range(6_000):
         _crowded(hosts, f"{number}.test", 1)
-        _let_go(hosts, f"{number}.test")
+        (place,) = _begin(hosts, f"{number}.test")
         hosts.judge(f"{number}.test", None)
-        hosts.ended(hosts.of(f"{number}.test"))
+        hosts.ended(place)
     _crowded(hosts, "busy.test", 1)
-    _let_go(hosts, "busy.test")
+    (place,) = _begin(hosts, "busy.test")
     hosts.refuse("busy.test", 3_600, TIMEOUT)
-    hosts.ended(hosts.of("busy.test"))
+    hosts.ended(place)
     for number in range(6_000, 12_000):
         _crowded(hosts, f"{number}.test", 1)
-        _let_go(hosts, f"{number}.test")
+        (place,) = _begin(hosts, f"{number}.test")
         hosts.judge(f"{number}.test", None)
-        hosts.ended(hosts.of(f"{number}.test"))
+        hosts.ended(place)
     assert hosts.refusal("busy.test") is TIMEOUT
 
 
-def test_hosts_have_turns_among_those_of_their_kind() -> None:
-    # Given: no place for a kind, and three of it wait
-    hosts = Hosts(8, places=8)
-    for number in range(11):
+def test_who_waits_for_a_place_comes_before_who_has_just_had_it() -> None:
+    # Given: a host that has all places, and more to load than anybody
+    threads = LoadThreads(known("busy.test", Hosts(4, places=4)))
+    gate, order, ended = threading.Event(), list[str](), threading.Semaphore(0)
+
+    def task(name: str) -> None:
+        gate.wait(SECONDS)
+        order.append(name)
+        ended.release()
+
+    for _ in range(60):
+        threads.put(lambda: task("busy"), "busy.test")
+
+    # When: others come, and a file
+    threads.judge("other.test", None)
+    for _ in range(3):
+        threads.put(lambda: task("other"), "other.test")
+        threads.put(lambda: task("file"))
+    gate.set()
+    assert all(ended.acquire(timeout=SECONDS) for _ in range(66))
+
+    # Then: they have their turns.
+    assert max(order.index(name, 3) for name in ("other", "file")) < 30
+    assert order.index("other") < 12
+    assert order.index("file") < 12
+    threads.close()
+
+
+def test_of_hosts_that_are_new_each_has_its_turn() -> None:
+    # Given: as many as there may be of one, as nobody else waits
+    hosts = _crowded(Hosts(8, places=16), "0.test")
+    places = _begin(hosts, "0.test")
+    assert len(places) == 8
+
+    # Then: where others wait, one of each is begun with
+    for number in range(1, 20):
         _crowded(hosts, f"{number}.test", 9)
-    assert [_let_go(hosts, f"{number}.test") for number in range(11)] == [*[1] * 8, 0, 0, 0]
-
-    # When: places come free, one after the other
+    assert [_let_go(hosts, f"{number}.test") for number in range(1, 20)] == [8, *[0] * 18]
     names = []
-    for number in range(3):
-        hosts.ended(hosts.of(f"{number}.test"))
-        host = hosts.next_in_turn()
-        assert host is not None
-        names.append(host.name)
-        assert len(list(hosts.next_of(host))) == 1
+    for place in places:
+        hosts.ended(place)
+        while (host := hosts.next_in_turn()) is not None:
+            names += [host.name] * len(list(hosts.next_of(host, in_turn=True)))
+    assert names == [f"{number}.test" for number in range(2, 10)]
 
-    # Then
-    assert names == ["8.test", "9.test", "10.test"]
+
+def test_threads_are_bounded_whatever_becomes_of_hosts() -> None:
+    # Given: an engine that takes nothing, and a host for each image
+    threads = LoadThreads(Hosts(4, places=4))
+    gate, ended = threading.Event(), threading.Semaphore(0)
+
+    def task(host: str) -> None:
+        threads.answered(host)
+        threads.judge(host, None)
+        gate.wait(SECONDS)
+        ended.release()
+
+    for number in range(100):
+        threads.put(lambda number=number: task(f"{number}.test"), f"{number}.test")
+    time.sleep(0.3)
+    assert threads._threads <= 8
+    gate.set()
+    assert all(ended.acquire(timeout=SECONDS) for _ in range(100))
+    threads.close()
 
 
 def test_a_new_host_that_does_not_answer_soon_takes_the_place_of_no_other(clock: list[float]) -> None:
     # Given
     hosts = Hosts(8, places=4)
     for number in range(30):
-        _crowded(hosts, f"{number}.test", 9)
+        _crowded(hosts, f"{number}.test", 1)
     begun = [sum(_let_go(hosts, f"{number}.test") for number in range(30))]
 
     # When
@@ -234,7 +285,7 @@ def test_a_new_host_that_does_not_answer_soon_takes_the_place_of_no_other(clock:
         hosts.note_late()
         turns = 0
         while (host := hosts.next_in_turn()) is not None:
-            turns += len(list(hosts.next_of(host)))
+            turns += len(list(hosts.next_of(host, in_turn=True)))
         begun.append(turns)
         if hosts.next_late() is None:
             break
@@ -245,18 +296,22 @@ def test_a_new_host_that_does_not_answer_soon_takes_the_place_of_no_other(clock:
     # And one that answers in the end is as good as any.
     hosts.judge("0.test", None)
     assert hosts.of("0.test").kind is Kind.ANSWERS
+    _crowded(hosts, "0.test", 1)
     assert _let_go(hosts, "0.test") == 1
 
 
-def test_a_host_that_nobody_knows_is_asked_for_one_and_then_for_ever_more() -> None:
-    hosts = _crowded(Hosts(32), number=1_000)
-    begun = []
-    for _ in range(8):
-        begun.append(_let_go(hosts, "a.test"))
-        for _ in range(begun[-1]):
-            hosts.judge("a.test", None)
-            hosts.ended(hosts.of("a.test"))
-    assert begun == [1, 2, 4, 8, 16, 32, 32, 32]
+def test_a_host_whose_image_has_come_is_not_late_however_long_that_waits_to_be_decoded(clock: list[float]) -> None:
+    hosts = Hosts(8, places=4)
+    for number in range(30):
+        _crowded(hosts, f"{number}.test", 1)
+    begun = [_begin(hosts, f"{number}.test") for number in range(30)]
+    for number in range(4):
+        hosts.answered(f"{number}.test")
+    clock[0] += 60
+    assert hosts.next_late() is None
+    hosts.note_late()
+    assert hosts.next_in_turn() is None
+    assert sum(map(len, begun)) == 4
 
 
 def test_each_kind_of_host_has_its_places() -> None:
@@ -276,13 +331,6 @@ def test_each_kind_of_host_has_its_places() -> None:
     assert begun == {"silent": 4, "new": 8, "good": 8}
     assert list(hosts.next_of(hosts.of(None))) == []
 
-    # And what is on no host has its turn among those that answer.
-    hosts.ended(hosts.of("good-0.test"))
-    names = []
-    while (host := hosts.next_in_turn()) is not None:
-        names.append(host.name)
-    assert "" in names
-
 
 def test_a_rate_spaces_what_a_host_is_asked_for(clock: list[float]) -> None:
     hosts = _crowded(Hosts(8, rate=10))
@@ -299,9 +347,9 @@ def test_of_hosts_without_end_few_are_remembered() -> None:
     hosts = Hosts(8)
     for number in range(20_000):
         _crowded(hosts, f"{number}.test", 1)
-        assert _let_go(hosts, f"{number}.test") == 1
+        (place,) = _begin(hosts, f"{number}.test")
         hosts.judge(f"{number}.test", None if number % 2 else TIMEOUT)
-        hosts.ended(hosts.of(f"{number}.test"))
+        hosts.ended(place)
     assert len(hosts._known) <= 5_001
 
 
@@ -339,7 +387,7 @@ def test_however_many_hosts_are_silent_threads_are_left_for_those_that_answer() 
 
 
 def test_a_rate_holds_across_threads() -> None:
-    threads = LoadThreads(Hosts(4, rate=50, places=4))
+    threads = LoadThreads(known("a.test", Hosts(4, rate=50, places=4)))
     ended, times = threading.Semaphore(0), []
 
     def task() -> None:

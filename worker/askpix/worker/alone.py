@@ -52,6 +52,7 @@ class Recipe:
     cores: Cores
     manners: Manners
     item_seconds: float
+    decode_megabytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +82,12 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
         pipe.send((USELESS, str(error)))
         return
     # It decodes by itself: an image may well end this process, that is what it is for.
-    loader = Loader(recipe.access, recipe.manners, fetched=lambda: pipe.send(FETCHED))
+    loader = Loader(
+        recipe.access,
+        recipe.manners,
+        fetched=lambda: pipe.send(FETCHED),
+        decode_megabytes=recipe.decode_megabytes,
+    )
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:

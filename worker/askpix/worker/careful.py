@@ -254,7 +254,7 @@ def _not_started(why: str) -> WorkerError:
     return WorkerError(f"the process for items that end their workers could not be started: {why}")
 
 
-def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: float) -> Recipe:
+def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: float, decode_megabytes: int) -> Recipe:
     """Returns what a process needs to answer as an engine of this one does."""
     return Recipe(
         engine=engine.recipe,
@@ -263,4 +263,5 @@ def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: fl
         cores=taken(),
         manners=manners,
         item_seconds=item_seconds,
+        decode_megabytes=decode_megabytes,
     )

@@ -20,7 +20,7 @@ PLACES = 64
 """Images that are loaded at a time."""
 
 STRANGER_SECONDS = 2.0
-"""After which a host that is asked for its first image counts as silent, as far as others' places go."""
+"""After which a host from which nothing has come yet counts as silent."""
 
 _STRANGERS = 4
 """Times as many images of hosts that are new or silent are waited for as there are places, at the most: each has a
@@ -60,9 +60,8 @@ class Host:
 
     name: str
 
-    limit: int = 1
-    """Images at a time: half as many after each failure, one more after each that went well. The first goes alone:
-    where it never gets an answer, nor would the others."""
+    limit: int
+    """Images at a time: half as many after each failure, one more after each that went well."""
 
     busy: int = 0
     waiting: deque[Task] = field(default_factory=deque)
@@ -85,12 +84,22 @@ class Host:
     failures: int = 0
     """Of it, one after the other since then."""
 
-    begun_at: float = 0.0
-    """When its first image was asked for."""
-
     probe_at: float = 0.0
     refusal: ItemError | None = None
     refused_till: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Of an image that is loaded."""
+
+    host: Host
+
+    kind: Kind
+    """Of which it takes a place, until it is there: what its host was when it was begun with."""
+
+    begun_at: float
+    ended: bool = False
 
 
 class Hosts:
@@ -101,8 +110,7 @@ class Hosts:
         rate: images of one host a second that are begun with; None for as many as there are.
         patience: seconds for which a host may be silent before what it has is no longer tried.
         places: images that are loaded at a time from files, from objects, and from hosts that answer. There are as
-            many again for hosts that are new, and half as many for silent ones: nobody waits for those that are
-            worse off.
+            many again for hosts that are new, and half as many for silent ones.
     """
 
     def __init__(
@@ -117,8 +125,8 @@ class Hosts:
         self._busy = dict.fromkeys(Kind, 0)
         self._queues: dict[Kind, deque[Host]] = {kind: deque() for kind in Kind}
         """Hosts that wait for others of their kind."""
-        self._strangers: deque[Host] = deque()
-        """Of which the first image was asked for, in that order."""
+        self._strangers: deque[Place] = deque()
+        """Of hosts that were new, in their order."""
         self._spacing = 1 / rate if rate else 0.0
         self._patience = patience
         self._known: dict[str, Host] = {}
@@ -130,29 +138,34 @@ class Hosts:
             return self._none
         host = self._known.get(name)
         if host is None:
-            host = self._known[name] = Host(name)
+            host = self._known[name] = Host(name, self._limit)
         return host
 
-    def next_of(self, host: Host) -> Iterator[Task]:
-        """Yields what may be begun with now; each counts as busy from then on."""
+    def next_of(self, host: Host, *, in_turn: bool = False) -> Iterator[tuple[Task, Place]]:
+        """Yields what may be begun with now; each has its place from then on, until that is given to `ended`.
+
+        Args:
+            in_turn: whether the host comes from `next_in_turn`.
+        """
         while host.waiting and host.busy < host.limit and host.not_before <= (now := time.monotonic()):
-            if not self._has_place(host.kind):
+            if not self._has_place(host, in_turn=in_turn):
                 self._queue_up(host)
                 return
+            in_turn = False
             if self._spacing and host is not self._none:
                 host.not_before = max(host.not_before, now - self._spacing) + self._spacing
             host.busy += 1
             self._busy[host.kind] += 1
+            place = Place(host, host.kind, now)
             if host.kind is Kind.NEW:
-                host.begun_at = now
-                self._strangers.append(host)
-            yield host.waiting.popleft()
+                self._strangers.append(place)
+            yield host.waiting.popleft(), place
 
     def next_in_turn(self) -> Host | None:
         """Returns a host that waited for others of its kind and need not any more; None where there is no such."""
         for kind in tuple(self._queues):
             queue = self._queues[kind]
-            while queue and self._has_place(kind):
+            while queue and self._is_free(kind):
                 host = queue.popleft()
                 if host.queued and host.kind is kind:
                     host.queued = False
@@ -163,7 +176,7 @@ class Hosts:
 
     def next_late(self) -> float | None:
         """Returns when new hosts that wait should look for a place; None where none waits, or none comes free so."""
-        while self._strangers and not self._is_stranger(self._strangers[0]):
+        while self._strangers and not _is_stranger(self._strangers[0]):
             self._strangers.popleft()
         if not self._strangers or not self._queues[Kind.NEW]:
             return None
@@ -172,12 +185,21 @@ class Hosts:
     def note_late(self) -> None:
         """Has new hosts count as silent that have not answered in time."""
         while (when := self.next_late()) is not None and when <= time.monotonic():
-            self._set_kind(self._strangers.popleft(), Kind.SILENT)
+            place = self._strangers.popleft()
+            self._busy[place.kind] -= 1
+            place.kind = Kind.SILENT
+            self._busy[place.kind] += 1
+            self._set_kind(place.host, Kind.SILENT)
 
-    def ended(self, host: Host) -> None:
-        """Counts one image less that is loaded from a host."""
+    def answered(self, name: str) -> None:
+        """Notes that an image has come from a host; what becomes of it is nothing of the host's."""
+        self._set_kind(self.of(name), Kind.ANSWERS)
+
+    def ended(self, place: Place) -> None:
+        """Counts one image less that is loaded."""
+        host, place.ended = place.host, True
         host.busy -= 1
-        self._busy[host.kind] -= 1
+        self._busy[place.kind] -= 1
         if host is self._none or host.busy or host.waiting:
             return
         del self._known[host.name]
@@ -225,13 +247,8 @@ class Hosts:
 
     def _set_kind(self, host: Host, kind: Kind) -> None:
         if kind is not host.kind:
-            self._busy[host.kind] -= host.busy
-            self._busy[kind] += host.busy
             # Where it waits among others, it is not of theirs any more.
             host.kind, host.queued = kind, False
-
-    def _is_stranger(self, host: Host) -> bool:
-        return host.kind is Kind.NEW and host.busy > 0
 
     def _note(self, host: Host, *, silent: bool) -> None:
         now = time.monotonic()
@@ -249,8 +266,14 @@ class Hosts:
             return False
         return now - host.silent_since >= self._patience >= now - host.failed_at
 
-    def _has_place(self, kind: Kind) -> bool:
-        """Returns whether a thread may be given to a host of some kind."""
+    def _has_place(self, host: Host, *, in_turn: bool) -> bool:
+        """Returns whether one more image of a host may be begun with."""
+        # As long as others wait of which nothing is known either, one of each in its turn is enough.
+        if host.kind is Kind.NEW and host.busy and self._queues[Kind.NEW] and not in_turn:
+            return False
+        return self._is_free(host.kind)
+
+    def _is_free(self, kind: Kind) -> bool:
         if kind is Kind.ANSWERS:
             return self._busy[kind] < self._places
         most = self._places if kind is Kind.NEW else max(self._places // 2, 1)
@@ -275,3 +298,8 @@ class Hosts:
         now = time.monotonic()
         quiet = host.not_before <= now and host.refused_till <= now and not host.woken
         return quiet and host.kind is Kind.NEW
+
+
+def _is_stranger(place: Place) -> bool:
+    """Returns whether nothing has come yet from a place's host."""
+    return place.kind is Kind.NEW and place.host.kind is not Kind.ANSWERS and not place.ended

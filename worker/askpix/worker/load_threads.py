@@ -11,7 +11,7 @@ import time
 from functools import partial
 
 from askpix.worker.errors import ItemError
-from askpix.worker.hosts import Host, Hosts, Task
+from askpix.worker.hosts import Host, Hosts, Place, Task
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class LoadThreads:
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
-        self._ready: queue.SimpleQueue[tuple[Task, Host] | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Task, Place] | None] = queue.SimpleQueue()
         self._threads = 0
         self._tasks = 0
         """That threads have, or are about to have."""
@@ -76,6 +76,12 @@ class LoadThreads:
         with self._changed:
             return self._hosts.refusal(host)
 
+    def answered(self, host: str | None) -> None:
+        """Notes that an image has come from a host; it is still to be decoded."""
+        if host is not None:
+            with self._changed:
+                self._hosts.answered(host)
+
     def judge(self, host: str | None, problem: ItemError | None) -> None:
         """Learns how a host does from how it went with an image."""
         if host is not None:
@@ -94,10 +100,10 @@ class LoadThreads:
         heapq.heappush(self._later, (when, next(self._numbers), task))
         self._changed.notify_all()
 
-    def _go_on(self, host: Host) -> None:
+    def _go_on(self, host: Host, *, in_turn: bool = False) -> None:
         """Lets go what may be begun with of a host; the lock is held."""
-        for task in self._hosts.next_of(host):
-            self._ready.put((task, host))
+        for entry in self._hosts.next_of(host, in_turn=in_turn):
+            self._ready.put(entry)
             self._tasks += 1
             if self._tasks > self._threads and not self._closed:
                 self._start_one()
@@ -123,17 +129,18 @@ class LoadThreads:
             host.woken = False
             self._go_on(host)
 
-    def _ended(self, ended: Host) -> None:
+    def _ended(self, place: Place) -> None:
         with self._changed:
             self._tasks -= 1
-            self._hosts.ended(ended)
-            self._go_on(ended)
+            self._hosts.ended(place)
+            # Who waits for a place comes before who has just had it.
             self._take_turns()
+            self._go_on(place.host)
 
     def _take_turns(self) -> None:
         """Lets go what waited for others; the lock is held."""
         while (host := self._hosts.next_in_turn()) is not None:
-            self._go_on(host)
+            self._go_on(host, in_turn=True)
 
     def _look(self) -> None:
         with self._changed:
@@ -149,14 +156,14 @@ class LoadThreads:
 
     def _run(self) -> None:
         while (entry := self._ready.get()) is not None:
-            task, host = entry
+            task, place = entry
             try:
                 task()
             except BaseException:  # noqa: BLE001 - the thread must go on
                 _log.exception("a task failed that must not")
-            self._ended(host)
+            self._ended(place)
             # Not held while the thread waits for the next one.
-            del task, host, entry
+            del task, place, entry
 
     def _wake(self) -> None:
         while True:

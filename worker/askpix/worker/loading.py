@@ -89,15 +89,23 @@ class Loader:
         self._fetcher.close()
         self._decoder.close()
 
-    def load(self, reference: str, engine: Engine, *, own_bucket: str | None = None) -> LoadedImage:
+    def load(
+        self,
+        reference: str,
+        engine: Engine,
+        *,
+        own_bucket: str | None = None,
+        fetched: Callable[[], None] = lambda: None,
+    ) -> LoadedImage:
         """Returns an image as the engine has it, or why it does not; raises nothing.
 
         Args:
             own_bucket: the bucket of the image's job, from which it may name objects.
+            fetched: is called when the image is fetched, before it waits to be decoded.
         """
         facts = ImageFacts()
         try:
-            decoded = self._decoded(reference, engine.image_form, own_bucket, facts)
+            decoded = self._decoded(reference, engine.image_form, own_bucket, facts, fetched)
             facts.width, facts.height = decoded.width, decoded.height
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
@@ -115,12 +123,16 @@ class Loader:
         """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""
         return self._stopwatch.longest()
 
-    def _decoded(self, reference: str, form: ImageForm, own_bucket: str | None, facts: ImageFacts) -> Decoded:
+    def _decoded(
+        self, reference: str, form: ImageForm, own_bucket: str | None, facts: ImageFacts, fetched: Callable[[], None]
+    ) -> Decoded:
         held = 0
 
         def take(amount: int) -> None:
             nonlocal held
             if amount > UNCOUNTED_BYTES:
+                # What is more than all of it, as a URI of escaped data can be, goes alone.
+                amount = min(amount, self._room.total)
                 with self._stopwatch.stopped():
                     self._room.take(amount)
                 held += amount
@@ -129,6 +141,7 @@ class Loader:
             with self._stopwatch.running():
                 data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
             self._fetched()
+            fetched()
             facts.sha256 = digest(data)
             with self._decoding, self._stopwatch.running():
                 return self._decoder.decode(data, form)

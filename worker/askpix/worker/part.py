@@ -98,6 +98,7 @@ class PartRunner:
         self._lease_seconds = settings.lease_seconds
         self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds
+        self._decode_megabytes = settings.decode_megabytes
         self._manners = manners
         self._unwritable: set[str] = set()
         """Folders that took no result when one was last written."""
@@ -278,7 +279,7 @@ class PartRunner:
             )
         if deaths >= _DEATHS or any(before and before[place].error_code == WORKER_DIED for place in items):
             _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
-            recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds)
+            recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds, self._decode_megabytes)
             return Careful(work, items, tries, recipe)
         return PartItems(work, items, tries, self._loader, self._item_seconds)
 

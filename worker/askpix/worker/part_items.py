@@ -129,7 +129,8 @@ class PartItems:
             if refusal := threads.refusal(host):
                 loaded = LoadedImage(ImageFacts(problem=refusal))
             else:
-                loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket)
+                fetched = partial(threads.answered, host)
+                loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket, fetched=fetched)
                 threads.judge(host, loaded.facts.problem)
                 pause = self._pause(loaded.facts.problem, tries, started, host, threads)
                 if pause is not None:

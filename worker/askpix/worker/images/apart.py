@@ -55,7 +55,7 @@ _OUT_OF_MEMORY: dict[str, Any] = {"code": "out_of_memory", "message": TOO_MUCH_M
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """What would otherwise take memory that nobody uses."""
 
-_USELESS = (EOFError, OSError, ValueError, KeyError, TypeError)
+_USELESS = (EOFError, OSError, ValueError, KeyError, TypeError, OverflowError)
 """What is raised where a process has ended; or talks nonsense, as one does that is no longer itself."""
 
 _TRIES = 2
@@ -142,8 +142,10 @@ class DecodeProcesses:
         said = process.ask(data, form)
         if "memory" not in said:
             return process.decoded(said)
-        # Who says that it takes more than there is has been taken over.
-        with self._taken(min(int(said["memory"]), self._room.total)):
+        memory = int(said["memory"])
+        if not 0 < memory <= self._room.total:
+            raise ValueError("it asks for memory that no image may have")
+        with self._taken(memory):
             return process.decoded(process.go_on())
 
     @contextmanager

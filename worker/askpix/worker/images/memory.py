@@ -8,6 +8,8 @@ from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import check_size, drafted, opened
 from askpix.worker.images.jpeg import scan_colours
+from askpix.worker.images.reduced import is_reduced
+from askpix.worker.images.upright import turn_of, turned_size
 from askpix.worker.images.webp import webp_size
 
 MEGABYTES = 256
@@ -20,7 +22,7 @@ image; 16.4 were seen."""
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """A pixel of Pillow's, where they are not 4."""
 
-_ORIENTATION, _ROWS_PER_STRIP, _TILE_WIDTH = 274, 278, 322
+_BITS, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 258, 278, 322, 323
 """Tags of TIFF 6.0."""
 
 
@@ -51,9 +53,21 @@ def _said(data: bytes, form: ImageForm) -> tuple[int, str]:
             pixels, what = image.width * image.height, f"a {image.format} of {image.width}x{image.height} pixels"
             beside = _beside(image, data)
             drafted(image, form)
-            return beside + (image.width * image.height * _BYTES.get(image.mode, 4)) + whole * pixels, what
+            each = _BYTES.get(image.mode, 4) + _copies(image, form)
+            return beside + image.width * image.height * each + whole * pixels, what
     except Exception:  # noqa: BLE001 - `decode` will say it
         return 0, "what is no image"
+
+
+def _copies(image: Image.Image, form: ImageForm) -> int:
+    """Returns the bytes a pixel of what is made of an image as a whole on its way to the form's size."""
+    if form.width is None or form.height is None:
+        return 0
+    turn = turn_of(image)
+    if is_reduced(image, turned_size((form.width, form.height), turn), form.resample):
+        return 0
+    # A TIFF is turned before that, by Pillow.
+    return (0 if image.mode in ("RGB", "L") else 4) + (0 if turn is None or image.format == "TIFF" else 4)
 
 
 def _beside(image: Image.Image, data: bytes) -> int:
@@ -65,7 +79,10 @@ def _beside(image: Image.Image, data: bytes) -> int:
         case "AVIF":
             return int(pixels * _planes(data))
         case "TIFF":
-            return _turned(image) + _strip(image)
+            # Pillow turns all of it itself.
+            return (0 if turn_of(image) is None else 4 * pixels) + _strip(image)
+        case "BMP" if _decoder_of(image) == "bmp_rle":
+            return 3 * pixels
         case _:
             return 0
 
@@ -74,7 +91,7 @@ def _coefficients(image: Image.Image, data: bytes) -> float:
     """Returns the bytes a pixel of a JPEG that comes in several scans, which have to be put together; 0 of others."""
     layers = getattr(image, "layer", ())
     colours = scan_colours(data)
-    if not image.info.get("progressive") and (colours is None or colours >= len(layers)):
+    if not image.info.get("progressive") and colours is not None and colours >= len(layers):
         return 0
     # Each colour has its number, and by how much it is sampled across and down.
     widest, highest = (max((layer[at] for layer in layers), default=1) for at in (1, 2))
@@ -86,25 +103,33 @@ def _planes(data: bytes) -> float:
 
     9.0 to 11.6 were seen, the image's own 4 among them. Source: AV1-ISOBMFF, section 2.3.3.
     """
-    at = data.find(b"av1C")
-    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
-    colours = 0.0 if flags & 0x10 else 2 / ((1 + (flags >> 3 & 1)) * (1 + (flags >> 2 & 1)))
-    alpha = 1 if data.find(b"auxC") >= 0 else 0
-    # More than 8 bits a colour take 16. One more, since the decoder pads its planes.
-    return (1 + colours + alpha) * (2 if flags & 0x40 else 1) + 3 + alpha + 1
-
-
-def _turned(image: Image.Image) -> int:
-    """Returns the bytes of a TIFF that Pillow turns as a whole."""
-    return 4 * image.width * image.height if _tag(image, _ORIENTATION, 1) > 1 else 0
+    planes, at = 0.0, -1
+    # There can be several, for alpha and by mistake; the one that takes most counts.
+    while (at := data.find(b"av1C", at + 1)) >= 0 and at < len(data) - 6:
+        flags = data[at + 6]
+        colours = 0.0 if flags & 0x10 else 2 / ((1 + (flags >> 3 & 1)) * (1 + (flags >> 2 & 1)))
+        # More than 8 bits a colour take 16.
+        planes = max(planes, (1 + colours) * (2 if flags & 0x40 else 1))
+    alpha = 0 if data.find(b"auxC") < 0 and data.find(b"auxi") < 0 else 1
+    # One more, since the decoder pads its planes.
+    return (planes or 3) + 3 + 2 * alpha + 1
 
 
 def _strip(image: Image.Image) -> int:
-    """Returns the bytes of the part of a TIFF that libtiff unpacks at a time."""
-    tiles = getattr(image, "tile", ())
-    if not tiles or tiles[0][0] != "libtiff" or _tag(image, _TILE_WIDTH, 0):
+    """Returns the bytes of the part of a TIFF that libtiff unpacks at a time: some rows, or a tile."""
+    if _decoder_of(image) != "libtiff":
         return 0
-    return 4 * image.width * min(_tag(image, _ROWS_PER_STRIP, image.height), image.height)
+    width, height = _tag(image, _TILE_WIDTH, image.width), _tag(image, _TILE_HEIGHT, image.height)
+    bits = getattr(image, "tag_v2", {}).get(_BITS, ())
+    # Some colours come out with an alpha that is not in the file.
+    each = max(sum(bits) / 8, 4) if isinstance(bits, tuple) and all(isinstance(bit, int) for bit in bits) else 8
+    return int(each) * min(width, image.width) * min(_tag(image, _ROWS_PER_STRIP, height), height, image.height)
+
+
+def _decoder_of(image: Image.Image) -> str | None:
+    """Returns the name of what will unpack an image, in Pillow's words."""
+    tiles = getattr(image, "tile", ())
+    return str(tiles[0][0]) if tiles else None
 
 
 def _tag(image: Image.Image, number: int, default: int) -> int:
