@@ -95,3 +95,11 @@ def test_an_image_that_could_not_be_decoded_is_not_kept(tmp_path: Path) -> None:
     # Either would hold what was at hand when it was raised.
     assert (problem.code, problem.__traceback__, problem.__context__) == ("image_damaged", None, None)
     loader.close()
+
+
+def test_a_reference_longer_than_all_that_may_be_held_waits_for_nothing_that_never_comes() -> None:
+    loader = Loader(Access.of())
+    problem = loader.load("data:image/png," + "%41" * 17_000_000, ImagesAlone()).facts.problem
+    assert problem is not None
+    assert problem.code == "not_an_image"
+    loader.close()
