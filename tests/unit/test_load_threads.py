@@ -250,20 +250,26 @@ def test_of_hosts_that_are_new_each_has_its_turn() -> None:
 def test_threads_are_bounded_whatever_becomes_of_hosts() -> None:
     # Given: an engine that takes nothing, and a host for each image
     threads = LoadThreads(Hosts(4, places=4))
-    gate, ended = threading.Event(), threading.Semaphore(0)
+    gate, ended = threading.Semaphore(0), threading.Semaphore(0)
 
     def task(host: str) -> None:
         threads.answered(host)
         threads.judge(host, None)
-        gate.wait(SECONDS)
+        gate.acquire(timeout=SECONDS)
         ended.release()
 
     for number in range(100):
         threads.put(lambda number=number: task(f"{number}.test"), f"{number}.test")
-    time.sleep(0.3)
-    assert threads._threads <= 8
-    gate.set()
-    assert all(ended.acquire(timeout=SECONDS) for _ in range(100))
+
+    # When it takes some, by and by
+    for _ in range(50):
+        gate.release()
+        assert ended.acquire(timeout=SECONDS)
+
+    # Then for each that has ended there is one more, and not a thread for each that waits for the engine.
+    assert threads._threads <= 2 * 4
+    gate.release(50)
+    assert all(ended.acquire(timeout=SECONDS) for _ in range(50))
     threads.close()
 
 

@@ -82,12 +82,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
         pipe.send((USELESS, str(error)))
         return
     # It decodes by itself: an image may well end this process, that is what it is for.
-    loader = Loader(
-        recipe.access,
-        recipe.manners,
-        fetched=lambda: pipe.send(FETCHED),
-        decode_megabytes=recipe.decode_megabytes,
-    )
+    loader = Loader(recipe.access, recipe.manners, decode_megabytes=recipe.decode_megabytes)
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:
@@ -96,7 +91,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
             pipe.send(TAKEN)
             # Fetching, decoding, and each question.
             _allow((2 + len(order.questions or (None,))) * recipe.item_seconds)
-            pipe.send(_row(order, engine, loader))
+            pipe.send(_row(order, engine, loader, lambda: pipe.send(FETCHED)))
     except EngineStoppedError:
         sys.exit(EXIT_ENGINE_STOPPED)
     except (EOFError, OSError):
@@ -107,9 +102,9 @@ def _allow(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _row(order: Order, engine: Engine, loader: Loader) -> Row:
+def _row(order: Order, engine: Engine, loader: Loader, fetched: Callable[[], None]) -> Row:
     work = ItemWork(order.item, engine, started=time.monotonic(), attempts=order.attempts)
-    image = loader.load(order.item.image, engine, own_bucket=order.own_bucket)
+    image = loader.load(order.item.image, engine, own_bucket=order.own_bucket, fetched=fetched)
     work.ask(image, order.questions, order.options)
     return work.row()
 

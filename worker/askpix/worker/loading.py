@@ -60,7 +60,6 @@ class Loader:
     Args:
         access: what may be read.
         manners: how it is fetched.
-        fetched: is called when an image is fetched, before it is decoded.
         decode_processes: in which images are decoded; with 0 they are decoded here.
         decode_megabytes: of memory that all images which are being decoded may take.
     """
@@ -70,7 +69,6 @@ class Loader:
         access: Access,
         manners: Manners | None = None,
         *,
-        fetched: Callable[[], None] = lambda: None,
         decode_processes: int = 0,
         decode_megabytes: int = MEGABYTES,
     ) -> None:
@@ -82,7 +80,6 @@ class Loader:
             decode_processes, manners.item_seconds, stopwatch=self._stopwatch, megabytes=decode_megabytes
         )
         self._decoding = threading.Semaphore(decode_processes or cores.available())
-        self._fetched = fetched
         self._room = Room(_FETCHED_BYTES)
 
     def close(self) -> None:
@@ -140,7 +137,6 @@ class Loader:
         try:
             with self._stopwatch.running():
                 data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
-            self._fetched()
             fetched()
             facts.sha256 = digest(data)
             with self._decoding, self._stopwatch.running():

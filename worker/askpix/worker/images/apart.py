@@ -136,7 +136,7 @@ class DecodeProcesses:
                     process.close()
 
     def _new(self) -> _Process:
-        return _Process(self._seconds or 0, self._room.total // 1_000_000)
+        return _Process(self._seconds or 0, self._room.total)
 
     def _decoded(self, process: _Process, data: bytes, form: ImageForm) -> Decoded:
         said = process.ask(data, form)
@@ -172,12 +172,12 @@ class _Process:
     `ask`, `go_on` and `decoded` raise one of _USELESS where it is of no more use.
     """
 
-    def __init__(self, seconds: float, megabytes: int) -> None:
+    def __init__(self, seconds: float, memory: int) -> None:
         self._last = False
         self._pipe, theirs = Pipe()
         self._pixels = _shared_file()
         handles = [theirs.fileno(), self._pixels]
-        command = [sys.executable, "-P", "-m", __name__, *map(str, (*handles, seconds, megabytes))]
+        command = [sys.executable, "-P", "-m", __name__, *map(str, (*handles, seconds, memory))]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -249,7 +249,7 @@ def _shared_file() -> int:
 
 def main() -> None:
     """Decodes what comes, until there is nobody left who sends it."""
-    handle, pixels, seconds, megabytes = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    handle, pixels, seconds, most = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
     pipe = Connection(handle)
     # Whoever ends the worker by these, and all that is around it, has this end with it.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -268,7 +268,7 @@ def main() -> None:
             slack = SLACK + 2 * len(data)
             try:
                 with _limits(seconds, base, slack):
-                    memory = memory_for(data, form, megabytes)
+                    memory = memory_for(data, form, most)
                 if memory > _SMALL:
                     _say(pipe, {"memory": memory})
                     pipe.recv_bytes()

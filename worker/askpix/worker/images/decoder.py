@@ -23,7 +23,6 @@ class Decoder:
     def __init__(
         self, processes: int, seconds: float | None, *, stopwatch: Stopwatch, megabytes: int = MEGABYTES
     ) -> None:
-        self._megabytes = megabytes
         self._room = Room(megabytes * 1_000_000)
         self._stopwatch = stopwatch
         self._processes = (
@@ -38,7 +37,7 @@ class Decoder:
         """
         if self._processes is not None:
             return self._processes.decode(data, form)
-        memory = memory_for(data, form, self._megabytes)
+        memory = memory_for(data, form, self._room.total)
         with self._stopwatch.stopped():
             self._room.take(memory)
         try:

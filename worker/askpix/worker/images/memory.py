@@ -26,17 +26,17 @@ _BITS, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 258, 278, 322, 323
 """Tags of TIFF 6.0."""
 
 
-def memory_for(data: bytes, form: ImageForm, megabytes: int = MEGABYTES) -> int:
+def memory_for(data: bytes, form: ImageForm, most: int = MEGABYTES * 1_000_000) -> int:
     """Returns about how many bytes `decode` needs for an image beside its own; 0 for what it refuses.
 
     Raises:
-        ImageError: `image_too_large`: they are more than so many megabytes.
+        ImageError: `image_too_large`: they are more than `most`.
     """
     memory, what = _said(data, form)
-    if memory > megabytes * 1_000_000:
+    if memory > most:
         raise ImageError(
             "image_too_large",
-            f"to decode {what} takes {memory / 1_000_000:,.0f} MB; ASKPIX_DECODE_MEGABYTES allows {megabytes:,}",
+            f"to decode {what} takes {memory // 1_000_000:,} MB; ASKPIX_DECODE_MEGABYTES allows {most // 1_000_000:,}",
         )
     return memory
 
