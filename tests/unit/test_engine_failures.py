@@ -11,9 +11,9 @@ from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, pr
 
 from askpix.producer.items import Options, Question
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
-from askpix.worker.blip.failures import reason_of
 from askpix.worker.blip.work import BlipImage
 from askpix.worker.engine.base import Request
+from askpix.worker.engine.failures import reason_of
 from askpix.worker.errors import RequestError
 from askpix.worker.local import demo_model
 

@@ -17,11 +17,11 @@ import numpy as np
 import openvino as ov
 
 from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
-from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.graphs import StateType
-from askpix.worker.blip.under_way import UnderWay
-from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import Job, States
+from askpix.worker.engine.failures import spoiled
+from askpix.worker.engine.under_way import UnderWay
+from askpix.worker.engine.waiting import Waiting
 from askpix.worker.models.manifest import Sizes
 
 PASS_TOKENS = 256
@@ -120,7 +120,7 @@ class ChoiceStage:
         sizes: Sizes,
         *,
         start: int,
-        under_way: UnderWay,
+        under_way: UnderWay[Job],
         scored: Callable[[Job], None],
     ) -> None:
         self._decoder = Decoder(compiled, state_type)

@@ -26,19 +26,19 @@ import numpy as np
 
 from askpix.worker.blip.answers import choice_answer, match_answer
 from askpix.worker.blip.choices import ChoiceStage
-from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane
 from askpix.worker.blip.questions import QuestionStage
 from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
+from askpix.worker.engine.failures import spoiled
+from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.manifest import Manifest, load_manifest
@@ -84,7 +84,7 @@ class BlipEngine(Engine):
         self._reader = RequestReader(manifest, tokenizer)
         graphs = compile_graphs(folder, manifest, compiler)
         self._inbox: queue.SimpleQueue[Job | Encoded | None] = queue.SimpleQueue()
-        self._under_way = UnderWay(CAPACITY)
+        self._under_way = UnderWay[Job](CAPACITY)
         self._generator = Generator(manifest.tokens, tokenizer, self._under_way)
         self._vision = VisionStage(graphs.vision_encoder, self._inbox, self._under_way, self._seen)
         self._questions = QuestionStage(

@@ -9,11 +9,11 @@ from functools import partial
 from askpix.worker.blip.answers import text_answer
 from askpix.worker.blip.beams import Beams, BeamSearch
 from askpix.worker.blip.choosing import Drawn, Likeliest, Penalties
-from askpix.worker.blip.failures import spoiled
 from askpix.worker.blip.sequences import Chooser, Group, Row, Text
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.blip.under_way import UnderWay
 from askpix.worker.blip.work import Job, States
+from askpix.worker.engine.failures import spoiled
+from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import SpecialTokens
 
@@ -24,7 +24,7 @@ _ENDED = RequestError("cancelled", "the request has ended", retryable=True)
 class Generator:
     """Has texts generated as their requests' settings say."""
 
-    def __init__(self, tokens: SpecialTokens, tokenizer: BlipTokenizer, under_way: UnderWay) -> None:
+    def __init__(self, tokens: SpecialTokens, tokenizer: BlipTokenizer, under_way: UnderWay[Job]) -> None:
         self._tokens = tokens
         self._tokenizer = tokenizer
         self._under_way = under_way

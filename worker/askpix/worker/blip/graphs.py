@@ -12,11 +12,11 @@ import openvino as ov
 
 from askpix.producer.errors import ModelError
 from askpix.worker import cores
-from askpix.worker.blip.failures import reason_of
 from askpix.worker.blip.vision import STREAMS
 from askpix.worker.blip.work import States
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.failures import reason_of
 from askpix.worker.models.manifest import Manifest
 
 _TYPES = {Precision.F32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.F16: ov.Type.f16}

@@ -16,8 +16,8 @@ import openvino as ov
 from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.sequences import Group, Row
-from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import Floats, States
+from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
 from askpix.worker.models.manifest import Sizes
 

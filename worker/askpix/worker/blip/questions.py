@@ -10,9 +10,9 @@ import openvino as ov
 
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.text import Ids
-from askpix.worker.blip.under_way import UnderWay
-from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.engine.under_way import UnderWay
+from askpix.worker.engine.waiting import Waiting
 
 QUESTION_BATCH = 16
 """Images whose questions are encoded together; at the base size more gain nothing, measured with 12 tokens each."""
@@ -41,7 +41,7 @@ class QuestionStage:
         compiled: ov.CompiledModel | None,
         state_type: StateType,
         pad: int,
-        under_way: UnderWay,
+        under_way: UnderWay[Job],
         understood: Callable[[Job, States], None],
         matched: Callable[[Job, float], None],
     ) -> None:

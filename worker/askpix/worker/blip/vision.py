@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from askpix.worker.blip.under_way import UnderWay
-from askpix.worker.blip.waiting import Waiting
 from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.engine.under_way import UnderWay
+from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels
 
 _log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class VisionStage:
         self,
         compiled: ov.CompiledModel,
         inbox: queue.SimpleQueue[Any],
-        under_way: UnderWay,
+        under_way: UnderWay[Job],
         seen: Callable[[Job], None],
     ) -> None:
         streams = min(STREAMS, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import threading
+from typing import Generic, Protocol, TypeVar
 
 from askpix.producer.rows import Answer
-from askpix.worker.blip.failures import request_error
-from askpix.worker.blip.work import Job
+from askpix.worker.engine.base import Ticket
+from askpix.worker.engine.failures import request_error
 
 
-class UnderWay:
+class Taken(Protocol):
+    """A request that an engine has taken."""
+
+    @property
+    def urgent(self) -> bool: ...
+
+    @property
+    def ticket(self) -> Ticket: ...
+
+
+J = TypeVar("J", bound=Taken)
+
+
+class UnderWay(Generic[J]):
     """Knows each request until its ticket is told, in whichever stage that is.
 
     `wait_for_room` and `give_up_room` may be called from any thread; the rest is the engine's thread's.
@@ -17,38 +31,38 @@ class UnderWay:
 
     def __init__(self, capacity: int) -> None:
         self._room = threading.Semaphore(capacity)
-        self._jobs: set[Job] = set()
+        self._jobs: set[J] = set()
         self.answers = 0
         """Requests that were answered."""
 
     def __bool__(self) -> bool:
         return bool(self._jobs)
 
-    def wait_for_room(self, job: Job) -> None:
+    def wait_for_room(self, job: J) -> None:
         """Waits until fewer than `capacity` requests are under way. Urgent ones neither wait nor count."""
         if not job.urgent:
             self._room.acquire()
 
-    def give_up_room(self, job: Job) -> None:
+    def give_up_room(self, job: J) -> None:
         if not job.urgent:
             self._room.release()
 
-    def add(self, job: Job) -> None:
+    def add(self, job: J) -> None:
         self._jobs.add(job)
 
-    def abandoned(self, job: Job) -> bool:
+    def abandoned(self, job: J) -> bool:
         """Returns whether nobody waits for a request any more; its ticket is told."""
         if reason := job.ticket.abandoned():
             self.fail(job, reason)
             return True
         return False
 
-    def finish(self, job: Job, answer: Answer) -> None:
+    def finish(self, job: J, answer: Answer) -> None:
         self.answers += 1
         job.ticket.resolve(answer)
         self._leave(job)
 
-    def fail(self, job: Job, error: BaseException) -> None:
+    def fail(self, job: J, error: BaseException) -> None:
         job.ticket.fail(request_error(error))
         self._leave(job)
 
@@ -56,7 +70,7 @@ class UnderWay:
         for job in list(self._jobs):
             self.fail(job, error)
 
-    def _leave(self, job: Job) -> None:
+    def _leave(self, job: J) -> None:
         # A request of many choices can end more than once.
         if job in self._jobs:
             self._jobs.remove(job)
