@@ -30,7 +30,7 @@ from PIL import Image
 from askpix.producer.client import Client
 from askpix.producer.errors import JobError
 from askpix.worker.local import EmbeddedBroker, demo_model
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 IMAGES = 20_000
 FLOOR_MS = 1.0

@@ -24,7 +24,7 @@ from models.random_blip import BASE, ODD, Recipe, random_model, save_checkpoint
 from askpix.worker import models as conversion
 from askpix.worker.image_form import ImageForm
 from askpix.worker.models.convert import convert
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 from askpix.worker.models.quantize import quantize
 
 RECIPES = {"base": BASE, "small": replace(ODD, name="small", deviation=0.1)}

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.quiet import quiet_decoders
+from askpix.worker.limits import give_memory_back
 
 SECONDS = float(os.environ.get("ASKPIX_TESTS_FUZZ_SECONDS", "600"))
 PROCESSES = 2
@@ -118,6 +119,7 @@ def _memory_mb(what: str) -> float:
 def main() -> None:
     seconds, folder, number = float(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     quiet_decoders()
+    give_memory_back()
     door = Door(folder / f"last-{number}")
     fuzz(door.put, min(seconds, 1), number)
     before = _memory_mb("VmRSS")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
-from askpix.worker.images.decode import decode
+from askpix.worker.images.decoder import Decoder
+from askpix.worker.stopwatch import Stopwatch
 
 WHOLE = [odd.data for odd in ODD_IMAGES]
 """Valid images of all formats; each is small, so that most of its bytes mean something."""
@@ -48,10 +49,13 @@ def _damage(draw: st.DrawFn, data: bytearray) -> None:
             data[at:] = other[draw(st.integers(0, len(other) - 1)) :]
 
 
+_DECODER = Decoder(0, None, stopwatch=Stopwatch())
+
+
 def come_to(data: bytes, form: ImageForm) -> str:
-    """Returns the code of what an image comes to."""
+    """Returns the code of what an image comes to, by the door that workers have."""
     try:
-        decoded = decode(data, form)
+        decoded = _DECODER.decode(data, form)
     except ImageError as error:
         problem = error
     else:

@@ -18,7 +18,7 @@ from helpers.processes import ASKPIX, environment, wait_until
 from askpix.producer import AskpixError, Client, Item, Job, Question, Status
 from askpix.producer.errors import BrokerError, InputError, JobError
 from askpix.worker.local import EmbeddedBroker, LocalSystem, WorkerProcess, demo_model
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 NAME = load_manifest(demo_model()).name
 

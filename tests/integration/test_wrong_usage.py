@@ -14,7 +14,7 @@ from askpix.producer.job import JobFolder, PinnedModel
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.local import demo_model
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 MODEL = demo_model()
 

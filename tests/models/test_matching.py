@@ -18,7 +18,7 @@ from askpix.producer.rows import Kind
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 from askpix.worker.models.quantize import Check, quantize
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

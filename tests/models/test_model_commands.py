@@ -18,7 +18,7 @@ from models.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
 from safetensors.torch import load_file, save_file
 
 from askpix.worker.local import demo_model
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 SEED = 77
 PICTURES = 48

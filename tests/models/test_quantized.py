@@ -24,8 +24,9 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 from askpix.worker.local import demo_model
+from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.compressing import DecoderWeights
-from askpix.worker.models.manifest import Manifest, load_manifest
+from askpix.worker.models.folder import load_manifest
 from askpix.worker.models.quantize import quantize
 
 # Where a random model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
@@ -147,7 +148,7 @@ def test_the_folder_says_what_it_is_and_takes_under_a_third_of_the_room(int8: Pa
     assert _weight_bytes(manifest) <= 0.33 * _weight_bytes(before)
 
 
-def _weight_bytes(manifest: Manifest) -> int:
+def _weight_bytes(manifest: BlipManifest) -> int:
     return sum(entry.bytes for name, entry in manifest.files.items() if name.endswith(".bin"))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from askpix.producer.items import Question
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 # OpenVINO's converter traces with what torch wants to replace.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

@@ -16,18 +16,19 @@ from models.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpoi
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.local import demo_model
+from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.convert import convert
-from askpix.worker.models.manifest import Manifest, load_manifest
+from askpix.worker.models.folder import load_manifest
 
 # OpenVINO's converter traces with what torch wants to replace.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 
-def _weight_bytes(manifest: Manifest) -> int:
+def _weight_bytes(manifest: BlipManifest) -> int:
     return sum(entry.bytes for name, entry in manifest.files.items() if name.endswith(".bin"))
 
 
-def _weights(manifest: Manifest) -> dict[str, str]:
+def _weights(manifest: BlipManifest) -> dict[str, str]:
     """Returns the digests of the weights. (OpenVINO numbers the nodes of all graphs of a process on and on.)"""
     return {name: entry.sha256 for name, entry in manifest.files.items() if not name.endswith(".xml")}
 

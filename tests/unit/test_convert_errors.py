@@ -17,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.local import demo_model
+from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.convert import convert
-from askpix.worker.models.manifest import MANIFEST, Manifest, file_entries, fingerprint_of, load_manifest
+from askpix.worker.models.folder import load_manifest
+from askpix.worker.models.manifest import MANIFEST, file_entries, fingerprint_of
 
 # OpenVINO's converter traces with what torch wants to replace.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -181,7 +183,7 @@ def _resealed(damage: Damage) -> Damage:
         names = [path.name for path in folder.iterdir() if path.name != MANIFEST]
         files = {name: entry.model_dump() for name, entry in file_entries(folder, names).items()}
         _edit_json(MANIFEST, files=files)(folder)
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        manifest = BlipManifest.model_validate_json((folder / MANIFEST).read_bytes())
         _edit_json(MANIFEST, fingerprint=fingerprint_of(manifest))(folder)
 
     return damaged

@@ -19,7 +19,8 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ticket
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.local import demo_model
-from askpix.worker.models.manifest import Generation, load_manifest
+from askpix.worker.models.folder import load_manifest
+from askpix.worker.models.manifest import Generation
 from askpix.worker.models.staging import sealed
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.manifest import Agreement
+from askpix.worker.models.blip_manifest import Agreement
 from askpix.worker.models.mixing import chosen
 
 COMPONENTS = ("vision_encoder", "text_encoder", "text_decoder")

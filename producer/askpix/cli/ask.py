@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,13 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
 @click.option("--choice", "choices", multiple=True, metavar="TEXT", help="An answer to choose from. Repeatable.")
 @click.option("--match", "is_match", is_flag=True, help="Score how well QUESTION, a description, fits the image.")
 @click.option("--prompt", metavar="TEXT", help="What a caption begins with.")
+@click.option("--system", metavar="TEXT", help="What a model of the LLaVA kind is told before all else.")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A JSON schema that the answer is to keep to, with such a model.",
+)
 @click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
 @kind_option
 @click.option("--output", metavar="URI", help="A .json file under a worker's storage root to write the result to too.")
@@ -53,6 +61,8 @@ def command(
     choices: tuple[str, ...],
     is_match: bool,
     prompt: str | None,
+    system: str | None,
+    schema: Path | None,
     settings: dict[str, Any],
     model: str | None,
     device: str | None,
@@ -71,10 +81,14 @@ def command(
         raise click.UsageError(f"{'--choice' if choices else '--match'} needs a QUESTION")
     if prompt is not None and question is not None:
         raise click.UsageError("--prompt is for captions, not for a QUESTION")
-    asked = (
-        [] if question is None else [Question.parse({"text": question, "choices": choices or None, "match": is_match})]
-    )
-    options = options_of(settings, prompt=prompt)
+    if schema is not None and question is None:
+        raise click.UsageError("--schema needs a QUESTION")
+    asked = []
+    if question is not None:
+        form = None if schema is None else _text_of(schema)
+        given = {"text": question, "choices": choices or None, "match": is_match, "json_schema": form}
+        asked.append(Question.parse(given))
+    options = options_of(settings, prompt=prompt, system=system)
     with Client(broker) as client:
         name = model or only_model(client)
         queue = queue_name(name, device, ask=True)
@@ -86,6 +100,14 @@ def command(
         except TimeoutError as error:
             raise AskpixError(f"{error}: is a worker running? `askpix jobs` lists them") from None
     return _show(row, as_json=as_json)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{path} cannot be read: {reason.lower()}") from None
 
 
 def _show(row: Row, *, as_json: bool) -> int:

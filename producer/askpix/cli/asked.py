@@ -26,6 +26,7 @@ class Asked:
     question: tuple[str, ...]
     questions_file: Path | None
     prompt: str | None
+    system: str | None
     match: tuple[str, ...]
     base: str | None
     image_column: str | None
@@ -56,18 +57,24 @@ class Asked:
         """Returns how answers are generated, given the settings of the command line; raises AskpixError."""
         if self.prompt is not None and (self.question or self.questions_file or self.match):
             raise AskpixError("--prompt is for captions: leave it out, or the questions")
-        return options_of(settings, prompt=self.prompt)
+        return options_of(settings, prompt=self.prompt, system=self.system)
 
 
 _options = stacked(
     click.argument("input_", metavar="INPUT"),
-    click.option("--question", multiple=True, metavar="TEXT", help="Ask this of each image. Repeatable."),
+    click.option(
+        "--question",
+        multiple=True,
+        metavar="TEXT",
+        help="Ask this of each image; {column} stands for what the list has there. Repeatable.",
+    ),
     click.option(
         "--questions",
         "questions_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Questions with names and choices: a YAML list of texts or of {text, name, choices, match}.",
+        help="Questions with names, choices and more: a YAML list of texts or of {text, name, choices, match,"
+        " json_schema, after}.",
     ),
     click.option(
         "--match",
@@ -76,6 +83,7 @@ _options = stacked(
         help="Score how well this text fits each image, with a model made for that. Repeatable.",
     ),
     click.option("--prompt", metavar="TEXT", help="What captions begin with."),
+    click.option("--system", metavar="TEXT", help="What a model of the LLaVA kind is told before all else."),
     click.option(
         "--base", metavar="URI", help="What relative image paths and bare keys count from: a folder, s3:// or https://."
     ),

@@ -26,6 +26,8 @@ def _option(name: str) -> Callable[[Any], Any]:
         return click.option(flag, name, type=int, metavar="N", help=text)
     if name in _NUMBERS:
         return click.option(flag, name, type=float, metavar="X", help=text)
+    if name == "stop":
+        return click.option(flag, name, multiple=True, metavar="TEXT", help=text)
     return click.option(flag, name, is_flag=True, default=None, help=text)
 
 
@@ -35,20 +37,20 @@ def generates(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def command(**values: Any) -> Any:
         given = {name: values.pop(name) for name in Generation.model_fields}
-        return function(settings={name: value for name, value in given.items() if value is not None}, **values)
+        return function(settings={name: value for name, value in given.items() if value not in (None, ())}, **values)
 
     decorated: Callable[..., Any] = stacked(*map(_option, Generation.model_fields))(command)
     return decorated
 
 
-def options_of(settings: Mapping[str, Any], *, prompt: str | None = None) -> Options:
+def options_of(settings: Mapping[str, Any], *, prompt: str | None = None, system: str | None = None) -> Options:
     """Returns the options that a command line gives.
 
     Raises:
         InputError: one of them has no such value, or they contradict each other.
     """
     try:
-        return Options(prompt=prompt, **settings)
+        return Options(prompt=prompt, system=system, **settings)
     except ValidationError as error:
         problem = first_problem(error)
         name, _, reason = problem.partition(": ")

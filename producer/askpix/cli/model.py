@@ -17,6 +17,7 @@ from askpix.cli.model_info import info
 from askpix.cli.needing import needing
 from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse_quantizing_options
 from askpix.cli.steps import steps_shown
+from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
 
 
@@ -29,6 +30,9 @@ def command() -> None:
 command.add_command(compare)
 command.add_command(info)
 
+TEMPLATE_NAMES = ("vicuna", "mistral", "chatml", "llama3", "qwen", "qwen3")
+"""The names in `askpix.worker.vlm.templates`, which is not imported for `--help`."""
+
 _output = click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The new model folder."
 )
@@ -40,10 +44,22 @@ _output = click.option(
 @click.option("--name", help="What the model is called; by default the last part of SOURCE.")
 @click.option(
     "--precision",
-    type=click.Choice(("f32", "f16", "int8")),
+    type=click.Choice(("f32", "f16", "int8", "int4")),
     default="f32",
     show_default=True,
-    help="How weights are stored: as they are, in half the room, or quantized, as the options below say.",
+    help="How weights are stored: as they are, in half the room, or quantized, as the options below say; int4 is for"
+    " vision-language models.",
+)
+@click.option(
+    "--template",
+    type=click.Choice(TEMPLATE_NAMES),
+    help="How conversations are written, for a vision-language checkpoint that does not say.",
+)
+@click.option(
+    "--trust-remote-code",
+    "trust",
+    is_flag=True,
+    help="Run code that comes with the checkpoint: some families' export needs that. Read the code first.",
 )
 @generates
 @quantizes
@@ -52,19 +68,45 @@ def convert(
     output: Path,
     name: str | None,
     precision: str,
+    template: str | None,
+    trust: bool,
     quantizing: Quantizing,
     settings: dict[str, Any],
 ) -> None:
-    """Convert a BLIP checkpoint to a model folder.
+    """Convert a checkpoint to a model folder.
 
-    SOURCE is a local checkpoint or a hub id such as Salesforce/blip-vqa-base, of the class
-    BlipForQuestionAnswering, BlipForConditionalGeneration or BlipForImageTextRetrieval. Needs
-    `pip install 'askpix[convert]'`. Of the options below, those that say how texts are generated become the
-    model's defaults.
+    SOURCE is a local checkpoint or a hub id: a BLIP such as Salesforce/blip-vqa-base (BlipForQuestionAnswering,
+    BlipForConditionalGeneration, BlipForImageTextRetrieval), or a vision-language model such as
+    llava-hf/llava-1.5-7b-hf (LLaVA, LLaVA-NeXT, Qwen2-VL, Qwen2.5-VL). Needs `pip install 'askpix[convert]'`; for
+    vision-language models `pip install 'askpix[convert,vlm]'`, and once `askpix model export-env`. Of the options
+    below, those that say how texts are generated become the model's defaults.
     """
     generation = options_of(settings)
     if name is not None:
         check_model_name(name)
+    with needing("converting"):
+        from askpix.worker.models.family import family_of
+
+        family = family_of(source)
+        if family is not None and not family.startswith("blip"):
+            from askpix.cli.converting_vlm import Exporting
+            from askpix.cli.converting_vlm import convert as convert_vlm
+            from askpix.worker.models.naming import name_for
+
+            exporting = Exporting(
+                family=family,
+                source=source,
+                output=output,
+                name=name or name_for(source),
+                precision=precision,
+                template=template,
+                trust=trust,
+            )
+            convert_vlm(exporting, quantizing, generation)
+            _folder_shown(output)
+            return
+    if template is not None or trust or precision == "int4":
+        raise AskpixError("--template, --trust-remote-code and --precision int4 are for vision-language models")
     if precision == "int8":
         quantizing.check()
     else:
@@ -87,6 +129,22 @@ def convert(
             with stderr().status(Text(f"loading and converting {source}")):
                 convert_checkpoint(source, whole, name=name, generation=generation)
             _quantize(whole, output, name, quantizing)
+
+
+@command.command("export-env")
+def export_env() -> None:
+    """Make the environment in which vision-language models are exported.
+
+    It is a virtual environment of its own, of 1.6 GB, since the export needs older packages than the rest: in
+    ~/.local/share/askpix, or where ASKPIX_EXPORT_ENV says. One that is there and complete stays as it is.
+    """
+    from askpix.producer.settings import load_settings
+    from askpix.worker.models.export_env import make_export_env
+
+    folder = load_settings().export_folder()
+    with stderr().status(Text("looking")) as shown:
+        make_export_env(folder, lambda what: shown.update(Text(what)))
+    stderr().print(f"{folder}: ready", soft_wrap=True)
 
 
 @command.command()
@@ -116,7 +174,7 @@ def _quantize(folder: Path, output: Path, name: str | None, quantizing: Quantizi
 
 
 def _folder_shown(folder: Path) -> None:
-    from askpix.worker.models.manifest import read_manifest
+    from askpix.worker.models.folder import read_manifest
 
     manifest = read_manifest(folder)
     size = sum(entry.bytes for entry in manifest.files.values()) / 1e6

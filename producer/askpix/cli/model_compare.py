@@ -93,7 +93,7 @@ def compare(
     is told too.
     """
     from askpix.worker.models.compare import compare as measured
-    from askpix.worker.models.manifest import read_manifest
+    from askpix.worker.models.folder import read_blip
     from askpix.worker.models.readable import Readable
 
     for path in (json_file, plot_file):
@@ -103,7 +103,7 @@ def compare(
     named = [_named(folder) for folder in folders]
     asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
     found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
-    probes = list(islice(_probes(found, asked, Readable(named[0][0], read_manifest(named[0][0]))), samples))
+    probes = list(islice(_probes(found, asked, Readable(named[0][0], read_blip(named[0][0]))), samples))
     if not probes:
         raise InputError(f"no image of {images} can be read" + (f": {unused(found)}" if unused(found) else ""))
     with needing("comparing with --reference"), steps_shown() as told:

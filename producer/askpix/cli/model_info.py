@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from askpix.cli.console import printable, stdout
 from askpix.producer.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
-    from askpix.worker.models.manifest import Manifest
+    from askpix.worker.models.blip_manifest import BlipManifest
+    from askpix.worker.models.folder import AnyManifest
+    from askpix.worker.models.vlm_manifest import VlmManifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +39,7 @@ def info(folder: Path, as_json: bool) -> int:
 
     Exit code 0: it is whole and can be used here; 1: it is damaged, or no device takes it; 2: it is no model folder.
     """
-    from askpix.worker.models.manifest import load_manifest, read_manifest
+    from askpix.worker.models.folder import load_manifest, read_manifest
 
     manifest = read_manifest(folder)
     damage = None
@@ -54,13 +57,13 @@ def info(folder: Path, as_json: bool) -> int:
 
 
 def _tried(folder: Path) -> list[_Tried]:
-    from askpix.worker.blip.engine import BlipEngine
+    from askpix.worker.engine.building import build_engine
     from askpix.worker.engine.devices import list_devices
 
     found = []
     for device in list_devices():
         try:
-            engine = BlipEngine(folder, device.name)
+            engine = build_engine(folder, device.name)
         except (ModelError, DeviceError) as error:
             found.append(_Tried(device=device.name, problem=str(error)))
         else:
@@ -69,30 +72,15 @@ def _tried(folder: Path) -> list[_Tried]:
     return found
 
 
-def _shown(folder: Path, manifest: Manifest, damage: str | None, tried: list[_Tried]) -> None:
-    from askpix.worker.models.manifest import component_bytes, components_of
-
+def _shown(folder: Path, manifest: AnyManifest, damage: str | None, tried: list[_Tried]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    image, sizes = manifest.image, manifest.sizes
     table.add_row("name", manifest.name)
     table.add_row("kind", manifest.kind)
     table.add_row("abilities", ", ".join(sorted(manifest.abilities)))
-    table.add_row("image", f"{image.width} x {image.height} pixels, {sizes.image_tokens} tokens")
-    table.add_row("text", f"{sizes.vocabulary:,} tokens in the vocabulary, texts of up to {sizes.max_positions}")
-    settings = manifest.generation.model_dump(exclude_none=True)
-    table.add_row("generation", ", ".join(f"{name} {value}" for name, value in settings.items()))
-    for component, stored in components_of(manifest).items():
-        table.add_row(component.replace("_", " "), f"{stored}, {component_bytes(manifest, component) / 1e6:.1f} MB")
-    table.add_row("source", printable(manifest.source))
-    if (quantization := manifest.quantization) is not None:
-        table.add_row("quantized from", quantization.source)
-        asked = f", {len(quantization.questions)} questions" if quantization.questions else ""
-        table.add_row("calibrated on", f"{quantization.images} images{asked}")
-        if (found := quantization.agreement) is not None:
-            shares = ", ".join(f"{what} {share:.1%}" for what, share in found.shares.items())
-            table.add_row("agreement", f"{shares}, of {found.images} images")
+    for name, value in _blip_facts(manifest) if manifest.kind == "blip" else _vlm_facts(manifest):
+        table.add_row(name, value)
     table.add_row("made with", ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())))
     table.add_row("fingerprint", manifest.fingerprint)
     table.add_row("files", "whole" if damage is None else damage)
@@ -101,3 +89,43 @@ def _shown(folder: Path, manifest: Manifest, damage: str | None, tried: list[_Tr
     console = stdout()
     console.print(f"{folder}", soft_wrap=True)
     console.print(table)
+
+
+def _blip_facts(manifest: BlipManifest) -> Iterator[tuple[str, str]]:
+    from askpix.worker.models.blip_manifest import component_bytes, components_of
+
+    image, sizes = manifest.image, manifest.sizes
+    yield "image", f"{image.width} x {image.height} pixels, {sizes.image_tokens} tokens"
+    yield "text", f"{sizes.vocabulary:,} tokens in the vocabulary, texts of up to {sizes.max_positions}"
+    yield "generation", _settings(manifest)
+    for component, stored in components_of(manifest).items():
+        yield component.replace("_", " "), f"{stored}, {component_bytes(manifest, component) / 1e6:.1f} MB"
+    yield "source", printable(manifest.source)
+    if (quantization := manifest.quantization) is not None:
+        yield "quantized from", quantization.source
+        asked = f", {len(quantization.questions)} questions" if quantization.questions else ""
+        yield "calibrated on", f"{quantization.images} images{asked}"
+        if (found := quantization.agreement) is not None:
+            shares = ", ".join(f"{what} {share:.1%}" for what, share in found.shares.items())
+            yield "agreement", f"{shares}, of {found.images} images"
+
+
+def _vlm_facts(manifest: VlmManifest) -> Iterator[tuple[str, str]]:
+    from askpix.worker.vlm.memory import bytes_per_token
+
+    form, language = manifest.image_tokens, manifest.language
+    yield "family", manifest.family
+    yield "conversations", f"as {manifest.template} writes them"
+    yield "image", f"{form.tokens:,} tokens" if form.kind == "fixed" else "tokens by its size"
+    token = bytes_per_token(manifest, exact=False)
+    yield "text", f"{language.context:,} tokens with the image's; each takes {token / 1e3:.0f} kB of memory"
+    yield "generation", _settings(manifest)
+    yield "weights", f"{manifest.precision}, {manifest.bytes / 1e6:,.1f} MB"
+    if (compression := manifest.compression) is not None and manifest.precision == "int4":
+        seen = f", scales estimated on {compression.images} images" if compression.images else ""
+        yield "compressed", f"{compression.ratio:.0%} in groups of {compression.group_size}{seen}"
+    yield "source", printable(manifest.source)
+
+
+def _settings(manifest: AnyManifest) -> str:
+    return ", ".join(f"{name} {value}" for name, value in manifest.generation.model_dump(exclude_none=True).items())

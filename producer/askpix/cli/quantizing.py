@@ -19,7 +19,7 @@ from askpix.producer.inputs import Input
 from askpix.producer.words import counted
 
 if TYPE_CHECKING:
-    from askpix.worker.models.manifest import Manifest
+    from askpix.worker.models.blip_manifest import BlipManifest
     from askpix.worker.models.told import Told
 
 _QUESTIONS = 100
@@ -49,9 +49,9 @@ class Quantizing:
             raise AskpixError("--group-size and --ratio are for --decoder int4")
         # Before the minutes that converting takes.
         Input(self.images)
-        self._questions()
+        self.questions()
 
-    def quantize(self, folder: Path, output: Path, name: str | None, told: Told) -> Manifest:
+    def quantize(self, folder: Path, output: Path, name: str | None, told: Told) -> BlipManifest:
         """Quantizes a model folder; raises AskpixError."""
         from askpix.worker.models.compressing import DecoderWeights
         from askpix.worker.models.quantize import Check, quantize
@@ -70,7 +70,7 @@ class Quantizing:
                 folder,
                 output,
                 samples,
-                questions=self._questions() or samples.questions(_QUESTIONS) or None,
+                questions=self.questions() or samples.questions(_QUESTIONS) or None,
                 samples=self.samples,
                 name=name,
                 decoder=DecoderWeights(bits=4 if self.decoder == "int4" else 8, **weights),
@@ -85,7 +85,8 @@ class Quantizing:
             stderr().print(f"not used: {note}", soft_wrap=True)
         return manifest
 
-    def _questions(self) -> tuple[str, ...]:
+    def questions(self) -> tuple[str, ...]:
+        """Returns what the file of questions asks; nothing where there is none."""
         return tuple(question.text for question in read_questions(self.questions_file)) if self.questions_file else ()
 
 
@@ -99,7 +100,7 @@ def refuse_quantizing_options(condition: str) -> None:
             raise AskpixError(f"{parameter.opts[0]} is for {condition}")
 
 
-def quantized_shown(manifest: Manifest) -> None:
+def quantized_shown(manifest: BlipManifest) -> None:
     """Prints what came of quantizing."""
     quantization = manifest.quantization
     assert quantization is not None

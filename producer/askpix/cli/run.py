@@ -23,7 +23,7 @@ from askpix.worker.cores import chosen
 from askpix.worker.digests import Digests
 from askpix.worker.engine.devices import Precision, check_device, check_precision
 from askpix.worker.local import LocalSystem, demo_model
-from askpix.worker.models.manifest import load_manifest
+from askpix.worker.models.folder import load_manifest
 
 
 @click.command()

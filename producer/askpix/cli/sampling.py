@@ -11,6 +11,7 @@ from askpix.producer.inputs import Input
 from askpix.producer.words import counted
 
 if TYPE_CHECKING:
+    from askpix.worker.access import Access
     from askpix.worker.models.samples import Samples
 
 
@@ -26,19 +27,25 @@ def samples_for(
     Raises:
         AskpixError: the list or the model folder cannot be used, or one of the options.
     """
-    from askpix.worker.access import Access
     from askpix.worker.image_form import ImageForm
-    from askpix.worker.models.manifest import read_manifest
+    from askpix.worker.models.folder import read_blip
     from askpix.worker.models.samples import Samples
 
-    image = read_manifest(folder).image
+    image = read_blip(folder).image
     source = Input(images)
-    access = Access.of(
+    access = access_for(source, files_roots, networks, buckets)
+    return Samples(source, ImageForm(width=image.width, height=image.height, resample=image.resample), access)
+
+
+def access_for(source: Input, files_roots: Sequence[str], networks: Sequence[str], buckets: Sequence[str]) -> Access:
+    """Returns what may be read for a list: what is beside it, and what options name."""
+    from askpix.worker.access import Access
+
+    return Access.of(
         files_roots=[*([] if source.local_root is None else [str(source.local_root)]), *files_roots],
         networks=networks,
         buckets=[*([] if source.bucket is None else [source.bucket]), *buckets],
     )
-    return Samples(source, ImageForm(width=image.width, height=image.height, resample=image.resample), access)
 
 
 def unused(samples: Samples) -> str:

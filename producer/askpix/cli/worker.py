@@ -25,9 +25,9 @@ from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
 from askpix.worker.app import Worker
-from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.cores import Cores, chosen, shared_out, shown, take
 from askpix.worker.ending import GRACE_SECONDS
+from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.health import Health
@@ -186,7 +186,7 @@ def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache:
         built = []
         for model in models:
             with stage(f"the engine of {model.name}"):
-                engine = BlipEngine(model, device, precision, cache)
+                engine = build_engine(model, device, precision, cache)
             stack.callback(engine.close)
             info = engine.info
             _log.info("serving %s on %s in %s", info.model, info.device, info.precision)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_ROWS = 32
 """Beams, or texts, that one question can have."""
 
+MAX_NEW_TOKENS = 4_096
+"""Of one text. A model takes fewer, if its context is shorter."""
+
 _BEAMS = ("num_beams", "length_penalty")
 _SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
 
-_Count = Annotated[int, Field(ge=1, le=512)]
-_CountOrNone = Annotated[int, Field(ge=0, le=512)]
+_Count = Annotated[int, Field(ge=1, le=MAX_NEW_TOKENS)]
+_CountOrNone = Annotated[int, Field(ge=0, le=MAX_NEW_TOKENS)]
 _Rows = Annotated[int, Field(ge=1, le=MAX_ROWS)]
+_Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Generation(BaseModel):
@@ -52,6 +56,9 @@ class Generation(BaseModel):
         None, description="What is drawn follows from it, the image and the text; 0 unless given."
     )
     num_return_sequences: _Rows | None = Field(None, description="So many texts: of the beams, or drawn.")
+    stop: Annotated[tuple[_Stop, ...], Field(min_length=1, max_length=16)] | None = Field(
+        None, description="A text ends before this. Repeatable; for models of the LLaVA kind."
+    )
 
     @property
     def samples(self) -> bool:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from askpix.producer.errors import InputError
 from askpix.producer.generation import Generation
@@ -21,16 +31,45 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEVICE_KINDS = ("cpu", "gpu", "npu", "auto")
 """Kinds of devices, as queues are called by them."""
 
+_ADDED = frozenset({"json_schema", "after"})
+"""Fields of questions that jobs of before do not have: they must not become others by it."""
+
 _QUEUE_ENDINGS = frozenset({"ask", *DEVICE_KINDS})
 """A queue is called `<model>`, `<model>.cpu`, `<model>.ask` and so on."""
 
+MAX_SCHEMA = 20_000
+"""Characters that a JSON schema may have."""
+
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+
+
+def _schema_text(value: object) -> object:
+    """Returns a JSON schema as a text; one that is a text already in the same spelling for the same schema."""
+    if value is None:
+        return None
+    try:
+        schema = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(schema, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"json_schema is not JSON: {str(error)[:100]}") from None
+    if not isinstance(schema, dict):
+        raise ValueError("json_schema must be an object, such as {type: object, properties: ...}")
+    if len(text) > MAX_SCHEMA:
+        raise ValueError(f"json_schema has {len(text):,} characters; at most {MAX_SCHEMA:,} are taken")
+    return text
+
+
+_Schema = Annotated[str, BeforeValidator(_schema_text)]
 
 
 class Question(BaseModel):
     """A text asked of an image; with `choices`, the answer is the likeliest of them.
 
-    With `match`, the text is a description, and the answer how well it fits the image.
+    With `match`, the text is a description, and the answer how well it fits the image. With `json_schema`, the
+    answer is JSON that keeps to that schema. With `after`, the model is told an earlier question of that name, and what
+    it answered, before this one.
+
+    `{column}` in a text stands for what the list has there for the image; `{{` and `}}` stand for braces.
 
     `name` is what the answer is called in results; without one, it is called by the question's text.
     An empty text is kept, so that a row of a list that holds one fails alone, with its own error.
@@ -42,6 +81,10 @@ class Question(BaseModel):
     name: _Text | None = None
     choices: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=1_000)] | None = None
     match: bool = False
+    json_schema: _Schema | None = None
+    """As JSON text, however it was given."""
+
+    after: _Text | None = None
 
     def __init__(self, text: str | None = None, **values: Any) -> None:
         super().__init__(**({} if text is None else {"text": text}), **values)
@@ -57,11 +100,18 @@ class Question(BaseModel):
     def _one_kind(self) -> Self:
         if self.match and self.choices:
             raise ValueError("choices and match do not go together: ask for each text's match by itself")
+        if self.json_schema is not None and (self.match or self.choices):
+            raise ValueError("json_schema goes with neither choices nor match")
         return self
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns the question as plain values; what later versions added to questions only where it is there."""
+        record = self.model_dump()
+        return {name: value for name, value in record.items() if value is not None or name not in _ADDED}
 
     @classmethod
     def parse(cls, value: object) -> Question:
-        """Returns the question that a cell holds: a text, or an object with `text`, `name`, `choices` and `match`.
+        """Returns the question that a cell holds: a text, or an object with `text`, `name`, `choices` and so on.
 
         Raises:
             InputError: it is neither.
@@ -74,8 +124,20 @@ class Question(BaseModel):
         except ValidationError as error:
             raise InputError(f"the question {_shortened(value)} is not valid: {first_problem(error)}") from None
         raise InputError(
-            f"a question is a text or an object with text, name, choices and match, not {_shortened(value)}"
+            f"a question is a text or an object with {', '.join(cls.model_fields)}, not {_shortened(value)}"
         )
+
+
+def check_order(questions: Sequence[Question]) -> None:
+    """Raises InputError where a question comes after another that is not asked before it."""
+    before = set[str]()
+    for question in questions:
+        if question.after is not None and question.after not in before:
+            raise InputError(
+                f"the question {_shortened(question.text)} comes after {_shortened(question.after)}, "
+                "but no question before it has that name"
+            )
+        before.add(question.name or question.text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +165,9 @@ class Options(Generation):
 
     prompt: _Text | None = None
     """A text that captions begin with and carry on from. Questions do without."""
+
+    system: _Text | None = None
+    """What a model of the LLaVA kind is told before all else."""
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Options:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import DEVICE_KINDS, Options, Question, first_problem
+from askpix.producer.items import DEVICE_KINDS, Options, Question, check_order, first_problem
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
@@ -98,6 +98,10 @@ class AskMessage(_Message):
     def _bounded(self) -> Self:
         if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
             raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
+        try:
+            check_order(self.questions or ())
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @classmethod

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Item
+from askpix.producer.items import Item, check_order
 from askpix.producer.rows import INPUT_SCHEMA
 from askpix.producer.texts import item_name
 from askpix.producer.values import json_text
@@ -91,7 +91,10 @@ def _question_lists(items: Sequence[Item]) -> list[_Questions]:
         key = id(item.questions)
         if key not in known:
             try:
-                known[key] = [question.model_dump() for question in item.questions]
+                known[key] = [question.to_record() for question in item.questions]
+                check_order(item.questions)
+            except InputError as error:
+                raise InputError(f"{item_name(item)}: {error}") from None
             except (AttributeError, TypeError):
                 raise InputError(f"{item_name(item)}: its questions must be a list of Question") from None
         lists.append(known[key])

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     OPEN = "open"
     CHOICE = "choice"
     MATCH = "match"
+    JSON = "json"
 
 
 class Status(StrEnum):
@@ -71,6 +72,9 @@ class Answer:
     alternatives: tuple[Alternative, ...] | None = None
     """The other texts, where several were asked for (`num_return_sequences`)."""
 
+    prompt_tokens: int | None = None
+    """How many tokens the model was given, the image's included; None where that is not counted."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
@@ -117,7 +121,14 @@ class Outcome:
 
 
 _QUESTION = pa.struct(
-    [("text", pa.string()), ("name", pa.string()), ("choices", pa.list_(pa.string())), ("match", pa.bool_())]
+    [
+        ("text", pa.string()),
+        ("name", pa.string()),
+        ("choices", pa.list_(pa.string())),
+        ("match", pa.bool_()),
+        ("json_schema", pa.string()),
+        ("after", pa.string()),
+    ]
 )
 
 INPUT_SCHEMA = pa.schema(
@@ -141,6 +152,7 @@ _ANSWER = pa.struct(
         ("finish_reason", pa.string()),
         ("tokens", pa.int32()),
         ("alternatives", pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())]))),
+        ("prompt_tokens", pa.int32()),
     ]
 )
 
@@ -174,7 +186,7 @@ def item_to_record(item: Item) -> dict[str, Any]:
         "id": item.id,
         "group": item.group,
         "image": item.image,
-        "questions": None if item.questions is None else [question.model_dump() for question in item.questions],
+        "questions": None if item.questions is None else [question.to_record() for question in item.questions],
         "extra": json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
     }
 

@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     user_cache: Annotated[str | None, Field(validation_alias="XDG_CACHE_HOME")] = None
     """Where a user's programs keep what can be made again; by default ~/.cache."""
 
+    export_env: str | None = None
+    """Folder of the environment in which vision-language models are exported; see `askpix model export-env`."""
+
+    user_data: Annotated[str | None, Field(validation_alias="XDG_DATA_HOME")] = None
+    """Where a user's programs keep what they need; by default ~/.local/share."""
+
     load_threads: Annotated[int, Field(ge=1, le=256)] = 64
     """Images that a worker fetches or decodes at a time; more wait for their answers, as many as its engine takes."""
 
@@ -85,6 +91,19 @@ class Settings(BaseSettings):
             return (Path(self.user_cache) if self.user_cache else Path.home() / ".cache") / "askpix"
         except RuntimeError:  # a container's user may have no home
             return None
+
+    def export_folder(self) -> Path:
+        """Returns the folder of the export environment, the user's own unless one is set.
+
+        Raises:
+            AskpixError: none is set, and the user has no home.
+        """
+        if self.export_env:
+            return Path(self.export_env)
+        try:
+            return (Path(self.user_data) if self.user_data else Path.home() / ".local" / "share") / "askpix" / "export"
+        except RuntimeError:
+            raise AskpixError("this user has no home: say with ASKPIX_EXPORT_ENV where the environment is") from None
 
     @field_validator("proxy")
     @classmethod

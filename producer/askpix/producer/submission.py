@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
-from askpix.producer.items import Item, Options, Question, check_model_name
+from askpix.producer.items import Item, Options, Question, check_model_name, check_order
 from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.part_writer import PartWriter
+from askpix.producer.placeholders import check_columns, values_of
 from askpix.producer.references import completer
 from askpix.producer.storage import shortened
 from askpix.producer.texts import check_texts, item_name
@@ -60,6 +61,9 @@ def write_job(
     existing = folder.spec()
     if existing is None and has_results:
         raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
+    if questions is not None:
+        check_order(questions)
+    items = _checked(items, questions or (), options)
     job_id = uuid.uuid4().hex
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
     count = parts = 0
@@ -94,6 +98,14 @@ def write_job(
             f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
         )
     return existing
+
+
+def _checked(items: Iterable[Item | str], questions: Sequence[Question], options: Options) -> Iterator[Item | str]:
+    """Yields the items; raises InputError before the first, where a text names a column that it does not have."""
+    for number, item in enumerate(items):
+        if number == 0:
+            check_columns(questions, options, values_of(_item(item)))
+        yield item
 
 
 def _parts(items: Iterable[Item | str], base: str, part_size: int) -> Iterator[ItemColumns]:

@@ -105,7 +105,7 @@ def _allow(seconds: float) -> None:
 def _row(order: Order, engine: Engine, loader: Loader, fetched: Callable[[], None]) -> Row:
     work = ItemWork(order.item, engine, started=time.monotonic(), attempts=order.attempts)
     image = loader.load(order.item.image, engine, own_bucket=order.own_bucket, fetched=fetched)
-    work.ask(image, order.questions, order.options)
+    work.ask(image, order.questions, order.options, fill=True)
     return work.row()
 
 

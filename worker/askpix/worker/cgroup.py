@@ -1,6 +1,6 @@
-"""How much processor time the control groups of Linux leave to this process.
+"""How much processor time and memory the control groups of Linux leave to this process.
 
-A container's limit is a quota: so many microseconds of processor time in each period, on whichever CPUs.
+A container's limit on processor time is a quota: so many microseconds of it in each period, on whichever CPUs.
 Neither `os.cpu_count()` nor OpenVINO knows of it.
 """
 
@@ -30,16 +30,43 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
     Args:
         root: where /proc and /sys are.
     """
-    return min((quota for folder in _groups(root) if (quota := _quota(folder)) is not None), default=None)
+    return min((quota for folder in _groups(root, "cpu") if (quota := _quota(folder)) is not None), default=None)
 
 
-def _groups(root: Path) -> Iterator[Path]:
-    """Yields the folder of each group that may limit processor time, from the process's own outwards."""
-    mounts = list(_mounts(root))
+def memory_left(root: Path = Path("/")) -> int | None:
+    """Returns how many bytes of memory this process may still take; None where nobody says.
+
+    Args:
+        root: where /proc and /sys are.
+    """
+    left = [free for folder in _groups(root, "memory") if (free := _free(folder)) is not None]
+    for line in _lines(root / "proc/meminfo"):
+        name, _, amount = line.partition(":")
+        if name == "MemAvailable":
+            left.append(int(amount.split()[0]) * 1024)
+    return min(left, default=None)
+
+
+def _free(folder: Path) -> int | None:
+    """Returns what a group may still take, files that it has read and nobody needs any more included."""
+    for limit, used, kept in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        numbers = [" ".join(_lines(folder / name)) for name in (limit, used)]
+        if all(number.isdecimal() for number in numbers):
+            stat = dict(line.split(" ", 1) for line in _lines(folder / "memory.stat") if " " in line)
+            return max(int(numbers[0]) - int(numbers[1]) + int(stat.get(kept, 0)), 0)
+    return None
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yields the folder of each group that may limit something, from the process's own outwards."""
+    mounts = list(_mounts(root, controller))
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)
         version = 1 if controllers else 2
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         for mount in mounts:
             if mount.version == version:
@@ -56,7 +83,7 @@ def _upwards(mount: _Mount, path: str) -> Iterator[Path]:
     yield mount.point
 
 
-def _mounts(root: Path) -> Iterator[_Mount]:
+def _mounts(root: Path, controller: str) -> Iterator[_Mount]:
     for line in _lines(root / "proc/self/mountinfo"):
         mounted, _, system = line.partition(" - ")
         kind, _, options = system.split(" ", 2)
@@ -64,7 +91,7 @@ def _mounts(root: Path) -> Iterator[_Mount]:
         point = root / fields[4].lstrip("/")
         if kind == "cgroup2":
             yield _Mount(fields[3], point, 2)
-        elif kind == "cgroup" and "cpu" in options.split(","):
+        elif kind == "cgroup" and controller in options.split(","):
             yield _Mount(fields[3], point, 1)
 
 

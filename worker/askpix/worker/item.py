@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from askpix.producer.items import Item, Options, Question
+from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.engine.base import Engine, Request, Ticket
+from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket, Turn
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, internal_error
 
@@ -33,6 +36,7 @@ class ItemWork:
         "_ended_at",
         "_engine",
         "_facts",
+        "_later",
         "_next",
         "_over",
         "_started",
@@ -56,8 +60,10 @@ class ItemWork:
         self._ended = ended
         self._ended_at: float | None = None
         self._facts = ImageFacts()
-        self._tickets: list[Ticket | ItemError] = []
+        self._tickets: list[_Asked] = []
         """Of each question; an error where it could not even be asked."""
+        self._later: _Later | None = None
+        """Questions that come after others; None where there are none."""
         self._next = 0
         """Which ticket is to end next: those before it have."""
         self._over = False
@@ -68,6 +74,7 @@ class ItemWork:
         questions: Sequence[Question] | None,
         options: Options,
         *,
+        fill: bool = False,
         urgent: bool = False,
         deadline: float | None = None,
         seconds: float | None = None,
@@ -76,6 +83,7 @@ class ItemWork:
 
         Args:
             questions: asked where the item has none of its own; None captions.
+            fill: put the item's columns where texts name them.
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
             seconds: that the engine may work on each.
@@ -84,18 +92,17 @@ class ItemWork:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
         """
         if image.handle is not None:
-            for question in self.item.questions or questions or (None,):
+            asked = self.item.questions or questions or (None,)
+            request = partial(
+                self._request, image.handle, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
+            )
+            if any(question is not None and question.after is not None for question in asked):
+                self._later = _Later(asked, request)
+            for question in asked:
                 if self._over:
                     break
-                request = Request(
-                    images=(image.handle,),
-                    question=question,
-                    options=options,
-                    urgent=urgent,
-                    deadline=deadline,
-                    seconds=seconds,
-                )
-                self._tickets.append(self._submitted(request))
+                follows = question is not None and question.after is not None
+                self._tickets.append(None if follows else request(question))
         # Without the handle: the encoding is the requests' alone from now on.
         self._facts = image.facts
         if self._over:
@@ -115,6 +122,8 @@ class ItemWork:
         Raises:
             EngineStoppedError: the worker is of no more use.
         """
+        if self._later is not None:
+            self._later.complete.wait()
         problem, answers = self._facts.problem, list[Answer]()
         for ticket in self._tickets:
             try:
@@ -145,11 +154,40 @@ class ItemWork:
             extra=json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
         )
 
-    def _submitted(self, request: Request) -> Ticket | ItemError:
+    def _request(
+        self,
+        handle: ImageHandle,
+        options: Options,
+        question: Question | None,
+        history: tuple[Turn, ...] = (),
+        *,
+        fill: bool,
+        urgent: bool,
+        deadline: float | None,
+        seconds: float | None,
+    ) -> Ticket | ItemError:
         try:
-            return self._engine.submit(request)
+            if fill:
+                values = values_of(self.item)
+                options = filled_options(options, values)
+                question = None if question is None else filled_question(question, values)
+            return self._engine.submit(
+                Request(
+                    images=(handle,),
+                    question=question,
+                    options=options,
+                    history=history,
+                    urgent=urgent,
+                    deadline=deadline,
+                    seconds=seconds,
+                )
+            )
         except EngineStoppedError:
             raise
+        except MissingValueError as error:
+            return ItemError(
+                "missing_value", f"the list has nothing here in the column {error.column!r}, which is asked"
+            )
         except ItemError as error:
             return error
         except BaseException as error:  # noqa: BLE001 - one item must never take its part down
@@ -160,16 +198,65 @@ class ItemWork:
         """Waits for one ticket after the other: so only one callback is out at a time, and no lock is needed."""
         while self._next < len(self._tickets):
             ticket = self._tickets[self._next]
+            if ticket is None:
+                assert self._later is not None
+                ticket = self._tickets[self._next] = self._later.ask(self._next, self._tickets)
+                if self._over and isinstance(ticket, Ticket):
+                    ticket.cancel()
             if isinstance(ticket, Ticket) and not ticket.done():
                 ticket.add_done_callback(self._follow)
                 return
             self._next += 1
         self._ended_at = time.monotonic()
+        if self._later is not None:
+            self._later.complete.set()
         if self._ended is not None:
             self._ended(self)
 
 
-def _answer(ticket: Ticket | ItemError) -> Answer:
-    if isinstance(ticket, ItemError):
-        raise ticket
-    return ticket.result()
+class _Later:
+    """Questions of an item of which some come after others, and are asked when these are answered."""
+
+    def __init__(
+        self,
+        questions: Sequence[Question | None],
+        request: Callable[[Question | None, tuple[Turn, ...]], Ticket | ItemError],
+    ) -> None:
+        self._questions = questions
+        self._request = request
+        self._history: dict[int, tuple[Turn, ...]] = {}
+        """What was said before each question, by its number."""
+        self.complete = threading.Event()
+        """Set when there is nothing left to ask."""
+
+    def ask(self, number: int, tickets: Sequence[_Asked]) -> Ticket | ItemError | EngineStoppedError:
+        """Asks a question whose earlier one has its answer, or none; returns its ticket, or why it has none."""
+        question = self._questions[number]
+        assert question is not None
+        earlier = max(
+            place
+            for place, one in enumerate(self._questions[:number])
+            if one is not None and _name(one) == question.after
+        )
+        try:
+            answer = _answer(tickets[earlier])
+            history = (*self._history.get(earlier, ()), Turn(answer.question or "", answer.text))
+            self._history[number] = history
+            return self._request(question, history)
+        except (ItemError, EngineStoppedError) as error:
+            return error
+
+
+def _name(question: Question) -> str:
+    return question.name or question.text
+
+
+_Asked = Ticket | ItemError | EngineStoppedError | None
+"""What became of a question; None where it waits for another's answer."""
+
+
+def _answer(ticket: _Asked) -> Answer:
+    if isinstance(ticket, Ticket):
+        return ticket.result()
+    assert ticket is not None
+    raise ticket

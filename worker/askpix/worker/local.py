@@ -30,7 +30,7 @@ from askpix.producer.followed import Job, JobProgress
 from askpix.producer.storage import open_storage
 from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision
-from askpix.worker.models.manifest import read_manifest
+from askpix.worker.models.folder import read_manifest
 from askpix.worker.replicas import Restarts, ended_how
 
 _log = logging.getLogger(__name__)

@@ -149,7 +149,7 @@ class PartItems:
                 if self._no_more:
                     del self._under_way[place]
                     return
-                item.ask(loaded, work.spec.questions, work.spec.options, seconds=self._item_seconds)
+                item.ask(loaded, work.spec.questions, work.spec.options, fill=True, seconds=self._item_seconds)
         except BaseException as error:  # noqa: BLE001 - the part's thread raises it
             self._problem = error
             self._wake.set()

@@ -22,7 +22,7 @@ from askpix.worker.blip.work import Job, States
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.models.manifest import Sizes
+from askpix.worker.models.blip_manifest import Sizes
 
 PASS_TOKENS = 256
 """Tokens that are read in one pass, padding included; a question with more choices takes several. Each needs 4 bytes

@@ -41,7 +41,8 @@ from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.errors import EngineStoppedError
 from askpix.worker.image_form import ImageForm, Pixels
-from askpix.worker.models.manifest import Manifest, load_manifest
+from askpix.worker.models.blip_manifest import BlipManifest
+from askpix.worker.models.folder import load_blip
 from askpix.worker.starting import stage
 
 _log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class BlipEngine(Engine):
         self.recipe = partial(BlipEngine, folder, device, precision, cache)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
-            manifest = load_manifest(folder, Digests(compiler.cache))
+            manifest = load_blip(folder, Digests(compiler.cache))
         tokenizer = BlipTokenizer(folder, manifest)
         self._reader = RequestReader(manifest, tokenizer)
         graphs = compile_graphs(folder, manifest, compiler)
@@ -292,7 +293,7 @@ class _Turns:
         self._stage.step()
 
 
-def _lane(graphs: Graphs, manifest: Manifest, width: int) -> DecoderLane:
+def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:
     return DecoderLane(
         graphs.text_decoder,
         graphs.states,

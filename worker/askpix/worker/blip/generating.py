@@ -15,7 +15,7 @@ from askpix.worker.blip.work import Job, States
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import SpecialTokens
+from askpix.worker.models.blip_manifest import SpecialTokens
 
 _ENDED = RequestError("cancelled", "the request has ended", retryable=True)
 """Of a text whose request has failed with another one of its texts."""

@@ -17,7 +17,7 @@ from askpix.worker.blip.work import States
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.engine.failures import reason_of
-from askpix.worker.models.manifest import Manifest
+from askpix.worker.models.blip_manifest import BlipManifest
 
 _TYPES = {Precision.F32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.F16: ov.Type.f16}
 
@@ -69,7 +69,7 @@ class Graphs:
     states: StateType
 
 
-def compile_graphs(folder: Path, manifest: Manifest, compiler: Compiler) -> Graphs:
+def compile_graphs(folder: Path, manifest: BlipManifest, compiler: Compiler) -> Graphs:
     """Returns a model folder's graphs.
 
     Raises:

@@ -19,7 +19,7 @@ from askpix.worker.blip.sequences import Group, Row
 from askpix.worker.blip.work import Floats, States
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import Sizes
+from askpix.worker.models.blip_manifest import Sizes
 
 _log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request, Ticket
 from askpix.worker.errors import RequestError
-from askpix.worker.models.manifest import MAX_NEW_TOKENS, Manifest
+from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
 
 
 class RequestReader:
     """Reads requests for one model."""
 
-    def __init__(self, manifest: Manifest, tokenizer: BlipTokenizer) -> None:
+    def __init__(self, manifest: BlipManifest, tokenizer: BlipTokenizer) -> None:
         self._name = manifest.name
         self._abilities = manifest.abilities
         self._does = "captions images" if Ability.CAPTION in self._abilities else "scores how well texts fit images"
@@ -40,6 +40,7 @@ class RequestReader:
         image = request.images[0]
         if not isinstance(image, BlipImage) or image.owner is not owner:
             raise ValueError("the image handle is of another engine")
+        self._refuse_what_needs_a_chat(request)
         question = request.question
         is_scored = question is not None and (question.match or question.choices is not None)
         settings = Generation() if is_scored else self._settings(request.options)
@@ -56,6 +57,17 @@ class RequestReader:
         else:
             self._read_question(job, request.question)
         return job
+
+    def _refuse_what_needs_a_chat(self, request: Request) -> None:
+        question = request.question
+        for name, given in (
+            ("question after another", request.history),
+            ("JSON schema", question is not None and question.json_schema),
+            ("system text", request.options.system),
+            ("texts to stop at", request.options.stop),
+        ):
+            if given:
+                raise RequestError("needs_chat", f"{self._name} is a BLIP, and takes no {name}")
 
     def _merged(self, options: Options) -> Generation:
         try:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.manifest import Manifest
+from askpix.worker.models.blip_manifest import BlipManifest
 
 Ids = npt.NDArray[np.int64]
 
@@ -17,7 +17,7 @@ Ids = npt.NDArray[np.int64]
 class BlipTokenizer:
     """A BERT tokenizer; `encode_question` gives [CLS] text [SEP], the others what a decoder writes."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: BlipManifest) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # noqa: BLE001 - the library raises plain Exception

@@ -54,3 +54,7 @@ class Job:
     ticket: Ticket
     scores: dict[int, float] = field(default_factory=dict)
     """Log-likelihood of each choice that is scored."""
+
+    @property
+    def counts(self) -> bool:
+        return not self.urgent

@@ -25,6 +25,7 @@ class Ability(StrEnum):
     ANSWER = "answer"
     CHOICES = "choices"
     MATCH = "match"
+    CHAT = "chat"
 
 
 READING = frozenset((Ability.ANSWER, Ability.MATCH))
@@ -33,6 +34,14 @@ READING = frozenset((Ability.ANSWER, Ability.MATCH))
 
 class ImageHandle:
     """An image that was given to an engine. Its encoding is kept for as long as the handle is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was asked before, and answered."""
+
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +53,9 @@ class Request:
     """None asks for a caption."""
 
     options: Options = field(default_factory=Options)
+    history: tuple[Turn, ...] = ()
+    """What was asked of the image before. Such a request follows one that has ended, and never waits for room."""
+
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
 
@@ -180,7 +192,7 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, request: Request) -> Ticket:
-        """Takes a request, or waits while too many are under way; an urgent one never waits.
+        """Takes a request, or waits while too many are under way; one that is urgent, or follows another, never does.
 
         Raises:
             RequestError: the request cannot be answered by this engine, whatever the image shows.

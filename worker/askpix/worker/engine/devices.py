@@ -137,6 +137,11 @@ class Compiler:
         default = self._core.get_property(self.device, "INFERENCE_PRECISION_HINT")
         return next((one for one, type_ in _ELEMENT_TYPE.items() if type_ == default), Precision.AUTO)
 
+    @property
+    def properties(self) -> dict[str, Any]:
+        """OpenVINO's properties, for who compiles by itself."""
+        return {**self._config, **(_on_cores(taken()) if self.device == "CPU" else {})}
+
     def read(self, path: Path) -> ov.Model:
         return self._core.read_model(path)
 

@@ -14,7 +14,8 @@ class Taken(Protocol):
     """A request that an engine has taken."""
 
     @property
-    def urgent(self) -> bool: ...
+    def counts(self) -> bool:
+        """Whether it waits for room, and takes some."""
 
     @property
     def ticket(self) -> Ticket: ...
@@ -39,12 +40,12 @@ class UnderWay(Generic[J]):
         return bool(self._jobs)
 
     def wait_for_room(self, job: J) -> None:
-        """Waits until fewer than `capacity` requests are under way. Urgent ones neither wait nor count."""
-        if not job.urgent:
+        """Waits until fewer than `capacity` requests are under way that count."""
+        if job.counts:
             self._room.acquire()
 
     def give_up_room(self, job: J) -> None:
-        if not job.urgent:
+        if job.counts:
             self._room.release()
 
     def add(self, job: J) -> None:

@@ -14,8 +14,8 @@ from askpix.worker.engine.base import READING, Ability, Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.models.blip_manifest import Agreement
 from askpix.worker.models.calibration import turn_of
-from askpix.worker.models.manifest import Agreement
 from askpix.worker.models.told import Told, nobody
 
 _PLAIN = Options.plain(None)

@@ -19,7 +19,7 @@ from askpix.producer.errors import ModelError
 from askpix.worker.blip.questions import packed
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.manifest import ImageInput, Manifest
+from askpix.worker.models.blip_manifest import BlipManifest, ImageInput
 
 QUESTIONS = (
     "what is in the picture?",
@@ -92,7 +92,7 @@ def spooled_images(images: Iterable[Pixels], form: ImageInput, number: int, path
     return spool
 
 
-def spooled_states(encoder: Path, images: Iterable[Pixels], manifest: Manifest, path: Path) -> Spool[np.float32]:
+def spooled_states(encoder: Path, images: Iterable[Pixels], manifest: BlipManifest, path: Path) -> Spool[np.float32]:
     """Keeps the image states, float32 [S, E] each, that a vision encoder makes of images."""
     # Computed in float32, as the graph that is to be quantized is while it is watched.
     compiled = ov.Core().compile_model(encoder, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
@@ -103,7 +103,7 @@ def spooled_states(encoder: Path, images: Iterable[Pixels], manifest: Manifest, 
 
 
 def question_inputs(
-    folder: Path, manifest: Manifest, states: Spool[np.float32], questions: Sequence[str]
+    folder: Path, manifest: BlipManifest, states: Spool[np.float32], questions: Sequence[str]
 ) -> Iterator[Inputs]:
     """Yields what the text encoder of a folder takes: for each image, its states and some of the questions.
 

@@ -12,7 +12,7 @@ import transformers
 from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability
 from askpix.worker.image_form import Resample
-from askpix.worker.models.manifest import ImageInput
+from askpix.worker.models.blip_manifest import ImageInput
 
 # In the order of Pillow's numbers, which checkpoints use.
 _RESAMPLE: tuple[Resample, ...] = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")

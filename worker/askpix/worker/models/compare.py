@@ -19,14 +19,8 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.agreement import same
-from askpix.worker.models.manifest import (
-    MAX_NEW_TOKENS,
-    ImageInput,
-    component_bytes,
-    components_of,
-    load_manifest,
-    read_manifest,
-)
+from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, ImageInput, component_bytes, components_of
+from askpix.worker.models.folder import load_blip, read_blip
 from askpix.worker.models.told import Told, nobody
 
 
@@ -116,7 +110,7 @@ class _Contestant(ABC):
 
 class _Folder(_Contestant):
     def __init__(self, folder: Path, precision: Precision, device: str, options: Options) -> None:
-        manifest = load_manifest(folder)
+        manifest = load_blip(folder)
         self._options = options
         self._engine = BlipEngine(folder, device, precision)
         self.answers = Ability.ANSWER in manifest.abilities
@@ -186,7 +180,7 @@ def compare(
     """
     image = _check_alike([folder for folder, _ in folders])
     # Alike, whatever the defaults of each are.
-    longest = read_manifest(folders[0][0]).generation.max_new_tokens or MAX_NEW_TOKENS
+    longest = read_blip(folders[0][0]).generation.max_new_tokens or MAX_NEW_TOKENS
     options = Options.plain(longest)
     with ExitStack() as stack, _failures_told():
         engines = []
@@ -241,9 +235,9 @@ def _plain(text: str) -> str:
 def _check_alike(folders: Sequence[Path]) -> ImageInput:
     """Returns the image that all these models take."""
     for folder in folders:
-        if Ability.CAPTION not in read_manifest(folder).abilities:
+        if Ability.CAPTION not in read_blip(folder).abilities:
             raise ModelError(f"{folder} generates no texts, it only scores them: it cannot be compared")
-    sizes = {folder: read_manifest(folder).image for folder in folders}
+    sizes = {folder: read_blip(folder).image for folder in folders}
     first = sizes[folders[0]]
     for folder, image in sizes.items():
         _check_size(str(folder), image, folders[0], first)

@@ -5,7 +5,6 @@ Needs the `convert` extra; running the folder does not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -20,8 +19,9 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.items import first_problem
 from askpix.worker.engine.base import READING, Ability
+from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest, Sizes, SpecialTokens
 from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint
-from askpix.worker.models.manifest import MAX_NEW_TOKENS, Manifest, Sizes, SpecialTokens
+from askpix.worker.models.naming import name_for
 from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
 from askpix.worker.models.vision_graph import VisionEncoder
@@ -36,7 +36,7 @@ def convert(
     name: str | None = None,
     weights: WeightFormat = "f32",
     generation: Generation | None = None,
-) -> Manifest:
+) -> BlipManifest:
     """Writes the model folder of a checkpoint and returns its manifest.
 
     Args:
@@ -50,7 +50,7 @@ def convert(
     Raises:
         ModelError: the source cannot be loaded, is of another kind, or the output is taken.
     """
-    name = name or _name(source)
+    name = name or name_for(source)
     try:
         defaults = (generation or Generation()).with_defaults(Generation(max_new_tokens=MAX_NEW_TOKENS))
     except ValidationError as error:
@@ -95,7 +95,7 @@ def convert(
                 weights,
             )
         checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-        manifest = Manifest(
+        manifest = BlipManifest(
             kind="blip",
             name=name,
             abilities=frozenset(checkpoint.abilities),
@@ -180,8 +180,3 @@ def _example(kind: str, shape: Sequence[int | str]) -> torch.Tensor:
     sizes = [_FREE[size] if isinstance(size, str) else size for size in shape]
     dtype = {"u8": torch.uint8, "i64": torch.int64, "f32": torch.float32}[kind]
     return torch.ones(sizes, dtype=dtype)
-
-
-def _name(source: str) -> str:
-    base = Path(source).resolve().name if Path(source).exists() else source.rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._")[:100] or "blip"

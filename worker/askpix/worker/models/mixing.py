@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.manifest import Agreement, Manifest, Quantization
+from askpix.worker.models.blip_manifest import Agreement, BlipManifest, Quantization
 from askpix.worker.models.staging import sealed
 
 Trial = Callable[[Sequence[str]], Agreement]
@@ -25,7 +25,7 @@ class Mixing:
     quantized: Path
     """Where the quantized graphs are."""
 
-    manifest: Manifest
+    manifest: BlipManifest
     """Of the new folder, but for what depends on the components."""
 
     quantization: Quantization
@@ -34,7 +34,7 @@ class Mixing:
     stored: dict[str, str]
     """In what each component's weights are stored once it is quantized."""
 
-    def write(self, target: Path, components: Sequence[str], found: Agreement | None = None) -> Manifest:
+    def write(self, target: Path, components: Sequence[str], found: Agreement | None = None) -> BlipManifest:
         """Writes a folder in which these components are quantized; returns its manifest."""
         target.mkdir(exist_ok=True)
         for component in self.stored:

@@ -18,9 +18,10 @@ from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.agreement import agreement, said
+from askpix.worker.models.blip_manifest import Agreement, BlipManifest, Quantization
 from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_inputs, spooled_images, spooled_states
 from askpix.worker.models.compressing import DecoderWeights, compress_graph, quantize_graph
-from askpix.worker.models.manifest import Agreement, Manifest, Quantization, load_manifest
+from askpix.worker.models.folder import load_blip
 from askpix.worker.models.mixing import Mixing, chosen
 from askpix.worker.models.readable import Readable
 from askpix.worker.models.staging import check_output, staged
@@ -60,7 +61,7 @@ def quantize(
     decoder: DecoderWeights | None = None,
     check: Check | None = None,
     told: Told = nobody,
-) -> Manifest:
+) -> BlipManifest:
     """Writes the quantized model folder of a model folder and returns its manifest.
 
     The encoders are brought to INT8, the text decoder's weights to INT8 or INT4.
@@ -83,7 +84,7 @@ def quantize(
             taken or cannot be written, or no component can be quantized.
     """
     decoder = decoder or DecoderWeights()
-    manifest = load_manifest(folder)
+    manifest = load_blip(folder)
     if manifest.quantization is not None:
         raise ModelError(f"{folder} is quantized already: give the folder that it was made from")
     if samples < 1:
@@ -124,7 +125,7 @@ def quantize(
         return mixing.write(new, components, found)
 
 
-def _asked(folder: Path, manifest: Manifest, questions: Sequence[str] | None) -> tuple[str, ...]:
+def _asked(folder: Path, manifest: BlipManifest, questions: Sequence[str] | None) -> tuple[str, ...]:
     """Returns the texts to calibrate with, without those that the model cannot be asked; none, if it reads none."""
     if not manifest.abilities & READING:
         return ()
@@ -153,7 +154,7 @@ def _split(spool: Spool[np.uint8], check: Check | None, samples: int) -> tuple[S
 
 def _quantize(
     folder: Path,
-    manifest: Manifest,
+    manifest: BlipManifest,
     space: Path,
     pictures: Spool[np.uint8],
     questions: Sequence[str],

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.models.manifest import Manifest
+from askpix.worker.models.blip_manifest import BlipManifest
 
 
 class Readable:
@@ -16,7 +16,7 @@ class Readable:
         ModelError: its tokenizer cannot be read.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: BlipManifest) -> None:
         self._tokenizer = BlipTokenizer(folder, manifest)
         self._longest = manifest.sizes.max_positions
 

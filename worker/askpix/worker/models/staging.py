@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from askpix.producer.errors import InputError, ModelError
 from askpix.producer.items import check_model_name
-from askpix.worker.models.manifest import MANIFEST, Manifest, file_entries, fingerprint_of
+from askpix.worker.models.manifest import MANIFEST, ModelManifest, file_entries, fingerprint_of
+
+M = TypeVar("M", bound=ModelManifest)
 
 
 def check_output(output: Path, name: str) -> None:
@@ -47,7 +50,7 @@ def staged(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sealed(folder: Path, manifest: Manifest) -> Manifest:
+def sealed(folder: Path, manifest: M) -> M:
     """Writes the manifest of a folder whose other files are there, with their digests; returns it."""
     files = file_entries(folder, [path.name for path in folder.iterdir() if path.name != MANIFEST])
     manifest = manifest.model_copy(update={"files": files})

@@ -1,0 +1,120 @@
+"""How `askpix model convert` converts vision-language models."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+from rich.text import Text
+
+from askpix.cli.console import printable, stderr
+from askpix.cli.quantizing import Quantizing
+from askpix.cli.sampling import access_for, unused
+from askpix.producer.errors import AskpixError, ModelError
+from askpix.producer.generation import Generation
+from askpix.producer.inputs import Input
+from askpix.producer.settings import load_settings
+
+_SAMPLES = 32
+"""Images on which scales are estimated, unless it is said: each goes through the whole model."""
+
+_GROUP_SIZE, _RATIO = 64, 0.8
+
+_FOR_BLIP = {"decoder": "--decoder", "min_agreement": "--min-agreement"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exporting:
+    """What the command's options say of an export."""
+
+    family: str
+    source: str
+    output: Path
+    name: str
+    precision: str
+    template: str | None
+    trust: bool
+
+
+def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation | None) -> None:
+    """Converts a vision-language checkpoint; raises AskpixError."""
+    from askpix.worker.models.export_env import python_of
+    from askpix.worker.models.staging import check_output
+    from askpix.worker.models.vlm_convert import Weights, check_family, convert_vlm
+
+    _refuse_options(exporting.precision)
+    check_family(exporting.family, exporting.source, trust=exporting.trust)
+    check_output(exporting.output, exporting.name)
+    python = python_of(load_settings().export_folder())
+    with _pictures(quantizing) as (images, questions), stderr().status(Text("starting")) as shown:
+        convert_vlm(
+            exporting.source,
+            exporting.output,
+            family=exporting.family,
+            python=python,
+            name=exporting.name,
+            weights=Weights(
+                precision=exporting.precision,
+                group_size=quantizing.group_size or _GROUP_SIZE,
+                ratio=_RATIO if quantizing.ratio is None else quantizing.ratio,
+                images=images,
+                questions=questions,
+            ),
+            trust=exporting.trust,
+            template=exporting.template,
+            generation=generation,
+            told=lambda what: shown.update(Text(what)),
+        )
+
+
+def _refuse_options(precision: str) -> None:
+    """Raises AskpixError where an option was given that says nothing of this kind of model, or of its weights."""
+    context = click.get_current_context()
+
+    def given(name: str) -> bool:
+        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    for name, flag in _FOR_BLIP.items():
+        if given(name):
+            raise AskpixError(f"{flag} is for BLIP models")
+    if precision != "int4":
+        for name, flag in {"group_size": "--group-size", "ratio": "--ratio", "images": "--images"}.items():
+            if given(name):
+                raise AskpixError(f"{flag} is for --precision int4")
+    if not given("images") and (given("samples") or given("questions_file")):
+        raise AskpixError("--samples and --questions are for --images")
+
+
+@contextmanager
+def _pictures(quantizing: Quantizing) -> Iterator[tuple[tuple[Path, ...], tuple[str, ...]]]:
+    """Yields files of the images that scales are estimated on, and what is asked of them."""
+    if quantizing.images is None:
+        yield (), ()
+        return
+    from PIL import Image
+
+    from askpix.worker.image_form import ImageForm
+    from askpix.worker.models.samples import Samples
+
+    source = Input(quantizing.images)
+    access = access_for(source, quantizing.files_roots, quantizing.networks, quantizing.buckets)
+    samples = Samples(source, ImageForm(width=None, height=None), access)
+    given = click.get_current_context().get_parameter_source("samples") is ParameterSource.COMMANDLINE
+    wanted = quantizing.samples if given else _SAMPLES
+    with tempfile.TemporaryDirectory(prefix="askpix-images-") as folder:
+        files: list[Path] = []
+        for pixels in samples:
+            files.append(Path(folder) / f"{len(files)}.png")
+            Image.fromarray(pixels).save(files[-1], compress_level=1)
+            if len(files) == wanted:
+                break
+        if note := unused(samples):
+            stderr().print(f"not used: {note}", soft_wrap=True)
+        if not files:
+            raise ModelError(f"no image of {printable(quantizing.images)} could be read")
+        yield tuple(files), quantizing.questions() or samples.questions(len(files))

@@ -1,0 +1,120 @@
+"""What is looked at of an exported folder before it becomes a model folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from askpix.producer.errors import ModelError
+from askpix.worker.engine.base import Turn
+from askpix.worker.vlm.templates import TEMPLATES
+
+LANGUAGE_MODEL = "openvino_language_model.xml"
+
+_NEEDED = (
+    LANGUAGE_MODEL,
+    "openvino_text_embeddings_model.xml",
+    "openvino_vision_embeddings_model.xml",
+    "openvino_tokenizer.xml",
+    "openvino_detokenizer.xml",
+    "config.json",
+    "preprocessor_config.json",
+)
+_LOW_BITS = {"int8": ("i8", "u8"), "int4": ("i4", "u4", "nf4")}
+
+_LEAST = 0.5
+"""Share of the language model's weights that have to have the bits that were asked for, or fewer."""
+
+
+def check_files(folder: Path) -> None:
+    """Raises ModelError where a file is missing that answers depend on.
+
+    Without the image preprocessor's, the pipeline takes images of another size with another mean, and says nothing.
+    """
+    for name in _NEEDED:
+        if not (folder / name).is_file():
+            raise ModelError(f"the export has no {name}: without it the model would answer differently, or not at all")
+    try:
+        settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        normalises = {"image_mean", "image_std"} <= settings.keys()
+    except (ValueError, AttributeError):
+        normalises = False
+    if not normalises:
+        raise ModelError("the export's preprocessor_config.json does not say how images are normalised")
+
+
+def check_weights(folder: Path, precision: str) -> None:
+    """Raises ModelError where the language model's weights are not stored as was asked."""
+    if precision not in _LOW_BITS:
+        return
+    sizes = Counter[str]()
+    for node in ov.Core().read_model(folder / LANGUAGE_MODEL).get_ops():
+        if node.get_type_name() == "Constant":
+            sizes[node.get_element_type().get_type_name()] += math.prod(node.get_output_shape(0))
+    low = sum(sizes[kind] for kind in _LOW_BITS[precision])
+    if low < _LEAST * sum(sizes.values()):
+        raise ModelError(
+            f"the export was to have {precision} weights, and has {low / max(sum(sizes.values()), 1):.0%} of them so"
+        )
+
+
+def template_of(rendered: Sequence[Mapping[str, Any]], given: str | None) -> str:
+    """Returns the name of the template that writes conversations as the checkpoint's own does.
+
+    Args:
+        rendered: conversations, and the prompts that the checkpoint's processor makes of them.
+        given: a name to take where it has no template at all.
+
+    Raises:
+        ModelError: none does.
+    """
+    told = [one for one in rendered if one["prompt"] is not None]
+    if not told:
+        if given is None:
+            raise ModelError(
+                f"the checkpoint does not say how conversations are written: name one with --template "
+                f"({', '.join(TEMPLATES)})"
+            )
+        return given
+    for name in [given] if given else TEMPLATES:
+        if all(_written(name, one["messages"]) == one["prompt"] for one in told):
+            return name
+    what = f"as the template {given} does" if given else f"as none of {', '.join(TEMPLATES)} does"
+    raise ModelError(f"the checkpoint writes conversations {what}: {told[0]['prompt'][:200]!r}")
+
+
+def _written(name: str, messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns a conversation of a checkpoint's own form as a template writes it."""
+    template = TEMPLATES[name]
+    texts = {"system": [], "user": [], "assistant": []}  # type: dict[str, list[str]]
+    for message in messages:
+        texts[message["role"]] += [part["text"] for part in message["content"] if part["type"] == "text"]
+    if texts["system"] and template.system is None:
+        return None
+    *before, question = texts["user"]
+    history = [Turn(asked, said) for asked, said in zip(before, texts["assistant"], strict=True)]
+    system = texts["system"][0] if texts["system"] else None
+    return template.prompt(question, image=template.image, system=system, history=history)
+
+
+def check_tokens(folder: Path, tokenized: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ModelError where the exported tokenizer makes other tokens of prompts than the checkpoint's.
+
+    The first one, which the model begins with, is among them.
+    """
+    import openvino_genai as genai
+
+    tokenizer = genai.Tokenizer(folder)
+    for one in tokenized:
+        ids = tokenizer.encode(one["text"]).input_ids.data[0].tolist()
+        if ids != one["ids"]:
+            raise ModelError(
+                f"the exported tokenizer makes {len(ids)} tokens of {one['text'][:60]!r}, beginning with {ids[:3]}; "
+                f"the checkpoint's makes {len(one['ids'])}, beginning with {one['ids'][:3]}"
+            )

@@ -1,0 +1,1 @@
+"""Vision-language models of the LLaVA kind, on OpenVINO GenAI."""

@@ -1,0 +1,66 @@
+"""Answers out: what was generated or scored, as a person reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from askpix.producer.rows import Alternative, Answer, Choice, Kind
+from askpix.worker.vlm.work import Job, Said
+
+
+def text_answer(job: Job, texts: Sequence[Said]) -> Answer:
+    """Returns a caption, an open answer or JSON: the first text, with the others as its alternatives."""
+    question, best = job.question, texts[0]
+    kind = Kind.CAPTION if question is None else Kind.JSON if question.json_schema is not None else Kind.OPEN
+    return Answer(
+        name="caption" if question is None else question.name or question.text,
+        kind=kind,
+        question=None if question is None else question.text,
+        text=_whole(job, best),
+        confidence=_confidence(best),
+        tokens=len(best.log_probabilities),
+        finish_reason=best.finish_reason,
+        alternatives=tuple(Alternative(text=_whole(job, other), confidence=_confidence(other)) for other in texts[1:])
+        or None,
+        prompt_tokens=job.prompt_tokens,
+    )
+
+
+def choice_answer(job: Job) -> Answer:
+    """Returns the likeliest choice of a job whose choices all have been generated.
+
+    A choice's probability is its likelihood as a whole answer, end token included, over the sum of all.
+    """
+    question = job.question
+    assert question is not None
+    assert question.choices is not None
+    said = [job.found[number][0] for number in range(len(question.choices))]
+    scores = np.array([sum(one.log_probabilities) for one in said])
+    likelihoods = np.exp(scores - scores.max())
+    probabilities = likelihoods / likelihoods.sum()
+    best = int(probabilities.argmax())
+    return Answer(
+        name=question.name or question.text,
+        kind=Kind.CHOICE,
+        question=question.text,
+        text=question.choices[best],
+        confidence=float(probabilities[best]),
+        tokens=len(said[best].log_probabilities),
+        choices=tuple(
+            Choice(text=text, probability=float(probability))
+            for text, probability in zip(question.choices, probabilities, strict=True)
+        ),
+        prompt_tokens=job.prompt_tokens,
+    )
+
+
+def _whole(job: Job, said: Said) -> str:
+    return (job.begun + said.text).strip()
+
+
+def _confidence(said: Said) -> float:
+    """Returns the geometric mean of the tokens' probabilities."""
+    return math.exp(sum(said.log_probabilities) / max(len(said.log_probabilities), 1))

@@ -1,0 +1,222 @@
+"""The runs that the pipeline generates together. It belongs to one thread: the pipeline allows no second one."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino_genai as genai
+
+from askpix.producer.generation import Generation
+from askpix.worker.engine.failures import reason_of
+from askpix.worker.errors import RequestError
+from askpix.worker.vlm.work import Run, Said
+
+_log = logging.getLogger(__name__)
+
+ROWS = 32
+"""Runs that are under way at a time, and so decoded together."""
+
+URGENT_ROWS = 8
+"""Places that urgent runs have beside those: one begins though others hold all of them."""
+
+PROMPT_TOKENS = 256
+"""Of prompts, that one step takes: a longer one takes several, so that others get on meanwhile."""
+
+BLOCK_TOKENS = 32
+"""Whose keys and values are kept together, on CPUs."""
+
+_TOP_K = 50
+_DRAIN_STEPS = 8
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    run: Run
+    handle: Any
+    begun: bool = False
+    """Whether its prompt has been taken in: so whether it has a first token."""
+
+
+class Batch:
+    """Begins runs, and has all of them go on by a token at a time.
+
+    Args:
+        folder: the model folder.
+        device: as OpenVINO names it.
+        properties: OpenVINO's.
+        blocks: how many blocks of keys and values there is memory for.
+
+    Raises:
+        RuntimeError: the folder cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, device: str, properties: Mapping[str, Any], blocks: int) -> None:
+        schedule = genai.SchedulerConfig()
+        schedule.num_kv_blocks = blocks
+        schedule.max_num_seqs = ROWS + URGENT_ROWS
+        schedule.max_num_batched_tokens = PROMPT_TOKENS
+        schedule.dynamic_split_fuse = True
+        # Questions about one image begin alike.
+        schedule.enable_prefix_caching = True
+        self._pipeline = genai.ContinuousBatchingPipeline(folder, schedule, device, dict(properties))
+        self.tokenizer = self._pipeline.get_tokenizer()
+        base = self._pipeline.get_config()
+        self._eos = int(base.eos_token_id)
+        self._stops = {self._eos, *map(int, base.stop_token_ids)}
+        self._ids = itertools.count(1)
+        """Never one twice: the pipeline ends on it."""
+        self._under_way: dict[int, _UnderWay] = {}
+        self._capacity = blocks * BLOCK_TOKENS
+        self._reserved = 0
+        self.steps = 0
+        self.rows = 0
+        """Runs in all steps."""
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    @property
+    def runs(self) -> list[Run]:
+        return [one.run for one in self._under_way.values()]
+
+    def takes(self, run: Run) -> bool:
+        """Returns whether a run can begin now: there is room for all that it may come to generate.
+
+        And its prompt would be taken in by the next step: one that has to wait for others' prompts would only have
+        its time run out.
+        """
+        if not self._under_way:
+            return True
+        if run.alone or any(one.run.alone for one in self._under_way.values()):
+            return False
+        coming = sum(one.run.job.prompt_tokens for one in self._under_way.values() if not one.begun)
+        rows, capacity = ROWS, self._capacity * ROWS // (ROWS + URGENT_ROWS)
+        if run.job.urgent:
+            rows, capacity = ROWS + URGENT_ROWS, self._capacity
+        return coming < PROMPT_TOKENS and len(self._under_way) < rows and self._reserved + run.tokens <= capacity
+
+    def begin(self, run: Run) -> None:
+        """Encodes a run's image and has it generated from the next step on.
+
+        Raises:
+            RequestError: the pipeline does not take it.
+        """
+        number = next(self._ids)
+        try:
+            handle = self._pipeline.add_request(number, run.job.prompt, [run.job.image.tensor], self._config(run))
+        except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
+            raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
+        self._under_way[number] = _UnderWay(run, handle)
+        self._reserved += run.tokens
+
+    def step(self) -> list[tuple[Run, tuple[Said, ...] | RequestError]]:
+        """Generates a token of each run; returns those that have ended.
+
+        Raises:
+            RuntimeError: the pipeline failed on one of them. None is under way any more.
+        """
+        try:
+            self._pipeline.step()
+        except Exception:
+            self._drain()
+            raise
+        self.steps += 1
+        self.rows += len(self._under_way)
+        ended = []
+        for number, one in list(self._under_way.items()):
+            one.begun = one.begun or one.handle.can_read()
+            if one.handle.get_status() != genai.GenerationStatus.RUNNING:
+                self._leave(number)
+                ended.append((one.run, self._outcome(one)))
+        return ended
+
+    def cancel(self, runs: Collection[Run]) -> None:
+        """Has the pipeline stop working on some runs."""
+        for number, one in list(self._under_way.items()):
+            if one.run in runs:
+                one.handle.cancel()
+                self._leave(number)
+
+    def busy(self) -> bool:
+        """Returns whether the pipeline has anything to do, what was cancelled included."""
+        return bool(self._pipeline.has_non_finished_requests())
+
+    def _leave(self, number: int) -> None:
+        self._reserved -= self._under_way.pop(number).run.tokens
+
+    def _drain(self) -> None:
+        """Has the pipeline forget what it has: after a step that failed it takes no other."""
+        self.cancel(self.runs)
+        for _ in range(_DRAIN_STEPS):
+            if not self._pipeline.has_non_finished_requests():
+                return
+            self._pipeline.step()
+        raise RuntimeError("the pipeline does not end what was cancelled")
+
+    def _outcome(self, one: _UnderWay) -> tuple[Said, ...] | RequestError:
+        if one.handle.get_status() != genai.GenerationStatus.FINISHED:
+            return RequestError("model_failed", "the model ran out of memory for this request", retryable=True)
+        outputs = one.handle.read_all()
+        return tuple(self._said(one.run, output) for output in outputs)
+
+    def _said(self, run: Run, output: Any) -> Said:
+        ids = list(output.generated_ids)
+        written = ids[:-1] if ids and ids[-1] in self._stops else ids
+        text = str(self.tokenizer.decode(written)) if written else ""
+        for stop in run.job.settings.stop or () if run.choice is None else ():
+            text = text.partition(stop)[0]
+        ended = output.finish_reason == genai.GenerationFinishReason.STOP
+        return Said(text, tuple(output.generated_log_probs), "stop" if ended else "length")
+
+    def _config(self, run: Run) -> Any:
+        config = genai.GenerationConfig()
+        config.apply_chat_template = False
+        config.logprobs = 1
+        config.eos_token_id = self._eos
+        config.stop_token_ids = self._stops
+        config.max_new_tokens = run.job.max_new_tokens
+        question = run.job.question
+        if run.choice is not None:
+            # With or without a space before it, whichever the model would rather write.
+            parts = genai.StructuredOutputConfig
+            grammar = parts.Regex(" ?") + parts.ConstString(run.choice)
+            config.structured_output_config = parts(compound_grammar=grammar)
+            return config
+        if question is not None and question.json_schema is not None:
+            config.structured_output_config = genai.StructuredOutputConfig(json_schema=question.json_schema)
+        _set(config, run.job.settings, run.job.seed + run.job.tries - 1, again=run.job.tries > 1)
+        return config
+
+
+def _set(config: Any, settings: Generation, seed: int, *, again: bool) -> None:
+    """Sets what is asked for, which is what transformers' GenerationConfig means by it.
+
+    Args:
+        again: draw tokens, whatever is asked for: the likeliest ones were not what was wanted.
+    """
+    if settings.beams > 1:
+        config.num_beams = settings.beams
+        config.num_return_sequences = settings.texts
+        config.length_penalty = 1.0 if settings.length_penalty is None else settings.length_penalty
+        if settings.no_repeat_ngram_size:
+            config.no_repeat_ngram_size = settings.no_repeat_ngram_size
+    elif settings.samples or again:
+        config.do_sample = True
+        config.rng_seed = seed
+        config.num_return_sequences = settings.texts
+        config.temperature = settings.temperature or 1.0
+        config.top_p = settings.top_p or 1.0
+        config.top_k = _TOP_K if settings.top_k is None else settings.top_k
+    if settings.repetition_penalty:
+        config.repetition_penalty = settings.repetition_penalty
+    if settings.min_new_tokens:
+        config.min_new_tokens = settings.min_new_tokens
+    if settings.stop:
+        # Cut off here: the pipeline would drop the whole token that the text ends in.
+        config.stop_strings = set(settings.stop)
+        config.include_stop_str_in_output = True

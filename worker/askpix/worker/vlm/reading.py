@@ -1,0 +1,150 @@
+"""Requests in: texts become prompts, and what the model cannot do is refused before it costs anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import lru_cache
+
+from pydantic import ValidationError
+
+from askpix.producer.generation import Generation
+from askpix.producer.items import Options, Question, first_problem
+from askpix.worker.engine.base import Request, Ticket, Turn
+from askpix.worker.errors import RequestError
+from askpix.worker.models.vlm_manifest import VlmManifest
+from askpix.worker.vlm.image_tokens import image_tokens
+from askpix.worker.vlm.schemas import check_schema
+from askpix.worker.vlm.templates import TEMPLATES
+from askpix.worker.vlm.texts import Cleaner
+from askpix.worker.vlm.work import Job, VlmImage
+
+CAPTION = "Describe the image in one sentence."
+"""What the model is told where a caption is asked for."""
+
+MAX_NEW_TOKENS = 256
+"""Of a text, where neither the model folder nor the request says."""
+
+_CHARACTERS = 20_000
+"""Of a text whose columns are filled in: what is longer costs too much to count its tokens."""
+
+_CHOICE_TOKENS = 128
+"""The longest choice."""
+
+
+class RequestReader:
+    """Reads requests for one model.
+
+    Args:
+        count: returns how many tokens a prompt has, the first one that the model begins with included.
+        capacity: how many tokens' keys and values there is memory for.
+    """
+
+    def __init__(self, manifest: VlmManifest, count: Callable[[str], int], capacity: int) -> None:
+        self._name = manifest.name
+        self._template = TEMPLATES[manifest.template]
+        self._tag = manifest.image_tag
+        self._form = manifest.image_tokens
+        self._context = manifest.language.context
+        self._capacity = capacity
+        self._cleaner = Cleaner(manifest.reserved)
+        self._count = count
+        self._defaults = manifest.generation
+        # A job's requests have the same options, and validating what comes of them takes long.
+        self._settings = lru_cache(maxsize=64)(self._merged)
+
+    def read(self, request: Request, owner: object) -> Job:
+        """Returns a request as a job of the engine `owner`.
+
+        Raises:
+            RequestError: this model cannot answer it.
+            ValueError: the image was given to another engine.
+        """
+        if len(request.images) != 1:
+            raise RequestError("too_many_images", f"{self._name} looks at one image at a time")
+        image = request.images[0]
+        if not isinstance(image, VlmImage) or image.owner is not owner:
+            raise ValueError("the image handle is of another engine")
+        question, options = request.question, request.options
+        settings = self._settings(options)
+        if question is not None:
+            self._check(question, settings)
+        begun = self._clean(options.prompt or "") if question is None else ""
+        prompts = [self._prompt(request, tag, begun) for tag in (self._tag, self._template.image)]
+        # The tag counts as one token; what stands for it where it is replaced, the break after it included, is counted.
+        prompt_tokens = self._count(prompts[1]) - 1 + image_tokens(self._form, image.width, image.height)
+        scored = question is not None and question.choices is not None
+        job = Job(
+            image=image,
+            question=question,
+            prompt=prompts[0],
+            begun=begun,
+            settings=Generation() if scored else settings,
+            max_new_tokens=_CHOICE_TOKENS if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
+            prompt_tokens=prompt_tokens,
+            seed=_seed(settings, prompts[0], image),
+            urgent=request.urgent,
+            follows=bool(request.history),
+            ticket=Ticket(request.deadline, request.seconds),
+        )
+        self._check_length(job)
+        return job
+
+    def _check(self, question: Question, settings: Generation) -> None:
+        if question.match:
+            raise RequestError("cannot_match", f"{self._name} was not trained to score how well texts fit images")
+        if not question.text.strip():
+            raise RequestError("empty_question", "the question is empty")
+        choices = [self._clean(choice).strip() for choice in question.choices or ()]
+        if len(set(choices)) < len(choices) or not all(choices):
+            raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
+        if question.json_schema is not None:
+            check_schema(question.json_schema)
+            if settings.beams > 1:
+                raise RequestError("settings_contradict", "a search keeps to no JSON schema: leave out num_beams")
+
+    def _prompt(self, request: Request, image: str, begun: str) -> str:
+        system = request.options.system
+        if system is not None and self._template.system is None:
+            raise RequestError("no_system_text", f"{self._name} takes no system text")
+        return self._template.prompt(
+            self._clean(CAPTION if request.question is None else request.question.text),
+            image=image,
+            system=None if system is None else self._clean(system),
+            history=[Turn(self._clean(turn.question), self._clean(turn.answer)) for turn in request.history],
+            begun=begun,
+        )
+
+    def _clean(self, text: str) -> str:
+        if len(text) > _CHARACTERS:
+            raise RequestError("too_long", f"a text has {len(text):,} characters; {_CHARACTERS:,} are taken")
+        return self._cleaner.clean(text)
+
+    def _merged(self, options: Options) -> Generation:
+        try:
+            settings = options.with_defaults(self._defaults)
+        except ValidationError as error:
+            problem = first_problem(error)
+            raise RequestError("settings_contradict", f"with the defaults of {self._name}, {problem}") from None
+        if settings.no_repeat_ngram_size and settings.beams == 1:
+            raise RequestError("settings_contradict", "no_repeat_ngram_size is for searches here: give num_beams too")
+        if settings.stop and settings.beams > 1:
+            raise RequestError("settings_contradict", "a search does not stop at texts: leave out num_beams, or stop")
+        return settings
+
+    def _check_length(self, job: Job) -> None:
+        length, most = job.prompt_tokens + job.max_new_tokens, min(self._context, self._capacity)
+        if length > most:
+            why = "" if most == self._context else ", for which there is memory"
+            raise RequestError(
+                "too_long",
+                f"the prompt and its image come to {job.prompt_tokens:,} tokens, and {job.max_new_tokens:,} may be "
+                f"generated; {self._name} takes {most:,} in all{why}",
+            )
+
+
+def _seed(settings: Generation, prompt: str, image: VlmImage) -> int:
+    """Returns what is drawn by: the seed, the image, and what is asked of it."""
+    asked = json.dumps([settings.seed or 0, prompt]).encode()
+    return int.from_bytes(hashlib.sha256(asked + image.mark).digest()[:6], "big")
