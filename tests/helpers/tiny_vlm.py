@@ -184,7 +184,7 @@ def _trained(specials: list[str]) -> Tokenizer:
 
 
 def generate(folder: Path, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns, of each request {image, prompt, max_new_tokens}, the prompt's ids and those generated, greedily."""
+    """Returns, of each request {image, prompt, max_new_tokens}, the prompt's ids and those generated."""
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     found = []
     for request in requests:
@@ -193,7 +193,8 @@ def generate(folder: Path, requests: list[dict[str, Any]]) -> list[dict[str, Any
         with torch.inference_mode():
             out = model.generate(**inputs, do_sample=False, max_new_tokens=request["max_new_tokens"])
         length = inputs["input_ids"].shape[1]
-        found.append({"prompt_ids": inputs["input_ids"][0].tolist(), "ids": out[0, length:].tolist()})
+        ids = out[0, length:].tolist()
+        found.append({"prompt_ids": inputs["input_ids"][0].tolist(), "ids": ids})
     return found
 
 

@@ -1,0 +1,27 @@
+"""Tiny vision-language models, a way to ask them, and workers that serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from helpers.apart import broker, client, folder, pages, root, start_worker
+from helpers.vlm import TinyVlms
+
+from askpix.worker.engine.devices import Precision
+from askpix.worker.vlm.engine import VlmEngine
+
+__all__ = ["broker", "client", "folder", "pages", "root", "start_worker"]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TinyVlms:
+    return TinyVlms()
+
+
+@pytest.fixture(scope="module")
+def engine(tiny: TinyVlms) -> Iterator[VlmEngine]:
+    """A tiny LLaVA that computes in f32."""
+    engine = VlmEngine(tiny.folder("llava"), precision=Precision.F32)
+    yield engine
+    engine.close()
