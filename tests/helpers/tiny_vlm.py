@@ -2,7 +2,7 @@
 
 Runs in the export environment, by its own Python, as a file:
 
-    python tiny_vlm.py make FAMILY FOLDER          writes a checkpoint
+    python tiny_vlm.py make FAMILY FOLDER [SIZES]  writes a checkpoint; SIZES (JSON) are of its language model
     python tiny_vlm.py generate FOLDER             reads requests (JSON) from standard input, answers there
 
 Nothing that these models say makes sense: they show whether numbers are right.
@@ -70,48 +70,52 @@ _CONTEXT = 1_024
 _GRIDS = [[56, 112], [112, 56], [112, 112], [168, 56], [56, 168]]
 
 
-def make(family: str, folder: Path) -> None:
-    """Writes a checkpoint whose weights follow from its family alone."""
+def make(family: str, folder: Path, sizes: dict[str, int]) -> None:
+    """Writes a checkpoint whose weights follow from its family and sizes alone."""
     set_seed(11)
     maker = {"llava": _llava, "llava_next": _llava_next, "qwen2_vl": _qwen2_vl}[family]
-    model, parts = maker()
+    model, parts = maker(sizes)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 # Large enough for texts to depend on images and questions.
-                parameter.normal_(0, 0.25)
+                parameter.normal_(0, 2 / parameter.shape[-1] ** 0.5 if sizes else 0.25)
     model.eval().save_pretrained(folder)
     for part in parts:
         part.save_pretrained(folder)
 
 
-def _llava() -> tuple[Any, list[Any]]:
+def _llava(sizes: dict[str, int]) -> tuple[Any, list[Any]]:
     tokenizer = _llama_tokenizer()
-    config = LlavaConfig(**_llava_parts(tokenizer), image_seq_length=16)
+    config = LlavaConfig(**_llava_parts(tokenizer, sizes), image_seq_length=16)
     model = LlavaForConditionalGeneration(config)
     images = CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
     return _ends(model), [LlavaProcessor(images, tokenizer, **_processor_settings())]
 
 
-def _llava_next() -> tuple[Any, list[Any]]:
+def _llava_next(sizes: dict[str, int]) -> tuple[Any, list[Any]]:
     tokenizer = _llama_tokenizer()
-    model = LlavaNextForConditionalGeneration(LlavaNextConfig(**_llava_parts(tokenizer), image_grid_pinpoints=_GRIDS))
+    model = LlavaNextForConditionalGeneration(
+        LlavaNextConfig(**_llava_parts(tokenizer, sizes), image_grid_pinpoints=_GRIDS)
+    )
     images = LlavaNextImageProcessor(
         size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}, image_grid_pinpoints=_GRIDS
     )
     return _ends(model), [LlavaNextProcessor(images, tokenizer, **_processor_settings())]
 
 
-def _llava_parts(tokenizer: Any) -> dict[str, Any]:
+def _llava_parts(tokenizer: Any, sizes: dict[str, int]) -> dict[str, Any]:
     return {
         "vision_config": CLIPVisionConfig(
             hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
             image_size=56, patch_size=14, projection_dim=32,
         ),
         "text_config": LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=_CONTEXT,
-            bos_token_id=1, eos_token_id=2, pad_token_id=3,
+            bos_token_id=1, eos_token_id=2, pad_token_id=3, max_position_embeddings=_CONTEXT,
+            **{
+                "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+                "num_attention_heads": 4, "num_key_value_heads": 2, **sizes,
+            },
         ),
         "image_token_index": tokenizer.convert_tokens_to_ids("<image>"),
         "vision_feature_layer": -2,
@@ -133,7 +137,7 @@ def _ends(model: Any) -> Any:
     return model
 
 
-def _qwen2_vl() -> tuple[Any, list[Any]]:
+def _qwen2_vl(_: dict[str, int]) -> tuple[Any, list[Any]]:
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
                 "<|video_pad|>"]  # fmt: skip
     tokenizer = PreTrainedTokenizerFast(
@@ -212,6 +216,6 @@ def _inputs(folder: Path, prompt: str, image: Image.Image) -> Any:
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
-        make(sys.argv[2], Path(sys.argv[3]))
+        make(sys.argv[2], Path(sys.argv[3]), json.loads(sys.argv[4]) if len(sys.argv) > 4 else {})
     else:
         print(json.dumps(generate(Path(sys.argv[2]), json.load(sys.stdin))))

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,17 +61,17 @@ class TinyVlms:
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file()))
         self._folder = CACHE / "vlm" / digest.hexdigest()[:16]
 
-    def checkpoint(self, family: str) -> Path:
-        """Returns the folder of a checkpoint."""
-        with self._made(f"{family}-checkpoint") as (folder, new):
+    def checkpoint(self, family: str, sizes: Mapping[str, int] | None = None) -> Path:
+        """Returns the folder of a checkpoint; with `sizes`, of one whose language model is larger."""
+        with self._made(f"{family}-{'large' if sizes else 'checkpoint'}") as (folder, new):
             if new:
-                self._run(["make", family, str(folder)])
+                self._run(["make", family, str(folder), json.dumps(sizes or {})])
         return folder
 
-    def folder(self, family: str, precision: str = "f32") -> Path:
+    def folder(self, family: str, precision: str = "f32", sizes: Mapping[str, int] | None = None) -> Path:
         """Returns a model folder; the model is called tiny-FAMILY."""
-        checkpoint = self.checkpoint(family)
-        with self._made(f"{family}-{precision}") as (folder, new):
+        checkpoint = self.checkpoint(family, sizes)
+        with self._made(f"{family}-{precision}{'-large' if sizes else ''}") as (folder, new):
             if new:
                 weights = Weights(precision=precision, group_size=32, ratio=0.8)
                 name = f"tiny-{family.replace('_', '-')}"

@@ -205,7 +205,7 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
     "a manifest that is empty": (_write(MANIFEST, b""), "manifest.json"),
     "a manifest that is a list": (_write(MANIFEST, b"[]"), "manifest.json"),
     "another format": (_edit_json(MANIFEST, format=1), "format"),
-    "another kind": (_edit_json(MANIFEST, kind="vlm"), "kind"),
+    "another kind": (_edit_json(MANIFEST, kind="vlx"), "kind"),
     "a field too many": (_edit_json(MANIFEST, surprise=1), "surprise"),
     "a name that no queue takes": (_edit_json(MANIFEST, name="two words"), "name"),
     "a weight file that is missing": (_remove("text_decoder.bin"), "text_decoder.bin"),

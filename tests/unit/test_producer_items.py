@@ -38,7 +38,7 @@ def test_how_long_an_answer_may_be_is_the_models_affair_unless_it_is_said() -> N
         ({"max_new_tokens": "many"}, "max_new_tokens: Input should be a valid integer"),
         ({"prompt": "p" * 2_001}, "prompt: String should have at most 2000 characters"),
         ("prompt", "generation options are an object with max_new_tokens, min_new_tokens"),
-        (None, "num_return_sequences, prompt, not None"),
+        (None, "stop, prompt, system, not None"),
     ],
 )
 def test_options_that_are_not_known_or_not_valid_are_named(given: Any, said: str) -> None:

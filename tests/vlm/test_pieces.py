@@ -1,0 +1,97 @@
+"""Templates, counting of image tokens, and memory: the parts that need no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from askpix.producer.errors import ModelError
+from askpix.worker.engine.base import Ability, Turn
+from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens, VlmManifest
+from askpix.worker.vlm.batch import BLOCK_TOKENS
+from askpix.worker.vlm.image_tokens import image_tokens
+from askpix.worker.vlm.memory import bytes_per_token, cache_blocks
+from askpix.worker.vlm.templates import TEMPLATES
+from askpix.worker.vlm.texts import Cleaner
+
+GIGABYTE = 10**9
+LLAVA_7B = VlmManifest(
+    kind="vlm", name="llava-1.5-7b", abilities=frozenset({Ability.ANSWER}), source="x", family="llava",
+    template="vicuna", image_tag="<image>", image_tokens=FixedTokens(tokens=576), reserved=(),
+    language=Language(layers=32, kv_heads=32, head_size=128, context=4_096), precision="int4", versions={},
+    files={"openvino_language_model.bin": {"bytes": 4 * GIGABYTE, "sha256": ""}}, fingerprint="",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("vicuna", "S USER: <i>a ASSISTANT: b USER: c ASSISTANT:"),
+        ("mistral", "<<SYS>>\nS\n<</SYS>>\n\n[INST] <i>a [/INST] b</s>[INST] c [/INST]"),
+        (
+            "chatml",
+            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<i>a<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
+            "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_conversations_are_written_as_checkpoints_do(name: str, prompt: str) -> None:
+    template = TEMPLATES[name]
+    assert template.prompt("c", image="<i>", system="S", history=[Turn("a", "b")]) == prompt
+
+
+def test_some_models_have_a_system_text_of_their_own() -> None:
+    own, given = (TEMPLATES["qwen"].prompt("a", image="", system=system) for system in (None, "Be brief."))
+    assert own.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\na")
+    assert given.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na")
+
+
+def test_braces_in_what_is_said_stay() -> None:
+    assert TEMPLATES["vicuna"].prompt("{} {x}", image="", begun=" {") == "USER: {} {x} ASSISTANT: {"
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "tokens"),
+    [
+        (FixedTokens(tokens=576), (10, 4_000), 576),
+        # LLaVA-1.6: two tiles each way, 24 x 24 tokens each, and the whole image.
+        (TiledTokens(side=336, patch=14, grids=((336, 672), (672, 336), (672, 672))), (672, 672), 576 + 48 * 49),
+        (TiledTokens(side=336, patch=14, grids=((336, 672), (672, 336), (672, 672))), (1_000, 500), 576 + 24 * 49),
+        # Qwen2-VL: units of 28 x 28.
+        (ScaledTokens(unit=28, min_pixels=3_136, max_pixels=1_000_000), (280, 560), 200),
+        (ScaledTokens(unit=28, min_pixels=3_136, max_pixels=1_000_000), (8_000, 6_000), 41 * 30),
+        (ScaledTokens(unit=28, min_pixels=3_136, max_pixels=1_000_000), (5, 5), 4),
+    ],
+)
+def test_images_are_counted_in_tokens(
+    form: FixedTokens | TiledTokens | ScaledTokens, size: tuple[int, int], tokens: int
+) -> None:
+    assert image_tokens(form, *size) == tokens
+
+
+def test_nothing_reserved_is_left_in_a_text() -> None:
+    cleaner = Cleaner(["<image>", "</s>", "<|im_end|>"])
+    assert cleaner.clean("a <image> b</s>") == "a  b"
+    assert cleaner.clean("<ima<image>ge><im<ima<image>ge>age>") == ""
+    assert cleaner.clean("<ov_genai_image_12>x<ov_genai_video_0>") == "x"
+    assert cleaner.clean("a < b > c <imag>") == "a < b > c <imag>"
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_numbers() -> None:
+    with pytest.raises(ModelError) as caught:
+        cache_blocks(LLAVA_7B, {}, left=6 * GIGABYTE)
+    assert str(caught.value) == (
+        "llava-1.5-7b does not fit: its weights and what runs them take 4.9 GB, one text of 4,096 tokens 1.1 GB, "
+        "and there are 6.0 GB of memory left"
+    )
+
+
+def test_keys_and_values_take_half_of_what_is_left_and_no_more_than_is_of_use() -> None:
+    token = bytes_per_token(LLAVA_7B, exact=False)
+    assert token == 2 * 32 * 32 * 136
+
+    def cached(gigabytes: float) -> float:
+        return cache_blocks(LLAVA_7B, {}, left=round(gigabytes * GIGABYTE)) * BLOCK_TOKENS * token / GIGABYTE
+
+    assert cached(6.5) == pytest.approx(1.14, abs=0.03)
+    assert cached(10) == pytest.approx((10 - 4.9) / 2, abs=0.03)
+    assert cached(100) == cached(1_000) == pytest.approx(40 * (576 + 512) * token / GIGABYTE, abs=0.03)
