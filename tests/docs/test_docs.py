@@ -15,6 +15,7 @@ import pytest
 from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
+from helpers.vlm import EXPORT_ENV, TinyVlms
 from models.random_blip import MATCHING, built
 
 from askpix.producer import Client
@@ -94,7 +95,13 @@ def worker(service: dict[str, str], redis_server: RedisServer, clone: Path) -> I
 
 def environment(more: dict[str, str]) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, **more}
+    return {**os.environ, "PATH": path, "ASKPIX_EXPORT_ENV": str(EXPORT_ENV), **more}
+
+
+def _checkpoint(hub_id: str) -> Path:
+    if "llava" in hub_id:
+        return TinyVlms().checkpoint("llava")
+    return built(MATCHING).checkpoint if "-itm-" in hub_id else ROOT / "demo" / "checkpoint"
 
 
 def run(block: Block, folder: Path, more: dict[str, str]) -> None:
@@ -102,8 +109,7 @@ def run(block: Block, folder: Path, more: dict[str, str]) -> None:
     if block.mark.startswith("hub: "):
         # Hub ids stand for a checkpoint that is here.
         hub_id = block.mark.removeprefix("hub: ")
-        local = built(MATCHING).checkpoint if "-itm-" in hub_id else ROOT / "demo" / "checkpoint"
-        text = text.replace(hub_id, str(local))
+        text = text.replace(hub_id, str(_checkpoint(hub_id)))
     program = ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text]
     done = subprocess.run(program, cwd=folder, env=environment(more), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

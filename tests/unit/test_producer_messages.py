@@ -96,7 +96,9 @@ def test_a_question_is_a_text_or_an_object() -> None:
     )
 
 
-@pytest.mark.parametrize("values", [{"max_new_tokens": 0}, {"max_new_tokens": 4_097}, {"prompt": "p" * 2_001}, {"x": 1}])
+@pytest.mark.parametrize(
+    "values", [{"max_new_tokens": 0}, {"max_new_tokens": 5_000}, {"prompt": "p" * 2_001}, {"x": 1}]
+)
 def test_options_that_are_none_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Options(**values)
