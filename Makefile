@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint faults soak fuzz setup bench bench-memory bench-overhead bench-compare bench-fetch clean
+.PHONY: demo test lint faults soak fuzz setup bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -49,6 +49,10 @@ bench-compare: $(VENV)/.dev
 
 bench-fetch: $(VENV)/.dev
 	$(BIN)/python bench/fetch.py $(ARGS)
+
+bench-vlm: $(VENV)/.dev
+	$(BIN)/python bench/vlm.py $(ARGS)
+	$(BIN)/python bench/vlm_sizes.py
 
 clean:
 	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache

@@ -24,6 +24,8 @@ import numpy as np
 import openvino as ov
 from blip.machine import described
 
+from askpix.worker.vlm.memory import taken_bytes
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results" / "vlm-sizes.json"
 DOCS = ROOT / "docs" / "models.md"
@@ -145,7 +147,7 @@ def measure(folder: Path) -> dict[str, float]:
     from askpix.worker.models.folder import load_vlm
     from askpix.worker.vlm.engine import VlmEngine
 
-    before = _resident()
+    before = _resident("RssAnon")
     engine = VlmEngine(folder)
 
     def tokens(question: str, length: int, rows: int) -> float:
@@ -166,7 +168,8 @@ def measure(folder: Path) -> dict[str, float]:
     engine_bytes = load_vlm(folder).bytes
     result = {
         "weights_gb": engine_bytes / 1e9,
-        "resident_gb": (_resident() - before) / 1e9,
+        "resident_gb": (_resident("RssAnon") - before) / 1e9,
+        "peak_gb": (_resident("VmHWM") - before) / 1e9,
         "tokens_alone": 32 / (long - short),
         "tokens_of_16": 16 * 32 / (many - few),
         "prompt_tokens": prompt,
@@ -175,9 +178,9 @@ def measure(folder: Path) -> dict[str, float]:
     return result
 
 
-def _resident() -> int:
+def _resident(what: str) -> int:
     status = Path("/proc/self/status").read_text()
-    found = re.search(r"RssAnon:\s+(\d+)", status)
+    found = re.search(rf"{what}:\s+(\d+)", status)
     assert found is not None
     return int(found[1]) * 1_024
 
@@ -224,7 +227,7 @@ def _fits(model: Model, memory: int) -> str:
     """Returns the largest weights that leave a system 2 GB, and 16 texts of 512 tokens their room."""
     room = 16 * (model.image + 512) * model.cache() / 1e9
     for precision in ("f16", "int8", "int4"):
-        if model.gigabytes(precision) * 1.15 + 0.3 + room + 2 <= memory:
+        if taken_bytes(round(model.gigabytes(precision) * 1e9), precision) / 1e9 + room + 2 <= memory:
             return precision.upper() if precision != "f16" else precision
     return "no"
 

@@ -16,8 +16,9 @@ from askpix.worker.vlm.batch import BLOCK_TOKENS, ROWS, URGENT_ROWS
 _RUNTIME_BYTES = 300_000_000
 """Of the process beside the weights, a step's numbers included."""
 
-_WEIGHTS = 1.15
-"""Of the files: the device keeps some weights in another order beside them."""
+_WEIGHTS = {"int4": 1.35, "int8": 1.1, "f16": 1.1, "f32": 1.1}
+"""Of the files, which the device copies in an order of its own. Measured with 0.9 billion weights: 1.21 GB for 0.69 in
+INT4, 1.29 for 0.96 in INT8 (`bench/vlm_sizes.py`)."""
 
 _SHARE = 0.5
 """Of what is left, for keys and values."""
@@ -47,7 +48,7 @@ def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int
     token = bytes_per_token(manifest, exact="KV_CACHE_PRECISION" in properties)
     context = manifest.language.context
     wanted = (ROWS + URGENT_ROWS) * (most_image_tokens(manifest) + _TEXT_TOKENS)
-    taken = round(manifest.bytes * _WEIGHTS) + _RUNTIME_BYTES
+    taken = taken_bytes(manifest.bytes, manifest.precision)
     least = min(context, wanted) * token
     if left is not None and taken + least > left:
         raise ModelError(
@@ -56,6 +57,16 @@ def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int
         )
     room = wanted * token if left is None else min(wanted * token, max(least, round((left - taken) * _SHARE)))
     return -(-room // (token * BLOCK_TOKENS)) + 1
+
+
+def taken_bytes(weights: int, precision: str) -> int:
+    """Returns what a process takes that has a model loaded, without keys and values.
+
+    Args:
+        weights: bytes of its files.
+        precision: in which its language model's weights are stored.
+    """
+    return round(weights * _WEIGHTS[precision]) + _RUNTIME_BYTES
 
 
 def bytes_per_token(manifest: VlmManifest, *, exact: bool) -> int:
