@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -303,3 +304,21 @@ def test_a_closed_engine_answers_what_it_has_and_takes_no_more(tiny: TinyVlms) -
     assert engine.stopped
     with pytest.raises(EngineStoppedError):
         engine.submit(request)
+
+
+def test_images_at_full_size_wait_for_each_other(tiny: TinyVlms) -> None:
+    """Of a model that cuts images into tiles itself; each of these takes 60 MB."""
+    engine = VlmEngine(tiny.folder("llava_next"))
+    held = [engine.open_image(picture(number, 5_000, 4_000)) for number in range(4)]
+    opened = threading.Event()
+
+    def another() -> None:
+        engine.open_image(picture(9, 5_000, 4_000))
+        opened.set()
+
+    threading.Thread(target=another, daemon=True).start()
+    assert not opened.wait(1)
+
+    held.pop()
+    assert opened.wait(SECONDS)
+    engine.close()

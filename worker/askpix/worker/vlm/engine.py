@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.folder import load_vlm
+from askpix.worker.room import Room
 from askpix.worker.starting import stage
 from askpix.worker.vlm.answers import choice_answer, text_answer
 from askpix.worker.vlm.batch import BLOCK_TOKENS, Batch
@@ -41,6 +43,9 @@ _log = logging.getLogger(__name__)
 CAPACITY = 64
 """Requests under way, urgent ones and those that follow others not counted; `submit` waits when there are more.
 Each holds its image at full size."""
+
+_PIXEL_BYTES, _SMALL_BYTES = 256 << 20, 1 << 20
+"""Of images that are held at full size, where a model takes them so; those of up to a megabyte are not counted."""
 
 _SCHEMA_TRIES = 3
 """To have an answer that keeps to its schema, where what the pipeline keeps to is not all that the schema says."""
@@ -80,6 +85,7 @@ class VlmEngine(Engine):
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._under_way = UnderWay[Job](CAPACITY)
         self._waiting = Waiting[Run]()
+        self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
         self.abilities = manifest.abilities
         self.image_form = ImageForm(width=None, height=None)
@@ -103,7 +109,15 @@ class VlmEngine(Engine):
     def open_image(self, pixels: Pixels) -> ImageHandle:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
             raise ValueError(f"uint8 [height, width, 3] is needed, not {pixels.dtype} {pixels.shape}")
-        return VlmImage(self, np.ascontiguousarray(prepared(self._form, pixels)), pixels.shape[1], pixels.shape[0])
+        height, width = pixels.shape[:2]
+        own = np.ascontiguousarray(prepared(self._form, pixels))
+        image = VlmImage(self, own, width, height)
+        if own.nbytes > _SMALL_BYTES:
+            del pixels
+            amount = min(own.nbytes, self._pixels.total)
+            self._pixels.take(amount)
+            weakref.finalize(image, self._pixels.give_back, amount)
+        return image
 
     def submit(self, request: Request) -> Ticket:
         job = self._reader.read(request, self)
