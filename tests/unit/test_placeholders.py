@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options, Question, check_order
-from askpix.producer.job import JobFolder
+from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.placeholders import (
     MissingValueError,
     check_columns,
@@ -71,15 +70,15 @@ def test_a_column_that_the_list_does_not_have_is_told() -> None:
 def test_it_is_told_before_anything_is_written(tmp_path: Path) -> None:
     folder = JobFolder(LocalStorage(tmp_path / "job"))
 
-    def items() -> Iterator[Item]:
-        yield ITEM
-        raise AssertionError("a second item was read")
+    def written(*items: Item) -> JobSpec:
+        asked = (Question("{colour}?"),)
+        return write_job(items, folder, base="/", model="m", questions=asked, options=Options(), part_size=1)
 
     with pytest.raises(InputError, match="there is none"):
-        write_job(
-            items(), folder, base="/", model="m", questions=(Question("{colour}?"),), options=Options(), part_size=1
-        )
+        written(ITEM, Item(image="b.jpg"))
     assert folder.spec() is None
+    # Not each line of a list has all columns.
+    assert written(ITEM, Item(image="b.jpg", extra={"colour": "red"})).items == 2
 
 
 def test_a_question_comes_after_one_that_is_asked_before_it() -> None:

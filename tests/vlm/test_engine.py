@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
+import tracemalloc
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -12,12 +15,17 @@ import pytest
 from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Item, Options, Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.base import Request, Ticket, Turn
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.engine.devices import Precision
+from askpix.worker.errors import EngineStoppedError, ItemError, RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item import ItemWork
+from askpix.worker.loading import ImageFacts, LoadedImage
+from askpix.worker.models.vlm_manifest import ScaledTokens
 from askpix.worker.vlm.engine import VlmEngine
+from askpix.worker.vlm.preparing import prepared
 
 SECONDS = 60
 MUG = {
@@ -322,3 +330,91 @@ def test_images_at_full_size_wait_for_each_other(tiny: TinyVlms) -> None:
     held.pop()
     assert opened.wait(SECONDS)
     engine.close()
+
+
+def test_a_schema_whose_pattern_would_hang_python_is_kept_to_by_the_pipeline(ask: Ask) -> None:
+    schema = {"const": "a" * 40 + "!", "pattern": "^(a+)+$"}
+    answer = _said(ask("describe", json_schema=schema, options=Options(max_new_tokens=60)))
+    assert json.loads(answer.text) == "a" * 40 + "!"
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (30, 3_000)])
+def test_a_narrow_image_takes_no_more_memory_than_others(size: tuple[int, int], engine: VlmEngine) -> None:
+    tracemalloc.start()
+    image = engine.open_image(picture(1, *size))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+    request = Request(images=(image,), question=Question("what is it?"), options=Options(max_new_tokens=3))
+    assert engine.submit(request).result(SECONDS).tokens <= 3
+
+
+def test_an_image_too_narrow_for_a_model_that_takes_all_of_it_is_an_error() -> None:
+    form = ScaledTokens(unit=28, min_pixels=3_136, max_pixels=1_000_000)
+    with pytest.raises(ItemError, match="it has 1 x 400 pixels: sides may be 200 to 1") as caught:
+        prepared(form, picture(1, 1, 400))
+    assert caught.value.code == "image_too_narrow"
+
+
+def test_choices_of_any_length_are_whole_or_refused(ask: Ask) -> None:
+    answer = _said(ask("which?", choices=["a" * 300 + "b", "a" * 300 + "c"]))
+    assert answer.choices is not None
+    assert answer.choices[0].probability != answer.choices[1].probability
+    with pytest.raises(RequestError, match="more than 512 bytes"):
+        ask("which?", choices=["色" * 200, "b"])
+
+
+def test_searches_keep_nobody_waiting(ask: Ask) -> None:
+    searching = ask("x " * 150, options=Options(num_beams=4, max_new_tokens=700, min_new_tokens=700))
+    time.sleep(0.05)
+    urgent = _said(ask(urgent=True, number=2))
+    assert urgent.tokens
+    assert not searching.done()
+    searching.cancel()
+
+
+def test_who_goes_again_for_anothers_fault_has_all_its_time(ask: Ask) -> None:
+    options = Options(max_new_tokens=600, min_new_tokens=600)
+    good = [ask(number=number, options=options, seconds=4) for number in range(12)]
+    bad = ask("describe", json_schema={"type": "string", "pattern": "(?<!a)b"}, seconds=4)
+
+    with pytest.raises(RequestError):
+        _said(bad)
+
+    assert [_said(ticket).tokens for ticket in good] == [600] * 12
+
+
+def test_a_pipeline_that_has_seen_many_schemas_is_built_anew(tiny: TinyVlms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("askpix.worker.vlm.batch.GRAMMARS", 20)
+    engine = VlmEngine(tiny.folder("llava"), precision=Precision.F32)
+    image = engine.open_image(picture())
+    tickets = [
+        engine.submit(
+            Request(
+                images=(image,),
+                question=Question("which?", choices=[f"red {number}", f"blue {number}"]),
+            )
+        )
+        for number in range(25)
+    ]
+    whole = engine.submit(Request(images=(image,), question=Question("what is it?")))
+
+    assert all(ticket.result(SECONDS).choices for ticket in tickets)
+    assert whole.result(SECONDS).tokens
+    assert not engine.stopped
+    engine.close()
+
+
+@pytest.mark.parametrize("text", ["and?", "✓" * 1_000])
+def test_an_item_lets_its_image_go_when_all_is_asked(text: str, engine: VlmEngine) -> None:
+    handle = engine.open_image(picture())
+    held, ended = weakref.ref(handle), threading.Event()
+    questions = (Question("what is it?", name="a"), Question(text, after="a"))
+    work = ItemWork(Item(image="a", questions=questions), engine, started=0.0, ended=lambda _: ended.set())
+
+    work.ask(LoadedImage(ImageFacts(), handle), None, Options(max_new_tokens=4))
+    del handle
+
+    assert ended.wait(SECONDS)
+    wait_until(lambda: gc.collect() >= 0 and held() is None, within=5, what="the end of the image")
+    assert work.row().answers[0].text

@@ -151,7 +151,9 @@ class Broker:
             BrokerError: the broker did not take it.
         """
         try:
-            sent = self._app.send_task(ASK_TASK, args=[message.model_dump()], queue=queue, expires=expires)
+            sent = self._app.send_task(
+                ASK_TASK, args=[message.model_dump(exclude_none=True)], queue=queue, expires=expires
+            )
         except LOST as error:
             raise _refused("the question", error) from error
         return str(sent.id)

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
-from itertools import islice
+from itertools import chain, islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
@@ -24,6 +24,9 @@ _BLOCK_ITEMS = 8_192
 
 _BLOCK_CHARACTERS = 16_000_000
 """After which a block ends early: data URIs are long."""
+
+_LOOKED_AT = 256
+"""Items of which one has to have a column that texts name: not each line of .jsonl has all of them."""
 
 _MAX_PARTS = 1_000_000
 
@@ -101,11 +104,12 @@ def write_job(
 
 
 def _checked(items: Iterable[Item | str], questions: Sequence[Question], options: Options) -> Iterator[Item | str]:
-    """Yields the items; raises InputError before the first, where a text names a column that it does not have."""
-    for number, item in enumerate(items):
-        if number == 0:
-            check_columns(questions, options, values_of(_item(item)))
-        yield item
+    """Yields the items; raises InputError before the first, where a text names a column that none of the first has."""
+    items = iter(items)
+    first = list(islice(items, _LOOKED_AT))
+    columns = dict.fromkeys(name for item in first for name in values_of(_item(item)))
+    check_columns(questions, options, columns)
+    yield from chain(first, items)
 
 
 def _parts(items: Iterable[Item | str], base: str, part_size: int) -> Iterator[ItemColumns]:

@@ -189,7 +189,8 @@ class ItemWork:
                 "missing_value", f"the list has nothing here in the column {error.column!r}, which is asked"
             )
         except ItemError as error:
-            return error
+            # Which would hold the image.
+            return error.with_traceback(None)
         except BaseException as error:  # noqa: BLE001 - one item must never take its part down
             _log.exception("item %s failed unexpectedly", self.item.id)
             return internal_error(error)
@@ -209,7 +210,7 @@ class ItemWork:
             self._next += 1
         self._ended_at = time.monotonic()
         if self._later is not None:
-            self._later.complete.set()
+            self._later.end()
         if self._ended is not None:
             self._ended(self)
 
@@ -229,15 +230,20 @@ class _Later:
         self.complete = threading.Event()
         """Set when there is nothing left to ask."""
 
+    def end(self) -> None:
+        """Says that there is nothing left to ask; the image is let go."""
+        del self._request
+        self.complete.set()
+
     def ask(self, number: int, tickets: Sequence[_Asked]) -> Ticket | ItemError | EngineStoppedError:
         """Asks a question whose earlier one has its answer, or none; returns its ticket, or why it has none."""
         question = self._questions[number]
         assert question is not None
-        earlier = max(
-            place
-            for place, one in enumerate(self._questions[:number])
-            if one is not None and _name(one) == question.after
-        )
+        before = enumerate(self._questions[:number])
+        places = [place for place, one in before if one is not None and _name(one) == question.after]
+        if not places:
+            return ItemError("no_such_question", f"no question before it is called {str(question.after)[:100]!r}")
+        earlier = places[-1]
         try:
             answer = _answer(tickets[earlier])
             history = (*self._history.get(earlier, ()), Turn(answer.question or "", answer.text))
@@ -245,6 +251,8 @@ class _Later:
             return self._request(question, history)
         except (ItemError, EngineStoppedError) as error:
             return error
+        except BaseException as error:  # noqa: BLE001 - the item must end
+            return internal_error(error)
 
 
 def _name(question: Question) -> str:

@@ -73,15 +73,26 @@ class Ticket:
     """A claim on an answer."""
 
     # A worker makes one for every question, so it is kept small: no condition, no event before somebody waits.
-    __slots__ = ("_answer", "_callbacks", "_cancelled", "_deadline", "_done", "_error", "_lock", "_seconds")
+    __slots__ = (
+        "_allowed",
+        "_answer",
+        "_callbacks",
+        "_cancelled",
+        "_deadline",
+        "_done",
+        "_error",
+        "_given",
+        "_lock",
+        "_seconds",
+    )
 
     def __init__(self, deadline: float | None = None, seconds: float | None = None) -> None:
         self._lock = threading.Lock()
         """Held to end the ticket, and to add a callback to one that has not ended."""
         self._done = False
         self._cancelled = False
-        self._deadline = deadline
-        self._seconds = seconds
+        self._given = self._deadline = deadline
+        self._allowed = self._seconds = seconds
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
@@ -132,6 +143,10 @@ class Ticket:
             ends = time.monotonic() + self._seconds
             self._deadline = ends if self._deadline is None else min(self._deadline, ends)
             self._seconds = None
+
+    def put_back(self) -> None:
+        """Says that the engine begins anew with it later, for no fault of its own: it has all its time again."""
+        self._deadline, self._seconds = self._given, self._allowed
 
     def abandoned(self) -> RequestError | None:
         """Returns why nobody waits for this any more, or None."""

@@ -11,6 +11,9 @@ from askpix.worker.errors import EngineStoppedError, RequestError
 _SOURCE_LINE = re.compile(r"\.(c|cc|cpp|h|hpp):\d+:?$")
 """How a line ends that names a place in OpenVINO's source; what went wrong there is on the next."""
 
+_LOGGED = re.compile(r"^\[\d\d:\d\d:\d\d\] \S+\.(?:c|cc|cpp|h|hpp):\d+: ")
+"""How a line begins that names such a place itself."""
+
 _LONGEST = 200
 
 
@@ -22,7 +25,7 @@ def reason_of(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not _SOURCE_LINE.search(line)] or lines
-    text = telling[-1] if telling else type(error).__name__
+    text = _LOGGED.sub("", telling[-1]) if telling else type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

@@ -30,6 +30,10 @@ PROMPT_TOKENS = 256
 BLOCK_TOKENS = 32
 """Whose keys and values are kept together, on CPUs."""
 
+GRAMMARS = 500
+"""Schemas and choices that one pipeline is asked to keep to: it forgets none, at 0.25 MB for a schema of 40 properties
+with a vocabulary of 400 tokens."""
+
 _TOP_K = 50
 _DRAIN_STEPS = 8
 
@@ -38,8 +42,8 @@ _DRAIN_STEPS = 8
 class _UnderWay:
     run: Run
     handle: Any
-    begun: bool = False
-    """Whether its prompt has been taken in: so whether it has a first token."""
+    coming: int
+    """Tokens of its prompt that are still to be taken in, at the most."""
 
 
 class Batch:
@@ -73,6 +77,7 @@ class Batch:
         self._under_way: dict[int, _UnderWay] = {}
         self._capacity = blocks * BLOCK_TOKENS
         self._reserved = 0
+        self._grammars: set[str] = set()
         self.steps = 0
         self.rows = 0
         """Runs in all steps."""
@@ -84,6 +89,12 @@ class Batch:
     def runs(self) -> list[Run]:
         return [one.run for one in self._under_way.values()]
 
+    @property
+    def worn(self) -> bool:
+        """Whether it has seen so many schemas and choices, all of which the pipeline keeps, that it is to be built
+        anew."""
+        return len(self._grammars) >= GRAMMARS
+
     def takes(self, run: Run) -> bool:
         """Returns whether a run can begin now: there is room for all that it may come to generate.
 
@@ -94,7 +105,7 @@ class Batch:
             return True
         if run.alone or any(one.run.alone for one in self._under_way.values()):
             return False
-        coming = sum(one.run.job.prompt_tokens for one in self._under_way.values() if not one.begun)
+        coming = sum(one.coming for one in self._under_way.values())
         rows, capacity = ROWS, self._capacity * ROWS // (ROWS + URGENT_ROWS)
         if run.job.urgent:
             rows, capacity = ROWS + URGENT_ROWS, self._capacity
@@ -111,7 +122,7 @@ class Batch:
             handle = self._pipeline.add_request(number, run.job.prompt, [run.job.image.tensor], self._config(run))
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
-        self._under_way[number] = _UnderWay(run, handle)
+        self._under_way[number] = _UnderWay(run, handle, run.job.prompt_tokens)
         self._reserved += run.tokens
 
     def step(self) -> list[tuple[Run, tuple[Said, ...] | RequestError]]:
@@ -128,8 +139,12 @@ class Batch:
         self.steps += 1
         self.rows += len(self._under_way)
         ended = []
+        taken = PROMPT_TOKENS
         for number, one in list(self._under_way.items()):
-            one.begun = one.begun or one.handle.can_read()
+            # What has a token has its prompt behind it; searches have none to be read before they end.
+            read = one.coming if one.handle.can_read() else min(one.coming, taken)
+            one.coming -= read
+            taken -= min(read, taken)
             if one.handle.get_status() != genai.GenerationStatus.RUNNING:
                 self._leave(number)
                 ended.append((one.run, self._outcome(one)))
@@ -145,6 +160,10 @@ class Batch:
     def busy(self) -> bool:
         """Returns whether the pipeline has anything to do, what was cancelled included."""
         return bool(self._pipeline.has_non_finished_requests())
+
+    def close(self) -> None:
+        """Gives the pipeline up, and what it holds."""
+        del self._pipeline
 
     def _leave(self, number: int) -> None:
         self._reserved -= self._under_way.pop(number).run.tokens
@@ -181,6 +200,8 @@ class Batch:
         config.stop_token_ids = self._stops
         config.max_new_tokens = run.job.max_new_tokens
         question = run.job.question
+        if grammar_of := run.choice or (question.json_schema if question is not None else None):
+            self._grammars.add(grammar_of)
         if run.choice is not None:
             # With or without a space before it, whichever the model would rather write.
             parts = genai.StructuredOutputConfig

@@ -74,11 +74,14 @@ class VlmEngine(Engine):
             manifest = load_vlm(folder, Digests(compiler.cache))
         properties = properties_for(compiler)
         blocks = cache_blocks(manifest, properties)
+        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks)
         with stage("loading the pipeline"):
             try:
-                self._batch = Batch(folder, compiler.device, properties, blocks)
+                self._batch = self._new_batch()
             except RuntimeError as error:
                 raise ModelError(f"{folder} cannot be loaded on {compiler.device}: {reason_of(error)}") from None
+        self._done = (0, 0)
+        """Steps and rows of pipelines that were given up."""
         self._tokenizing = threading.Lock()
         self._form = manifest.image_tokens
         self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS)
@@ -140,8 +143,8 @@ class VlmEngine(Engine):
         return {
             "images": self._images,
             "answers": self._under_way.answers,
-            "steps": self._batch.steps,
-            "rows": self._batch.rows,
+            "steps": self._done[0] + self._batch.steps,
+            "rows": self._done[1] + self._batch.rows,
         }
 
     def close(self) -> None:
@@ -204,6 +207,8 @@ class VlmEngine(Engine):
 
     def _begin(self) -> None:
         """Has runs begin for which the pipeline has room."""
+        if self._batch.worn and not self._renewed():
+            return
         while len(self._waiting):
             run = self._waiting.front[0]
             if run.job.ticket.done() or self._under_way.abandoned(run.job):
@@ -218,6 +223,19 @@ class VlmEngine(Engine):
                 self._batch.begin(run)
             except RequestError as error:
                 self._under_way.fail(run.job, error)
+
+    def _renewed(self) -> bool:
+        """Builds the pipeline anew, once nothing is under way in it; returns whether it did."""
+        if self._batch or self._batch.busy():
+            return False
+        _log.info("the pipeline of %s is built anew: it keeps each schema and choice that it has seen", self.info.model)
+        self._done = (self._done[0] + self._batch.steps, self._done[1] + self._batch.rows)
+        with self._tokenizing:
+            # One at a time: there may be no memory for two.
+            del self._batch.tokenizer
+            self._batch.close()
+            self._batch = self._new_batch()
+        return True
 
     def _step(self) -> None:
         runs = self._batch.runs
@@ -242,6 +260,7 @@ class VlmEngine(Engine):
         _log.warning("the model failed on one of %d requests, which now go one by one: %s", len(runs), _failed(error))
         for run in runs:
             run.alone = True
+            run.job.ticket.put_back()
             self._waiting.put(run, urgent=run.job.urgent)
 
     def _end(self, run: Run, texts: tuple[Said, ...]) -> None:
@@ -253,9 +272,11 @@ class VlmEngine(Engine):
         question = job.question
         if question is None or question.choices is None:
             schema = None if question is None else question.json_schema
-            problem = None if schema is None else schema_problem(texts[0].text, schema)
-            if problem is None:
-                self._under_way.finish(job, text_answer(job, texts))
+            problems = [None if schema is None else schema_problem(said.text, schema) for said in texts]
+            good = [said for said, problem in zip(texts, problems, strict=True) if problem is None]
+            problem = problems[0]
+            if good:
+                self._under_way.finish(job, text_answer(job, good))
             elif texts[0].finish_reason == "stop" and job.tries < _SCHEMA_TRIES:
                 job.tries += 1
                 self._waiting.put(run, urgent=job.urgent)
@@ -263,6 +284,8 @@ class VlmEngine(Engine):
                 self._under_way.fail(
                     job, RequestError("schema_unmet", f"the answer is not as the schema says: {problem}")
                 )
+        elif texts[0].finish_reason != "stop":
+            self._under_way.fail(job, RequestError("too_long", "a choice has too many tokens"))
         elif len(job.found) == len(question.choices):
             self._under_way.finish(job, choice_answer(job))
 

@@ -9,9 +9,16 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from askpix.worker.errors import ItemError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.vlm_manifest import FixedTokens, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import scaled_size
+
+_NARROW = 8
+"""Times as long as wide, above which only the middle of an image is resized."""
+
+_NARROWEST = 200
+"""Times as long as wide that an image may be where all of it is taken."""
 
 
 def prepared(form: FixedTokens | TiledTokens | ScaledTokens, pixels: Pixels) -> Pixels:
@@ -23,14 +30,25 @@ def prepared(form: FixedTokens | TiledTokens | ScaledTokens, pixels: Pixels) -> 
     Returns:
         uint8 [height, width, 3]; of a model that takes tiles, whose whole image and tiles both come from the full
         size, as it is.
+
+    Raises:
+        ItemError: `image_too_narrow`: the model's processor takes none such.
     """
     height, width = pixels.shape[:2]
+    cuts = isinstance(form, FixedTokens) and form.edge is not None
+    if not cuts and max(width, height) > _NARROWEST * min(width, height):
+        raise ItemError("image_too_narrow", f"it has {width} x {height} pixels: sides may be {_NARROWEST} to 1")
     if isinstance(form, ScaledTokens):
         return _resized(pixels, *scaled_size(form, width, height))
     if isinstance(form, TiledTokens) or form.edge is None:
         return pixels
     edge = form.edge
     short, long = min(width, height), max(width, height)
+    if long > _NARROW * short:
+        # All of it would come to more than memory has; so the middle alone, from the pixels that it is made of.
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
+        return np.asarray(Image.fromarray(pixels).resize((edge, edge), Image.Resampling.BICUBIC, box=box))
     along = int(edge * long / short)
     wide, high = (edge, along) if width <= height else (along, edge)
     resized = _resized(pixels, wide, high)

@@ -29,8 +29,8 @@ MAX_NEW_TOKENS = 256
 _CHARACTERS = 20_000
 """Of a text whose columns are filled in: what is longer costs too much to count its tokens."""
 
-_CHOICE_TOKENS = 128
-"""The longest choice."""
+_CHOICE_BYTES = 512
+"""Of the longest choice, in UTF-8: it has no more tokens than that, however it is written."""
 
 
 class RequestReader:
@@ -81,7 +81,7 @@ class RequestReader:
             prompt=prompts[0],
             begun=begun,
             settings=Generation() if scored else settings,
-            max_new_tokens=_CHOICE_TOKENS if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
+            max_new_tokens=_longest(question) if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
             prompt_tokens=prompt_tokens,
             seed=_seed(settings, prompts[0], image),
             urgent=request.urgent,
@@ -99,6 +99,8 @@ class RequestReader:
         choices = [self._clean(choice).strip() for choice in question.choices or ()]
         if len(set(choices)) < len(choices) or not all(choices):
             raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
+        if any(len(choice.encode()) > _CHOICE_BYTES for choice in choices):
+            raise RequestError("too_long", f"a choice has more than {_CHOICE_BYTES} bytes")
         if question.json_schema is not None:
             check_schema(question.json_schema)
             if settings.beams > 1:
@@ -142,6 +144,12 @@ class RequestReader:
                 f"the prompt and its image come to {job.prompt_tokens:,} tokens, and {job.max_new_tokens:,} may be "
                 f"generated; {self._name} takes {most:,} in all{why}",
             )
+
+
+def _longest(question: Question | None) -> int:
+    """Returns how many tokens a choice can come to, a space before it and the end included."""
+    choices = () if question is None else question.choices or ()
+    return max((len(choice.encode()) for choice in choices), default=0) + 2
 
 
 def _seed(settings: Generation, prompt: str, image: VlmImage) -> int:
