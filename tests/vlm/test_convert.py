@@ -100,7 +100,7 @@ def test_the_template_is_the_one_that_writes_as_the_checkpoint_does() -> None:
         template_of(_rendered(None), None)
     with pytest.raises(ModelError, match="as none of vicuna, mistral"):
         template_of(_rendered("Q: <image> what is it? A:"), None)
-    with pytest.raises(ModelError, match="as the template vicuna does"):
+    with pytest.raises(ModelError, match="not as the template vicuna does"):
         template_of(_rendered("[INST] <image>\nwhat is it? [/INST]"), "vicuna")
 
 
@@ -152,7 +152,9 @@ def test_the_command_converts_with_images_and_says_what_came_of_it(
         (["--samples", "4"], "--samples and --questions are for --images"),
         (["--precision", "int4", "--images", "nowhere"], "'nowhere' is not there"),
         (["--precision", "int4", "--group-size", "48"], "cannot be exported: InvalidGroupSizeError"),
-        (["--template", "qwen"], "as the template qwen does"),
+        (["--no-repeat-ngram-size", "2"], "no_repeat_ngram_size is for searches here"),
+        (["--max-new-tokens", "2000"], "more than the model's 1,024 tokens"),
+        (["--template", "qwen"], "not as the template qwen does"),
     ],
 )
 def test_wrong_usage_is_told_in_a_line(options: list[str], words: str, tiny: TinyVlms, tmp_path: Path) -> None:
@@ -163,6 +165,16 @@ def test_wrong_usage_is_told_in_a_line(options: list[str], words: str, tiny: Tin
     assert "Traceback" not in told.err
     assert not (tmp_path / "model").exists()
     assert list(tmp_path.glob(".model*")) == []
+
+
+def test_a_checkpoint_that_says_nothing_of_conversations_takes_a_template(tiny: TinyVlms, tmp_path: Path) -> None:
+    source = shutil.copytree(tiny.checkpoint("llava"), tmp_path / "checkpoint")
+    (source / "chat_template.jinja").unlink()
+    without = askpix("model", "convert", "checkpoint", "--output", "model", cwd=tmp_path, env=ENV)
+    assert (without.code, "name one with --template" in without.err) == (2, True)
+    told = askpix("model", "convert", "checkpoint", "--output", "model", "--template", "vicuna", cwd=tmp_path, env=ENV)
+    assert told.code == 0, told.err
+    assert load_vlm(tmp_path / "model").template == "vicuna"
 
 
 def test_a_damaged_checkpoint_is_told_in_a_line(tiny: TinyVlms, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_json_keeps_to_its_schema(ask: Ask) -> None:
 
 
 def test_json_that_is_cut_off_is_an_error(ask: Ask) -> None:
-    with pytest.raises(RequestError, match="not as the schema says") as caught:
+    with pytest.raises(RequestError, match="it was cut off after 4 tokens: give more as max_new_tokens") as caught:
         _said(ask("describe", json_schema=MUG, options=Options(max_new_tokens=4)))
     assert caught.value.code == "schema_unmet"
 
@@ -254,6 +254,7 @@ def test_what_was_said_before_counts(ask: Ask) -> None:
 def test_a_system_text_counts(ask: Ask) -> None:
     told = Options(system="Answer in one word.", max_new_tokens=12)
     assert _said(ask(options=told)).text != _said(ask()).text
+    assert _said(ask(options=Options(system=" ", max_new_tokens=12))).text == _said(ask()).text
 
 
 def test_images_of_any_size(engine: VlmEngine) -> None:

@@ -171,7 +171,7 @@ def test_the_same_by_the_command_line(model: Path, images: Path, tmp_path: Path)
     # And a column that is not there is told before anything is written.
     refused = askpix("run", "list.csv", "--question", "{colour}?", "--model", str(model), "--output", "x", cwd=tmp_path)
     assert refused.code == 2
-    assert "names the column 'colour', and there is none: there are id, group, title" in refused.err
+    assert "names the column 'colour', and there is none: there are image, id, group, title" in refused.err
     assert not (tmp_path / "x").exists()
 
 

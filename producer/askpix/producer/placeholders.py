@@ -28,7 +28,7 @@ class MissingValueError(Exception):
 
 def values_of(item: Item) -> Mapping[str, Any]:
     """Returns what placeholders can stand for: the columns of an item, by their names."""
-    return {"id": item.id, "group": item.group, **item.extra}
+    return {"image": item.image, "id": item.id, "group": item.group, **item.extra}
 
 
 def filled(text: str, values: Mapping[str, Any]) -> str:

@@ -55,6 +55,8 @@ def convert(
         defaults = (generation or Generation()).with_defaults(Generation(max_new_tokens=MAX_NEW_TOKENS))
     except ValidationError as error:
         raise ModelError(first_problem(error)) from None
+    if defaults.stop:
+        raise ModelError("a BLIP takes no texts to stop at: leave out stop")
     check_output(output, name)
     checkpoint = load_checkpoint(source)
     model, text = checkpoint.model, checkpoint.model.config.text_config

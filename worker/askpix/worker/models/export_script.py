@@ -67,7 +67,7 @@ def _export(order: dict[str, Any], stage: Callable[[str], None]) -> dict[str, An
     if weights in ("int8", "int4"):
         _compress(order, output, trust, stage)
     stage("looking at the processor")
-    return _report(source, trust, local)
+    return _report(source, trust, local, order["prompts"])
 
 
 def _compress(order: dict[str, Any], output: Path, trust: bool, stage: Callable[[str], None]) -> None:
@@ -124,25 +124,26 @@ def _calibration(model: Any, order: dict[str, Any], output: Path, trust: bool, s
     return OVCalibrationDataset({"lm_model": nncf.Dataset(collected)})
 
 
-def _report(source: str, trust: bool, local: bool) -> dict[str, Any]:
-    """Returns what the checkpoint's own processor makes of conversations and images."""
+def _report(source: str, trust: bool, local: bool, others: list[str]) -> dict[str, Any]:
+    """Returns what the checkpoint's own processor makes of conversations and images.
+
+    Args:
+        others: prompts to take where it cannot write any itself.
+    """
     from importlib.metadata import version
 
     processor = _processor(source, trust, local)
     tokenizer = processor.tokenizer
     rendered = [{"messages": messages, "prompt": _rendered(processor, messages)} for messages in _conversations()]
-    prompt: Any = rendered[0]["prompt"]
-    counts = (
-        []
-        if prompt is None
-        else [
-            {"width": width, "height": height, "tokens": _image_tokens(processor, prompt, width, height)}
-            for width, height in _IMAGE_SIZES
-        ]
-    )
+    prompts = _prompts(rendered) or others
+    counts = [
+        {"width": width, "height": height, "tokens": _image_tokens(processor, prompt, width, height)}
+        for prompt in prompts[:1]
+        for width, height in _IMAGE_SIZES
+    ]
     return {
         "rendered": rendered,
-        "tokenized": [{"text": text, "ids": tokenizer(text)["input_ids"]} for text in _prompts(rendered)],
+        "tokenized": [{"text": text, "ids": tokenizer(text)["input_ids"]} for text in prompts],
         "counts": counts,
         "reserved": sorted(
             {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}

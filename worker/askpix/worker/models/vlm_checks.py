@@ -85,7 +85,7 @@ def template_of(rendered: Sequence[Mapping[str, Any]], given: str | None) -> str
     for name in [given] if given else TEMPLATES:
         if all(_written(name, one["messages"]) == one["prompt"] for one in told):
             return name
-    what = f"as the template {given} does" if given else f"as none of {', '.join(TEMPLATES)} does"
+    what = f"not as the template {given} does" if given else f"as none of {', '.join(TEMPLATES)} does"
     raise ModelError(f"the checkpoint writes conversations {what}: {told[0]['prompt'][:200]!r}")
 
 

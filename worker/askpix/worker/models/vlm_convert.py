@@ -89,6 +89,7 @@ def convert_vlm(
             "group_size": weights.group_size,
             "ratio": weights.ratio,
             "images": [str(path) for path in weights.images],
+            "prompts": [] if template is None else _prompts(template),
             "texts": list(weights.questions) or ["Describe the image in one sentence."],
         }
         report = _exported(python, order, told)
@@ -99,6 +100,7 @@ def convert_vlm(
         chosen = template_of(report["rendered"], template)
         check_tokens(folder, report["tokenized"])
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        language = language_of(config)
         try:
             manifest = VlmManifest(
                 kind="vlm",
@@ -110,10 +112,10 @@ def convert_vlm(
                 image_tag=TEMPLATES[chosen].image.strip(),
                 image_tokens=image_tokens_of(folder, config, report["counts"]),
                 reserved=tuple(report["reserved"]),
-                language=language_of(config),
+                language=language,
                 precision=weights.precision,
                 compression=_compression(weights),
-                generation=generation_of(folder, generation),
+                generation=generation_of(folder, generation, language.context),
                 versions=report["versions"],
                 files={},
                 fingerprint="",
@@ -133,6 +135,14 @@ def check_family(family: str, source: str, *, trust: bool) -> None:
     if family not in EXPORTED and family not in TRUSTED:
         known = ", ".join((*EXPORTED, *TRUSTED))
         raise ModelError(f"{source} is a model of type {family}; askpix converts blip, {known}")
+
+
+def _prompts(template: str) -> list[str]:
+    """Returns questions as a template writes them."""
+    chosen = TEMPLATES[template]
+    return [
+        chosen.prompt(text, image=chosen.image) for text in ("what is it?", "Describe  it:\ncolours, größe & more.")
+    ]
 
 
 def _compression(weights: Weights) -> Compression | None:

@@ -11,7 +11,7 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import image_tokens
-from askpix.worker.vlm.reading import MAX_NEW_TOKENS
+from askpix.worker.vlm.reading import MAX_NEW_TOKENS, contradiction
 
 EXPORTED = ("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 """Model types that optimum-intel exports and the pipeline runs, without any code of the checkpoint's."""
@@ -96,8 +96,12 @@ def _forms(config: Mapping[str, Any], settings: Mapping[str, Any]) -> list[_Toke
     return forms
 
 
-def generation_of(folder: Path, given: Generation | None) -> Generation:
-    """Returns a model's defaults: those given, and of the checkpoint's what is not about drawing by chance."""
+def generation_of(folder: Path, given: Generation | None, context: int) -> Generation:
+    """Returns a model's defaults: those given, and of the checkpoint's what is not about drawing by chance.
+
+    Raises:
+        ModelError: no request could have them.
+    """
     kept: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS}
     try:
         own = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
@@ -105,4 +109,10 @@ def generation_of(folder: Path, given: Generation | None) -> Generation:
         own = {}
     if (penalty := own.get("repetition_penalty")) not in (None, 1):
         kept["repetition_penalty"] = penalty
-    return (given or Generation()).with_defaults(Generation(**kept))
+    kept["max_new_tokens"] = min(kept["max_new_tokens"], context // 2)
+    generation = (given or Generation()).with_defaults(Generation(**kept))
+    if problem := contradiction(generation):
+        raise ModelError(problem)
+    if (generation.max_new_tokens or 0) >= context:
+        raise ModelError(f"max_new_tokens {generation.max_new_tokens:,} is more than the model's {context:,} tokens")
+    return generation

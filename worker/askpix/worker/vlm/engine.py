@@ -281,9 +281,9 @@ class VlmEngine(Engine):
                 job.tries += 1
                 self._waiting.put(run, urgent=job.urgent)
             else:
-                self._under_way.fail(
-                    job, RequestError("schema_unmet", f"the answer is not as the schema says: {problem}")
-                )
+                cut = f"it was cut off after {len(texts[0].log_probabilities)} tokens: give more as max_new_tokens"
+                why = problem if texts[0].finish_reason == "stop" else cut
+                self._under_way.fail(job, RequestError("schema_unmet", f"the answer is not as the schema says: {why}"))
         elif texts[0].finish_reason != "stop":
             self._under_way.fail(job, RequestError("too_long", "a choice has too many tokens"))
         elif len(job.found) == len(question.choices):

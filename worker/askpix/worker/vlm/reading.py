@@ -104,10 +104,10 @@ class RequestReader:
         if question.json_schema is not None:
             check_schema(question.json_schema)
             if settings.beams > 1:
-                raise RequestError("settings_contradict", "a search keeps to no JSON schema: leave out num_beams")
+                raise RequestError("settings_contradict", "a search keeps to no JSON schema: give num_beams 1")
 
     def _prompt(self, request: Request, image: str, begun: str) -> str:
-        system = request.options.system
+        system = (request.options.system or "").strip() or None
         if system is not None and self._template.system is None:
             raise RequestError("no_system_text", f"{self._name} takes no system text")
         return self._template.prompt(
@@ -129,10 +129,8 @@ class RequestReader:
         except ValidationError as error:
             problem = first_problem(error)
             raise RequestError("settings_contradict", f"with the defaults of {self._name}, {problem}") from None
-        if settings.no_repeat_ngram_size and settings.beams == 1:
-            raise RequestError("settings_contradict", "no_repeat_ngram_size is for searches here: give num_beams too")
-        if settings.stop and settings.beams > 1:
-            raise RequestError("settings_contradict", "a search does not stop at texts: leave out num_beams, or stop")
+        if contradicting := contradiction(settings):
+            raise RequestError("settings_contradict", contradicting)
         return settings
 
     def _check_length(self, job: Job) -> None:
@@ -144,6 +142,15 @@ class RequestReader:
                 f"the prompt and its image come to {job.prompt_tokens:,} tokens, and {job.max_new_tokens:,} may be "
                 f"generated; {self._name} takes {most:,} in all{why}",
             )
+
+
+def contradiction(settings: Generation) -> str | None:
+    """Returns which settings cannot be had together with such a model; None where all can."""
+    if settings.no_repeat_ngram_size and settings.beams == 1:
+        return "no_repeat_ngram_size is for searches here: give num_beams too"
+    if settings.stop and settings.beams > 1:
+        return "a search does not stop at texts: leave out stop, or give num_beams 1"
+    return None
 
 
 def _longest(question: Question | None) -> int:
