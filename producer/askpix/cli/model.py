@@ -75,11 +75,15 @@ def convert(
 ) -> None:
     """Convert a checkpoint to a model folder.
 
-    SOURCE is a local checkpoint or a hub id: a BLIP such as Salesforce/blip-vqa-base (BlipForQuestionAnswering,
-    BlipForConditionalGeneration, BlipForImageTextRetrieval), or a vision-language model such as
-    llava-hf/llava-1.5-7b-hf (LLaVA, LLaVA-NeXT, Qwen2-VL, Qwen2.5-VL). Needs `pip install 'askpix[convert]'`; for
-    vision-language models `pip install 'askpix[convert,vlm]'`, and once `askpix model export-env`. Of the options
-    below, those that say how texts are generated become the model's defaults.
+    SOURCE is a local checkpoint or a hub id, such as
+
+    \b
+      Salesforce/blip-vqa-base    a BLIP, for questions, captions or matching
+      llava-hf/llava-1.5-7b-hf    a LLaVA, LLaVA-NeXT, Qwen2-VL or Qwen2.5-VL
+
+    It needs `pip install 'askpix[convert]'`; for the second kind `askpix[convert,vlm]`, and once
+    `askpix model export-env`. Of the options below, those that say how texts are generated become the model's defaults;
+    --decoder and --min-agreement are for BLIP, and --images, of the second kind, for int4 (--samples 32).
     """
     generation = options_of(settings)
     if name is not None:
