@@ -419,3 +419,29 @@ def test_an_item_lets_its_image_go_when_all_is_asked(text: str, engine: VlmEngin
     assert ended.wait(SECONDS)
     wait_until(lambda: gc.collect() >= 0 and held() is None, within=5, what="the end of the image")
     assert work.row().answers[0].text
+
+
+def test_an_engine_that_is_set_aside_has_no_pipeline_and_answers_afterwards(tiny: TinyVlms) -> None:
+    # Given
+    engine = VlmEngine(tiny.folder("llava"), precision=Precision.F32)
+    image = engine.open_image(picture())
+
+    def asked(length: int = 40) -> Ticket:
+        options = Options(max_new_tokens=length, min_new_tokens=length)
+        return engine.submit(Request(images=(image,), question=Question("what is it?"), options=options))
+
+    before, under_way = _said(asked()), [asked(400) for _ in range(3)]
+    wait_until(lambda: engine.counters()["images"] == 4, within=20, what="three texts under way")
+
+    # When
+    with engine.set_aside():
+        # Then: what was under way has ended, and what comes waits.
+        assert all(ticket.done() for ticket in under_way)
+        assert not hasattr(engine._batch, "_pipeline")
+        waiting = asked()
+        with engine.set_aside(), pytest.raises(TimeoutError):
+            waiting.result(0.5)
+        assert engine.stuck() == 0
+        assert not waiting.done()
+    assert _said(waiting).text == before.text
+    engine.close()

@@ -252,9 +252,16 @@ def test_an_item_that_the_pipeline_dies_of_is_set_aside(
     start_worker: Starter,
     folder: Path,
     model: Path,
+    tmp_path: Path,
 ) -> None:
+    """Where there is memory for one model alone, too."""
     # Given
-    poisoned = {**SHORT, "PYTHONPATH": str(Path(__file__).parent / "poisoned"), "ASKPIX_ITEM_SECONDS": "4"}
+    poisoned = {
+        **SHORT,
+        "PYTHONPATH": str(Path(__file__).parent / "poisoned"),
+        "ASKPIX_ITEM_SECONDS": "4",
+        "ASKPIX_TESTS_ONE_PIPELINE": str(tmp_path / "lock"),
+    }
     urls = [pages.put(f"/{folder.name}-{number}", _numbered(number)) for number in range(8)]
     items = [
         Item(image=url, questions=(Question(f"what {poison} is it?" if number == 3 else "what is it?"),))
@@ -268,6 +275,8 @@ def test_an_item_that_the_pipeline_dies_of_is_set_aside(
     # Then: that took two workers, and no more.
     assert codes == [code] * 2
     assert_whole(job, broker, urls, failed={urls[3]: "worker_died"})
+    # And the worker serves on.
+    assert client.ask(urls[0], ["what is it?"], model=MODEL).get(30).status is Status.OK
     worker.close()
 
 

@@ -110,17 +110,24 @@ class Careful:
 
     def _run(self) -> None:
         try:
+            with self._work.engine.set_aside():
+                self._answer_all()
+        except BaseException as error:  # noqa: BLE001 - the part's thread raises it
+            self._problem = error
+        finally:
+            self._over.set()
+
+    def _answer_all(self) -> None:
+        try:
             for place, item in self._items.items():
                 row = None if self._no_more.is_set() else self._answered(item, self._attempts[place])
                 if row is None:
                     break
                 self._rows[place] = row
-        except BaseException as error:  # noqa: BLE001 - the part's thread raises it
-            self._problem = error
         finally:
+            # Before the worker's own engine takes its memory again.
             if self._process is not None:
                 self._process.close()
-            self._over.set()
 
     def _answered(self, item: Item, attempts: int) -> Row | None:
         """Returns an item's row; None where it was given up meanwhile."""

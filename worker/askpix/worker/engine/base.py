@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -227,6 +228,14 @@ class Engine(ABC):
     @abstractmethod
     def counters(self) -> Mapping[str, int]:
         """Returns how much the engine has done since it was built, by name."""
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Frees the memory that the engine's model takes, for a block that needs it for a model of its own.
+
+        What is asked meanwhile waits. An engine that takes little goes on.
+        """
+        yield
 
     @abstractmethod
     def close(self) -> None:

@@ -8,7 +8,42 @@ from collections.abc import Sequence
 import numpy as np
 
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
-from askpix.worker.vlm.work import Job, Said
+from askpix.worker.engine.failures import spoiled
+from askpix.worker.errors import RequestError
+from askpix.worker.vlm.schemas import schema_problem
+from askpix.worker.vlm.work import Job, Run, Said
+
+_SCHEMA_TRIES = 3
+"""To have an answer that keeps to its schema, where what the pipeline keeps to is not all that the schema says."""
+
+
+def outcome_of(run: Run, texts: tuple[Said, ...]) -> Answer | RequestError | Run | None:
+    """Returns what a request has come to by the end of one of its runs.
+
+    Returns:
+        The answer, or why there is none; the run, where it is to go again; None where others are to end first.
+    """
+    job, question = run.job, run.job.question
+    if reason := spoiled([number for said in texts for number in said.log_probabilities]):
+        return reason
+    job.found[run.number] = texts
+    if question is not None and question.choices is not None:
+        if texts[0].finish_reason != "stop":
+            return RequestError("too_long", "a choice has too many tokens")
+        return choice_answer(job) if len(job.found) == len(question.choices) else None
+    schema = None if question is None else question.json_schema
+    if schema is None:
+        return text_answer(job, texts)
+    problems = [schema_problem(said.text, schema) for said in texts]
+    if good := [said for said, problem in zip(texts, problems, strict=True) if problem is None]:
+        return text_answer(job, good)
+    why = problems[0]
+    if texts[0].finish_reason != "stop":
+        why = f"it was cut off after {len(texts[0].log_probabilities)} tokens: give more as max_new_tokens"
+    elif job.tries < _SCHEMA_TRIES:
+        job.tries += 1
+        return run
+    return RequestError("schema_unmet", f"the answer is not as the schema says: {why}")
 
 
 def text_answer(job: Job, texts: Sequence[Said]) -> Answer:

@@ -163,7 +163,7 @@ class Batch:
 
     def close(self) -> None:
         """Gives the pipeline up, and what it holds."""
-        del self._pipeline
+        del self._pipeline, self.tokenizer
 
     def _leave(self, number: int) -> None:
         self._reserved -= self._under_way.pop(number).run.tokens

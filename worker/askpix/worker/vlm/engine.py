@@ -12,17 +12,19 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import openvino_genai as genai
 
 from askpix.producer.errors import ModelError
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request, Ticket
 from askpix.worker.engine.devices import Compiler, Precision
-from askpix.worker.engine.failures import reason_of, spoiled
+from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import EngineStoppedError, RequestError
@@ -30,12 +32,11 @@ from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.room import Room
 from askpix.worker.starting import stage
-from askpix.worker.vlm.answers import choice_answer, text_answer
+from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import BLOCK_TOKENS, Batch
 from askpix.worker.vlm.memory import cache_blocks, properties_for
 from askpix.worker.vlm.preparing import prepared
 from askpix.worker.vlm.reading import RequestReader
-from askpix.worker.vlm.schemas import schema_problem
 from askpix.worker.vlm.work import Job, Run, Said, VlmImage
 
 _log = logging.getLogger(__name__)
@@ -46,9 +47,6 @@ Each holds its image at full size."""
 
 _PIXEL_BYTES, _SMALL_BYTES = 256 << 20, 1 << 20
 """Of images that are held at full size, where a model takes them so; those of up to a megabyte are not counted."""
-
-_SCHEMA_TRIES = 3
-"""To have an answer that keeps to its schema, where what the pipeline keeps to is not all that the schema says."""
 
 
 class VlmEngine(Engine):
@@ -80,9 +78,13 @@ class VlmEngine(Engine):
                 self._batch = self._new_batch()
             except RuntimeError as error:
                 raise ModelError(f"{folder} cannot be loaded on {compiler.device}: {reason_of(error)}") from None
-        self._done = (0, 0)
-        """Steps and rows of pipelines that were given up."""
+        self._tokenizer = genai.Tokenizer(folder)
+        """Of our own, since it counts tokens also when there is no pipeline."""
         self._tokenizing = threading.Lock()
+        self._aside = 0
+        """How many have set the engine aside."""
+        self._gone = threading.Event()
+        """Set while there is no pipeline, for it was set aside, and when there will be none any more."""
         self._form = manifest.image_tokens
         self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS)
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -137,14 +139,27 @@ class VlmEngine(Engine):
         return not self._thread.is_alive()
 
     def stuck(self) -> float:
-        return time.monotonic() - self._ended_at if self._under_way else 0.0
+        return time.monotonic() - self._ended_at if self._under_way and not self._gone.is_set() else 0.0
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        with self._gate:
+            self._aside += 1
+        self._inbox.put(None)
+        self._gone.wait()
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._aside -= 1
+            self._inbox.put(None)
 
     def counters(self) -> Mapping[str, int]:
         return {
             "images": self._images,
             "answers": self._under_way.answers,
-            "steps": self._done[0] + self._batch.steps,
-            "rows": self._done[1] + self._batch.rows,
+            "steps": self._batch.steps,
+            "rows": self._batch.rows,
         }
 
     def close(self) -> None:
@@ -155,7 +170,7 @@ class VlmEngine(Engine):
 
     def _count(self, prompt: str) -> int:
         with self._tokenizing:
-            return int(self._batch.tokenizer.encode(prompt).input_ids.shape[1])
+            return int(self._tokenizer.encode(prompt).input_ids.shape[1])
 
     # Called from the engine's thread. ---------------------------------------------------------------
 
@@ -173,13 +188,15 @@ class VlmEngine(Engine):
                 if (job := self._inbox.get()) is not None:
                     self._under_way.add(job)
             self._under_way.fail_all(EngineStoppedError())
+            self._gone.set()
 
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
         self._receive()
         self._ended_at = time.monotonic()
         self._forget_abandoned()
-        self._begin()
+        if not ((self._aside or self._batch.worn) and not self._renewed()):
+            self._begin()
         if self._batch or self._batch.busy():
             self._step()
         return not (self._closing and not self._under_way and self._inbox.empty())
@@ -187,18 +204,20 @@ class VlmEngine(Engine):
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""
         idle = not (self._batch or len(self._waiting) or self._batch.busy())
-        wait = idle and not (self._closing and not self._under_way)
+        wait = idle and not self._aside and not (self._closing and not self._under_way)
         while wait or not self._inbox.empty():
-            job = self._inbox.get()
+            self._take(self._inbox.get())
             wait = False
-            if job is None:
-                continue
-            if not self._under_way:
-                self._ended_at = time.monotonic()
-            self._under_way.add(job)
-            choices = None if job.question is None else job.question.choices
-            for number, choice in enumerate(choices or (None,)):
-                self._waiting.put(Run(job=job, number=number, choice=choice), urgent=job.urgent)
+
+    def _take(self, job: Job | None) -> None:
+        if job is None:
+            return
+        if not self._under_way:
+            self._ended_at = time.monotonic()
+        self._under_way.add(job)
+        choices = None if job.question is None else job.question.choices
+        for number, choice in enumerate(choices or (None,)):
+            self._waiting.put(Run(job=job, number=number, choice=choice), urgent=job.urgent)
 
     def _forget_abandoned(self) -> None:
         gone = [run for run in self._batch.runs if run.job.ticket.done() or self._under_way.abandoned(run.job)]
@@ -207,8 +226,6 @@ class VlmEngine(Engine):
 
     def _begin(self) -> None:
         """Has runs begin for which the pipeline has room."""
-        if self._batch.worn and not self._renewed():
-            return
         while len(self._waiting):
             run = self._waiting.front[0]
             if run.job.ticket.done() or self._under_way.abandoned(run.job):
@@ -225,17 +242,32 @@ class VlmEngine(Engine):
                 self._under_way.fail(run.job, error)
 
     def _renewed(self) -> bool:
-        """Builds the pipeline anew, once nothing is under way in it; returns whether it did."""
+        """Builds the pipeline anew, once nothing is under way in it; returns whether it did.
+
+        Where the engine is set aside, that is when it is needed again.
+        """
         if self._batch or self._batch.busy():
             return False
-        _log.info("the pipeline of %s is built anew: it keeps each schema and choice that it has seen", self.info.model)
-        self._done = (self._done[0] + self._batch.steps, self._done[1] + self._batch.rows)
-        with self._tokenizing:
-            # One at a time: there may be no memory for two.
-            del self._batch.tokenizer
-            self._batch.close()
-            self._batch = self._new_batch()
+        why = "another process needs its memory" if self._aside else "it keeps each schema and choice that it has seen"
+        _log.info("the pipeline of %s is given up, to be built anew: %s", self.info.model, why)
+        # One at a time: there may be no memory for two.
+        self._batch.close()
+        while self._is_aside():
+            self._take(self._inbox.get())
+        before, self._batch = self._batch, self._new_batch()
+        self._batch.steps, self._batch.rows = before.steps, before.rows
+        self._ended_at = time.monotonic()
         return True
+
+    def _is_aside(self) -> bool:
+        """Returns whether the engine is to stay without a pipeline; who waits for that is told."""
+        with self._gate:
+            if self._aside:
+                self._gone.set()
+            else:
+                self._ended_at = time.monotonic()
+                self._gone.clear()
+            return bool(self._aside)
 
     def _step(self) -> None:
         runs = self._batch.runs
@@ -264,30 +296,13 @@ class VlmEngine(Engine):
             self._waiting.put(run, urgent=run.job.urgent)
 
     def _end(self, run: Run, texts: tuple[Said, ...]) -> None:
-        job = run.job
-        if reason := spoiled([number for said in texts for number in said.log_probabilities]):
-            self._under_way.fail(job, reason)
-            return
-        job.found[run.number] = texts
-        question = job.question
-        if question is None or question.choices is None:
-            schema = None if question is None else question.json_schema
-            problems = [None if schema is None else schema_problem(said.text, schema) for said in texts]
-            good = [said for said, problem in zip(texts, problems, strict=True) if problem is None]
-            problem = problems[0]
-            if good:
-                self._under_way.finish(job, text_answer(job, good))
-            elif texts[0].finish_reason == "stop" and job.tries < _SCHEMA_TRIES:
-                job.tries += 1
-                self._waiting.put(run, urgent=job.urgent)
-            else:
-                cut = f"it was cut off after {len(texts[0].log_probabilities)} tokens: give more as max_new_tokens"
-                why = problem if texts[0].finish_reason == "stop" else cut
-                self._under_way.fail(job, RequestError("schema_unmet", f"the answer is not as the schema says: {why}"))
-        elif texts[0].finish_reason != "stop":
-            self._under_way.fail(job, RequestError("too_long", "a choice has too many tokens"))
-        elif len(job.found) == len(question.choices):
-            self._under_way.finish(job, choice_answer(job))
+        outcome = outcome_of(run, texts)
+        if isinstance(outcome, Run):
+            self._waiting.put(outcome, urgent=run.job.urgent)
+        elif isinstance(outcome, RequestError):
+            self._under_way.fail(run.job, outcome)
+        elif outcome is not None:
+            self._under_way.finish(run.job, outcome)
 
 
 def _failed(error: Exception) -> str:
