@@ -26,9 +26,11 @@ from models.photographs import photographs
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.models import (
+    blip_manifest,
     calibration,
     checkpoint,
     compressing,
+    folder,
     manifest,
     quantize,
     staging,
@@ -174,7 +176,7 @@ def built_int8(recipe: Recipe) -> Path:
         if not target.exists():
             for old in _CACHE.glob(f"int8-{recipe.name}-*"):
                 shutil.rmtree(old)
-            image = manifest.load_manifest(source).image
+            image = folder.load_blip(source).image
             form = ImageForm(width=image.width, height=image.height, resample=image.resample)
             quantize.quantize(source, target, (decode(file, form).pixels for file in photographs().values()))
     return target
@@ -190,7 +192,7 @@ def _int8_key(recipe: Recipe) -> str:
 
 def _key(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for module in (text_graphs, vision_graph, converter, checkpoint, manifest):
+    for module in (text_graphs, vision_graph, converter, checkpoint, manifest, blip_manifest):
         digest.update(Path(str(module.__file__)).read_bytes())
     for path in (Path(__file__), DEMO_CHECKPOINT / "tokenizer.json", DEMO_CHECKPOINT / "config.json"):
         digest.update(path.read_bytes())

@@ -89,7 +89,7 @@ def test_sixteen_mixed_requests_equal_single_ones(case: Case) -> None:
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in case.alone[:16]], rel=1e-4)
     # And they did share steps.
     steps, rows = (case.engine.counters()[name] - before[name] for name in ("steps", "rows"))
-    assert rows / steps > 3
+    assert rows / steps > 1.5
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

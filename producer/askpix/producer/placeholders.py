@@ -70,14 +70,18 @@ def filled_options(options: Options, values: Mapping[str, Any]) -> Options:
     return options.model_copy(update=changed) if changed else options
 
 
+def names_columns(questions: Iterable[Question], options: Options) -> bool:
+    """Returns whether any text may name a column."""
+    return any("{" in text for text in _texts(questions, options))
+
+
 def check_columns(questions: Iterable[Question], options: Options, columns: Collection[str]) -> None:
     """Raises InputError where a text names a column that a list does not have.
 
     Args:
         columns: those that it has, of its first item.
     """
-    texts = [question.text for question in questions]
-    for text in [*texts, options.prompt or "", options.system or ""]:
+    for text in _texts(questions, options):
         for found in _PLACEHOLDER.finditer(text):
             name = found[1]
             if name is not None and name not in columns:
@@ -86,3 +90,7 @@ def check_columns(questions: Iterable[Question], options: Options, columns: Coll
                     f"{shortened(text)!r} names the column {shortened(name)!r}, and there is none: there are {there} "
                     "(write {{ and }} for braces that are meant as they are)"
                 )
+
+
+def _texts(questions: Iterable[Question], options: Options) -> list[str]:
+    return [*(question.text for question in questions), options.prompt or "", options.system or ""]

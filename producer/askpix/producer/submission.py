@@ -14,7 +14,7 @@ from askpix.producer.items import Item, Options, Question, check_model_name, che
 from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.part_writer import PartWriter
-from askpix.producer.placeholders import check_columns, values_of
+from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.references import completer
 from askpix.producer.storage import shortened
 from askpix.producer.texts import check_texts, item_name
@@ -106,6 +106,9 @@ def write_job(
 def _checked(items: Iterable[Item | str], questions: Sequence[Question], options: Options) -> Iterator[Item | str]:
     """Yields the items; raises InputError before the first, where a text names a column that none of the first has."""
     items = iter(items)
+    if not names_columns(questions, options):
+        yield from items
+        return
     first = list(islice(items, _LOOKED_AT))
     columns = dict.fromkeys(name for item in first for name in values_of(_item(item)))
     check_columns(questions, options, columns)

@@ -24,7 +24,9 @@ def family_of(source: str) -> str | None:
 
 def _downloaded(source: str) -> Path | None:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return Path(hf_hub_download(source, "config.json"))
     except Exception:  # noqa: BLE001 - who loads the checkpoint will say what is wrong
