@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 
-.PHONY: demo test lint faults soak fuzz setup bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
+.PHONY: demo test lint faults soak fuzz setup export-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -33,6 +33,10 @@ faults: $(VENV)/.dev
 	ASKPIX_TESTS_KILLS=30 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 setup: $(VENV)/.dev
+
+# Where the tests look for it; they make it themselves, if it is not there.
+export-env: $(VENV)/.dev
+	ASKPIX_EXPORT_ENV=.cache/export $(BIN)/askpix model export-env
 
 # Some half an hour; the model that it makes first stays in .cache.
 bench: $(VENV)/.dev
