@@ -82,14 +82,16 @@ def test_prompts_are_counted_as_the_processor_does(case: Case) -> None:
 def test_sixteen_mixed_requests_equal_single_ones(case: Case) -> None:
     before = case.engine.counters()
 
-    tickets = [case.submit(number) for number in range(16)]
+    # All are there before the first begins.
+    with case.engine.set_aside():
+        tickets = [case.submit(number) for number in range(16)]
     together = [ticket.result(60) for ticket in tickets]
 
     assert [(one.text, one.tokens) for one in together] == [(one.text, one.tokens) for one in case.alone[:16]]
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in case.alone[:16]], rel=1e-4)
     # And they did share steps.
     steps, rows = (case.engine.counters()[name] - before[name] for name in ("steps", "rows"))
-    assert rows / steps > 1.5
+    assert rows / steps > 3
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

@@ -17,7 +17,7 @@ from askpix.worker.vlm.texts import Cleaner
 GIGABYTE = 10**9
 LLAVA_7B = VlmManifest(
     kind="vlm", name="llava-1.5-7b", abilities=frozenset({Ability.ANSWER}), source="x", family="llava",
-    template="vicuna", image_tag="<image>", image_tokens=FixedTokens(tokens=576), reserved=(),
+    template="vicuna", image_tokens=FixedTokens(tokens=576), reserved=(),
     language=Language(layers=32, kv_heads=32, head_size=128, context=4_096), precision="int4", versions={},
     files={"openvino_language_model.bin": {"bytes": 4 * GIGABYTE, "sha256": ""}}, fingerprint="",
 )  # fmt: skip

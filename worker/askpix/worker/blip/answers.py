@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from askpix.producer.rows import Alternative, Answer, Choice, Kind
+from askpix.producer.rows import Alternative, Answer, Kind
 from askpix.worker.blip.sequences import Text
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import Job
@@ -53,30 +51,4 @@ def match_answer(job: Job, score: float) -> Answer:
         text="yes" if score >= _MATCHES else "no",
         confidence=score,
         tokens=0,
-    )
-
-
-def choice_answer(job: Job) -> Answer:
-    """Returns the likeliest choice of a job whose choices all have their scores.
-
-    A choice's probability is its likelihood as a whole answer, end token included, over the sum of all.
-    """
-    question = job.question
-    assert question is not None
-    assert question.choices is not None
-    scores = np.array([job.scores[index] for index in range(len(question.choices))])
-    likelihoods = np.exp(scores - scores.max())
-    probabilities = likelihoods / likelihoods.sum()
-    best = int(probabilities.argmax())
-    return Answer(
-        name=question.name or question.text,
-        kind=Kind.CHOICE,
-        question=question.text,
-        text=question.choices[best],
-        confidence=float(probabilities[best]),
-        tokens=len(job.choice_ids[best]),
-        choices=tuple(
-            Choice(text=text, probability=float(probability))
-            for text, probability in zip(question.choices, probabilities, strict=True)
-        ),
     )

@@ -15,8 +15,6 @@ encoded images come back, through one inbox. Urgent requests go first wherever r
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -24,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from askpix.worker.blip.answers import choice_answer, match_answer
+from askpix.worker.blip.answers import match_answer
 from askpix.worker.blip.choices import ChoiceStage
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
@@ -35,11 +33,11 @@ from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Request
+from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.engine.failures import spoiled
-from askpix.worker.engine.under_way import UnderWay
-from askpix.worker.errors import EngineStoppedError
+from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.folder import load_blip
@@ -60,7 +58,7 @@ CAPACITY = 256
 """Requests under way, the urgent ones not counted; `submit` waits when there are more."""
 
 
-class BlipEngine(Engine):
+class BlipEngine(ThreadedEngine[Job]):
     """Answers with one BLIP model on one device.
 
     Args:
@@ -77,6 +75,7 @@ class BlipEngine(Engine):
     def __init__(
         self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
     ) -> None:
+        super().__init__(Job, CAPACITY)
         self.recipe = partial(BlipEngine, folder, device, precision, cache)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
@@ -84,8 +83,6 @@ class BlipEngine(Engine):
         tokenizer = BlipTokenizer(folder, manifest)
         self._reader = RequestReader(manifest, tokenizer)
         graphs = compile_graphs(folder, manifest, compiler)
-        self._inbox: queue.SimpleQueue[Job | Encoded | None] = queue.SimpleQueue()
-        self._under_way = UnderWay[Job](CAPACITY)
         self._generator = Generator(manifest.tokens, tokenizer, self._under_way)
         self._vision = VisionStage(graphs.vision_encoder, self._inbox, self._under_way, self._seen)
         self._questions = QuestionStage(
@@ -112,13 +109,6 @@ class BlipEngine(Engine):
             device=compiler.device,
             precision=precision_of(graphs.vision_encoder),
         )
-        self._closing = False
-        self._ended_at = time.monotonic()
-        """When the device last came to an end of something, or was given something to do."""
-        self._gate = threading.Lock()
-        """Held to look at `_closing` and act on it: what is put into the inbox is answered, or told."""
-        self._dead: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="askpix-engine", daemon=True)
         self._thread.start()
 
     # Called from any thread. ----------------------------------------------------------------------
@@ -128,23 +118,6 @@ class BlipEngine(Engine):
         if pixels.dtype != np.uint8 or pixels.shape != (form.height, form.width, 3):
             raise ValueError(f"uint8 [{form.height}, {form.width}, 3] is needed, not {pixels.dtype} {pixels.shape}")
         return BlipImage(self, pixels)
-
-    def submit(self, request: Request) -> Ticket:
-        job = self._reader.read(request, self)
-        self._under_way.wait_for_room(job)
-        with self._gate:
-            if not self._closing:
-                self._inbox.put(job)
-                return job.ticket
-        self._under_way.give_up_room(job)
-        raise EngineStoppedError from self._dead
-
-    @property
-    def stopped(self) -> bool:
-        return not self._thread.is_alive()
-
-    def stuck(self) -> float:
-        return time.monotonic() - self._ended_at if self._under_way else 0.0
 
     def counters(self) -> Mapping[str, int]:
         return {
@@ -161,28 +134,10 @@ class BlipEngine(Engine):
             "answer_rows": self._answers.rows,
         }
 
-    def close(self) -> None:
-        with self._gate:
-            self._closing = True
-        self._inbox.put(None)
-        self._thread.join()
+    def _read(self, request: Request) -> Job:
+        return self._reader.read(request, self)
 
     # Called from the engine's thread. ---------------------------------------------------------------
-
-    def _run(self) -> None:
-        try:
-            while self._turn():
-                pass
-        except BaseException as error:  # noqa: BLE001 - the thread must not die silently
-            self._dead = error
-            _log.critical("the engine has stopped", exc_info=error)
-        finally:
-            with self._gate:
-                self._closing = True
-            while not self._inbox.empty():
-                if isinstance(job := self._inbox.get(), Job):
-                    self._under_way.add(job)
-            self._under_way.fail_all(EngineStoppedError())
 
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""
@@ -265,7 +220,10 @@ class BlipEngine(Engine):
             self._under_way.finish(job, match_answer(job, score))
 
     def _chosen(self, job: Job) -> None:
-        self._under_way.finish(job, choice_answer(job))
+        question = job.question
+        assert question is not None
+        scores = [job.scores[index] for index in range(len(job.choice_ids))]
+        self._under_way.finish(job, choice_answer(question, scores, [len(ids) for ids in job.choice_ids]))
 
 
 class _Turns:

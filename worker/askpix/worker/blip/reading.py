@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pydantic import ValidationError
-
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, Question, first_problem
+from askpix.producer.items import Options, Question
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request, Ticket
+from askpix.worker.engine.requests import only_image, with_defaults
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
 
@@ -35,11 +34,7 @@ class RequestReader:
             RequestError: this model cannot answer it.
             ValueError: the image was given to another engine.
         """
-        if len(request.images) != 1:
-            raise RequestError("too_many_images", f"{self._name} looks at one image at a time")
-        image = request.images[0]
-        if not isinstance(image, BlipImage) or image.owner is not owner:
-            raise ValueError("the image handle is of another engine")
+        image = only_image(request, BlipImage, owner, self._name)
         self._refuse_what_needs_a_chat(request)
         question = request.question
         is_scored = question is not None and (question.match or question.choices is not None)
@@ -70,11 +65,7 @@ class RequestReader:
                 raise RequestError("needs_chat", f"{self._name} is a BLIP, and takes no {name}")
 
     def _merged(self, options: Options) -> Generation:
-        try:
-            return options.with_defaults(self._defaults)
-        except ValidationError as error:
-            problem = first_problem(error)
-            raise RequestError("settings_contradict", f"with the defaults of {self._name}, {problem}") from None
+        return with_defaults(options, self._defaults, self._name)
 
     def _read_prompt(self, job: Job, options: Options) -> None:
         if Ability.CAPTION not in self._abilities:

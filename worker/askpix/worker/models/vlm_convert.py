@@ -109,7 +109,6 @@ def convert_vlm(
                 source=Path(source).name if Path(source).exists() else source,
                 family=family,
                 template=chosen,
-                image_tag=TEMPLATES[chosen].image.strip(),
                 image_tokens=image_tokens_of(folder, config, report["counts"]),
                 reserved=tuple(report["reserved"]),
                 language=language,

@@ -70,7 +70,7 @@ class VlmManifest(ModelManifest):
     """manifest.json of a vision-language model's folder: what the export wrote, and what it says of itself."""
 
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"generation", "family", "template", "image_tag", "image_tokens", "reserved", "language"}
+        {"generation", "family", "template", "image_tokens", "reserved", "language"}
     )
 
     kind: Literal["vlm"]
@@ -79,9 +79,6 @@ class VlmManifest(ModelManifest):
 
     template: str
     """Name of the conversation template, one of `vlm.templates`."""
-
-    image_tag: str
-    """What stands for the image in a prompt; the pipeline puts the image's tokens there."""
 
     image_tokens: Annotated[FixedTokens | TiledTokens | ScaledTokens, Field(discriminator="kind")]
     reserved: tuple[str, ...]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from askpix.producer.rows import Alternative, Answer, Choice, Kind
+from askpix.producer.rows import Alternative, Answer, Kind
+from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.errors import RequestError
 from askpix.worker.vlm.schemas import schema_problem
@@ -30,7 +29,10 @@ def outcome_of(run: Run, texts: tuple[Said, ...]) -> Answer | RequestError | Run
     if question is not None and question.choices is not None:
         if texts[0].finish_reason != "stop":
             return RequestError("too_long", "a choice has too many tokens")
-        return choice_answer(job) if len(job.found) == len(question.choices) else None
+        if len(job.found) < len(question.choices):
+            return None
+        said = [job.found[number][0].log_probabilities for number in range(len(question.choices))]
+        return choice_answer(question, list(map(sum, said)), list(map(len, said)), job.prompt_tokens)
     schema = None if question is None else question.json_schema
     if schema is None:
         return text_answer(job, texts)
@@ -60,34 +62,6 @@ def text_answer(job: Job, texts: Sequence[Said]) -> Answer:
         finish_reason=best.finish_reason,
         alternatives=tuple(Alternative(text=_whole(job, other), confidence=_confidence(other)) for other in texts[1:])
         or None,
-        prompt_tokens=job.prompt_tokens,
-    )
-
-
-def choice_answer(job: Job) -> Answer:
-    """Returns the likeliest choice of a job whose choices all have been generated.
-
-    A choice's probability is its likelihood as a whole answer, end token included, over the sum of all.
-    """
-    question = job.question
-    assert question is not None
-    assert question.choices is not None
-    said = [job.found[number][0] for number in range(len(question.choices))]
-    scores = np.array([sum(one.log_probabilities) for one in said])
-    likelihoods = np.exp(scores - scores.max())
-    probabilities = likelihoods / likelihoods.sum()
-    best = int(probabilities.argmax())
-    return Answer(
-        name=question.name or question.text,
-        kind=Kind.CHOICE,
-        question=question.text,
-        text=question.choices[best],
-        confidence=float(probabilities[best]),
-        tokens=len(said[best].log_probabilities),
-        choices=tuple(
-            Choice(text=text, probability=float(probability))
-            for text, probability in zip(question.choices, probabilities, strict=True)
-        ),
         prompt_tokens=job.prompt_tokens,
     )
 

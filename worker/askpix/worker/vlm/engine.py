@@ -8,7 +8,6 @@ likelihood; their prompts are the same, which the pipeline keeps. Urgent request
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 import weakref
@@ -22,12 +21,12 @@ import openvino_genai as genai
 
 from askpix.producer.errors import ModelError
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Request
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.engine.failures import reason_of
-from askpix.worker.engine.under_way import UnderWay
+from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.room import Room
@@ -49,7 +48,7 @@ _PIXEL_BYTES, _SMALL_BYTES = 256 << 20, 1 << 20
 """Of images that are held at full size, where a model takes them so; those of up to a megabyte are not counted."""
 
 
-class VlmEngine(Engine):
+class VlmEngine(ThreadedEngine[Job]):
     """Answers with one vision-language model on one device.
 
     Args:
@@ -66,6 +65,7 @@ class VlmEngine(Engine):
     def __init__(
         self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
     ) -> None:
+        super().__init__(Job, CAPACITY)
         self.recipe = partial(VlmEngine, folder, device, precision, cache)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
@@ -87,8 +87,6 @@ class VlmEngine(Engine):
         """Set while there is no pipeline, for it was set aside, and when there will be none any more."""
         self._form = manifest.image_tokens
         self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS)
-        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._under_way = UnderWay[Job](CAPACITY)
         self._waiting = Waiting[Run]()
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
@@ -100,13 +98,6 @@ class VlmEngine(Engine):
             device=compiler.device,
             precision=str(compiler.precision),
         )
-        self._closing = False
-        self._ended_at = time.monotonic()
-        """When the device last came to an end of something, or was given something to do."""
-        self._gate = threading.Lock()
-        """Held to look at `_closing` and act on it: what is put into the inbox is answered, or told."""
-        self._dead: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="askpix-engine", daemon=True)
         self._thread.start()
 
     # Called from any thread. ----------------------------------------------------------------------
@@ -124,22 +115,8 @@ class VlmEngine(Engine):
             weakref.finalize(image, self._pixels.give_back, amount)
         return image
 
-    def submit(self, request: Request) -> Ticket:
-        job = self._reader.read(request, self)
-        self._under_way.wait_for_room(job)
-        with self._gate:
-            if not self._closing:
-                self._inbox.put(job)
-                return job.ticket
-        self._under_way.give_up_room(job)
-        raise EngineStoppedError from self._dead
-
-    @property
-    def stopped(self) -> bool:
-        return not self._thread.is_alive()
-
     def stuck(self) -> float:
-        return time.monotonic() - self._ended_at if self._under_way and not self._gone.is_set() else 0.0
+        return 0.0 if self._gone.is_set() else super().stuck()
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -162,11 +139,8 @@ class VlmEngine(Engine):
             "rows": self._batch.rows,
         }
 
-    def close(self) -> None:
-        with self._gate:
-            self._closing = True
-        self._inbox.put(None)
-        self._thread.join()
+    def _read(self, request: Request) -> Job:
+        return self._reader.read(request, self)
 
     def _count(self, prompt: str) -> int:
         with self._tokenizing:
@@ -175,20 +149,8 @@ class VlmEngine(Engine):
     # Called from the engine's thread. ---------------------------------------------------------------
 
     def _run(self) -> None:
-        try:
-            while self._turn():
-                pass
-        except BaseException as error:  # noqa: BLE001 - the thread must not die silently
-            self._dead = error
-            _log.critical("the engine has stopped", exc_info=error)
-        finally:
-            with self._gate:
-                self._closing = True
-            while not self._inbox.empty():
-                if (job := self._inbox.get()) is not None:
-                    self._under_way.add(job)
-            self._under_way.fail_all(EngineStoppedError())
-            self._gone.set()
+        super()._run()
+        self._gone.set()
 
     def _turn(self) -> bool:
         """Does what there is to do once; returns False when the engine is closed and done."""

@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable
 from functools import lru_cache
 
-from pydantic import ValidationError
-
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, Question, first_problem
+from askpix.producer.items import Options, Question
 from askpix.worker.engine.base import Request, Ticket, Turn
+from askpix.worker.engine.requests import only_image, with_defaults
 from askpix.worker.errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
@@ -44,7 +43,6 @@ class RequestReader:
     def __init__(self, manifest: VlmManifest, count: Callable[[str], int], capacity: int) -> None:
         self._name = manifest.name
         self._template = TEMPLATES[manifest.template]
-        self._tag = manifest.image_tag
         self._form = manifest.image_tokens
         self._context = manifest.language.context
         self._capacity = capacity
@@ -61,29 +59,26 @@ class RequestReader:
             RequestError: this model cannot answer it.
             ValueError: the image was given to another engine.
         """
-        if len(request.images) != 1:
-            raise RequestError("too_many_images", f"{self._name} looks at one image at a time")
-        image = request.images[0]
-        if not isinstance(image, VlmImage) or image.owner is not owner:
-            raise ValueError("the image handle is of another engine")
+        image = only_image(request, VlmImage, owner, self._name)
         question, options = request.question, request.options
         settings = self._settings(options)
         if question is not None:
             self._check(question, settings)
         begun = self._clean(options.prompt or "") if question is None else ""
-        prompts = [self._prompt(request, tag, begun) for tag in (self._tag, self._template.image)]
-        # The tag counts as one token; what stands for it where it is replaced, the break after it included, is counted.
-        prompt_tokens = self._count(prompts[1]) - 1 + image_tokens(self._form, image.width, image.height)
+        written = self._prompt(request, begun)
+        # The tag counts as one token. The pipeline puts the break after it that transformers is given.
+        prompt_tokens = self._count(written) - 1 + image_tokens(self._form, image.width, image.height)
+        prompt = written.replace(self._template.image, self._template.tag, 1)
         scored = question is not None and question.choices is not None
         job = Job(
             image=image,
             question=question,
-            prompt=prompts[0],
+            prompt=prompt,
             begun=begun,
             settings=Generation() if scored else settings,
             max_new_tokens=_longest(question) if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
             prompt_tokens=prompt_tokens,
-            seed=_seed(settings, prompts[0], image),
+            seed=_seed(settings, prompt, image),
             urgent=request.urgent,
             follows=bool(request.history),
             ticket=Ticket(request.deadline, request.seconds),
@@ -106,13 +101,13 @@ class RequestReader:
             if settings.beams > 1:
                 raise RequestError("settings_contradict", "a search keeps to no JSON schema: give num_beams 1")
 
-    def _prompt(self, request: Request, image: str, begun: str) -> str:
+    def _prompt(self, request: Request, begun: str) -> str:
         system = (request.options.system or "").strip() or None
         if system is not None and self._template.system is None:
             raise RequestError("no_system_text", f"{self._name} takes no system text")
         return self._template.prompt(
             self._clean(CAPTION if request.question is None else request.question.text),
-            image=image,
+            image=self._template.image,
             system=None if system is None else self._clean(system),
             history=[Turn(self._clean(turn.question), self._clean(turn.answer)) for turn in request.history],
             begun=begun,
@@ -124,11 +119,7 @@ class RequestReader:
         return self._cleaner.clean(text)
 
     def _merged(self, options: Options) -> Generation:
-        try:
-            settings = options.with_defaults(self._defaults)
-        except ValidationError as error:
-            problem = first_problem(error)
-            raise RequestError("settings_contradict", f"with the defaults of {self._name}, {problem}") from None
+        settings = with_defaults(options, self._defaults, self._name)
         if contradicting := contradiction(settings):
             raise RequestError("settings_contradict", contradicting)
         return settings

@@ -33,6 +33,11 @@ class Template:
     image: str
     """The image, in front of the first question, as transformers is given it."""
 
+    @property
+    def tag(self) -> str:
+        """The image as the pipeline is given it, which breaks the line by itself."""
+        return self.image.strip()
+
     def prompt(
         self, question: str, *, image: str, system: str | None = None, history: Sequence[Turn] = (), begun: str = ""
     ) -> str:

@@ -1,0 +1,89 @@
+"""What engines share that have one thread decide everything: how requests come in, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
+from askpix.worker.engine.base import Engine, Request, Ticket
+from askpix.worker.engine.under_way import Taken, UnderWay
+from askpix.worker.errors import EngineStoppedError
+
+_log = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Taken)
+
+
+class ThreadedEngine(Engine, Generic[J]):
+    """An engine whose state belongs to one thread. Whoever derives from it starts the thread when all is there.
+
+    Args:
+        jobs: what requests are read as; other things in the inbox are the engine's own.
+        capacity: requests under way that count; `submit` waits when there are more.
+    """
+
+    def __init__(self, jobs: type[J], capacity: int) -> None:
+        self._jobs = jobs
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._under_way = UnderWay[J](capacity)
+        self._closing = False
+        self._ended_at = time.monotonic()
+        """When the device last came to an end of something, or was given something to do."""
+        self._gate = threading.Lock()
+        """Held to look at `_closing` and act on it: what is put into the inbox is answered, or told."""
+        self._dead: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="askpix-engine", daemon=True)
+
+    # Called from any thread. ----------------------------------------------------------------------
+
+    def submit(self, request: Request) -> Ticket:
+        job = self._read(request)
+        self._under_way.wait_for_room(job)
+        with self._gate:
+            if not self._closing:
+                self._inbox.put(job)
+                return job.ticket
+        self._under_way.give_up_room(job)
+        raise EngineStoppedError from self._dead
+
+    @property
+    def stopped(self) -> bool:
+        return not self._thread.is_alive()
+
+    def stuck(self) -> float:
+        return time.monotonic() - self._ended_at if self._under_way else 0.0
+
+    def close(self) -> None:
+        with self._gate:
+            self._closing = True
+        self._inbox.put(None)
+        self._thread.join()
+
+    @abstractmethod
+    def _read(self, request: Request) -> J:
+        """Returns a request as a job of this engine; raises RequestError where it cannot be answered."""
+
+    # Called from the engine's thread. ---------------------------------------------------------------
+
+    @abstractmethod
+    def _turn(self) -> bool:
+        """Does what there is to do once; returns False when the engine is closed and done."""
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except BaseException as error:  # noqa: BLE001 - the thread must not die silently
+            self._dead = error
+            _log.critical("the engine has stopped", exc_info=error)
+        finally:
+            with self._gate:
+                self._closing = True
+            while not self._inbox.empty():
+                if isinstance(job := self._inbox.get(), self._jobs):
+                    self._under_way.add(job)
+            self._under_way.fail_all(EngineStoppedError())
