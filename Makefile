@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
+PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint faults soak fuzz setup export-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
+.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -38,6 +39,8 @@ setup: $(VENV)/.dev
 export-env: $(VENV)/.dev
 	ASKPIX_EXPORT_ENV=.cache/export $(BIN)/askpix model export-env
 
+playground-env: $(PLAYGROUND)/.playground
+
 # Some half an hour; the model that it makes first stays in .cache.
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.blip $(ARGS)
@@ -59,7 +62,7 @@ bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm_sizes.py
 
 clean:
-	rm -rf $(VENV) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PLAYGROUND) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What running takes: no torch, no network service.
@@ -72,6 +75,15 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what development takes into $(VENV); torch is some 200 MB" >&2
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+# Apart, since Gradio wants an older Pillow than all else is tested with.
+$(PLAYGROUND)/.playground: pyproject.toml constraints.txt
+	@echo "installing what the playground takes into $(PLAYGROUND)" >&2
+	@test -x $(PLAYGROUND)/bin/python || $(PYTHON) -m venv $(PLAYGROUND)
+	grep -v '^pillow==' constraints.txt > $(PLAYGROUND)/constraints.txt
+	$(PLAYGROUND)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PLAYGROUND)/constraints.txt \
+	  -e '.[local,playground,vlm]'
+	@touch $@
 
 # Debian keeps what this needs in a package of its own.
 $(BIN)/python:
