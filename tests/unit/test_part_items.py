@@ -29,6 +29,7 @@ from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
 from askpix.worker.part_items import PartItems
 from askpix.worker.part_work import PartWork
+from askpix.worker.telling import Telling
 
 THREADS = 2
 
@@ -81,7 +82,15 @@ def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
             part_size=len(items),
             fingerprint="f",
         )
-        work = PartWork(part=0, round=0, folder=JobFolder(LocalStorage(tmp_path)), spec=spec, engine=engine, lease=None)
+        work = PartWork(
+            part=0,
+            round=0,
+            folder=JobFolder(LocalStorage(tmp_path)),
+            spec=spec,
+            engine=engine,
+            lease=None,
+            telling=Telling(None),
+        )
         tries = dict.fromkeys(range(len(items)), 1)
         asked = PartItems(work, dict(enumerate(items)), tries, loader, item_seconds=20)
         begun.append(asked)

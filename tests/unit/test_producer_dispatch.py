@@ -18,6 +18,7 @@ from askpix.producer.errors import JobError
 from askpix.producer.items import Item, Options
 from askpix.producer.job import Hold, JobFolder, JobSpec
 from askpix.producer.lease import LEASE_SECONDS, Lease
+from askpix.producer.live import PartLive
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures
@@ -81,7 +82,7 @@ def done(broker: Broker, folder: JobFolder, part: int, round_: int = 0) -> None:
     """Does what a worker does from the beginning of a part to its end."""
     lease = taken(broker, folder, part, round_)
     folder.write_result(part, [ok_row(f"{part}.jpg")], round_)
-    lease.done(ok=1, failed=0)
+    lease.done(ok=1, codes={}, how=PartLive(done=1))
 
 
 def test_the_window_is_topped_up_as_parts_end(broker: Broker, dispatcher: Dispatcher, folder: JobFolder) -> None:
@@ -167,7 +168,7 @@ def test_a_retry_round_does_the_chosen_items_again(broker: Broker, dispatcher: D
     # And a second retry waits for the first, whose late parts of round 0 change nothing.
     with pytest.raises(JobError, match="round 1 is not finished, 2 parts"):
         dispatcher.retry(folder, spec, Failures())
-    Progress(broker.redis, folder.uri).claim(1, 0).done(ok=1, failed=0)  # type: ignore[union-attr]
+    Progress(broker.redis, folder.uri).claim(1, 0).done(ok=1, codes={}, how=PartLive(done=1))  # type: ignore[union-attr]
     assert reading(broker, folder).parts_done == 0
     assert queued(broker) == [(1, 1), (4, 1)]
     done(broker, folder, 1, round_=1)
@@ -305,6 +306,6 @@ def test_messages_that_wait_or_are_in_work_are_not_taken_for_lost(
 
     # Or they are taken one after the other.
     for part in (1, 2):
-        lease.done(ok=1, failed=0)
+        lease.done(ok=1, codes={}, how=PartLive(done=1))
         assert not window.find_lost(folder.uri, "m")
         lease = taken(broker, folder, part)

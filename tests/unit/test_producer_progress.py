@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from askpix.producer.lease import Lease
+from askpix.producer.live import PartLive
 from askpix.producer.progress import JobState, Progress, Reading, Start
 from askpix.producer.registry import Registry
 
@@ -57,7 +58,7 @@ def lease_on(progress: Progress, part: int, round_: int = 0) -> Lease:
 ENDS: dict[str, Callable[[Lease], None]] = {
     "fail": lambda lease: lease.fail("the disk is full"),
     "hold": lambda lease: lease.hold("paused"),
-    "done": lambda lease: lease.done(ok=3, failed=0),
+    "done": lambda lease: lease.done(ok=3, codes={}, how=PartLive(done=3)),
     "release": lambda lease: lease.release(to_queue=True),
 }
 
@@ -66,7 +67,7 @@ ENDS: dict[str, Callable[[Lease], None]] = {
 def test_a_job_that_nobody_has_begun_has_no_counters(end: str, progress: Progress) -> None:
     # When a worker is at a part of a job whose counters were lost
     lease = lease_on(progress, 0)
-    lease.live(3)
+    lease.live(PartLive(done=3))
     ENDS[end](lease)
     progress.refuse(0, 0, "outside")
     progress.change_state(JobState.PAUSED)
@@ -78,12 +79,12 @@ def test_a_job_that_nobody_has_begun_has_no_counters(end: str, progress: Progres
 def test_parts_in_work_count_as_they_go_and_once_when_done(progress: Progress) -> None:
     begun(progress)
     first, second = lease_on(progress, 0), lease_on(progress, 1)
-    first.live(3)
-    second.live(2)
-    first.live(5)
+    first.live(PartLive(done=3))
+    second.live(PartLive(done=2))
+    first.live(PartLive(done=5))
     assert (read(progress).live, read(progress).done) == (7, 7)
 
-    first.done(ok=6, failed=2)
+    first.done(ok=6, codes={"timeout": 2}, how=PartLive(done=8))
     told = read(progress)
     assert (told.ok, told.failed, told.live, told.done, told.parts_done) == (6, 2, 2, 10, 1)
 
@@ -94,7 +95,7 @@ def test_parts_in_work_count_as_they_go_and_once_when_done(progress: Progress) -
 def test_a_part_that_is_done_twice_counts_once(progress: Progress) -> None:
     begun(progress)
     for _ in range(3):
-        lease_on(progress, 7).done(ok=6, failed=2)
+        lease_on(progress, 7).done(ok=6, codes={"timeout": 2}, how=PartLive(done=8))
 
     assert (read(progress).ok, read(progress).failed, read(progress).parts_done) == (6, 2, 1)
 
@@ -103,7 +104,7 @@ def test_a_part_that_was_done_before_the_count_began_does_not_count(progress: Pr
     begun(progress, done=bytearray([0b1000_0001, 0, 0, 0, 0, 0, 0]), parts_done=2, ok=20)
 
     for part in (0, 7):
-        lease_on(progress, part).done(ok=10, failed=0)
+        lease_on(progress, part).done(ok=10, codes={}, how=PartLive(done=10))
 
     assert (read(progress).ok, read(progress).parts_done) == (20, 2)
 
@@ -111,8 +112,8 @@ def test_a_part_that_was_done_before_the_count_began_does_not_count(progress: Pr
 def test_a_part_of_an_earlier_round_changes_nothing(progress: Progress) -> None:
     begun(progress, round=2, ok=490)
 
-    lease_on(progress, 3, round_=1).done(ok=10, failed=0)
-    lease_on(progress, 4, round_=1).live(10)
+    lease_on(progress, 3, round_=1).done(ok=10, codes={}, how=PartLive(done=10))
+    lease_on(progress, 4, round_=1).live(PartLive(done=10))
     progress.refuse(5, 1, "outside")
 
     told = read(progress)
@@ -133,7 +134,7 @@ def test_what_went_wrong_before_a_job_began_anew_does_not_stop_it(progress: Prog
 def test_many_workers_count_at_once_and_nothing_is_lost(progress: Progress) -> None:
     def work(part: int) -> None:
         if lease := progress.claim(part):
-            lease.done(ok=2, failed=1)
+            lease.done(ok=2, codes={"timeout": 1}, how=PartLive(done=3))
 
     begun(progress)
     with ThreadPoolExecutor(8) as pool:
@@ -151,7 +152,7 @@ def test_of_many_workers_one_gets_a_part(progress: Progress) -> None:
 
     # And when it gives the part back, or is done with it, another may have it.
     lease.release()
-    lease_on(progress, 3).done(ok=1, failed=0)
+    lease_on(progress, 3).done(ok=1, codes={}, how=PartLive(done=1))
     assert progress.claim(3)
 
 
@@ -164,8 +165,8 @@ def test_a_worker_that_lost_its_lease_takes_none_from_another(progress: Progress
     lease_on(progress, 3)
 
     # When the first one still works, and ends
-    late.live(1)
-    late.done(ok=1, failed=0)
+    late.live(PartLive(done=1))
+    late.done(ok=1, codes={}, how=PartLive(done=1))
 
     # Then
     assert progress.claim(3) is None
@@ -177,7 +178,7 @@ def test_a_worker_gets_its_lease_back_when_the_brokers_data_were_lost(progress: 
     progress._redis.delete(*progress.keys)
     begun(progress)
 
-    lease.live(1)
+    lease.live(PartLive(done=1))
 
     assert progress.claim(3) is None
 
@@ -191,7 +192,7 @@ def test_a_worker_gets_its_lease_back_when_the_brokers_data_were_lost(progress: 
         (lambda lease: lease.release(to_queue=True), 0),
         (lambda lease: lease.fail("the disk is full"), 0),
         (lambda lease: lease.hold("paused"), 0),
-        (lambda lease: lease.done(ok=1, failed=0), 0),
+        (lambda lease: lease.done(ok=1, codes={}, how=PartLive(done=1)), 0),
     ],
     ids=["no end", "died", "died and queued", "given back", "failed", "held", "done"],
 )
@@ -238,7 +239,7 @@ def test_an_error_and_a_warning_are_kept_until_the_job_begins_anew(progress: Pro
 def test_jobs_do_not_count_for_each_other(progress: Progress, counters: redis.Redis) -> None:
     begun(progress)
     other = begun(Progress(counters, f"/jobs/{uuid.uuid4()}"))
-    lease_on(progress, 0).done(ok=1, failed=0)
+    lease_on(progress, 0).done(ok=1, codes={}, how=PartLive(done=1))
 
     assert read(other).ok == 0
 
@@ -249,10 +250,10 @@ def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(counters: r
     registry, uri = Registry(counters), f"/jobs/{uuid.uuid4()}"
     progress = begun(Progress(counters, uri), parts=1)
     registry.add_job(uri)
-    lease_on(progress, 0).live(1)
+    lease_on(progress, 0).live(PartLive(done=1))
     lease_on(progress, 2).release(to_queue=True)
     assert not registry.end_job(uri, read(progress).epoch), "it has not ended"
-    lease_on(progress, 1).done(ok=1, failed=0)
+    lease_on(progress, 1).done(ok=1, codes={}, how=PartLive(done=1))
 
     # When
     assert not registry.end_job(uri, "of an earlier beginning")

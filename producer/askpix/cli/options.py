@@ -81,6 +81,10 @@ access_options = stacked(
     ),
 )
 
+json_lines_option = click.option(
+    "--json", "as_json", is_flag=True, help="Progress as JSON on standard output, one object a line."
+)
+
 broker_option = click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
 
 kind_option = click.option(

@@ -11,8 +11,9 @@ import click
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
 from askpix.cli.ending import end_cleanly_on_signals
-from askpix.cli.options import access_options, cores_options, engine_options, model_folder
-from askpix.cli.shown import answers_shown, counts_line, failures_shown, progress_shown
+from askpix.cli.options import access_options, cores_options, engine_options, json_lines_option, model_folder
+from askpix.cli.showing import showing
+from askpix.cli.shown import answers_shown, counts_line, failures_shown
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
@@ -33,6 +34,7 @@ from askpix.worker.models.folder import load_manifest
 @engine_options
 @cores_options
 @access_options
+@json_lines_option
 def command(
     asked: Asked,
     settings: dict[str, Any],
@@ -45,6 +47,7 @@ def command(
     files_roots: tuple[str, ...],
     networks: tuple[str, ...],
     buckets: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Caption images, or ask questions about them, on this machine.
 
@@ -92,10 +95,12 @@ def command(
             allow_net=networks,
             allow_buckets=[*_own_bucket(items), *buckets],
         )
-        with progress_shown(spec.items) as show, system as local:
+        with showing(as_json=as_json, unserved=False) as showed, system as local:
             job = local.client.job(folder.uri)
             job.resume()
-            local.wait(job, show, told=lambda text: stderr().print(text, soft_wrap=True))
+            local.wait(job, lambda progress: showed.show(progress, job), told=showed.say)
+    if not as_json:
+        answers_shown(Job(folder, spec))
     return _summarise(Job(folder, spec), output, time.monotonic() - started, before.done)
 
 
@@ -108,8 +113,7 @@ def _own_bucket(items: Input) -> list[str]:
 
 
 def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
-    """Prints some answers, the counts, and what to do next; returns the exit code."""
-    answers_shown(job)
+    """Prints the counts, and what to do next; returns the exit code."""
     progress = job.progress()
     new = progress.ok + progress.failed - done_before
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""

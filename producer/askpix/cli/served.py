@@ -26,5 +26,10 @@ def only_model(client: Client) -> str:
 def unserved_note(job: Job) -> None:
     """Says so where no live worker takes a job's parts."""
     if not job.served():
-        queue = queue_name(job.spec.model, job.spec.device)
-        stderr().print(f"No live worker serves {queue} yet: the job waits for one.", soft_wrap=True)
+        stderr().print(unserved_text(job), soft_wrap=True)
+
+
+def unserved_text(job: Job) -> str:
+    """Returns what is said where no live worker takes a job's parts."""
+    queue = queue_name(job.spec.model, job.spec.device)
+    return f"No live worker serves {queue} yet: the job waits for one."

@@ -1,18 +1,15 @@
-"""How jobs are shown to people: progress while they run, and what came of them."""
+"""What came of a job, as people are shown it."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from itertools import islice
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from askpix.cli.console import printable, stderr, stdout
-from askpix.producer.followed import Job, JobProgress
+from askpix.producer.followed import Job
 from askpix.producer.rows import Row, Status
 from askpix.producer.words import counted
 
@@ -21,47 +18,6 @@ _SHOWN = 12
 
 _SHOWN_EACH = 3
 """Of them, answers about one image."""
-
-_LINE_SECONDS = 5.0
-"""Between two lines of progress, where there is no terminal."""
-
-
-@contextmanager
-def progress_shown(items: int) -> Iterator[Callable[[JobProgress], None]]:
-    """Yields what shows progress: a bar on a terminal, now and then a line otherwise."""
-    console = stderr()
-    if not console.is_terminal:
-        last = time.monotonic()
-
-        def line(progress: JobProgress) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _LINE_SECONDS:
-                last = time.monotonic()
-                console.print(f"{progress.done} of {counted(items, 'item')}, {progress.failed} failed{_note(progress)}")
-
-        yield line
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("items"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=items)
-        yield lambda progress: bar.update(task, completed=progress.done, description=_doing(progress))
-
-
-def _doing(progress: JobProgress) -> str:
-    if progress.state == "running":
-        return "answering" if progress.done else "starting"
-    return progress.state
-
-
-def _note(progress: JobProgress) -> str:
-    return "" if progress.state in ("running", "done") else f" ({progress.state})"
 
 
 def counts_line(ok: int, failed: int, note: str = "") -> None:

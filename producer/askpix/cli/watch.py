@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from askpix.cli.console import printable, stderr, stdout
-from askpix.cli.options import broker_option
-from askpix.cli.served import unserved_note
-from askpix.cli.shown import counts_line, failures_shown, progress_shown
+from askpix.cli.ending import end_cleanly_on_signals
+from askpix.cli.options import broker_option, json_lines_option
+from askpix.cli.showing import showing
+from askpix.cli.shown import counts_line, failures_shown
 from askpix.producer.client import Client
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.followed import Job, JobProgress
 from askpix.producer.words import counted
 
 _INTERVAL_SECONDS = 0.5
-
-_SERVED_SECONDS = 10.0
-"""Between two looks whether a worker is there for the job."""
 
 _COUNTS = (("done", "items", "item"), ("parts_done", "parts", "part"))
 
@@ -31,37 +28,32 @@ _READ_UP_TO = 20_000
 
 @click.command()
 @click.argument("job")
+@json_lines_option
 @broker_option
-def watch(job: str, broker: str | None) -> int:
+def watch(job: str, as_json: bool, broker: str | None) -> int:
     """Follow JOB until it ends.
+
+    On a terminal it shows how far the job is, how fast it goes and how long it will take, the workers, the commonest
+    errors and the newest answers; elsewhere a line now and then.
 
     Exit code 0: every item was answered; 1: some have an error instead; 2: the job stopped.
     """
+    # So that the terminal is left as it was.
+    end_cleanly_on_signals()
     with Client(broker) as client:
         opened = client.job(job)
-        now = opened.progress()
-        # Of a job that the broker does not know, the watch says what is to be done; nobody can be missed yet.
-        if now.counted and not now.finished:
-            unserved_note(opened)
-        return _end(opened, job, _followed(opened))
+        return _end(opened, job, _followed(opened, as_json=as_json))
 
 
-def _followed(job: Job) -> JobProgress:
+def _followed(job: Job, *, as_json: bool) -> JobProgress:
     warned: str | None = None
-    looked, served = time.monotonic(), True
-    with progress_shown(job.spec.items) as show:
-        for progress in job.watch(_INTERVAL_SECONDS, told=lambda text: stderr().print(text, soft_wrap=True)):
-            show(progress)
-            if progress.state == "running" and time.monotonic() - looked > _SERVED_SECONDS:
-                # Said again only when workers have come and gone meanwhile.
-                looked, before = time.monotonic(), served
-                served = job.served()
-                if before and not served:
-                    unserved_note(job)
+    with showing(as_json=as_json, unserved=True) as showed:
+        for progress in job.watch(_INTERVAL_SECONDS, told=showed.say):
+            showed.show(progress, job)
             if progress.warning and progress.warning != warned:
                 warned = progress.warning
                 what = "A part has to wait" if progress.passing else "A worker refused a part"
-                stderr().print(f"{what}: {printable(warned)}", soft_wrap=True)
+                showed.say(f"{what}: {warned}")
     return progress
 
 
@@ -101,6 +93,8 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
     stdout().print(f"{told['job']} ({told['model']})", soft_wrap=True)
     stdout().print(f"{told['state']}{round_}: {items}, {parts}", soft_wrap=True)
     stdout().print(f"{told['ok']} ok, {told['failed']} failed", soft_wrap=True)
+    for code, count in sorted(told["codes"].items(), key=lambda pair: -pair[1]):
+        stdout().print(f"  {count} x {printable(code)}", soft_wrap=True)
     for kind in ("error", "warning"):
         if told[kind]:
             stdout().print(f"{kind}: {printable(told[kind])}", soft_wrap=True)

@@ -159,6 +159,7 @@ class Dispatcher:
             parts_done=stand.parts_done,
             ok=stand.ok,
             failed=stand.failed,
+            codes=stand.codes,
             window=spec.max_queued or self._window,
             notify=spec.notify,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.live import Glimpse
 from askpix.producer.messages import queue_name
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Reading
@@ -49,6 +50,15 @@ class JobProgress:
 
     passing: bool = False
     """Whether what the warning tells passes by itself: storage that is full or away, say."""
+
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """How many items failed so far, by error code; also of parts in work."""
+
+    workers: Mapping[str, int] = field(default_factory=dict)
+    """How many items each worker has answered since the job, or its round, was queued; named as in `Client.workers`."""
+
+    latest: tuple[Glimpse, ...] = ()
+    """The newest answers that a worker told of."""
 
 
 class Job:
@@ -135,6 +145,7 @@ class Job:
             round=stand.round,
             finished=stand.finished,
             counted=False,
+            codes=stand.codes,
         )
 
     def served(self) -> bool:
@@ -143,8 +154,18 @@ class Job:
         Raises:
             BrokerError: the broker does not answer.
         """
+        return bool(self.devices())
+
+    def devices(self) -> dict[str, str]:
+        """Returns the live workers that take the job's parts, by name, and the device of each.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        queue = queue_name(self.spec.model, self.spec.device)
         with answering():
-            return self._at_hand().registry.serves(queue_name(self.spec.model, self.spec.device))
+            workers = self._at_hand().registry.workers()
+        return {worker.name: model.device for worker in workers for model in worker.models if queue in model.queues}
 
     def results(self) -> Iterator[Row]:
         """Yields the newest rows of the parts that are done, in the order of the input."""
@@ -217,4 +238,7 @@ def _as_told(reading: Reading) -> JobProgress:
         error=None if reading.finished else reading.error,
         warning=None if reading.finished else reading.warning,
         passing=reading.passing,
+        codes=reading.codes,
+        workers=reading.workers,
+        latest=reading.latest,
     )

@@ -7,10 +7,12 @@ that two workers do has one result all the same.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
+
+from askpix.producer.live import PartLive
 
 LEASE_SECONDS = 20
 """A part in work is its worker's for so long after the last sign of life: with the seconds until somebody looks, a part
@@ -41,8 +43,14 @@ end
 
 local function give_up(mine, change)
   if owner == mine then redis.call('HDEL', KEYS[4], part) end
-  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part) end
+  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part, 'codes:' .. part) end
   count_begun(change)
+end
+
+local function credit(worker, items)
+  if counted and worker ~= '' and tonumber(items) > 0 then
+    redis.call('HINCRBY', KEYS[1], 'by:' .. worker, items)
+  end
 end
 
 local function lease(mine, seconds)
@@ -63,10 +71,16 @@ redis.call('EXPIRE', KEYS[5], {_DEATHS_SECONDS})
 return {{redis.call('HGET', KEYS[1], 'epoch') or '', begun - 1}}
 """
 
-# ARGV: owner, seconds, items done.
+# ARGV: owner, seconds, items done, failures by code as JSON, the newest answers as JSON, worker, items that it has made
+# since it last told. Empty texts tell nothing.
 _LIVE = f"""{_COMMON}
 if free or owner == ARGV[3] then lease(ARGV[3], ARGV[4]) end
-if counted then redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5]) end
+if counted then
+  redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5])
+  if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'codes:' .. part, ARGV[6]) end
+  if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[7]) end
+end
+credit(ARGV[8], ARGV[9])
 """
 
 # ARGV: owner, whether its message goes back to the queue, by how much fewer or more have begun and not ended it.
@@ -75,14 +89,18 @@ give_up(ARGV[3], ARGV[5])
 if ARGV[4] == '1' then set_queued(1) end
 """
 
-# ARGV: owner, items ok, items failed. A part of an earlier round changes nothing.
+# ARGV: owner, items ok, items failed, the newest answers, worker and items as in _LIVE, and then error codes with how
+# many items have them. A part of an earlier round changes nothing.
 _DONE = f"""{_COMMON}
 give_up(ARGV[3], 0)
+credit(ARGV[7], ARGV[8])
+if counted and ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[6]) end
 redis.call('HDEL', KEYS[5], part)
 if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
   redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
   redis.call('HINCRBY', KEYS[1], 'ok', ARGV[4])
   redis.call('HINCRBY', KEYS[1], 'failed', ARGV[5])
+  for at = 9, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], 'code:' .. ARGV[at], ARGV[at + 1]) end
 end
 """
 
@@ -120,6 +138,7 @@ class Lease:
         epoch: str,
         seconds: int,
         deaths: int,
+        worker: str,
     ) -> None:
         self._redis = client
         self._keys = keys
@@ -130,10 +149,15 @@ class Lease:
         self.deaths = deaths
         """How many workers began the part before and did not end it."""
         self._excused = False
+        self._worker = worker
+        self._credited = 0
+        """Items that were told to be of this worker's making."""
 
-    def live(self, done: int) -> None:
-        """Says how many items are done, and renews the lease."""
-        self._run(_LIVE, self._seconds, done)
+    def live(self, how: PartLive) -> None:
+        """Says how far the part is, and renews the lease."""
+        made, self._credited = how.new - self._credited, how.new
+        told = (how.codes_text(), how.latest_text(), self._worker, made)
+        self._run(_LIVE, self._seconds, how.done, *told)
 
     def release(self, *, to_queue: bool = False, died: bool = False) -> None:
         """Gives the part up undone.
@@ -150,9 +174,15 @@ class Lease:
             self._run(_EXCUSE)
             self._excused = True
 
-    def done(self, *, ok: int, failed: int) -> None:
-        """Counts the finished part, once however often it is finished."""
-        self._run(_DONE, ok, failed)
+    def done(self, *, ok: int, codes: Mapping[str, int], how: PartLive) -> None:
+        """Counts the finished part, once however often it is finished.
+
+        Args:
+            codes: of the items that failed.
+        """
+        flat = [value for pair in codes.items() for value in pair]
+        told = (how.latest_text(), self._worker, how.new - self._credited)
+        self._run(_DONE, ok, sum(codes.values()), *told, *flat)
 
     def fail(self, why: str) -> None:
         """Gives the part up and stops the job, until it begins anew, for a reason in words for a person."""
@@ -171,15 +201,21 @@ class Lease:
 
 
 def claim_part(
-    client: redis.Redis, keys: Sequence[str], part: int, round_: int, seconds: int = LEASE_SECONDS
+    client: redis.Redis, keys: Sequence[str], part: int, round_: int, seconds: int = LEASE_SECONDS, worker: str = ""
 ) -> Lease | None:
-    """Takes a part out of what waits; returns None where another has it."""
+    """Takes a part out of what waits; returns None where another has it.
+
+    Args:
+        worker: to whom the items are credited; nobody without it.
+    """
     owner = uuid.uuid4().hex
     claimed: Any = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(seconds))
     if claimed is None:
         return None
     epoch, deaths = claimed
-    return Lease(client, keys, part, round_, owner=owner, epoch=epoch, seconds=seconds, deaths=int(deaths))
+    return Lease(
+        client, keys, part, round_, owner=owner, epoch=epoch, seconds=seconds, deaths=int(deaths), worker=worker
+    )
 
 
 def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str, *, passing: bool) -> None:

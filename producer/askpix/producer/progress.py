@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import redis
 
 from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.lease import LEASE_SECONDS, Lease, claim_part, drop_part
+from askpix.producer.live import Glimpse, counts_from, glimpses_from
 
 # In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases, and
 # how often parts were begun and not ended.
@@ -73,6 +76,9 @@ class Start:
     window: int
     """Parts that may wait in the broker at a time."""
 
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """Of the failed items, by error code."""
+
     notify: str | None = None
 
 
@@ -107,6 +113,14 @@ class Reading:
     """Whether what the warning tells passes by itself."""
 
     notify: str | None
+
+    codes: Mapping[str, int]
+    """How many items failed so far, those of parts in work included, by error code."""
+
+    workers: Mapping[str, int]
+    """How many items each worker has answered since the job, or its round, began; also of workers that are gone."""
+
+    latest: tuple[Glimpse, ...]
 
     @property
     def done(self) -> int:
@@ -151,6 +165,7 @@ class Progress:
             "window": start.window,
             "next": 0,
             **({"notify": start.notify} if start.notify else {}),
+            **{f"code:{code}": count for code, count in start.codes.items()},
         }
         flat = [value for pair in fields.items() for value in pair]
         self._redis.eval(_BEGIN, len(self.keys), *self.keys, start.id, str(start.round), bytes(start.done), *flat)
@@ -159,13 +174,14 @@ class Progress:
         """Says what is to be made of a job that is being counted."""
         self._redis.eval(_CHANGE, len(self.keys), *self.keys, "state", state.value)
 
-    def claim(self, part: int, round_: int = 0, seconds: int = LEASE_SECONDS) -> Lease | None:
+    def claim(self, part: int, round_: int = 0, seconds: int = LEASE_SECONDS, worker: str = "") -> Lease | None:
         """Takes a part out of what waits, for its worker; returns None where another worker has it.
 
         Args:
             seconds: for which it is the worker's after each sign of life.
+            worker: what `Reading.workers` calls it.
         """
-        return claim_part(self._redis, self.keys, part, round_, seconds)
+        return claim_part(self._redis, self.keys, part, round_, seconds, worker)
 
     def forget_leases(self) -> None:
         """Says that nobody has a part in work."""
@@ -200,9 +216,24 @@ def reading_of(values: dict[str, str]) -> Reading | None:
         parts_done=int(values["parts_done"]),
         ok=int(values["ok"]),
         failed=int(values["failed"]),
-        live=sum(int(value) for name, value in values.items() if name.startswith("live:")),
+        live=sum(map(int, _of("live:", values).values())),
         error=values.get("error"),
         warning=values.get("warning"),
         passing=values.get("passing") == "1",
         notify=values.get("notify"),
+        codes=_codes(values),
+        workers={worker: int(items) for worker, items in _of("by:", values).items()},
+        latest=glimpses_from(values.get("latest")),
     )
+
+
+def _codes(values: Mapping[str, str]) -> Counter[str]:
+    codes = Counter({code: int(count) for code, count in _of("code:", values).items()})
+    for text in _of("codes:", values).values():
+        codes.update(counts_from(text))
+    return codes
+
+
+def _of(prefix: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Returns the fields whose names begin so, by what follows."""
+    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}

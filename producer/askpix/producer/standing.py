@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.live import code_of
 from askpix.producer.messages import MAX_ROUND
 from askpix.producer.rounds import Failures, Round, chosen
 from askpix.producer.rows import Outcome, Status
@@ -33,8 +35,12 @@ class Standing:
     """Parts of this round."""
 
     ok: int
-    failed: int
-    """Rows by status, without those that this round does again and has not done yet."""
+    codes: Mapping[str, int]
+    """Rows that are ok, and that failed, by error code; without those that this round is still to do again."""
+
+    @property
+    def failed(self) -> int:
+        return sum(self.codes.values())
 
     @property
     def parts_done(self) -> int:
@@ -58,15 +64,15 @@ def standing(folder: JobFolder, spec: JobSpec) -> Standing:
     _check_parts(folder, spec, results, number)
     wanted = range(spec.parts) if round_ is None else round_.parts
     todo = frozenset(part for part in wanted if results.get(part, -1) < number)
-    ok = failed = 0
-    for part, (good, bad) in _of_each(folder, results, _counted).items():
-        if good + bad != spec.items_of(part):
-            have, wanted_ = counted(good + bad, "row"), counted(spec.items_of(part), "item")
+    again = {part: places for part, places in round_.parts.items() if part in todo} if round_ else {}
+    ok, codes = 0, Counter[str]()
+    for part, (rows, good, bad) in _of_each(folder, results, partial(_counted, again=again)).items():
+        if rows != spec.items_of(part):
+            have, wanted_ = counted(rows, "row"), counted(spec.items_of(part), "item")
             raise folder.damaged_result(part, results[part], f"{have} for {wanted_}")
-        ok, failed = ok + good, failed + bad
-    if round_ is not None:
-        failed -= sum(len(places) for part, places in round_.parts.items() if part in todo)
-    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, failed=failed)
+        ok += good
+        codes.update(bad)
+    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, codes=codes)
 
 
 def next_round(folder: JobFolder, wanted: Failures) -> Round | None:
@@ -76,7 +82,7 @@ def next_round(folder: JobFolder, wanted: Failures) -> Round | None:
         JobError: there have been as many rounds as there can be, or a file of the job is damaged.
     """
     results = folder.results()
-    found = _of_each(folder, results, partial(chosen, wanted=wanted))
+    found = _of_each(folder, results, lambda _, outcomes: chosen(outcomes, wanted))
     parts = {part: places for part, places in found.items() if places}
     if not parts:
         return None
@@ -102,15 +108,20 @@ def _check_parts(folder: JobFolder, spec: JobSpec, results: dict[int, int], numb
         )
 
 
-def _of_each(folder: JobFolder, results: dict[int, int], read: Callable[[list[Outcome]], _Read]) -> dict[int, _Read]:
+def _of_each(
+    folder: JobFolder, results: dict[int, int], read: Callable[[int, list[Outcome]], _Read]
+) -> dict[int, _Read]:
     """Returns what is read from the outcomes of each part; no more than a few parts are held at a time."""
     if not results:
         return {}
     with ThreadPoolExecutor(_READERS) as pool:
-        values = pool.map(lambda entry: read(folder.read_outcomes(*entry)), results.items())
+        values = pool.map(lambda part: read(part, folder.read_outcomes(part, results[part])), results)
         return dict(zip(results, values, strict=True))
 
 
-def _counted(outcomes: list[Outcome]) -> tuple[int, int]:
+def _counted(part: int, outcomes: list[Outcome], again: Mapping[int, Collection[int]]) -> tuple[int, int, Counter[str]]:
+    """Returns how many rows there are, how many are ok, and how many failed, by code, and are not done again."""
+    places = frozenset(again.get(part, ()))
     good = sum(outcome.status is Status.OK for outcome in outcomes)
-    return good, len(outcomes) - good
+    bad = (outcome for place, outcome in enumerate(outcomes) if outcome.status is Status.ERROR and place not in places)
+    return len(outcomes), good, Counter(code_of(outcome.error_code) for outcome in bad)

@@ -79,7 +79,7 @@ def test_jobs_shows_active_jobs_and_live_workers(
     assert told["refused"] == {}
 
 
-def test_status_shows_one_reading(held: Job, env: dict[str, str], tmp_path: Path) -> None:
+def test_status_shows_one_reading(held: Job, env: dict[str, str], worker: WorkerProcess, tmp_path: Path) -> None:
     shown = askpix("status", held.folder.uri, cwd=tmp_path, env=env)
     told = json.loads(askpix("status", held.folder.uri, "--json", cwd=tmp_path, env=env).out)
 
@@ -99,7 +99,11 @@ def test_status_shows_one_reading(held: Job, env: dict[str, str], tmp_path: Path
         "counted": True,
     }
     counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "parts": 3, "parts_done": 1}
-    assert told == {**known, **counts, "round": 0, "finished": False, "error": None, "warning": None, "passing": False}
+    (latest,) = told.pop("latest")
+    assert (latest["id"].endswith("-0"), latest["text"], latest["code"]) == (True, "a mug", None)
+    assert told.pop("workers") == {worker.name: 1}
+    rest = {"round": 0, "finished": False, "error": None, "warning": None, "passing": False, "codes": {}}
+    assert told == {**known, **counts, **rest}
 
 
 def watched(job: Job, env: dict[str, str], cwd: Path) -> Ran:

@@ -87,7 +87,14 @@ class Worker:
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(
-                engines, access, loader, broker.redis, manners=manners, settings=settings, seen=restorer.see
+                engines,
+                access,
+                loader,
+                broker.redis,
+                name=self._name,
+                manners=manners,
+                settings=settings,
+                seen=restorer.see,
             )
             stack.callback(self._parts.close)
             self._roots = Roots(access.storage_roots)

@@ -92,8 +92,8 @@ class Careful:
             raise self._problem
         return complete and len(self._rows) == len(self._items)
 
-    def rows(self) -> Mapping[int, Row]:
-        """Returns the rows that are complete, by their places."""
+    def rows(self) -> dict[int, Row]:
+        """Returns the rows that are complete, by their places, the newest last."""
         return dict(self._rows)
 
     def drained(self) -> bool:

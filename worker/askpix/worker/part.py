@@ -17,7 +17,7 @@ from askpix.producer.lease import Lease
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.registry import Registry
-from askpix.producer.rows import Row, Status
+from askpix.producer.rows import Row
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
@@ -31,15 +31,14 @@ from askpix.worker.part_items import PartItems
 from askpix.worker.part_work import (
     GivenBackError,
     PartWork,
-    counting,
     give_up,
     keep,
     look_for_holds,
     pin,
     raise_if_held,
     rows_before,
-    say_live,
 )
+from askpix.worker.telling import Telling, counting
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +67,7 @@ class PartRunner:
     loaded while the last answers of one come in.
 
     Args:
+        name: of the worker.
         manners: how the loader fetches.
         settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
         seen: is told of jobs that parts are taken of.
@@ -80,6 +80,7 @@ class PartRunner:
         loader: Loader,
         counters: redis.Redis,
         *,
+        name: str,
         manners: Manners,
         settings: Settings,
         seen: Callable[[Iterable[str]], None],
@@ -88,6 +89,7 @@ class PartRunner:
         self._access = access
         self._loader = loader
         self._redis = counters
+        self._name = name
         hosts = Hosts(
             settings.per_host,
             settings.per_host_rate,
@@ -165,7 +167,7 @@ class PartRunner:
     def _run(self, message: PartMessage) -> bool:
         folder = JobFolder(self._access.open_job(message.job))
         try:
-            lease = self.progress(message).claim(message.part, message.round, self._lease_seconds)
+            lease = self.progress(message).claim(message.part, message.round, self._lease_seconds, self._name)
         except redis.RedisError as error:
             _log.warning("the lease of part %d of %s could not be taken: %s", message.part, folder.uri, error)
             lease = None
@@ -188,7 +190,15 @@ class PartRunner:
             raise MessageError(f"{message.job!r} holds no job with a part {message.part}", "no_such_part")
         engine = self._engines.of(spec.model)
         self._seen([message.job])
-        return PartWork(part=message.part, round=message.round, folder=folder, spec=spec, engine=engine, lease=lease)
+        return PartWork(
+            part=message.part,
+            round=message.round,
+            folder=folder,
+            spec=spec,
+            engine=engine,
+            lease=lease,
+            telling=Telling(lease),
+        )
 
     def _do(self, work: PartWork) -> None:
         part, folder = work.part, work.folder
@@ -207,11 +217,7 @@ class PartRunner:
             self._write(work, rows)
             self._count_refused(work, rows)
             folder.remove_partial(part, work.round)
-        statuses = [row.status for row in rows] if todo is None else [rows[place].status for place in todo]
-        failed = statuses.count(Status.ERROR)
-        if work.lease is not None:
-            with counting():
-                work.lease.done(ok=len(statuses) - failed, failed=failed)
+        work.telling.done(rows if todo is None else [rows[place] for place in todo])
 
     def _write(self, work: PartWork, rows: list[Row]) -> None:
         """Writes a result; where the storage fails for a passing reason, again, for half a minute."""
@@ -226,7 +232,7 @@ class PartRunner:
                 # Not when all others do.
                 if self._stopping.wait(random.uniform(0.5, 1) * seconds):
                     raise
-                say_live(work, len(rows))
+                work.telling.live()
             else:
                 self._unwritable.discard(work.folder.uri)
                 return
@@ -285,30 +291,31 @@ class PartRunner:
 
     def _follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
         """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
+        work.telling.begin(before)
         live = _Paced(self._lease_seconds / _RENEWED)
         holds = _Paced(_HOLD_SECONDS)
         keeping = _Paced(self._keep_seconds)
         keeping.due()
-        told, written = -1, 0
+        written = 0
         while not asked.wait(_LIVE_SECONDS):
             self._beats[threading.get_ident()] = time.monotonic()
             if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
                 raise GivenBackError(died=self._died)
             if holds.due():
                 look_for_holds(work.folder)
-            new = len(asked.rows())
-            if new > written and keeping.due():
-                written = new
-                keep(work, [*before, *asked.rows().values()])
-            done = len(before) + new
-            if done != told or asked.harmless:
+            rows = asked.rows()
+            if len(rows) > written and keeping.due():
+                written = len(rows)
+                keep(work, [*before, *rows.values()])
+            further = work.telling.see(rows)
+            if further or asked.harmless:
                 self._row_at = time.monotonic()
-            if live.due() or done != told:
-                told = done
-                say_live(work, done)
+            if live.due() or further:
+                work.telling.live()
                 if asked.harmless and work.lease is not None:
                     with counting():
                         work.lease.excuse()
+        work.telling.see(asked.rows())
 
 
 class _Paced:

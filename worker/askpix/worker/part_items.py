@@ -88,8 +88,8 @@ class PartItems:
             raise self._problem
         return complete
 
-    def rows(self) -> Mapping[int, Row]:
-        """Returns the rows that were complete when it was last waited or given up, by their places."""
+    def rows(self) -> dict[int, Row]:
+        """Returns the rows that were complete when it was last waited or given up, by their places, the newest last."""
         return self._rows
 
     def drained(self) -> bool:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-
-import redis
 
 from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError, WorkerError
 from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
@@ -17,6 +14,7 @@ from askpix.producer.progress import JobState
 from askpix.producer.rows import Row
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.telling import Telling
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +51,8 @@ class PartWork:
     lease: Lease | None
     """None where the broker is lost: then nothing is counted."""
 
+    telling: Telling
+
     @property
     def own_bucket(self) -> str | None:
         """The S3 bucket that the job itself is in, if any."""
@@ -81,13 +81,6 @@ def give_up(lease: Lease | None, error: BaseException) -> None:
             lease.fail(str(error))
         case _:
             lease.fail(f"the worker failed: {type(error).__name__}: {error}")
-
-
-def say_live(work: PartWork, done: int) -> None:
-    """Tells the counters how many items are done, and that the worker lives."""
-    if work.lease is not None:
-        with counting():
-            work.lease.live(done)
 
 
 def raise_if_held(folder: JobFolder) -> None:
@@ -130,12 +123,3 @@ def keep(work: PartWork, rows: list[Row]) -> None:
     with suppress(AskpixError):
         if rows:
             work.folder.write_partial(work.part, rows, work.round)
-
-
-@contextmanager
-def counting() -> Iterator[None]:
-    """Counters are a hint: when they cannot be written, the work goes on."""
-    try:
-        yield
-    except redis.RedisError as error:
-        _log.warning("the job's counters could not be written: %s", error)

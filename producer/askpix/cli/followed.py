@@ -1,0 +1,127 @@
+"""A job that is being followed: what is known of it at a moment, its speed included."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from askpix.producer.followed import JobProgress
+from askpix.producer.live import Glimpse
+from askpix.producer.pace import Estimate, Pace
+
+_IDLE_SECONDS = 60.0
+"""Without a new item, after which a worker is not shown any more."""
+
+_LATEST = 5
+"""Answers that are remembered."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerPace:
+    """A worker of a job."""
+
+    name: str
+    device: str
+    """Empty where it is not known: the worker is gone, or has not said so yet."""
+
+    items: int
+    """That it has answered since the job was queued."""
+
+    rate: float
+    """Of late, in items a second."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A job at a moment."""
+
+    progress: JobProgress
+    estimate: Estimate
+    before: int
+    """Items that were done when it was first looked at."""
+
+    workers: tuple[WorkerPace, ...]
+    """Those that answer, the fastest first."""
+
+    latest: tuple[Glimpse, ...]
+    """The newest answers, the newest first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON values."""
+        estimate = self.estimate
+        return {
+            **{name: value for name, value in asdict(self.progress).items() if name not in ("workers", "latest")},
+            "done_before": self.before,
+            "rate": round(estimate.rate, 4),
+            "eta_seconds": _rounded(estimate.seconds),
+            "eta_soonest": _rounded(estimate.soonest),
+            "eta_latest": _rounded(estimate.latest),
+            "workers": [{**asdict(worker), "rate": round(worker.rate, 4)} for worker in self.workers],
+            "latest": [asdict(glimpse) for glimpse in self.latest],
+        }
+
+
+@dataclass(slots=True)
+class _Worker:
+    items: int = 0
+    moved_at: float = -_IDLE_SECONDS
+    pace: Pace = field(default_factory=Pace)
+
+
+class Following:
+    """Follows one job from its first reading on, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, str] = {}
+        """Of workers, by name."""
+        self._pace = Pace()
+        self._before: int | None = None
+        """None before the first reading."""
+        self._workers: dict[str, _Worker] = {}
+        self._latest: deque[Glimpse] = deque(maxlen=_LATEST)
+
+    def see(self, progress: JobProgress, now: float) -> Seen:
+        """Takes a reading.
+
+        Args:
+            now: in seconds, by a clock that goes on evenly.
+        """
+        if self._before is None:
+            self._before = progress.done
+            # Some of them are gone: those that move are shown.
+            self._workers = {name: _Worker(items) for name, items in progress.workers.items()}
+        if progress.state == "running" or progress.finished:
+            self._pace.look(now, progress.done)
+        else:
+            # What passes while nobody is to work is no part of the speed.
+            self._pace = Pace()
+        for glimpse in reversed(progress.latest):
+            if glimpse not in self._latest:
+                self._latest.appendleft(glimpse)
+        return Seen(
+            progress=progress,
+            estimate=self._pace.estimate(progress.items - progress.done),
+            before=self._before,
+            workers=self._paces(progress.workers, now),
+            latest=tuple(self._latest),
+        )
+
+    def _paces(self, items: Mapping[str, int], now: float) -> tuple[WorkerPace, ...]:
+        paces = []
+        for name, count in items.items():
+            worker = self._workers.setdefault(name, _Worker())
+            if count != worker.items:
+                worker.items, worker.moved_at = count, now
+            if now - worker.moved_at <= _IDLE_SECONDS:
+                worker.pace.look(now, count)
+                device = self.devices.get(name, "")
+                paces.append(WorkerPace(name=name, device=device, items=count, rate=worker.pace.rate()))
+            else:
+                worker.pace = Pace()
+        return tuple(sorted(paces, key=lambda pace: (-pace.rate, pace.name)))
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

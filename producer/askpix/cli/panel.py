@@ -1,0 +1,154 @@
+"""A job that is being followed, as lines of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from askpix.cli.console import printable
+from askpix.cli.durations import duration, rate
+from askpix.cli.followed import Seen, WorkerPace
+from askpix.producer.live import Glimpse
+from askpix.producer.pace import Estimate
+
+_WORKERS = 4
+_CODES = 4
+_ANSWERS = 4
+"""Lines of each, or codes in their line."""
+
+_WIDEST = 110
+"""Columns beyond which lines get no easier to read."""
+
+_LABEL = 9
+_CONFIDENCE = 6
+_GAP = "  "
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def panel(seen: Seen, width: int) -> list[Text]:
+    """Returns what is shown of a job, in lines of up to `width` columns."""
+    wide = min(width, _WIDEST)
+    lines = [
+        _bar(seen, wide),
+        *_counts(seen),
+        *_workers(seen.workers, wide),
+        *_codes(seen.progress.codes),
+        *_answers(seen.latest, wide),
+    ]
+    for told in lines:
+        told.truncate(wide, overflow="ellipsis")
+    return lines
+
+
+def line(seen: Seen) -> str:
+    """Returns the same in one line, for a log."""
+    progress = seen.progress
+    told = [f"{progress.done:,} of {progress.items:,} items, {progress.failed:,} failed"]
+    if progress.state not in ("running", "done"):
+        told.append(progress.state)
+    elif seen.estimate.rate:
+        told.append(rate(seen.estimate.rate))
+        if left := _left(seen.estimate):
+            told.append(f"{left} left")
+    told += [f"{count:,} x {code}" for code, count in _top(progress.codes)]
+    return ", ".join(told)
+
+
+def _bar(seen: Seen, width: int) -> Text:
+    progress = seen.progress
+    head = f"{_doing(seen):<{_LABEL}}"
+    share = progress.done / progress.items if progress.items else 1.0
+    # Never 100 % before all is done.
+    tail = f" {int(share * 100):>3} %"
+    room = max(10, width - 1 - len(head) - len(tail))
+    filled = int(room * share)
+    bar = Text(head)
+    bar.append("\N{BOX DRAWINGS HEAVY HORIZONTAL}" * filled, style="green" if not progress.error else "red")
+    bar.append("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (room - filled), style="bright_black")
+    return bar.append(tail)
+
+
+def _doing(seen: Seen) -> str:
+    progress = seen.progress
+    if progress.state == "running":
+        return "answering" if progress.done > seen.before else "starting"
+    return progress.state
+
+
+def _counts(seen: Seen) -> Iterator[Text]:
+    progress, estimate = seen.progress, seen.estimate
+    done = _labelled("items", f"{progress.done:,} of {progress.items:,}")
+    if progress.failed or progress.codes:
+        done.append(f", {max(progress.failed, sum(progress.codes.values())):,} failed", style="red")
+    if seen.before:
+        done.append(f", {seen.before:,} from before", style="bright_black")
+    yield done
+    if progress.round:
+        yield _labelled("round", f"{progress.round}: failed items again")
+    if estimate.rate:
+        pace = f"{rate(estimate.rate)}"
+        left = _left(estimate)
+        yield _labelled("pace", f"{pace}, {left} left" if left and not progress.finished else pace)
+
+
+def _left(estimate: Estimate) -> str:
+    if estimate.seconds is None:
+        return ""
+    around = ""
+    if estimate.soonest is not None and estimate.latest is not None:
+        low, high = duration(estimate.soonest), duration(estimate.latest)
+        around = f" ({low} to {high})" if low != high else ""
+    return f"{duration(estimate.seconds)}{around}"
+
+
+def _workers(workers: Sequence[WorkerPace], width: int) -> Iterator[Text]:
+    shown, others = workers[:_WORKERS], workers[_WORKERS:]
+    name_width = max(16, min(width - _LABEL - 30, max((cell_len(worker.name) for worker in shown), default=0)))
+    for number, worker in enumerate(shown):
+        told = _labelled("workers" if number == 0 else "", _fit(worker.name, name_width))
+        told.append(f"{_GAP}{_fit(worker.device or '-', 6)}{rate(worker.rate):>9}{worker.items:>10,}")
+        yield told
+    if others:
+        yield _labelled("", f"and {len(others)} more: {rate(sum(worker.rate for worker in others))}")
+
+
+def _codes(codes: Mapping[str, int]) -> Iterator[Text]:
+    top = _top(codes)
+    if top:
+        told = ", ".join(f"{count:,} x {code}" for code, count in top)
+        more = len(codes) - len(top)
+        yield _labelled("errors", f"{told}, and {more} more kinds" if more else told, style="red")
+
+
+def _top(codes: Mapping[str, int]) -> list[tuple[str, int]]:
+    known = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(printable(code), count) for code, count in known[:_CODES]]
+
+
+def _answers(latest: Sequence[Glimpse], width: int) -> Iterator[Text]:
+    room = width - _LABEL - _CONFIDENCE - len(_GAP)
+    id_width = max(12, min(28, room // 3))
+    for number, glimpse in enumerate(latest[:_ANSWERS]):
+        told = _labelled("answers" if number == 0 else "", _end_of(glimpse.id, id_width))
+        text = f"{glimpse.code}: {glimpse.text}" if glimpse.code else glimpse.text
+        told.append(f"{_GAP}{_fit(text, room - id_width)}", style="red" if glimpse.code else "")
+        if glimpse.confidence is not None:
+            told.append(f"{glimpse.confidence:>{_CONFIDENCE}.2f}")
+        yield told
+
+
+def _labelled(label: str, text: str, style: str = "") -> Text:
+    return Text().append(f"{label:<{_LABEL}}", style="bright_black").append(text, style=style)
+
+
+def _fit(text: str, width: int) -> str:
+    """Returns a text of just so many columns, without what a terminal would act on."""
+    shown = printable(text)
+    return set_cell_size(shown, width) if cell_len(shown) <= width else f"{set_cell_size(shown, width - 1)}{_CUT}"
+
+
+def _end_of(text: str, width: int) -> str:
+    """Returns the same with the end of what is too long: of a path or URL it is that which tells it from others."""
+    return _fit(text if len(text) <= width else f"{_CUT}{text[1 - width :]}", width)

@@ -1,0 +1,146 @@
+"""How a job that goes on is shown: as a panel on a terminal, now and then a line otherwise, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.followed import Following, Seen
+from askpix.cli.panel import line, panel
+from askpix.cli.screen import Screen
+from askpix.cli.served import unserved_text
+from askpix.producer.errors import BrokerError
+from askpix.producer.followed import Job, JobProgress
+
+_LINE_SECONDS = 5.0
+"""Between two lines of progress, where there is no terminal."""
+
+_JSON_SECONDS = 1.0
+"""Between two objects."""
+
+_WORKERS_SECONDS = 10.0
+"""Between two looks at what live workers there are."""
+
+_NEW_WORKER_SECONDS = 2.0
+"""The same, where one has answered that is not known."""
+
+
+class _Shown(ABC):
+    """Where progress goes."""
+
+    @abstractmethod
+    def show(self, seen: Seen) -> None:
+        """Shows progress."""
+
+    def say(self, text: str) -> None:
+        """Says something to a person."""
+        stderr().print(text, soft_wrap=True)
+
+    def end(self, seen: Seen) -> None:  # noqa: B027 - there is nothing to do where every reading is shown
+        """Shows the last progress that there is."""
+
+
+class _Panel(_Shown):
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def show(self, seen: Seen) -> None:
+        self._screen.draw(panel(seen, stderr().width))
+
+    def say(self, text: str) -> None:
+        self._screen.say(text)
+
+
+class _Lines(_Shown):
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def show(self, seen: Seen) -> None:
+        now = time.monotonic()
+        if now - self._last >= _LINE_SECONDS:
+            self._last = now
+            stderr().print(line(seen), soft_wrap=True)
+
+
+class _Objects(_Shown):
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self._written: JobProgress | None = None
+
+    def show(self, seen: Seen) -> None:
+        now = time.monotonic()
+        if seen.progress != self._written and now - self._last >= _JSON_SECONDS:
+            self._last = now
+            self.end(seen)
+
+    def end(self, seen: Seen) -> None:
+        if seen.progress != self._written:
+            self._written = seen.progress
+            stdout().print(json.dumps(seen.to_json()), soft_wrap=True)
+
+
+class Showing:
+    """Shows one job, reading by reading.
+
+    Args:
+        unserved: whether to say so when no live worker takes the job's parts.
+    """
+
+    def __init__(self, shown: _Shown, *, unserved: bool) -> None:
+        self._shown = shown
+        self._unserved = unserved
+        self._following = Following()
+        self._looked = float("-inf")
+        self._served = True
+        self._seen: Seen | None = None
+
+    def say(self, text: str) -> None:
+        """Says something to a person, beside the progress."""
+        self._shown.say(printable(text))
+
+    def show(self, progress: JobProgress, job: Job) -> None:
+        """Shows a reading of the job."""
+        now = time.monotonic()
+        new = not progress.workers.keys() <= self._following.devices.keys()
+        pause = _NEW_WORKER_SECONDS if new else _WORKERS_SECONDS
+        if progress.counted and progress.state == "running" and now - self._looked > pause:
+            self._looked = now
+            self._look_for_workers(job)
+        self._seen = self._following.see(progress, now)
+        self._shown.show(self._seen)
+
+    def end(self) -> None:
+        """Shows the last reading, where not every one is shown."""
+        if self._seen is not None:
+            self._shown.end(self._seen)
+
+    def _look_for_workers(self, job: Job) -> None:
+        try:
+            devices = job.devices()
+        except BrokerError:
+            return  # who follows the job learns of it by the job's own counters
+        self._following.devices |= devices
+        before, self._served = self._served, bool(devices)
+        # Said again only when workers have come and gone meanwhile.
+        if self._unserved and before and not devices:
+            self.say(unserved_text(job))
+
+
+@contextmanager
+def showing(*, as_json: bool, unserved: bool) -> Iterator[Showing]:
+    """Yields what shows a job; see `Showing`."""
+    console = stderr()
+    with ExitStack() as stack:
+        if as_json:
+            shown: _Shown = _Objects()
+        elif console.is_terminal and not console.is_dumb_terminal:
+            shown = _Panel(stack.enter_context(Screen(console)))
+        else:
+            shown = _Lines()
+        show = Showing(shown, unserved=unserved)
+        stack.callback(show.end)
+        yield show

@@ -1,0 +1,142 @@
+"""What is shown of a job that goes on, at every width that a terminal is likely to have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from askpix.cli.durations import duration, rate
+from askpix.cli.followed import Following, Seen
+from askpix.cli.panel import line, panel
+from askpix.producer.followed import JobProgress
+from askpix.producer.live import Glimpse
+
+
+def progress(done: int, **values: Any) -> JobProgress:
+    told: dict[str, Any] = {
+        "state": "running",
+        "items": 100_000,
+        "done": done,
+        "ok": done,
+        "failed": 0,
+        "parts": 391,
+        "parts_done": done // 256,
+        "round": 0,
+        "finished": False,
+        "counted": True,
+    }
+    return JobProgress(**{**told, **values})
+
+
+def followed(seconds: int, **values: Any) -> Seen:
+    """A job of two workers, of 8 and 4 items a second, that is followed from 1,000 items on."""
+    following = Following()
+    following.devices = {"askpix-1@one": "CPU", "askpix-2@two": "GPU.1"}
+    for now in range(seconds + 1):
+        workers = {"askpix-1@one": 600 + 8 * now, "askpix-2@two": 400 + 4 * now, "askpix-9@gone": 77}
+        seen = following.see(progress(1_000 + 12 * now, **{"workers": workers, **values}), float(now))
+    return seen
+
+
+def texts(seen: Seen, width: int = 80) -> list[str]:
+    return [text.plain.rstrip() for text in panel(seen, width)]
+
+
+def test_a_panel_tells_counts_pace_and_workers() -> None:
+    shown = texts(followed(100))
+
+    assert shown[0].startswith("answering")
+    assert shown[0].endswith(" 2 %")
+    assert shown[1:] == [
+        "items    2,200 of 100,000, 1,000 from before",
+        "pace     12.0/s, 2 h 16 min left",
+        "workers  askpix-1@one      CPU       8.0/s     1,400",
+        "         askpix-2@two      GPU.1     4.0/s       800",
+    ]
+
+
+def test_a_panel_tells_the_commonest_errors_and_the_newest_answers() -> None:
+    codes = {"timeout": 3, "http_404": 20, "not_an_image": 1, "image_damaged": 2, "bad_url": 1}
+    latest = (
+        Glimpse(id="shop/a-very-long-path-to-an-image/of-a-shop/0001-mug.jpg", text="mug · red", confidence=0.987),
+        Glimpse(id="2.jpg", text="the server answered 404 Not Found", code="http_404"),
+    )
+    shown = texts(followed(10, codes=codes, failed=27, latest=latest))
+
+    assert "items    1,120 of 100,000, 27 failed, 1,000 from before" in shown
+    assert shown[-3] == "errors   20 x http_404, 3 x timeout, 2 x image_damaged, 1 x bad_url, and 1 more kinds"
+    assert "0001-mug.jpg  mug · red" in shown[-2]
+    assert shown[-2].endswith(" 0.99")
+    assert "2.jpg " in shown[-1]
+    assert "http_404: the server answered 404" in shown[-1]
+
+
+@pytest.mark.parametrize("width", [60, 61, 72, 80, 100, 132, 250])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    # Given what takes much room: wide characters, long names, many of everything.
+    glimpses = tuple(Glimpse(id="雪" * 90, text="ある猫 \x1b[2J" * 20, confidence=0.5) for _ in range(3))
+    workers = {f"askpix-{number}@{'a-host-of-a-long-name' * 3}": 10_000_000 + number for number in range(70)}
+    following = Following()
+    following.devices = dict.fromkeys(workers, "AUTO:GPU.1,CPU")
+    codes = {f"http_{number}": 1_000_000 for number in range(400, 430)}
+    for now in range(3):
+        grown = {name: items + now * 10 for name, items in workers.items()}
+        reading = progress(now, codes=codes, failed=2_000_000, workers=grown, latest=glimpses, round=12)
+        seen = following.see(reading, float(now))
+
+    shown = panel(seen, width)
+
+    assert max(cell_len(text.plain) for text in shown) <= width
+    assert all("\x1b" not in text.plain for text in shown)
+    assert any("and 66 more: " in text.plain for text in shown)
+
+
+def test_a_paused_job_says_so_and_tells_no_time() -> None:
+    shown = texts(followed(10, state="paused"))
+
+    assert shown[0].startswith("paused")
+    assert not any(text.startswith("pace") for text in shown)
+
+
+def test_workers_that_answer_nothing_for_a_minute_are_not_shown() -> None:
+    following = Following()
+    for now in range(200):
+        moved = {"one": now, "two": min(now, 50)}
+        seen = following.see(progress(now, workers=moved), float(now))
+
+    assert [worker.name for worker in seen.workers] == ["one"]
+
+
+def test_the_newest_answers_are_remembered_each_once() -> None:
+    following = Following()
+    for now in range(10):
+        latest = tuple(Glimpse(id=f"{number}.jpg", text="a") for number in (now + 1, now))
+        seen = following.see(progress(now, latest=latest), float(now))
+
+    assert [glimpse.id for glimpse in seen.latest] == ["10.jpg", "9.jpg", "8.jpg", "7.jpg", "6.jpg"]
+
+
+def test_a_line_of_a_log_tells_the_same() -> None:
+    assert line(followed(100)) == "2,200 of 100,000 items, 0 failed, 12.0/s, 2 h 16 min left"
+    stopped = followed(3, state="paused", failed=2, codes={"timeout": 2})
+    assert line(stopped) == "1,036 of 100,000 items, 2 failed, paused, 2 x timeout"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *[(0, "0 s"), (9.4, "9 s"), (99, "99 s"), (100, "2 min"), (3_540, "59 min"), (3_600, "1 h")],
+        *[(4_800, "1 h 20 min"), (172_000, "47 h 47 min"), (183_600, "2 d 3 h"), (864_000, "10 d")],
+    ],
+)
+def test_times_are_told_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.0523, "0.052/s"), (6.21, "6.2/s"), (99.9, "99.9/s"), (1_240, "1,240/s")]
+)
+def test_rates_are_told_with_the_figures_that_count(value: float, words: str) -> None:
+    assert rate(value) == words
