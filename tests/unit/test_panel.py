@@ -66,7 +66,7 @@ def test_a_panel_tells_the_commonest_errors_and_the_newest_answers() -> None:
     shown = texts(followed(10, codes=codes, failed=27, latest=latest))
 
     assert "items    1,120 of 100,000, 27 failed, 1,000 from before" in shown
-    assert shown[-3] == "errors   20 x http_404, 3 x timeout, 2 x image_damaged, 1 x bad_url, and 1 more kinds"
+    assert shown[-3] == "errors   20 x http_404, 3 x timeout, 2 x image_damaged, 1 x bad_url, and 1 more"
     assert "0001-mug.jpg  mug · red" in shown[-2]
     assert shown[-2].endswith(" 0.99")
     assert "2.jpg " in shown[-1]

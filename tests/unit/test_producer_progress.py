@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from askpix.producer.lease import Lease
-from askpix.producer.live import PartLive
+from askpix.producer.live import Glimpse, PartLive
 from askpix.producer.progress import JobState, Progress, Reading, Start
 from askpix.producer.registry import Registry
 
@@ -269,3 +269,73 @@ def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(counters: r
     # And a job that begins anew is kept again.
     begun(progress)
     assert counters.ttl(progress.key) == -1
+
+
+def test_failures_are_counted_by_code_as_they_come_and_once(progress: Progress) -> None:
+    begun(progress, failed=3, codes={"http_404": 2, "timeout": 1})
+    first, second = lease_on(progress, 0), lease_on(progress, 1)
+    first.live(PartLive(done=4, new=4, codes={"http_404": 1}))
+    second.live(PartLive(done=3, new=3, codes={"bad_url": 2}))
+    assert read(progress).codes == {"http_404": 3, "timeout": 1, "bad_url": 2}
+
+    first.done(ok=6, codes={"http_404": 2}, how=PartLive(done=8, new=8))
+    second.release()
+    assert read(progress).codes == {"http_404": 4, "timeout": 1}
+
+    # A part that is done twice counts once.
+    lease_on(progress, 0).done(ok=6, codes={"http_404": 2}, how=PartLive(done=8))
+    told = read(progress)
+    assert (told.codes, told.failed) == ({"http_404": 4, "timeout": 1}, 5)
+
+
+def test_each_worker_is_credited_with_what_it_made(progress: Progress) -> None:
+    begun(progress)
+    one, two = progress.claim(0, worker="one"), progress.claim(1, worker="two")
+    assert one is not None
+    assert two is not None
+    one.live(PartLive(done=3, new=3))
+    one.live(PartLive(done=5, new=5))
+    two.live(PartLive(done=1, new=1))
+    assert read(progress).workers == {"one": 5, "two": 1}
+
+    # When one gives its part back, and the other carries on with what was kept
+    one.release()
+    again = progress.claim(0, worker="two")
+    assert again is not None
+    again.live(PartLive(done=5, new=0))
+    again.done(ok=8, codes={}, how=PartLive(done=8, new=3))
+
+    # Then
+    assert read(progress).workers == {"one": 5, "two": 4}
+
+
+def test_the_newest_answers_are_there_for_whoever_looks(progress: Progress) -> None:
+    begun(progress)
+    lease = lease_on(progress, 0)
+    glimpses = (Glimpse(id="2.jpg", text="a \x1b[2J mug\n", confidence=0.5), Glimpse(id="1.jpg", text="none", code="x"))
+    lease.live(PartLive(done=2, latest=glimpses))
+    lease.live(PartLive(done=3))
+    assert read(progress).latest == glimpses
+
+    lease.done(ok=4, codes={}, how=PartLive(done=4, latest=(Glimpse(id="4.jpg", text="a hat"),)))
+    assert [glimpse.id for glimpse in read(progress).latest] == ["4.jpg"]
+
+    begun(progress)
+    assert read(progress).latest == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"id": 3}]', '{"a": "b"}', '["\\ud800"]'])
+def test_what_another_version_told_of_a_part_is_left_out(text: str, progress: Progress) -> None:
+    begun(progress)
+    progress._redis.hset(progress.key, mapping={"latest": text, "codes:7": text})
+
+    told = read(progress)
+
+    assert (told.latest, dict(told.codes)) == ((), {})
+
+
+def test_a_look_costs_one_command_and_no_more_with_more_parts(progress: Progress, counters: redis.Redis) -> None:
+    begun(progress)
+    for part in range(40):
+        lease_on(progress, part).done(ok=9, codes={"timeout": 1}, how=PartLive(done=10))
+    assert len(counters.hgetall(progress.key)) <= 20

@@ -34,7 +34,7 @@ def panel(seen: Seen, width: int) -> list[Text]:
         _bar(seen, wide),
         *_counts(seen),
         *_workers(seen.workers, wide),
-        *_codes(seen.progress.codes),
+        *_codes(seen.progress.codes, wide),
         *_answers(seen.latest, wide),
     ]
     for told in lines:
@@ -52,7 +52,7 @@ def line(seen: Seen) -> str:
         told.append(rate(seen.estimate.rate))
         if left := _left(seen.estimate):
             told.append(f"{left} left")
-    told += [f"{count:,} x {code}" for code, count in _top(progress.codes)]
+    told += _top(progress.codes)
     return ", ".join(told)
 
 
@@ -114,17 +114,19 @@ def _workers(workers: Sequence[WorkerPace], width: int) -> Iterator[Text]:
         yield _labelled("", f"and {len(others)} more: {rate(sum(worker.rate for worker in others))}")
 
 
-def _codes(codes: Mapping[str, int]) -> Iterator[Text]:
-    top = _top(codes)
-    if top:
-        told = ", ".join(f"{count:,} x {code}" for code, count in top)
-        more = len(codes) - len(top)
-        yield _labelled("errors", f"{told}, and {more} more kinds" if more else told, style="red")
+def _codes(codes: Mapping[str, int], width: int) -> Iterator[Text]:
+    for shown in range(min(_CODES, len(codes)), 0, -1):
+        told = ", ".join(_top(codes)[:shown])
+        more = len(codes) - shown
+        text = f"{told}, and {more} more" if more else told
+        if shown == 1 or len(text) <= width - _LABEL:
+            yield _labelled("errors", text, style="red")
+            return
 
 
-def _top(codes: Mapping[str, int]) -> list[tuple[str, int]]:
+def _top(codes: Mapping[str, int]) -> list[str]:
     known = sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [(printable(code), count) for code, count in known[:_CODES]]
+    return [f"{count:,} x {printable(code)}" for code, count in known[:_CODES]]
 
 
 def _answers(latest: Sequence[Glimpse], width: int) -> Iterator[Text]:

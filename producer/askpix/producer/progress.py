@@ -227,11 +227,11 @@ def reading_of(values: dict[str, str]) -> Reading | None:
     )
 
 
-def _codes(values: Mapping[str, str]) -> Counter[str]:
+def _codes(values: Mapping[str, str]) -> dict[str, int]:
     codes = Counter({code: int(count) for code, count in _of("code:", values).items()})
     for text in _of("codes:", values).values():
         codes.update(counts_from(text))
-    return codes
+    return dict(codes)
 
 
 def _of(prefix: str, values: Mapping[str, str]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def standing(folder: JobFolder, spec: JobSpec) -> Standing:
             raise folder.damaged_result(part, results[part], f"{have} for {wanted_}")
         ok += good
         codes.update(bad)
-    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, codes=codes)
+    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, codes=dict(codes))
 
 
 def next_round(folder: JobFolder, wanted: Failures) -> Round | None:
