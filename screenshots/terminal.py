@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import pty
@@ -60,11 +61,6 @@ class Terminal:
         self._reader.join(5)
         os.close(self._ours)
 
-    @property
-    def screen(self) -> pyte.Screen:
-        """What is shown, character by character; look at it when nothing is written any more."""
-        return self._screen
-
     def shown(self) -> list[str]:
         """Returns the lines that are shown, without what is empty at their ends."""
         with self._changed:
@@ -74,18 +70,20 @@ class Terminal:
         return lines
 
     def wait_for(self, condition: Callable[[list[str]], bool], *, within: float = 30) -> list[str]:
-        """Waits until what is shown fulfils a condition; returns it.
+        """Waits until the lines that are shown fulfil a condition; returns them.
 
         Raises:
             TimeoutError: it did not come to that.
         """
-        ends = time.monotonic() + within
-        while True:
-            with self._changed:
-                if condition(lines := self.shown()):
-                    return lines
-                if not self._changed.wait(max(0.0, ends - time.monotonic())) and time.monotonic() >= ends:
-                    raise TimeoutError("\n".join(["not shown:", *lines]))
+        with self._changed:
+            self._wait(condition, within)
+            return self.shown()
+
+    def seen(self, condition: Callable[[list[str]], bool], *, within: float = 30) -> pyte.Screen:
+        """Does the same, and returns a copy of what is shown, with its colours."""
+        with self._changed:
+            self._wait(condition, within)
+            return copy.deepcopy(self._screen)
 
     def resize(self, columns: int, lines: int) -> None:
         """Makes the terminal another size; the command is told so."""
@@ -101,6 +99,12 @@ class Terminal:
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def _wait(self, condition: Callable[[list[str]], bool], within: float) -> None:
+        ends = time.monotonic() + within
+        while not condition(lines := self.shown()):
+            if not self._changed.wait(max(0.0, ends - time.monotonic())) and time.monotonic() >= ends:
+                raise TimeoutError("\n".join(["not shown:", *lines]))
 
     def _read(self) -> None:
         while True:

@@ -21,7 +21,7 @@ _ANSWERS = 4
 _WIDEST = 110
 """Columns beyond which lines get no easier to read."""
 
-_LABEL = 9
+_LABEL = 10
 _CONFIDENCE = 6
 _GAP = "  "
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
@@ -81,9 +81,7 @@ def _counts(seen: Seen) -> Iterator[Text]:
     progress, estimate = seen.progress, seen.estimate
     done = _labelled("items", f"{progress.done:,} of {progress.items:,}")
     if progress.failed or progress.codes:
-        done.append(f", {max(progress.failed, sum(progress.codes.values())):,} failed", style="red")
-    if seen.before:
-        done.append(f", {seen.before:,} from before", style="bright_black")
+        done.append(", ").append(f"{max(progress.failed, sum(progress.codes.values())):,} failed", style="red")
     yield done
     if progress.round:
         yield _labelled("round", f"{progress.round}: failed items again")

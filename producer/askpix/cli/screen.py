@@ -35,12 +35,11 @@ class Screen:
         self._drawn = []
 
     def draw(self, lines: Sequence[Text]) -> None:
-        """Draws lines in place of those before; what is wider or higher than the terminal is cut off."""
+        """Draws lines in place of those before; what is as wide or high as the terminal, or more, is cut off."""
         width, height = self._console.size
         kept = list(lines)[: height - 1]
         written = []
         for line in kept:
-            # Not its last column: in some terminals the cursor is in the next line after it.
             line.truncate(width - 1)
             written.append(f"{self._styled(line)}{_END_OF_LINE}\n")
         home = self._home()

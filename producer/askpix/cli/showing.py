@@ -49,7 +49,8 @@ class _Panel(_Shown):
         self._screen = screen
 
     def show(self, seen: Seen) -> None:
-        self._screen.draw(panel(seen, stderr().width))
+        # The last column stays free: in some terminals the cursor is in the next line after it.
+        self._screen.draw(panel(seen, stderr().width - 1))
 
     def say(self, text: str) -> None:
         self._screen.say(text)

@@ -1,0 +1,32 @@
+"""Makes the pictures of the README and the docs anew, from the real thing: run `make screenshots [ARGS=watch]`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from screenshots.watching import watching
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+
+_MAKERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "watch": (watching, "watch.svg"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="screenshots", description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("which", nargs="*", metavar="PICTURE", help=f"{', '.join(_MAKERS)}; by default all")
+    options = parser.parse_args()
+    if unknown := set(options.which) - set(_MAKERS):
+        parser.error(f"there is no picture {unknown.pop()!r}; there is {', '.join(_MAKERS)}")
+    PICTURES.mkdir(exist_ok=True)
+    for name in options.which or _MAKERS:
+        make, file = _MAKERS[name]
+        make(PICTURES / file)
+        print(f"docs/pictures/{file}")
+
+
+if __name__ == "__main__":
+    main()
