@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
+.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm plots docs clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -60,6 +60,16 @@ bench-fetch: $(VENV)/.dev
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)
 	$(BIN)/python bench/vlm_sizes.py
+
+# Drawings of what is in bench/results; measures nothing.
+plots: $(VENV)/.dev
+	$(BIN)/python -m bench.plots
+
+# The documentation, as pages in build/docs. Made anew each time: a page that was not read again gives no warning.
+docs: $(VENV)/.dev
+	rm -rf build/docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -d build/doctrees -E docs build/docs
+	@echo "The pages begin at build/docs/index.html" >&2
 
 clean:
 	rm -rf $(VENV) $(PLAYGROUND) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache
