@@ -1,4 +1,4 @@
-"""`<!-- commands -->` on a page stands for the help of every command, as the command itself gives it."""
+"""A page that says so has the help of every command, as the command itself gives it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from sphinx.application import Sphinx
 
 from askpix.cli.main import command as askpix
 
-MARK = "<!-- commands -->"
+MARK = "(`make docs` writes it here.)"
+"""What the page has in its place, for those who read it in the repository."""
+
 _WIDTH = 80
 
 

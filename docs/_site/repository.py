@@ -1,7 +1,7 @@
 """Pages that stand elsewhere in the repository, and links to what is outside of docs/.
 
-All pages are read in the repository too, where links go from file to file. On the site, a page of which the text is a
-comment `<!-- the file ../../CHANGELOG.md -->` has that file's text, and links to these files lead there.
+All pages are read in the repository too, where links go from file to file. On the site, a page that only says "On the
+site, this page is [CHANGELOG.md](../../CHANGELOG.md)." has that file's text, and links to these files lead there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-_FILE = re.compile(r"<!-- the file (\S+) -->")
+_FILE = re.compile(r"\AOn the site, this page is \[[^]]*\]\((\S+)\)\.\n\Z")
 _LINK = re.compile(r"(?P<image>!?)(?P<text>\[[^\]]*\]\()(?P<target>(?![a-z]+:)[^)#\s]+)(?P<anchor>#[^)]+)?\)")
 
 PAGES = {
