@@ -1,6 +1,7 @@
 """Every command of the README and of the documentation runs as it is written, and prints what stands below it.
 
-Those of a page run in their order, in a folder of the page's own that holds what a clone holds.
+Those of a page run in their order, in a folder of the page's own that holds what a clone holds; those that need workers
+elsewhere run after all others.
 """
 
 from __future__ import annotations
@@ -160,8 +161,28 @@ def test_what_the_pages_say_works(block: Block, clone_of: Callable[[str], Path])
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.mark == "with a worker"], ids=str)
-def test_what_the_pages_say_of_workers_elsewhere_works(block: Block, service: dict[str, str], tmp_path: Path) -> None:
-    run(block, tmp_path, service)
+def test_what_the_pages_say_of_workers_elsewhere_works(
+    block: Block, service: dict[str, str], clone_of: Callable[[str], Path]
+) -> None:
+    run(block, clone_of(block.page), service)
+
+
+@pytest.mark.parametrize(
+    ("line", "printed", "same"),
+    [
+        ("M-02   what is it?  mug  0.89", "M-02   what is it?  mug  0.94", True),
+        ("M-02   what is it?  mug  0.89", "M-02   what is it?  hat  0.89", False),
+        ("no file …/a.jpg (x)", "no file /tmp/1/a.jpg (x)", True),
+        ("4 items", "14 items", False),
+    ],
+)
+def test_of_what_is_shown_only_decimals_and_what_is_left_out_may_differ(line: str, printed: str, same: bool) -> None:
+    assert bool(shown(line).fullmatch(printed)) is same
+
+
+def test_every_output_that_is_shown_is_that_of_a_block() -> None:
+    marks = sum(page.read_text(encoding="utf-8").count("<!-- output -->") for page in PAGES)
+    assert marks == sum(bool(block.output) for block in BLOCKS) > 10
 
 
 def test_all_pages_start_their_worker_in_the_same_way() -> None:
