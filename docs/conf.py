@@ -35,8 +35,6 @@ default_role = "code"
 nitpick_ignore_regex = [
     # Their pages are elsewhere, and a build asks nobody.
     ("py:.*", r"(collections|datetime|enum|pathlib|pydantic|pyarrow|typing|celery|types)\b.*"),
-    # A number of a part or item, whose bounds are no reader's affair.
-    ("py:class", "_Number|Field"),
 ]
 
 html_theme = "furo"

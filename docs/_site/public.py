@@ -12,8 +12,16 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
+from sphinx.pycode import ModuleAnalyzer
 
-_GIVEN_BY_OTHERS = {"askpix.producer.Ask", "askpix.producer.Job"}
+_GIVEN_BY_OTHERS = {
+    "askpix.producer.Ask",
+    "askpix.producer.Job",
+    "askpix.producer.progress.Reading",
+    "askpix.producer.registry.Served",
+    "askpix.producer.registry.WorkerInfo",
+    "askpix.producer.rounds.Round",
+}
 """Classes that a program does not make by itself: what making them takes says nothing."""
 
 _DOCSTRINGS: Any = Config()
@@ -57,8 +65,22 @@ def _docstring(app: Sphinx, what: Any, name: str, obj: object, options: object, 
     if what not in ("attribute", "data", "property"):
         lines[:] = GoogleDocstring(list(lines), _DOCSTRINGS, app, what, name, obj, options).lines()
     if what == "class" and isinstance(obj, type) and issubclass(obj, BaseModel):
-        told = {field: info.description for field, info in obj.model_fields.items() if info.description}
-        lines += ["", *(f":param {field}: {description}" for field, description in told.items()), ""]
+        told = {field: _told(obj, field) for field in obj.model_fields}
+        if name in _GIVEN_BY_OTHERS:
+            lines += ["", *(f":ivar {field}: {words}" for field, words in told.items()), ""]
+        else:
+            lines += ["", *(f":param {field}: {words}" for field, words in told.items() if words), ""]
+
+
+def _told(model: type[BaseModel], field: str) -> str:
+    """Returns what is said of a model's field: in its description, or in the docstring below it."""
+    if description := model.model_fields[field].description:
+        return description
+    for owner in model.__mro__:
+        if field in vars(owner).get("__annotations__", {}):
+            docs = ModuleAnalyzer.for_module(owner.__module__).find_attr_docs()
+            return " ".join(docs.get((owner.__qualname__, field), [])).strip()
+    return ""
 
 
 def _found(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Element | None:
