@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm bench-watch clean
+.PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env clean
+.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm bench-watch
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -57,12 +58,26 @@ bench-compare: $(VENV)/.dev
 bench-fetch: $(VENV)/.dev
 	$(BIN)/python bench/fetch.py $(ARGS)
 
+# What the README shows, from the real thing, with the system's Chromium.
+screenshots: $(VENV)/.dev $(PLAYGROUND)/.playground
+	$(BIN)/python -m screenshots $(ARGS)
+
 bench-watch: $(VENV)/.dev
 	$(BIN)/python -m bench.watch $(ARGS)
 
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)
 	$(BIN)/python bench/vlm_sizes.py
+
+# Drawings of what is in bench/results; measures nothing.
+plots: $(VENV)/.dev
+	$(BIN)/python -m bench.plots
+
+# The documentation, as pages in build/docs. Made anew each time: a page that was not read again gives no warning.
+docs: $(VENV)/.dev
+	rm -rf build/docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -d build/doctrees -E docs build/docs
+	@echo "The pages begin at build/docs/index.html" >&2
 
 clean:
 	rm -rf $(VENV) $(PLAYGROUND) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from bench.blip import ROOT
 from bench.blip.machine import remark
-from bench.blip.plot import plot
 from bench.blip.results import Memory, Results
 from bench.blip.table import readme_table, table
+from bench.plots import RESULTS, draw
 
-RESULTS = ROOT / "bench" / "results"
 BLIP, MEMORY = RESULTS / "blip.json", RESULTS / "memory.json"
 _PLOT = RESULTS / "blip.svg"
 
@@ -19,10 +18,10 @@ _BEGIN, _END = "<!-- speed, as `make bench` measured it -->", "<!-- end of speed
 
 
 def update_pages() -> None:
-    """Draws the plot of the results that are kept, and tells them in both READMEs."""
+    """Draws the results that are kept, and tells them in both READMEs."""
     results = Results.read(BLIP)
     memory = Memory.read(MEMORY) if MEMORY.exists() else None
-    _PLOT.write_text(plot(results), encoding="utf-8")
+    draw("blip", *(("memory",) if memory else ()))
     cpu, date = results.machine["cpu"], results.machine["date"][:10]
     about = f"Medians of {len(results.rounds)} rounds on {cpu}, {date}. {remark(results.machine)}"
     replace_between_marks(

@@ -1,4 +1,4 @@
-"""Results as a drawing for the README."""
+"""Results as panels of bars."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from bench.blip.floors import CEILINGS, FORMS
 from bench.blip.results import Results
 from bench.blip.tasks import TASKS
 
-from askpix.cli.bars import Bar, Panel, drawing
+from askpix.cli.plots import Bar, Panel
 
 
-def plot(results: Results) -> str:
-    """Returns an SVG document: for each task, each form's median rate as a bar, with a line from lowest to highest."""
-    panels = [
+def panels(results: Results) -> list[Panel]:
+    """Returns for each task each form's median rate as a bar, with a line from lowest to highest."""
+    return [
         Panel(
             title=f"{TASKS[task].title}: {TASKS[task].unit} per second",
             bars=[_bar(form, spread) for form, spread in forms.items()],
         )
         for task, forms in rates(results.rounds).items()
     ]
-    return drawing(panels, _summary(results))
 
 
 def _bar(form: str, spread: Spread) -> Bar:
@@ -29,11 +28,4 @@ def _bar(form: str, spread: Spread) -> Bar:
         text=f"{spread.median:.1f}",
         kind="ceiling" if form in CEILINGS else "own" if FORMS[form].title.startswith("askpix") else "other",
         spread=(spread.lowest, spread.highest),
-    )
-
-
-def _summary(results: Results) -> str:
-    return "; ".join(
-        f"{TASKS[task].title}: " + ", ".join(f"{FORMS[form].title} {one.median:.1f}/s" for form, one in forms.items())
-        for task, forms in rates(results.rounds).items()
     )

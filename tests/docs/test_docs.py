@@ -1,4 +1,8 @@
-"""Every command of the README and of the guides runs as it is written, in a folder that holds what a clone holds."""
+"""Every command of the README and of the documentation runs as it is written, and prints what stands below it.
+
+Those of a page run in their order, in a folder of the page's own that holds what a clone holds; those that need workers
+elsewhere run after all others.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,8 +26,14 @@ from models.random_blip import MATCHING, built
 from askpix.producer import Client
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-_BLOCK = re.compile(r"(?:<!-- (?P<mark>[^\n]+) -->\n)?```(?P<language>sh|python)\n(?P<text>.*?)```", re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+_BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^\n]+) -->\n)?```(?P<language>sh|python)\n(?P<text>.*?)```"
+    r"(?:\n\n<!-- output -->\n```text\n(?P<output>.*?)```)?",
+    re.DOTALL,
+)
+_DEMO = re.search(r"^\t\$\(BIN\)/(askpix run .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+"""What `make demo` runs when all is set up."""
 
 MODEL = "--model models/blip-vqa-base"
 """Of the pages' workers; here the demo model stands for it."""
@@ -36,13 +47,17 @@ class Block:
     mark: str
     """What stands before the block: `hub: ID`, `a worker`, `with a worker`, or nothing."""
 
+    output: str
+    """Lines that it must print. Any decimals will do, and `…` stands for anything."""
+
     def __str__(self) -> str:
         return f"{self.page}: {self.text.strip().splitlines()[0][:50]}"
 
 
 def blocks(page: Path) -> Iterator[Block]:
     for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
-        yield Block(page.name, match["language"], match["text"], match["mark"] or "")
+        name = str(page.relative_to(ROOT))
+        yield Block(name, match["language"], match["text"], match["mark"] or "", match["output"] or "")
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -50,15 +65,26 @@ WORKERS = [block for block in BLOCKS if block.mark == "a worker"]
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the clone's pictures and examples, and a folder of photographs such as a user has."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "demo" / "images", folder / "demo" / "images")
-    shutil.copytree(ROOT / "examples", folder / "examples")
-    (folder / "photos").mkdir()
-    shutil.copy(ROOT / "demo" / "images" / "003-mug.jpg", folder / "photos")
-    (folder / "photos.csv").write_text("image,caption\nphotos/003-mug.jpg,a mug\n")
-    return folder
+def clone_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives each page a folder with the clone's pictures and examples, and photographs such as a user has."""
+
+    @cache
+    def clone(page: str) -> Path:
+        folder = tmp_path_factory.mktemp("clone")
+        shutil.copytree(ROOT / "demo" / "images", folder / "demo" / "images")
+        shutil.copytree(ROOT / "examples", folder / "examples")
+        (folder / "photos").mkdir()
+        shutil.copy(ROOT / "demo" / "images" / "003-mug.jpg", folder / "photos")
+        (folder / "photos.csv").write_text("image,caption\nphotos/003-mug.jpg,a mug\n")
+        return folder
+
+    return clone
+
+
+@pytest.fixture(scope="module")
+def clone(clone_of: Callable[[str], Path]) -> Path:
+    """The folder of the README."""
+    return clone_of("README.md")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +131,11 @@ def _checkpoint(hub_id: str) -> Path:
 
 
 def run(block: Block, folder: Path, more: dict[str, str]) -> None:
-    text = "\n".join(line for line in block.text.splitlines() if not line.startswith("make "))
+    assert _DEMO is not None
+    lines = [
+        _DEMO[1].replace("$(JOB)", "demo-job") if line == "make demo" else line for line in block.text.splitlines()
+    ]
+    text = "\n".join(line for line in lines if not line.startswith("make "))
     if block.mark.startswith("hub: "):
         # Hub ids stand for a checkpoint that is here.
         hub_id = block.mark.removeprefix("hub: ")
@@ -114,17 +144,45 @@ def run(block: Block, folder: Path, more: dict[str, str]) -> None:
     done = subprocess.run(program, cwd=folder, env=environment(more), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+    printed = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
+    for line in block.output.splitlines():
+        assert any(shown(line).fullmatch(each) for each in printed), f"{line!r} is not in {printed}"
+
+
+def shown(line: str) -> re.Pattern[str]:
+    """Returns what matches a line of output that stands on a page."""
+    return re.compile(re.sub(r"\d+\\\.\d+", r"\\d+\\.\\d+", re.escape(line)).replace("…", ".*"))
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "worker" not in block.mark], ids=str)
-def test_what_the_pages_say_works(block: Block, clone: Path) -> None:
-    run(block, clone, {})
+def test_what_the_pages_say_works(block: Block, clone_of: Callable[[str], Path]) -> None:
+    run(block, clone_of(block.page), {})
 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.mark == "with a worker"], ids=str)
-def test_what_the_pages_say_of_workers_elsewhere_works(block: Block, service: dict[str, str], tmp_path: Path) -> None:
-    run(block, tmp_path, service)
+def test_what_the_pages_say_of_workers_elsewhere_works(
+    block: Block, service: dict[str, str], clone_of: Callable[[str], Path]
+) -> None:
+    run(block, clone_of(block.page), service)
+
+
+@pytest.mark.parametrize(
+    ("line", "printed", "same"),
+    [
+        ("M-02   what is it?  mug  0.89", "M-02   what is it?  mug  0.94", True),
+        ("M-02   what is it?  mug  0.89", "M-02   what is it?  hat  0.89", False),
+        ("no file …/a.jpg (x)", "no file /tmp/1/a.jpg (x)", True),
+        ("4 items", "14 items", False),
+    ],
+)
+def test_of_what_is_shown_only_decimals_and_what_is_left_out_may_differ(line: str, printed: str, same: bool) -> None:
+    assert bool(shown(line).fullmatch(printed)) is same
+
+
+def test_every_output_that_is_shown_is_that_of_a_block() -> None:
+    marks = sum(page.read_text(encoding="utf-8").count("<!-- output -->") for page in PAGES)
+    assert marks == sum(bool(block.output) for block in BLOCKS) > 10
 
 
 def test_all_pages_start_their_worker_in_the_same_way() -> None:
@@ -161,7 +219,7 @@ def test_every_make_target_of_the_readme_is_run_by_ci_or_by_one_that_is() -> Non
     assert said - {"setup"} <= run
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_page_and_heading_that_a_page_names_is_there(page: Path) -> None:
     for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8")):
         there = (page.parent / target) if target else page

@@ -70,6 +70,11 @@ def test_wrong_options_of_run(refused: Run, arguments: tuple[str, ...], words: s
     assert not Path("job").exists()
 
 
+def test_a_drawing_that_nobody_can_make_is_refused_before_anything_is_measured(refused: Run) -> None:
+    said = refused("model", "compare", MODEL, "--images", "one.jpg", "--plot", "figures.pdf")
+    assert said == "figures.pdf is no name for a drawing: let it end in .svg or .png"
+
+
 @pytest.mark.parametrize(
     "output", ["", "s3://shop/job", "file://host/job", "a\0b", "x" * 300, "one.jpg/job", "/proc/job", "/sys/job"]
 )

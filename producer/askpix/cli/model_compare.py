@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
-from askpix.cli.bars import Bar, Panel, drawing
+from askpix.cli.compared import Compared, panels
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.needing import needing
 from askpix.cli.options import PRECISIONS, access_options
+from askpix.cli.plots import drawing, form_of, needed
 from askpix.cli.questions import read_questions
 from askpix.cli.sampling import samples_for, unused
 from askpix.cli.steps import steps_shown
@@ -29,25 +30,6 @@ if TYPE_CHECKING:
 
 _ASKED = 8
 """Questions about one image at the most."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Line:
-    """What one model is found to be, as it is shown and written."""
-
-    name: str
-    precision: str
-    mb: float
-    components: list[dict[str, Any]]
-    seconds_per_caption: float
-    seconds_per_answer: float | None
-    images_per_second: float | None
-    caption_speed_up: float
-    answer_speed_up: float | None
-    same_captions: float | None
-    same_answers: float | None
-    right_captions: float | None
-    right_answers: float | None
 
 
 @click.command()
@@ -69,7 +51,11 @@ class _Line:
     "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there too."
 )
 @click.option(
-    "--plot", "plot_file", type=click.Path(path_type=Path), metavar="FILE", help="Draw them there, as an SVG picture."
+    "--plot",
+    "plot_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw them there, as .svg or .png.",
 )
 @access_options
 def compare(
@@ -100,6 +86,9 @@ def compare(
         # Before the minutes that measuring takes.
         if path is not None and not path.absolute().parent.is_dir():
             raise AskpixError(f"{path} cannot be written: there is no folder {path.parent}")
+    if plot_file is not None:
+        form_of(plot_file)
+        needed()
     named = [_named(folder) for folder in folders]
     asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
     found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
@@ -113,9 +102,10 @@ def compare(
     lines = _lines(results, probes)
     _shown(lines)
     if json_file is not None:
-        _written(json_file, json.dumps({"images": len(probes), "models": [asdict(line) for line in lines]}, indent=2))
+        figures = {"images": len(probes), "models": [asdict(line) for line in lines]}
+        _written(json_file, f"{json.dumps(figures, indent=2)}\n".encode())
     if plot_file is not None:
-        _written(plot_file, _plot(lines))
+        _written(plot_file, drawing(panels(lines), form_of(plot_file)))
 
 
 def _named(text: str) -> tuple[Path, Precision]:
@@ -146,7 +136,7 @@ def _probes(samples: Samples, questions: Sequence[str], readable: Readable) -> I
         )
 
 
-def _lines(results: Sequence[Result], probes: Sequence[Probe]) -> list[_Line]:
+def _lines(results: Sequence[Result], probes: Sequence[Probe]) -> list[Compared]:
     from askpix.worker.models.compare import accuracy, agreement
 
     first = results[0]
@@ -155,7 +145,7 @@ def _lines(results: Sequence[Result], probes: Sequence[Probe]) -> list[_Line]:
         captions, answers = agreement(first, result)
         right_captions, right_answers = accuracy(result, probes)
         lines.append(
-            _Line(
+            Compared(
                 name=result.name,
                 precision=result.precision,
                 mb=result.bytes / 1e6,
@@ -178,7 +168,7 @@ def _ratio(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one / other
 
 
-def _shown(lines: Sequence[_Line]) -> None:
+def _shown(lines: Sequence[Compared]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for line in lines:
@@ -193,12 +183,12 @@ def _shown(lines: Sequence[_Line]) -> None:
     stdout().print(table)
 
 
-def _component_names(lines: Sequence[_Line]) -> list[str]:
+def _component_names(lines: Sequence[Compared]) -> list[str]:
     names = [one["name"] for line in lines for one in line.components if len(line.components) > 1]
     return list(dict.fromkeys(names))
 
 
-def _component(line: _Line, name: str, lines: Sequence[_Line]) -> str:
+def _component(line: Compared, name: str, lines: Sequence[Compared]) -> str:
     """Returns what a component takes, in what it is stored, and how much less that is than in the first folder."""
     sizes = [{one["name"]: one for one in each.components} for each in lines]
     first = next((each[name] for each in sizes if name in each), None)
@@ -209,15 +199,15 @@ def _component(line: _Line, name: str, lines: Sequence[_Line]) -> str:
     return f"{own['bytes'] / 1e6:.1f} {own['stored']}{rate}"
 
 
-def _number(get: Callable[[_Line], float | None], form: str) -> Callable[[_Line], str]:
-    def cell(line: _Line) -> str:
+def _number(get: Callable[[Compared], float | None], form: str) -> Callable[[Compared], str]:
+    def cell(line: Compared) -> str:
         value = get(line)
         return "" if value is None else format(value, form)
 
     return cell
 
 
-_ROWS: tuple[tuple[str, Callable[[_Line], str]], ...] = (
+_ROWS: tuple[tuple[str, Callable[[Compared], str]], ...] = (
     ("computes in", lambda line: line.precision),
     ("size, MB", _number(lambda line: line.mb, ".1f")),
     ("seconds a caption", _number(lambda line: line.seconds_per_caption, ".3f")),
@@ -233,29 +223,8 @@ _ROWS: tuple[tuple[str, Callable[[_Line], str]], ...] = (
 """What is told of a model, one line each, without those of which nothing is known."""
 
 
-def _plot(lines: Sequence[_Line]) -> str:
-    figures: tuple[tuple[str, Callable[[_Line], float | None], str], ...] = (
-        ("size, MB", lambda line: line.mb, ".0f"),
-        ("seconds a caption, one at a time", lambda line: line.seconds_per_caption, ".3f"),
-        ("seconds an answer, one at a time", lambda line: line.seconds_per_answer, ".3f"),
-        ("images a second, many at once", lambda line: line.images_per_second, ".1f"),
-        ("same captions", lambda line: line.same_captions, ".1%"),
-        ("same answers", lambda line: line.same_answers, ".1%"),
-        ("right captions", lambda line: line.right_captions, ".1%"),
-        ("right answers", lambda line: line.right_answers, ".1%"),
-    )
-    panels = []
-    for title, get, form in figures:
-        values = [(f"{line.name}, {line.precision}", get(line)) for line in lines]
-        bars = [Bar(label=name, value=value, text=format(value, form)) for name, value in values if value is not None]
-        if bars:
-            panels.append(Panel(title=title, bars=bars))
-    words = ("; ".join(f"{bar.label}: {bar.text}" for bar in panel.bars) for panel in panels)
-    return drawing(panels, ". ".join(f"{panel.title}: {said}" for panel, said in zip(panels, words, strict=True)))
-
-
-def _written(path: Path, text: str) -> None:
+def _written(path: Path, content: bytes) -> None:
     try:
-        path.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise AskpixError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
