@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -121,3 +122,27 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(arguments: str, words: 
     ran = askpix("worker", "--storage-root", ".", *options, cwd=tmp_path, timeout=60)
 
     assert words in the_complaint(ran)
+
+
+def test_run_tries_failed_items_of_a_complete_job_again(images: Path, tmp_path: Path) -> None:
+    # Given: a list of a picture that is there, one that is not yet, and one that is none.
+    (tmp_path / "list.txt").write_text("there.jpg\nlater.jpg\nbroken.jpg\n")
+    shutil.copy(images / "001-mug.jpg", tmp_path / "there.jpg")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    command = ("run", "list.txt", "--output", "job")
+    first = askpix(*command, cwd=tmp_path)
+    assert first.code == 1
+    assert "Next:    the same command with --retry" in first.err
+
+    # When
+    shutil.copy(images / "000-bottle.jpg", tmp_path / "later.jpg")
+    again = askpix(*command, cwd=tmp_path)
+    retried = askpix(*command, "--retry", cwd=tmp_path)
+    once_more = askpix(*command, "--retry", cwd=tmp_path)
+
+    # Then
+    assert "nothing was left to do. With --retry, failed items are tried again." in again.err
+    assert "3 items: 2 ok, 1 failed" in retried.err
+    assert "1 x not_an_image" in retried.err
+    assert [row.attempts for row in Job.open(str(tmp_path / "job")).results()] == [1, 2, 1]
+    assert (once_more.code, "None of the failed items is likely to go well now." in once_more.err) == (1, True)

@@ -31,6 +31,7 @@ from askpix.worker.models.folder import load_manifest
 @asks
 @click.option("--output", required=True, metavar="JOB", help="The job folder: a new one, or one to carry on with.")
 @click.option("--model", type=model_folder, metavar="FOLDER", help="The model folder; by default the demo model.")
+@click.option("--retry", is_flag=True, help="Of a job that is complete, do again what failed and may go well now.")
 @engine_options
 @cores_options
 @access_options
@@ -40,6 +41,7 @@ def command(
     settings: dict[str, Any],
     output: str,
     model: Path | None,
+    retry: bool,
     device: str,
     precision: str,
     cpus: str | None,
@@ -80,8 +82,8 @@ def command(
         part_size=asked.part_size,
     )
     before = Job(folder, spec).progress()
-    if before.finished:
-        failed = f" `askpix retry {output}` tries failed items again." if before.failed else ""
+    if before.finished and not (retry and before.failed):
+        failed = " With --retry, failed items are tried again." if before.failed else ""
         stderr().print(f"{output} is complete already; nothing was left to do.{failed}", soft_wrap=True)
     else:
         system = LocalSystem(
@@ -97,7 +99,10 @@ def command(
         )
         with showing(as_json=as_json, unserved=False) as showed, system as local:
             job = local.client.job(folder.uri)
-            job.resume()
+            if not before.finished:
+                job.resume()
+            elif job.retry() is None:
+                showed.say("None of the failed items is likely to go well now.")
             local.wait(job, lambda progress: showed.show(progress, job), told=showed.say)
     if not as_json:
         answers_shown(Job(folder, spec))
@@ -119,7 +124,9 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""
     stderr().print()
     counts_line(progress.ok, progress.failed, rate)
-    failures_shown(job)
+    passing = failures_shown(job)
     stderr().print(f"Results: {output.rstrip('/')}/results", soft_wrap=True)
+    if passing:
+        stderr().print("Next:    the same command with --retry", soft_wrap=True)
     stderr().print(f"Next:    askpix export {output} --to answers.csv", soft_wrap=True)
     return 1 if progress.failed else 0

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from askpix.producer.errors import AskpixError, MessageError
     from askpix.producer.followed import Job, JobProgress
     from askpix.producer.items import Item, Options, Question
+    from askpix.producer.live import Glimpse
     from askpix.producer.rows import Alternative, Answer, Choice, Kind, Row, Status
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "AskpixError",
     "Choice",
     "Client",
+    "Glimpse",
     "Item",
     "Job",
     "JobProgress",
@@ -37,6 +39,7 @@ _MODULES = {
     "errors": ("AskpixError", "MessageError"),
     "followed": ("Job", "JobProgress"),
     "items": ("Item", "Options", "Question"),
+    "live": ("Glimpse",),
     "rows": ("Alternative", "Answer", "Choice", "Kind", "Row", "Status"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

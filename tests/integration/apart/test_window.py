@@ -14,6 +14,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
+from askpix.producer.live import PartLive
 from askpix.producer.progress import Progress
 
 WINDOW = 10
@@ -112,7 +113,7 @@ def test_a_reading_costs_the_same_for_10_parts_and_for_10_000(
             for job in (few, many):
                 counters = Progress(broker.client, job.folder.uri)
                 for part in range(job.spec.parts // 2):
-                    counters.claim(part).done(ok=1, failed=0)
+                    counters.claim(part).done(ok=1, codes={}, how=PartLive(done=1))
 
             # When
             commands = [commands_of_a_reading(broker, job) for job in (few, many)]
