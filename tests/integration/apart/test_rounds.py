@@ -160,7 +160,7 @@ def test_a_late_result_of_the_old_round_changes_nothing(
     late = [replace(row, status=Status.ERROR, error_code="late") for row in flawed.before[:3]]
     flawed.job.folder.write_result(0, late, 0)
     late_one = Progress(broker.client, str(folder)).claim(0, round_=0)
-    late_one.done(ok=0, failed=3)
+    late_one.done(ok=0, codes={"timeout": 3}, how=PartLive(done=3))
     # Then
     assert unchanged()
 
