@@ -14,6 +14,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
+from askpix.producer.live import PartLive
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.rows import Status
