@@ -35,6 +35,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results" / "watch.json"
 _ASKPIX = Path(sys.executable).with_name("askpix")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_NAMES = ("from the beginning", "late, and resized every second", "killed and started again")
+_MOST_OF_A_CORE, _MOST_GROWN_MB = 0.05, 10
+"""Of a watcher."""
+
 _SIZES = ((60, 24), (132, 43), (80, 24), (200, 50))
 
 
@@ -130,7 +134,7 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
 
 def _watched(job: Job, items: int, watcher: Callable[..., Watcher]) -> list[Watcher]:
     """Follows the job to its end; returns the watchers that are there then."""
-    watchers = [watcher("from the beginning"), killed := watcher("killed and started again")]
+    watchers = [watcher(_NAMES[0]), killed := watcher(_NAMES[2])]
     resized, again = None, None
     turns = 0
     for progress in job.watch(1.0):
@@ -142,7 +146,7 @@ def _watched(job: Job, items: int, watcher: Callable[..., Watcher]) -> list[Watc
             if share > 0.3:
                 watchers.append(again := watcher(killed.name))
         if resized is None and share > 0.25:
-            watchers.append(resized := watcher("late, and resized every second"))
+            watchers.append(resized := watcher(_NAMES[1]))
         if resized is not None:
             turns += 1
             resized.terminal.resize(*_SIZES[turns % len(_SIZES)])
@@ -163,11 +167,15 @@ def main() -> None:
         share = f"{told['share_of_a_core']:.1%}".rstrip("%")
         memory = f"{told['megabytes_early']} | {told['megabytes_late']}"
         print(f"| {name} | {told['seconds']:.0f} | {share} | {memory} | {told['said']} |")
-    wrong = [name for name, told in figures["watchers"].items() if told["said"] != figures["right"]]
+    wrong = [name for name in _NAMES if figures["watchers"].get(name, {}).get("said") != figures["right"]]
     if options.items == ITEMS:
         RESULTS.write_text(json.dumps({"machine": described(), **figures}, indent=1) + "\n")
     if wrong:
-        raise SystemExit(f"wrong at the end: {', '.join(wrong)}")
+        raise SystemExit(f"wrong at the end, or not there: {', '.join(wrong)}")
+    for name, told in figures["watchers"].items():
+        grown = told["megabytes_late"] - (told["megabytes_early"] or 0)
+        if told["share_of_a_core"] > _MOST_OF_A_CORE or grown > _MOST_GROWN_MB:
+            raise SystemExit(f"the watcher {name} takes too much")
 
 
 if __name__ == "__main__":

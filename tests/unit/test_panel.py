@@ -34,6 +34,7 @@ def followed(seconds: int, **values: Any) -> Seen:
     """A job of two workers, of 8 and 4 items a second, that is followed from 1,000 items on."""
     following = Following()
     following.devices = {"askpix-1@one": "CPU", "askpix-2@two": "GPU.1"}
+    following.live = frozenset(following.devices)
     for now in range(seconds + 1):
         workers = {"askpix-1@one": 600 + 8 * now, "askpix-2@two": 400 + 4 * now, "askpix-9@gone": 77}
         seen = following.see(progress(1_000 + 12 * now, **{"workers": workers, **values}), float(now))
@@ -91,6 +92,36 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(cell_len(text.plain) for text in shown) <= width
     assert all("\x1b" not in text.plain for text in shown)
     assert any("and 66 more: " in text.plain for text in shown)
+
+
+def test_a_part_that_is_given_back_and_taken_again_does_not_change_the_pace() -> None:
+    following, told = Following(), []
+    for now in range(200):
+        made = 10 * now
+        # 200 items are not done for three seconds, and then, kept, all at once.
+        reading = progress(made - (200 if 100 <= now < 103 else 0), workers={"one": made})
+        told.append(following.see(reading, float(now)).estimate.rate)
+
+    assert told[2:] == [pytest.approx(10.0)] * 198
+
+
+def test_a_slow_worker_that_is_there_is_shown_with_its_pace() -> None:
+    following = Following()
+    following.live = frozenset({"one"})
+    for now in range(600):
+        seen = following.see(progress(now // 90, workers={"one": now // 90}), float(now))
+
+    (worker,) = seen.workers
+    assert worker.rate == pytest.approx(1 / 90, rel=0.35)
+
+
+def test_an_answer_does_not_come_back_as_a_new_one() -> None:
+    following = Following()
+    for now in range(20):
+        stale = (Glimpse(id="old.jpg", text="a"),) if now % 3 == 0 else ()
+        seen = following.see(progress(now, latest=(Glimpse(id=f"{now}.jpg", text="a"), *stale)), float(now))
+
+    assert [glimpse.id for glimpse in seen.latest] == [f"{now}.jpg" for now in (19, 18, 17, 16, 15)]
 
 
 def test_a_paused_job_says_so_and_tells_no_time() -> None:

@@ -288,6 +288,77 @@ def test_failures_are_counted_by_code_as_they_come_and_once(progress: Progress) 
     assert (told.codes, told.failed) == ({"http_404": 4, "timeout": 1}, 5)
 
 
+def test_what_a_dead_worker_told_of_a_part_goes_with_it(progress: Progress) -> None:
+    begun(progress)
+    lease_on(progress, 0).live(PartLive(done=5, codes={"timeout": 5}))
+    progress.forget_leases()
+
+    again = lease_on(progress, 0)
+    assert (read(progress).live, read(progress).codes) == (0, {})
+    again.live(PartLive(done=2))
+    assert (read(progress).live, read(progress).codes) == (2, {})
+
+
+def test_a_worker_that_comes_too_late_changes_no_counts(progress: Progress) -> None:
+    # Given: one that was frozen until another had its part.
+    begun(progress)
+    late = lease_on(progress, 0)
+    late.live(PartLive(done=4, codes={"timeout": 4}))
+    progress.forget_leases()
+    second = lease_on(progress, 0)
+    second.live(PartLive(done=6, codes={"bad_url": 1}))
+
+    # When it tells, and gives up, while the other is at it
+    late.live(PartLive(done=9, codes={"timeout": 9}))
+    late.release()
+    assert (read(progress).live, read(progress).codes) == (6, {"bad_url": 1})
+
+    # And when it tells after the other's end
+    second.done(ok=9, codes={"bad_url": 1}, how=PartLive(done=10))
+    late.live(PartLive(done=9, codes={"timeout": 9}))
+
+    # Then
+    told = read(progress)
+    assert (told.live, told.ok, told.codes, told.done) == (0, 9, {"bad_url": 1}, 10)
+    assert progress._redis.hlen(progress.leases) == 0
+
+
+def test_what_could_not_be_told_is_credited_when_it_can_be(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(progress)
+    lease = progress.claim(0, worker="one")
+    assert lease is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(lease, "_redis", redis.Redis(port=1, socket_connect_timeout=1))
+        with pytest.raises(redis.ConnectionError):
+            lease.live(PartLive(done=8, new=8))
+
+    lease.live(PartLive(done=9, new=9))
+
+    assert read(progress).workers == {"one": 9}
+
+
+def test_of_very_many_workers_the_later_ones_count_together(progress: Progress) -> None:
+    begun(progress)
+    for number in range(600):
+        lease = progress.claim(number % 50, worker=f"askpix-{number}@host")
+        assert lease is not None
+        lease.live(PartLive(done=1, new=1))
+        lease.release()
+
+    workers = read(progress).workers
+    assert len(workers) < 510
+    assert sum(workers.values()) == 600
+    assert workers["others"] > 90
+
+
+@pytest.mark.parametrize("field", ["by:x", "code:x", "live:3", "items"])
+def test_counters_that_nobody_of_askpix_wrote_are_as_good_as_lost(field: str, progress: Progress) -> None:
+    begun(progress)
+    progress._redis.hset(progress.key, field, "1.5x")
+
+    assert progress.read() is None
+
+
 def test_each_worker_is_credited_with_what_it_made(progress: Progress) -> None:
     begun(progress)
     one, two = progress.claim(0, worker="one"), progress.claim(1, worker="two")
@@ -324,7 +395,10 @@ def test_the_newest_answers_are_there_for_whoever_looks(progress: Progress) -> N
     assert read(progress).latest == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"id": 3}]', '{"a": "b"}', '["\\ud800"]'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", '[{"id": 3}]', '{"a": "b"}', '["\\ud800"]', '[{"id": "a", "text": "b", "confidence": NaN}]'],
+)
 def test_what_another_version_told_of_a_part_is_left_out(text: str, progress: Progress) -> None:
     begun(progress)
     progress._redis.hset(progress.key, mapping={"latest": text, "codes:7": text})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 
 import pyte
 import pytest
@@ -20,6 +22,7 @@ class Watched:
         self.console = Console(
             file=self.file, force_terminal=True, width=columns, height=lines, markup=False, highlight=False
         )
+        self.size = (columns, lines)
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.Stream(self._screen)
 
@@ -36,10 +39,6 @@ class Watched:
         self.written()
         return [line.rstrip() for line in self._screen.display if line.strip()]
 
-    @property
-    def cursor_hidden(self) -> bool:
-        return bool(self._screen.cursor.hidden)
-
 
 def lines(*texts: str) -> list[Text]:
     return [Text(text) for text in texts]
@@ -48,22 +47,20 @@ def lines(*texts: str) -> list[Text]:
 def test_lines_are_drawn_in_place_of_those_before() -> None:
     watched = Watched()
     watched.console.print("before")
-    with Screen(watched.console) as screen:
+    with Screen(watched.console, watched.size) as screen:
         screen.draw(lines("one", "two", "a third one"))
         assert watched.shown() == ["before", "one", "two", "a third one"]
         screen.draw(lines("four", "5"))
         assert watched.shown() == ["before", "four", "5"]
         screen.draw(lines("one", "two", "three", "four"))
         assert watched.shown() == ["before", "one", "two", "three", "four"]
-        assert watched.cursor_hidden
 
     assert watched.shown() == ["before"]
-    assert not watched.cursor_hidden
 
 
 def test_nothing_is_erased_before_it_is_drawn_over() -> None:
     watched = Watched()
-    with Screen(watched.console) as screen:
+    with Screen(watched.console, watched.size) as screen:
         screen.draw(lines("one", "two"))
         watched.written()
         screen.draw(lines("three", "four"))
@@ -79,7 +76,7 @@ def test_nothing_is_erased_before_it_is_drawn_over() -> None:
 
 def test_what_is_said_stays_above_the_lines() -> None:
     watched = Watched()
-    with Screen(watched.console) as screen:
+    with Screen(watched.console, watched.size) as screen:
         screen.draw(lines("one", "two"))
         screen.say("No live worker serves it yet.")
         screen.draw(lines("three"))
@@ -90,7 +87,7 @@ def test_what_is_said_stays_above_the_lines() -> None:
 
 def test_what_is_wider_or_higher_than_the_terminal_is_cut_off() -> None:
     watched = Watched(columns=60, lines=6)
-    with Screen(watched.console) as screen:
+    with Screen(watched.console, watched.size) as screen:
         for _ in range(3):
             screen.draw(lines(*(f"{number} {'x' * 200}" for number in range(20))))
         shown = watched.shown()
@@ -103,13 +100,23 @@ def test_what_is_wider_or_higher_than_the_terminal_is_cut_off() -> None:
 def test_a_terminal_that_gets_narrower_has_the_old_lines_in_more_rows(columns: int, rows: int) -> None:
     # Given: lines of 79, 79 and 5 columns.
     watched = Watched(columns=80, lines=24)
-    with Screen(watched.console) as screen:
+    with Screen(watched.console, watched.size) as screen:
         screen.draw(lines("x" * 90, "y" * 90, "short"))
         watched.written()
 
         # When
-        watched.console.size = type(watched.console.size)(columns, 24)
+        screen.fixed = (columns, 24)
         screen.draw(lines("new"))
 
         # Then: it goes up as many rows as they take by now, wrapped.
         assert f"\r\x1b[{rows}A" in watched.written()
+
+
+def test_after_a_stop_the_lines_are_drawn_below_what_the_shell_wrote() -> None:
+    watched = Watched()
+    with Screen(watched.console, watched.size) as screen:
+        screen.draw(lines("one", "two"))
+        watched.console.print("$ fg")
+        os.kill(os.getpid(), signal.SIGCONT)
+        screen.draw(lines("three"))
+        assert watched.shown() == ["one", "two", "$ fg", "three"]

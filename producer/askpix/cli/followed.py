@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from askpix.producer.followed import JobProgress
@@ -12,10 +13,13 @@ from askpix.producer.live import Glimpse
 from askpix.producer.pace import Estimate, Pace
 
 _IDLE_SECONDS = 60.0
-"""Without a new item, after which a worker is not shown any more."""
+"""Without a new item, after which a worker that is gone is not shown any more."""
 
 _LATEST = 5
-"""Answers that are remembered."""
+"""Answers that are shown, at most."""
+
+_KNOWN = 100
+"""Answers that are remembered, so that none comes back as a new one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +47,7 @@ class Seen:
     """Items that were done when it was first looked at."""
 
     workers: tuple[WorkerPace, ...]
-    """Those that answer, the fastest first."""
+    """Those that are there, or were a minute ago, and have answered; the fastest first."""
 
     latest: tuple[Glimpse, ...]
     """The newest answers, the newest first."""
@@ -75,12 +79,14 @@ class Following:
 
     def __init__(self) -> None:
         self.devices: dict[str, str] = {}
-        """Of workers, by name."""
+        """Of workers, by name; also of those that are gone."""
+        self.live: frozenset[str] = frozenset()
+        """Names of the workers that are there."""
         self._pace = Pace()
         self._before: int | None = None
         """None before the first reading."""
         self._workers: dict[str, _Worker] = {}
-        self._latest: deque[Glimpse] = deque(maxlen=_LATEST)
+        self._latest: deque[Glimpse] = deque(maxlen=_KNOWN)
 
     def see(self, progress: JobProgress, now: float) -> Seen:
         """Takes a reading.
@@ -93,10 +99,14 @@ class Following:
             # Some of them are gone: those that move are shown.
             self._workers = {name: _Worker(items) for name, items in progress.workers.items()}
         if progress.state == "running" or progress.finished:
-            self._pace.look(now, progress.done)
+            # What workers have made, not what is done: that falls where a part is given back, and what was kept of it
+            # comes again at once.
+            self._pace.look(now, sum(progress.workers.values()))
         else:
             # What passes while nobody is to work is no part of the speed.
             self._pace = Pace()
+            for worker in self._workers.values():
+                worker.pace = Pace()
         for glimpse in reversed(progress.latest):
             if glimpse not in self._latest:
                 self._latest.appendleft(glimpse)
@@ -105,7 +115,7 @@ class Following:
             estimate=self._pace.estimate(progress.items - progress.done),
             before=self._before,
             workers=self._paces(progress.workers, now),
-            latest=tuple(self._latest),
+            latest=tuple(islice(self._latest, _LATEST)),
         )
 
     def _paces(self, items: Mapping[str, int], now: float) -> tuple[WorkerPace, ...]:
@@ -114,7 +124,7 @@ class Following:
             worker = self._workers.setdefault(name, _Worker())
             if count != worker.items:
                 worker.items, worker.moved_at = count, now
-            if now - worker.moved_at <= _IDLE_SECONDS:
+            if name in self.live or now - worker.moved_at <= _IDLE_SECONDS:
                 worker.pace.look(now, count)
                 device = self.devices.get(name, "")
                 paces.append(WorkerPace(name=name, device=device, items=count, rate=worker.pace.rate()))

@@ -45,7 +45,7 @@ def panel(seen: Seen, width: int) -> list[Text]:
 def line(seen: Seen) -> str:
     """Returns the same in one line, for a log."""
     progress = seen.progress
-    told = [f"{progress.done:,} of {progress.items:,} items, {progress.failed:,} failed"]
+    told = [f"{progress.done:,} of {progress.items:,} items, {progress.failures:,} failed"]
     if progress.state not in ("running", "done"):
         told.append(progress.state)
     elif seen.estimate.rate:
@@ -73,15 +73,15 @@ def _bar(seen: Seen, width: int) -> Text:
 def _doing(seen: Seen) -> str:
     progress = seen.progress
     if progress.state == "running":
-        return "answering" if progress.done > seen.before else "starting"
+        return "answering" if progress.workers or progress.done > seen.before else "starting"
     return progress.state
 
 
 def _counts(seen: Seen) -> Iterator[Text]:
     progress, estimate = seen.progress, seen.estimate
     done = _labelled("items", f"{progress.done:,} of {progress.items:,}")
-    if progress.failed or progress.codes:
-        done.append(", ").append(f"{max(progress.failed, sum(progress.codes.values())):,} failed", style="red")
+    if progress.failures:
+        done.append(", ").append(f"{progress.failures:,} failed", style="red")
     yield done
     if progress.round:
         yield _labelled("round", f"{progress.round}: failed items again")
@@ -94,11 +94,14 @@ def _counts(seen: Seen) -> Iterator[Text]:
 def _left(estimate: Estimate) -> str:
     if estimate.seconds is None:
         return ""
-    around = ""
-    if estimate.soonest is not None and estimate.latest is not None:
-        low, high = duration(estimate.soonest), duration(estimate.latest)
-        around = f" ({low} to {high})" if low != high else ""
-    return f"{duration(estimate.seconds)}{around}"
+    middle = duration(estimate.seconds)
+    if estimate.soonest is None:
+        return middle
+    low = duration(estimate.soonest)
+    if estimate.latest is None:
+        return f"{middle} ({low} or more)"
+    high = duration(estimate.latest)
+    return f"{middle} ({low} to {high})" if low != high else middle
 
 
 def _workers(workers: Sequence[WorkerPace], width: int) -> Iterator[Text]:
@@ -106,7 +109,9 @@ def _workers(workers: Sequence[WorkerPace], width: int) -> Iterator[Text]:
     name_width = max(16, min(width - _LABEL - 30, max((cell_len(worker.name) for worker in shown), default=0)))
     for number, worker in enumerate(shown):
         told = _labelled("workers" if number == 0 else "", _fit(worker.name, name_width))
-        told.append(f"{_GAP}{_fit(worker.device or '-', 6)}{rate(worker.rate):>9}{worker.items:>10,}")
+        told.append(
+            f"{_GAP}{_fit(worker.device or '-', 6)}{rate(worker.rate) if worker.rate else '':>9}{worker.items:>10,}"
+        )
         yield told
     if others:
         yield _labelled("", f"and {len(others)} more: {rate(sum(worker.rate for worker in others))}")

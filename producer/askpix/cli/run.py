@@ -85,6 +85,8 @@ def command(
     if before.finished and not (retry and before.failed):
         failed = " With --retry, failed items are tried again." if before.failed else ""
         stderr().print(f"{output} is complete already; nothing was left to do.{failed}", soft_wrap=True)
+        with showing(as_json=as_json, unserved=False) as showed:
+            showed.show(before, Job(folder, spec))
     else:
         system = LocalSystem(
             model,

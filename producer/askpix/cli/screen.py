@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Sequence
+from types import FrameType
 
 from rich.console import Console
 from rich.text import Text
 
 # Terminals that know it show all that is written in between at once; others leave it out.
 _TOGETHER, _SHOW = "\x1b[?2026h", "\x1b[?2026l"
-_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _END_OF_LINE, _BELOW = "\x1b[K", "\x1b[J"
 
 
@@ -18,25 +21,40 @@ class Screen:
 
     rich's Live erases before it draws, and does not know that lines which were drawn wider than the terminal now is
     take several of its rows, of which it leaves some behind. Here each line is written over the one before, at once,
-    and as many rows are gone up as the old lines take by now.
+    and as many rows are gone up as the old lines take by now. (Terminals that cut lines off when they get narrower,
+    instead of wrapping them, lose as many of the lines above.)
+
+    Args:
+        console: of the terminal.
+        size: its columns and lines, where they are not to be asked for.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, size: tuple[int, int] | None = None) -> None:
         self._console = console
+        self.fixed = size
         self._drawn: list[int] = []
         """How wide each line is that is there."""
 
     def __enter__(self) -> Screen:
-        self._write(_HIDE_CURSOR)
+        self._before = signal.getsignal(signal.SIGCONT)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCONT, self._carry_on)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._write(f"{self._home()}{_BELOW}{_SHOW_CURSOR}")
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCONT, self._before)
+        self._write(f"{self._home()}{_BELOW}")
         self._drawn = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and lines. Of the terminal itself: COLUMNS in the environment does not change with it."""
+        return self.fixed or os.get_terminal_size(self._console.file.fileno())
 
     def draw(self, lines: Sequence[Text]) -> None:
         """Draws lines in place of those before; what is as wide or high as the terminal, or more, is cut off."""
-        width, height = self._console.size
+        width, height = self.size
         kept = list(lines)[: height - 1]
         written = []
         for line in kept:
@@ -54,10 +72,14 @@ class Screen:
 
     def _home(self) -> str:
         """Returns what takes the cursor to the first of the lines."""
-        width, height = self._console.size
+        width, height = self.size
         rows = sum(max(1, -(-line // width)) for line in self._drawn)
         # Further up is what has been scrolled away.
         return f"\r\x1b[{min(rows, height - 1)}A" if rows else "\r"
+
+    def _carry_on(self, _: int, __: FrameType | None) -> None:
+        # After Ctrl-Z the shell has written below the lines.
+        self._drawn = []
 
     def _styled(self, line: Text) -> str:
         with self._console.capture() as capture:

@@ -50,7 +50,7 @@ class _Panel(_Shown):
 
     def show(self, seen: Seen) -> None:
         # The last column stays free: in some terminals the cursor is in the next line after it.
-        self._screen.draw(panel(seen, stderr().width - 1))
+        self._screen.draw(panel(seen, self._screen.size[0] - 1))
 
     def say(self, text: str) -> None:
         self._screen.say(text)
@@ -106,7 +106,7 @@ class Showing:
     def show(self, progress: JobProgress, job: Job) -> None:
         """Shows a reading of the job."""
         now = time.monotonic()
-        new = not progress.workers.keys() <= self._following.devices.keys()
+        new = self._seen is not None and any(not worker.device for worker in self._seen.workers)
         pause = _NEW_WORKER_SECONDS if new else _WORKERS_SECONDS
         if progress.counted and progress.state == "running" and now - self._looked > pause:
             self._looked = now
@@ -125,6 +125,7 @@ class Showing:
         except BrokerError:
             return  # who follows the job learns of it by the job's own counters
         self._following.devices |= devices
+        self._following.live = frozenset(devices)
         before, self._served = self._served, bool(devices)
         # Said again only when workers have come and gone meanwhile.
         if self._unserved and before and not devices:
@@ -138,7 +139,8 @@ def showing(*, as_json: bool, unserved: bool) -> Iterator[Showing]:
     with ExitStack() as stack:
         if as_json:
             shown: _Shown = _Objects()
-        elif console.is_terminal and not console.is_dumb_terminal:
+        # Not what rich takes for one: FORCE_COLOR makes a terminal of a log.
+        elif console.file.isatty() and not console.is_dumb_terminal and console.encoding == "utf-8":
             shown = _Panel(stack.enter_context(Screen(console)))
         else:
             shown = _Lines()

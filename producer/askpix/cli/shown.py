@@ -34,7 +34,7 @@ def failures_shown(job: Job) -> bool:
             retryable = retryable or bool(row.retryable)
             failed[code] = (failed.get(code, (0, ""))[0] + 1, printable(f"{row.id}: {row.error_message}"))
     for code, (count, example) in sorted(failed.items(), key=lambda pair: -pair[1][0]):
-        stderr().print(f"  {count} x {code}, such as {example}", soft_wrap=True)
+        stderr().print(f"  {count} x {printable(code)}, such as {example}", soft_wrap=True)
     return retryable
 
 

@@ -62,7 +62,7 @@ def _end(job: Job, name: str, progress: JobProgress) -> int:
         raise JobError(f"{progress.error} (then: askpix resume {name})")
     if not progress.finished:
         items = counted(progress.items, "item")
-        stderr().print(f"{progress.state}: {progress.done} of {items} done, {progress.failed} failed", soft_wrap=True)
+        stderr().print(f"{progress.state}: {progress.done} of {items} done, {progress.failures} failed", soft_wrap=True)
         stderr().print(f"Next: askpix resume {name}", soft_wrap=True)
         return 2
     counts_line(progress.ok, progress.failed)

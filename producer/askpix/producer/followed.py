@@ -60,6 +60,11 @@ class JobProgress:
     latest: tuple[Glimpse, ...] = ()
     """The newest answers that a worker told of."""
 
+    @property
+    def failures(self) -> int:
+        """How many items failed so far, also of parts in work where that is known."""
+        return max(self.failed, sum(self.codes.values()))
+
 
 class Job:
     """A submitted job.

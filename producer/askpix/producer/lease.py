@@ -41,15 +41,22 @@ local function count_begun(change)
   if redis.call('HINCRBY', KEYS[5], part, change) <= 0 then redis.call('HDEL', KEYS[5], part) end
 end
 
+local function forget_live()
+  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part, 'codes:' .. part) end
+end
+
 local function give_up(mine, change)
   if owner == mine then redis.call('HDEL', KEYS[4], part) end
-  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part, 'codes:' .. part) end
+  if owner == mine or free then forget_live() end
   count_begun(change)
 end
 
 local function credit(worker, items)
   if counted and worker ~= '' and tonumber(items) > 0 then
-    redis.call('HINCRBY', KEYS[1], 'by:' .. worker, items)
+    -- Whoever looks reads them all: of many workers that come and go, the later ones count together.
+    local field = 'by:' .. worker
+    if redis.call('HEXISTS', KEYS[1], field) == 0 and redis.call('HLEN', KEYS[1]) > 500 then field = 'by:others' end
+    redis.call('HINCRBY', KEYS[1], field, items)
   end
 end
 
@@ -65,6 +72,7 @@ end
 _CLAIM = f"""{_COMMON}
 set_queued(0)
 if not free then return false end
+forget_live()
 lease(ARGV[3], ARGV[4])
 local begun = redis.call('HINCRBY', KEYS[5], part, 1)
 redis.call('EXPIRE', KEYS[5], {_DEATHS_SECONDS})
@@ -74,12 +82,15 @@ return {{redis.call('HGET', KEYS[1], 'epoch') or '', begun - 1}}
 # ARGV: owner, seconds, items done, failures by code as JSON, the newest answers as JSON, worker, items that it has made
 # since it last told. Empty texts tell nothing.
 _LIVE = f"""{_COMMON}
-if free or owner == ARGV[3] then lease(ARGV[3], ARGV[4]) end
-if counted then
-  redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5])
-  if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'codes:' .. part, ARGV[6]) end
-  if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[7]) end
+local done = counted and redis.call('GETBIT', KEYS[2], part) == 1
+if (free or owner == ARGV[3]) and not done then
+  lease(ARGV[3], ARGV[4])
+  if counted then
+    redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5])
+    if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'codes:' .. part, ARGV[6]) end
+  end
 end
+if counted and ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[7]) end
 credit(ARGV[8], ARGV[9])
 """
 
@@ -93,6 +104,7 @@ if ARGV[4] == '1' then set_queued(1) end
 # many items have them. A part of an earlier round changes nothing.
 _DONE = f"""{_COMMON}
 give_up(ARGV[3], 0)
+forget_live()
 credit(ARGV[7], ARGV[8])
 if counted and ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[6]) end
 redis.call('HDEL', KEYS[5], part)
@@ -155,9 +167,9 @@ class Lease:
 
     def live(self, how: PartLive) -> None:
         """Says how far the part is, and renews the lease."""
-        made, self._credited = how.new - self._credited, how.new
-        told = (how.codes_text(), how.latest_text(), self._worker, made)
+        told = (how.codes_text(), how.latest_text(), self._worker, how.new - self._credited)
         self._run(_LIVE, self._seconds, how.done, *told)
+        self._credited = how.new
 
     def release(self, *, to_queue: bool = False, died: bool = False) -> None:
         """Gives the part up undone.

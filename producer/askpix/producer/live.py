@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
 from askpix.producer.rows import Row, Status
 
@@ -26,7 +27,7 @@ class Glimpse:
     text: str
     """Its answers, or what is said of its error."""
 
-    confidence: float | None = None
+    confidence: Annotated[float, AllowInfNan(False)] | None = None
     """The lowest of its answers'."""
 
     code: str | None = None
@@ -80,7 +81,7 @@ def code_of(code: str | None) -> str:
 def glimpses_from(text: str | None) -> tuple[Glimpse, ...]:
     """Returns the glimpses that a worker told; none where it is of another version."""
     try:
-        return _GLIMPSES.validate_json(text) if text else ()
+        return _GLIMPSES.validate_json(text)[:LATEST] if text else ()
     except ValidationError:
         return ()
 

@@ -31,7 +31,7 @@ class Estimate:
     soonest: float | None = None
     latest: float | None = None
     """The same at the rate of the faster and the slower stretches (the upper and the lower fifth of them); None while
-    there are too few."""
+    there are too few, and `latest` also where nothing came in the slower ones."""
 
 
 class Pace:
@@ -39,19 +39,24 @@ class Pace:
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int]] = deque()
+        self._begun = False
+        """Whether anything has come since the first look."""
 
     def look(self, now: float, done: int) -> None:
         """Takes a look.
 
         Args:
             now: in seconds, by any clock that goes on evenly.
-            done: items; fewer than at the last look where some are done again.
+            done: items; fewer than at the last look where the count began anew.
         """
         looks = self._looks
         if looks and done < looks[-1][1]:
             looks.clear()
-        # What passes before the first item, models being loaded, say, is no part of the speed.
-        if len(looks) == 1 and done == looks[0][1]:
+            self._begun = False
+        # Neither what passes before the first items come, models being loaded, say, nor these, for which nobody knows
+        # how long they took, tell of the speed: items may come in bursts.
+        if len(looks) == 1 and not self._begun:
+            self._begun = done != looks[0][1]
             looks[0] = (now, done)
             return
         # The last look is the newest, whenever that was: one that came too early gives its place to the next.
@@ -75,13 +80,13 @@ class Pace:
             return Estimate(rate=0.0, seconds=0.0 if left == 0 else None)
         rates = self._rates()
         slow, fast = _fifth(rates, 0.2), _fifth(rates, 0.8)
-        if len(rates) < _FEW or slow <= 0:
+        if len(rates) < _FEW or fast <= 0:
             return Estimate(rate=rate, seconds=left / rate)
         return Estimate(
             rate=rate,
             seconds=left / rate,
             soonest=min(left / fast, left / rate),
-            latest=max(left / slow, left / rate),
+            latest=max(left / slow, left / rate) if slow > 0 else None,
         )
 
     def _rates(self) -> list[float]:

@@ -202,9 +202,15 @@ class Progress:
 
 
 def reading_of(values: dict[str, str]) -> Reading | None:
-    """Returns what a job's hash says; None for an empty one."""
-    if "parts" not in values:
+    """Returns what a job's hash says; None for an empty one, and for one that nobody of askpix wrote."""
+    try:
+        return _reading(values)
+    except (KeyError, ValueError):
+        # As where it was lost: its folder knows better.
         return None
+
+
+def _reading(values: Mapping[str, str]) -> Reading:
     return Reading(
         id=values["id"],
         epoch=values["epoch"],

@@ -21,8 +21,6 @@ from screenshots.terminal import Terminal
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
 
-CURSOR_HIDDEN, CURSOR_SHOWN = b"\x1b[?25l", b"\x1b[?25h"
-
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(start_worker: Starter) -> WorkerProcess:
@@ -85,7 +83,6 @@ def test_a_terminal_shows_how_far_the_job_is_who_works_and_what_came_of_it(
     assert not any(line.startswith("items ") for line in shown)
     assert any("6 items: 5 ok, 1 failed" in line for line in shown)
     assert any("1 x http_410" in line for line in shown)
-    assert terminal.written.rindex(CURSOR_SHOWN) > terminal.written.rindex(CURSOR_HIDDEN)
 
 
 def test_the_workers_device_and_rate_are_shown(
@@ -100,8 +97,9 @@ def test_the_workers_device_and_rate_are_shown(
 
     # When
     pages.hold(names[3])
-    for name in names[:3]:
+    for number, name in enumerate(names[:3]):
         pages._gates[name].set()
+        terminal.wait_for(tells(f"{number + 1} of 4"))
 
     # Then
     shown = terminal.wait_for(lambda lines: any(line.startswith("workers") and "CPU" in line for line in lines))
@@ -138,7 +136,6 @@ def test_watchers_come_and_go_as_they_like(held: Job, watched: Watchers, pages: 
     first.process.kill()
     second.process.send_signal(signal.SIGINT)
     assert second.end() == -signal.SIGINT
-    assert second.written.rindex(CURSOR_SHOWN) > second.written.rindex(CURSOR_HIDDEN)
     late = [watched(held), watched(held, columns=100)]
     for terminal in late:
         terminal.wait_for(tells("4 of 6"))
@@ -213,11 +210,24 @@ def test_run_shows_the_same_and_its_answers_at_the_end(watched: Watchers, images
     assert any(line.split() == ["000-bottle.jpg", "what", "is", "it?", "bottle", "1.00"] for line in shown)
 
 
+def test_a_log_gets_lines_though_colours_are_forced(
+    held: Job, broker: RedisServer, pages: HeldServer, tmp_path: Path
+) -> None:
+    pages.let_go()
+
+    ran = askpix("watch", held.folder.uri, cwd=tmp_path, env={**broker.environment, "FORCE_COLOR": "1"})
+
+    assert ran.code == 1
+    assert "\x1b[?2026h" not in ran.err
+
+
 def test_run_with_json_gives_progress_alone(images: Path, tmp_path: Path) -> None:
     ran = askpix("run", images, "--output", "job", "--json", cwd=tmp_path)
+    again = askpix("run", images, "--output", "job", "--json", cwd=tmp_path)
 
     assert ran.code == 0
     last = [json.loads(line) for line in ran.out.splitlines()][-1]
     assert (last["finished"], last["done"], last["done_before"]) == (True, 48, 0)
     assert [worker["items"] for worker in last["workers"]] == [48]
     assert "48 items: 48 ok, 0 failed" in ran.err
+    assert json.loads(again.out)["finished"]

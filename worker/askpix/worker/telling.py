@@ -52,6 +52,8 @@ class Telling:
         if self._lease is not None:
             with counting():
                 self._lease.live(self._how(self._kept + self._made))
+                # Told again, they would come back as the newest.
+                self._latest = ()
 
     def done(self, rows: Sequence[Row]) -> None:
         """Says that the part has these rows: those that the job, or its round, asked for."""
