@@ -9,11 +9,11 @@ from askpix.producer.errors import AskpixError
 
 
 @contextmanager
-def needing(what: str) -> Iterator[None]:
-    """Says which packages to install where one is missing."""
+def needing(what: str, extra: str = "convert") -> Iterator[None]:
+    """Says which packages to install where one is missing, by the name of the extra that brings them."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("askpix"):
             raise
-        raise AskpixError(f"{what} needs the package {error.name}: run `pip install 'askpix[convert]'`") from None
+        raise AskpixError(f"{what} needs the package {error.name}: run `pip install 'askpix[{extra}]'`") from None
