@@ -69,11 +69,10 @@ def _maker(
     thumbnails = Thumbnails(access, settings, own_bucket)
     stack.callback(thumbnails.close)
 
-    def make(pictures: Iterable[Picture]) -> Iterator[Thumbnail]:
-        wanted = list(pictures)
+    def make(pictures: Iterable[Picture], total: int) -> Iterator[Thumbnail]:
         with steps_shown() as show:
-            for done, thumbnail in enumerate(thumbnails(wanted), 1):
-                show("making thumbnails", done, len(wanted))
+            for done, thumbnail in enumerate(thumbnails(pictures), 1):
+                show("making thumbnails", done, total)
                 yield thumbnail
 
     return make

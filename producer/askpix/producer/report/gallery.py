@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,13 @@ from askpix.producer.report.columns import Columns
 from askpix.producer.report.details import Details
 from askpix.producer.report.embedding import clipped
 from askpix.producer.report.forms import FileForm, FolderForm, Form, file_form, folder_form
-from askpix.producer.report.pictures import MakeThumbnails, check_shown, is_digest, pictures_of
+from askpix.producer.report.pictures import (
+    MakeThumbnails,
+    Picture,
+    check_shown,
+    digests_of,
+    pictures_of,
+)
 from askpix.producer.report.shown_rows import rows_of
 from askpix.producer.report.timeline import timeline
 from askpix.producer.results import Results
@@ -88,42 +94,44 @@ def write_gallery(
             "timeline": timeline(results, columns.items_of),
         }
         form.block("index", told)
-    return Gallery(path=path, items=columns.columns.count, pictures=shown.made, without=shown.without)
+    return Gallery(path=path, items=columns.columns.count, pictures=len(shown), without=shown.without)
 
 
 class _Pictures:
     """Which items have a thumbnail, and why others have none."""
 
     def __init__(self, results: Results, form: Form, make: MakeThumbnails | None) -> None:
-        self.made = 0
         self.without: Counter[str] = Counter()
-        self._is_wanted = make is not None
+        self._keys: dict[str, str] = {}
+        """Of the thumbnails that are there, by the digests of their images."""
         self._problems: dict[str, str] = {}
         if make is None:
             return
-        pictures = pictures_of(results)
-        missing = [picture for picture in pictures.values() if not form.has(picture.key)]
-        self.made = len(pictures) - len(missing)
-        for thumbnail in make(missing):
+        digests = digests_of(results)
+        for thumbnail in make(self._missing(pictures_of(results, digests), form), len(digests)):
             if thumbnail.data is None:
                 self._problems[thumbnail.picture.sha256] = thumbnail.problem or "error"
             else:
                 form.thumbnail(thumbnail)
-                self.made += 1
-        self._known = pictures
+                self._keys[thumbnail.picture.sha256] = thumbnail.picture.key
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def of(self, row: Row) -> str:
         """Returns what `Cards.add` takes of a row's picture."""
-        if not self._is_wanted or row.sha256 is None or not is_digest(row.sha256):
-            return ""
-        picture = self._known.get(row.sha256)
-        if picture is None:
-            return ""
-        problem = self._problems.get(row.sha256)
-        if problem is None:
-            return picture.key
-        self.without[problem] += 1
-        return f"!{problem}"
+        digest = row.sha256 or ""
+        if digest in self._problems:
+            self.without[self._problems[digest]] += 1
+            return f"!{self._problems[digest]}"
+        return self._keys.get(digest, "")
+
+    def _missing(self, pictures: Iterable[Picture], form: Form) -> Iterator[Picture]:
+        for picture in pictures:
+            if form.has(picture.key):
+                self._keys[picture.sha256] = picture.key
+            else:
+                yield picture
 
 
 @dataclass(slots=True)

@@ -43,25 +43,38 @@ class Thumbnail:
     problem: str | None = None
 
 
-MakeThumbnails = Callable[[Iterable[Picture]], Iterator[Thumbnail]]
-"""Returns a thumbnail for each picture, in their order; what fails is one with a problem."""
+MakeThumbnails = Callable[[Iterable[Picture], int], Iterator[Thumbnail]]
+"""Returns a thumbnail for each picture, in their order, given about how many there are; what fails is one with a
+problem. Pictures are taken one after the other: a reference can hold a whole image."""
 
 
-def pictures_of(results: Results) -> dict[str, Picture]:
-    """Returns each image of a job once, by its digest; those without one, which no worker has read, are left out.
+def digests_of(results: Results) -> frozenset[str]:
+    """Returns the digests of all images that a job's rows tell.
 
     Raises:
         JobError: a result file is missing or damaged.
     """
-    found: dict[str, Picture] = {}
+    tables = (results.folder.read_result_table(part, round_, ["sha256"]) for part, round_ in results.parts)
+    columns = (table["sha256"].to_pylist() for table in tables if "sha256" in table.column_names)
+    return frozenset(value for column in columns for value in column if isinstance(value, str) and is_digest(value))
+
+
+def pictures_of(results: Results, digests: frozenset[str]) -> Iterator[Picture]:
+    """Yields an image for each digest, as the first row names it that has its size too.
+
+    Raises:
+        JobError: a result file is missing or damaged.
+    """
+    left = set(digests)
     for part, round_ in results.parts:
         for picture in _of_part(results, part, round_):
-            found.setdefault(picture.sha256, picture)
-    return found
+            if picture.sha256 in left:
+                left.remove(picture.sha256)
+                yield picture
 
 
-def is_digest(text: str | None) -> bool:
-    return text is not None and _SHA256.fullmatch(text) is not None
+def is_digest(text: str) -> bool:
+    return _SHA256.fullmatch(text) is not None
 
 
 def _of_part(results: Results, part: int, round_: int) -> Iterator[Picture]:

@@ -30,7 +30,7 @@ function columnsChart(values, { name, left, right, top }) {
   return make("div.columns-chart", null, make("p.top", top), picture, scale);
 }
 
-const chart = (title, ...content) => make("section.chart", null, foreign("h3", title), ...content);
+const chart = (title, ...content) => make("section.chart", null, foreign("h2", title), ...content);
 
 class Charts {
   constructor(selection) {
@@ -84,7 +84,8 @@ class Charts {
   values(facet, counts) {
     const isError = facet.name === ERROR && !facet.attribute;
     const there = facet.order.filter((value) => counts[value] && (value !== NO_ANSWER || !facet.attribute));
-    if (!there.length) return null;
+    // That all texts are different is no figure.
+    if (!there.length || (facet.attribute && !facet.attribute.values.length)) return null;
     there.sort((one, other) => (one === OTHER && facet.attribute) - (other === OTHER && facet.attribute) || counts[other] - counts[one]);
     const most = Math.max(...there.map((value) => counts[value]));
     const line = (value) =>
@@ -109,11 +110,13 @@ class Charts {
     const rates = Array.from(done, (items) => items / span);
     const most = Math.max(...rates);
     const mean = (points.at(-1)[1] - points[0][1]) / total;
-    const name = `Items a second over ${duration(total)}: ${mean.toFixed(1)} in the mean, ${most.toFixed(1)} at most`;
-    const drawn = columnsChart(rates, { name, left: "0 s", right: duration(total), top: `${most.toFixed(1)} a second` });
-    return chart("Speed", drawn, make("p.muted", `${mean.toFixed(1)} items a second in the mean, by when result files were written; of the whole job.`));
+    const name = `Items a second over ${duration(total)}: ${rate(mean)} in the mean, ${rate(most)} at most`;
+    const drawn = columnsChart(rates, { name, left: "0 s", right: duration(total), top: `${rate(most)} a second` });
+    return chart("Speed", drawn, make("p.muted", `${rate(mean)} items a second in the mean, by when result files were written; of the whole job.`));
   }
 }
+
+const rate = (items) => items.toLocaleString("en", { maximumFractionDigits: items < 100 ? 1 : 0 });
 
 function duration(seconds) {
   if (seconds < 120) return `${seconds.toFixed(0)} s`;

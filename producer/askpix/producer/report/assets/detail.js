@@ -46,13 +46,12 @@ class Detail {
     byId("detail-place").textContent = `${thousands(place + 1)} of ${thousands(this.shown.length)}`;
     byId("detail-previous").disabled = place === 0;
     byId("detail-next").disabled = place === this.shown.length - 1;
-    const side = make("div.detail-side");
-    if (this.items.index.pictures) side.append(picture(card.picture, detail.code ?? null, "div.large"));
-    side.append(this.facts(detail));
     const main = make("div.detail-main");
     if (this.items.codeOf(item)) main.append(this.error(detail, this.items.codeOf(item)));
     main.append(...(detail.answers ?? []).map((answer) => this.answer(answer)));
-    this.body.replaceChildren(main, side);
+    const pictures = this.items.index.pictures ? [picture(card.picture, detail.code ?? null, "div.large")] : [];
+    // In this order on a phone, where they stand below each other.
+    this.body.replaceChildren(...pictures, main, this.facts(detail));
     this.body.scrollTop = 0;
   }
 
@@ -99,7 +98,7 @@ class Detail {
   }
 
   facts(detail) {
-    const facts = make("dl");
+    const facts = make("dl.facts");
     const add = (name, value) => {
       if (value === null || value === undefined || value === "") return;
       facts.append(make("dt", name), make("dd", null, value instanceof Node ? value : foreign("bdi", value)));

@@ -36,13 +36,14 @@ class Filters {
     const { attributes } = selection.items;
     if (attributes.length > 1) {
       const select = make("select");
-      select.append(new Option("the least certain answer", "-1"));
-      attributes.forEach((attribute, at) => select.append(new Option(label(attribute.name), String(at))));
+      select.append(new Option("of the least certain answer", "-1"));
+      attributes.forEach((attribute, at) => select.append(new Option(`of ${label(attribute.name)}`, String(at))));
       select.addEventListener("change", () => {
         selection.weigh(attributes[Number(select.value)] ?? null);
         this.changed();
       });
-      box.append(make("label.range", null, make("span", "of"), select));
+      select.setAttribute("aria-label", "Whose confidence");
+      box.append(make("div.range", null, select));
     }
     return box;
   }
@@ -107,7 +108,8 @@ class Filters {
     if (!counts) return;
     this.counts = counts;
     this.lines.forEach((lines, at) => {
-      const most = Math.max(1, ...this.selection.facets[at].totals);
+      const { totals, order } = this.selection.facets[at];
+      const most = Math.max(1, ...order.map((value) => totals[value]));
       for (const line of lines) {
         line.count.textContent = thousands(counts[at][line.value]);
         line.fill.style.width = `${(counts[at][line.value] / most) * 100}%`;

@@ -17,7 +17,8 @@ function facetsOf(items) {
     facets.push({ name: ERROR, labels: ["none", ...codes], column: items.code, order, byCount: true });
   }
   for (const attribute of items.attributes) {
-    const labels = ["no answer", attribute.others ? `other (${thousands(attribute.others)} more)` : "other"];
+    const others = thousands(attribute.others);
+    const labels = ["no answer", attribute.values.length ? `other (${others} more)` : `any of ${others} texts`];
     labels.push(...attribute.values);
     const order = attribute.values.map((_, at) => at + FIRST_VALUE);
     if (attribute.others) order.push(OTHER);
