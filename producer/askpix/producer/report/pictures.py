@@ -49,18 +49,16 @@ problem. Pictures are taken one after the other: a reference can hold a whole im
 
 
 def digests_of(results: Results) -> frozenset[str]:
-    """Returns the digests of all images that a job's rows tell.
+    """Returns the digests of all images that a job's rows tell; those without one, no worker has read.
 
     Raises:
         JobError: a result file is missing or damaged.
     """
-    tables = (results.folder.read_result_table(part, round_, ["sha256"]) for part, round_ in results.parts)
-    columns = (table["sha256"].to_pylist() for table in tables if "sha256" in table.column_names)
-    return frozenset(value for column in columns for value in column if isinstance(value, str) and is_digest(value))
+    return frozenset(picture.sha256 for part, round_ in results.parts for picture in _of_part(results, part, round_))
 
 
 def pictures_of(results: Results, digests: frozenset[str]) -> Iterator[Picture]:
-    """Yields an image for each digest, as the first row names it that has its size too.
+    """Yields an image for each digest, as the first row names it that has it.
 
     Raises:
         JobError: a result file is missing or damaged.
@@ -73,8 +71,11 @@ def pictures_of(results: Results, digests: frozenset[str]) -> Iterator[Picture]:
                 yield picture
 
 
-def is_digest(text: str) -> bool:
-    return _SHA256.fullmatch(text) is not None
+def check_shown(results: Results) -> None:
+    """Raises JobError where there is nothing to show."""
+    if not results.parts:
+        uri = results.folder.uri
+        raise JobError(f"{uri} has no results yet, and so nothing to show: `askpix status {uri}` says how far it is")
 
 
 def _of_part(results: Results, part: int, round_: int) -> Iterator[Picture]:
@@ -89,12 +90,5 @@ def _of_part(results: Results, part: int, round_: int) -> Iterator[Picture]:
         image, sha256, width, height = (record[name] for name in _COLUMNS)
         if not (isinstance(image, str) and isinstance(width, int) and isinstance(height, int)):
             continue
-        if isinstance(sha256, str) and is_digest(sha256) and width > 0 and height > 0:
+        if isinstance(sha256, str) and _SHA256.fullmatch(sha256) and width > 0 and height > 0:
             yield Picture(reference=image, sha256=sha256, width=width, height=height)
-
-
-def check_shown(results: Results) -> None:
-    """Raises JobError where there is nothing to show."""
-    if not results.parts:
-        uri = results.folder.uri
-        raise JobError(f"{uri} has no results yet, and so nothing to show: `askpix status {uri}` says how far it is")
