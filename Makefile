@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-vlm clean
+.PHONY: demo test lint faults soak fuzz setup export-env playground-env bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm clean
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -56,6 +56,9 @@ bench-compare: $(VENV)/.dev
 
 bench-fetch: $(VENV)/.dev
 	$(BIN)/python bench/fetch.py $(ARGS)
+
+bench-gallery: $(VENV)/.dev
+	$(BIN)/python bench/gallery.py $(ARGS)
 
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)

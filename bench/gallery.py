@@ -41,6 +41,11 @@ ROUNDS = 3
 _WORDS = ("striped wall", "item-000123", "shiny", "no such thing")
 _VALUES = (("color", "red"), ("color", "blue"), ("product", "mug"), ("Status", "failed"), ("Status", "answered"))
 
+_HEADS = (
+    "items", "written without pictures, s", "with pictures, s", "MB", "files", "first grid, ms", "all texts, ms",
+    "filter, ms", "longest task", "a letter typed, ms", "longest task", "sort, ms", "heap, MB",
+)  # fmt: skip
+
 # Kept by the page from its beginning: how long each task took that took more than 50 ms, as the browser counts.
 _WATCH = """
 window.longTasks = [];
@@ -48,13 +53,7 @@ new PerformanceObserver((list) => list.getEntries().forEach((one) => longTasks.p
   .observe({ type: "longtask", buffered: true });
 """
 
-# From a change to when what came of it is on the page, and every task of at most that length meanwhile.
 _LONGEST = "() => { const most = Math.max(0, ...longTasks); longTasks.length = 0; return most; }"
-_SETTLED = """(text) => new Promise((resolve) => {
-  const place = document.getElementById("result");
-  const look = () => (place.textContent === text ? setTimeout(look, 1) : resolve());
-  look();
-})"""
 
 
 def images(folder: Path, count: int) -> Iterator[PictureFile]:
@@ -165,7 +164,7 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
     pictures.mkdir()
     write_job(folder / "job", shop_rows(count, list(images(pictures, count))), items=count)
     target = folder / ("gallery.html" if count <= 2_000 else "gallery")
-    without = written(job=folder / "job", target=target, *("--no-thumbnails",))
+    without = written(folder / "job", target, "--no-thumbnails")
     whole = written(folder / "job", target, "--force")
     index = target if target.is_file() else target / "index.html"
     rounds = [opened(index.as_uri()) for _ in range(ROUNDS)]
@@ -179,18 +178,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=None, help=f"where figures go as JSON ({RESULTS.name})")
     options = parser.parse_args()
     sizes = []
-    print("| items | written, s | with pictures, s | MB | files | first grid, ms | all texts, ms | filter, ms | longest task |"
-          " a letter typed, ms | longest task | sort, ms |")  # fmt: skip
-    print("|---|" + "---|" * 11)
+    print(f"| {' | '.join(_HEADS)} |\n{'|---' * len(_HEADS)}|")
     for count in options.items:
         with tempfile.TemporaryDirectory(prefix="askpix-bench-") as folder:
             figures = measure(count, Path(folder))
         sizes.append(figures)
         seen, whole = figures["browser"], figures["with_thumbnails"]
         cells = [
-            f"{count:,}", figures["without_thumbnails"]["seconds"], whole["seconds"], whole["megabytes"], whole["files"],
+            f"{count:,}", figures["without_thumbnails"]["seconds"], whole["seconds"],
+            whole["megabytes"], f"{whole['files']:,}",
             seen["grid"], seen["texts"], seen["filter_slowest"], seen["filter_longest_task"],
-            seen["search_slowest"], seen["search_longest_task"], seen["sort_slowest"],
+            seen["search_slowest"], seen["search_longest_task"], seen["sort_slowest"], seen["heap_megabytes"],
         ]  # fmt: skip
         print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     output = options.output or (RESULTS if tuple(options.items) == SIZES else None)

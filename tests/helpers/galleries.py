@@ -106,11 +106,9 @@ class Maker:
 
     def __init__(self, **problems: str) -> None:
         self.asked: list[str] = []
-        self.total = 0
         self._problems = problems
 
-    def __call__(self, pictures: Iterable[Picture], total: int) -> Iterator[Thumbnail]:
-        self.total = total
+    def __call__(self, pictures: Iterable[Picture]) -> Iterator[Thumbnail]:
         for picture in pictures:
             self.asked.append(picture.reference)
             problem = self._problems.get(Path(picture.reference).stem)

@@ -34,7 +34,7 @@ class Shown:
 def written(job: Job, path: Path) -> Shown:
     """Writes a gallery with thumbnails: a page, or a folder where the name has no suffix."""
     thumbnails = Thumbnails(Access.of(files_roots=["/"]), Settings(decode_processes=1))
-    write_gallery(job, str(path), make=lambda pictures, _: thumbnails(pictures))
+    write_gallery(job, str(path), make=thumbnails)
     thumbnails.close()
     index = path if path.suffix else path / "index.html"
     return Shown(address=index.as_uri(), job=job, folder=path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from helpers.galleries import COLORS, Maker, choice, shop_rows, write_job
+from helpers.galleries import COLORS, Maker, choice, no_file, shop_rows, shown, write_job
 from helpers.gallery_files import GalleryFiles
 from helpers.rows import failed_row, ok_row
 
@@ -199,6 +199,34 @@ def test_how_fast_it_was_is_told_by_when_its_files_were_written(tmp_path: Path) 
 
     # Then
     assert GalleryFiles(tmp_path / "out.html").index["timeline"] == [[0.0, 3], [10.0, 6], [60.0, 8]]
+
+
+def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
+    files = [no_file(name) for name in ("mug", "hat")]
+    job = write_job(tmp_path / "job", shop_rows(10, files), items=10, part_size=4)
+    told: list[tuple[str, int, int]] = []
+
+    write_gallery(job, str(tmp_path / "out"), make=Maker(), told=lambda *step: told.append(step))
+
+    assert [step for step in told if step[0] == "making thumbnails"] == [
+        ("making thumbnails", 0, 2),
+        ("making thumbnails", 1, 2),
+    ]
+    assert [step for step in told if step[0] == "writing items"] == [("writing items", done, 10) for done in (4, 8, 10)]
+
+
+def test_links_among_the_thumbnails_of_before_are_not_taken_over(tmp_path: Path) -> None:
+    job = write_job(tmp_path / "job", [shown(ok_row("a"), no_file("mug"))], items=1)
+    write_gallery(job, str(tmp_path / "out"), make=Maker())
+    (thumbnail,) = (tmp_path / "out").glob("thumbs/*/*.webp")
+    (tmp_path / "secret").write_text("mine")
+    thumbnail.unlink()
+    thumbnail.symlink_to(tmp_path / "secret")
+
+    write_gallery(job, str(tmp_path / "out"), make=Maker(), force=True)
+
+    assert list(GalleryFiles(tmp_path / "out").pictures.values()) == [b"/shop/mug"]
+    assert not thumbnail.is_symlink()
 
 
 @pytest.mark.parametrize("times", [(1_000, 1_000, 1_001), (1_000, 2_000)])

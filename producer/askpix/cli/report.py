@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 import click
@@ -15,7 +14,7 @@ from askpix.cli.steps import steps_shown
 from askpix.producer.followed import Job
 from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.report.gallery import Gallery, write_gallery
-from askpix.producer.report.pictures import MakeThumbnails, Picture, Thumbnail
+from askpix.producer.report.pictures import MakeThumbnails
 from askpix.producer.settings import load_settings
 from askpix.producer.words import counted
 
@@ -51,14 +50,15 @@ def command(
     opened = Job.open(job)
     with ExitStack() as stack:
         make = None if no_thumbnails else _maker(opened, stack, files_roots or ("/",), networks, buckets)
-        gallery = write_gallery(opened, target, force=force, make=make)
+        show = stack.enter_context(steps_shown())
+        gallery = write_gallery(opened, target, force=force, make=make, told=show)
     stderr().print(_told(gallery, opened.spec.items, pictures=not no_thumbnails), soft_wrap=True)
 
 
 def _maker(
     job: Job, stack: ExitStack, files_roots: tuple[str, ...], networks: tuple[str, ...], buckets: tuple[str, ...]
 ) -> MakeThumbnails:
-    """Returns what makes thumbnails and shows how far it is."""
+    """Returns what makes thumbnails, until the stack is left."""
     # Whoever leaves pictures out needs none of the worker's packages.
     with needing("a gallery with pictures (--no-thumbnails leaves them out)", extra="worker"):
         from askpix.worker.access import Access
@@ -68,14 +68,7 @@ def _maker(
     own_bucket = S3Location.parse(job.folder.uri).bucket if is_s3(job.folder.uri) else None
     thumbnails = Thumbnails(access, settings, own_bucket)
     stack.callback(thumbnails.close)
-
-    def make(pictures: Iterable[Picture], total: int) -> Iterator[Thumbnail]:
-        with steps_shown() as show:
-            for done, thumbnail in enumerate(thumbnails(pictures), 1):
-                show("making thumbnails", done, total)
-                yield thumbnail
-
-    return make
+    return thumbnails
 
 
 def _told(gallery: Gallery, expected: int, *, pictures: bool) -> str:

@@ -27,6 +27,8 @@ CHANGED = "image_changed"
 """Code of an image whose bytes are not those that a worker read."""
 
 _QUALITY = 75
+_METHOD = 2
+"""Of WebP: as small within 4 % as with the usual 4, in less than half the time."""
 _THREADS = 16
 _AHEAD = 4
 """Pictures that are begun for each thread before the first of them is taken."""
@@ -117,5 +119,5 @@ def form_of(width: int, height: int) -> ImageForm:
 def encoded(pixels: Pixels) -> bytes:
     """Returns pixels as a WebP."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY)
+    Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=_METHOD)
     return file.getvalue()

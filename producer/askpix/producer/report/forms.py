@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import shutil
@@ -68,12 +69,12 @@ class FolderForm(Form):
         if self._before is None:
             return False
         name = _thumbnail_name(key)
-        try:
-            target = self._folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._before / name, target, follow_symlinks=False)
-        except OSError:
+        source, target = self._before / name, self._folder / name
+        # A link could lead to what is not to be passed on.
+        if source.is_symlink() or not source.is_file():
             return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
         return True
 
     def thumbnail(self, thumbnail: Thumbnail) -> None:
@@ -146,6 +147,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageError(f"{path} cannot be written: the disk is full; make room and try again") from error
         raise StorageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 

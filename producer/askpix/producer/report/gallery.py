@@ -34,7 +34,10 @@ FILE_ITEMS = 2_000
 """That one page holds."""
 
 MAX_ITEMS = 250_000
-"""That a folder holds: their columns are in the browser's memory at once."""
+"""That a folder holds: their columns are in the browser's memory at once, and it sorts up to 2 ** 18."""
+
+Told = Callable[[str, int, int], None]
+"""Is told what is done, how much of it, and of how much."""
 
 _CARDS = 2_000
 _DETAILS = 250
@@ -57,7 +60,12 @@ class Gallery:
 
 
 def write_gallery(
-    job: Job, target: str | None = None, *, force: bool = False, make: MakeThumbnails | None = None
+    job: Job,
+    target: str | None = None,
+    *,
+    force: bool = False,
+    make: MakeThumbnails | None = None,
+    told: Told = lambda *_: None,
 ) -> Gallery:
     """Writes a page that shows the newest results of a job: images, answers, what failed and why.
 
@@ -66,6 +74,7 @@ def write_gallery(
             `-gallery` in the current folder, one page for up to FILE_ITEMS items.
         force: replace the gallery that is there.
         make: makes thumbnails; without it, images are left out.
+        told: is told how far it is.
 
     Raises:
         InputError: this is no place for a gallery, or the job is too large for it.
@@ -82,25 +91,31 @@ def write_gallery(
     opened: Callable[..., AbstractContextManager[FileForm] | AbstractContextManager[FolderForm]]
     opened = folder_form if in_folder else file_form
     with opened(path, title, force=force) as form:
-        shown = _Pictures(results, form, make)
-        columns = _write_rows(results, form, shown, at_most=MAX_ITEMS if in_folder else FILE_ITEMS)
-        told = columns.columns.told()
-        told |= {
+        shown = _Pictures(results, form, make, told)
+        written = _write_rows(
+            results,
+            form,
+            shown,
+            at_most=MAX_ITEMS if in_folder else FILE_ITEMS,
+            each=lambda done: told("writing items", done, expected),
+        )
+        columns = written.columns
+        index = columns.told() | {
             "job": {"name": title, "items": job.spec.items, "created": job.spec.created_at.isoformat()},
-            "models": list(columns.columns.models),
-            "names": columns.columns.names(),
+            "models": list(columns.models),
+            "names": columns.names(),
             "blocks": {"cards": _CARDS, "details": _DETAILS},
             "pictures": make is not None,
-            "timeline": timeline(results, columns.items_of),
+            "timeline": timeline(results, written.items_of),
         }
-        form.block("index", told)
-    return Gallery(path=path, items=columns.columns.count, pictures=len(shown), without=shown.without)
+        form.block("index", index)
+    return Gallery(path=path, items=columns.count, pictures=len(shown), without=shown.without)
 
 
 class _Pictures:
     """Which items have a thumbnail, and why others have none."""
 
-    def __init__(self, results: Results, form: Form, make: MakeThumbnails | None) -> None:
+    def __init__(self, results: Results, form: Form, make: MakeThumbnails | None, told: Told) -> None:
         self.without: Counter[str] = Counter()
         self._keys: dict[str, str] = {}
         """Of the thumbnails that are there, by the digests of their images."""
@@ -108,7 +123,8 @@ class _Pictures:
         if make is None:
             return
         digests = digests_of(results)
-        for thumbnail in make(self._missing(pictures_of(results, digests), form), len(digests)):
+        for thumbnail in make(self._missing(pictures_of(results, digests), form)):
+            told("making thumbnails", len(self._keys) + len(self._problems), len(digests))
             if thumbnail.data is None:
                 self._problems[thumbnail.picture.sha256] = thumbnail.problem or "error"
             else:
@@ -141,7 +157,9 @@ class _Written:
     """How many rows each part has."""
 
 
-def _write_rows(results: Results, form: Form, shown: _Pictures, *, at_most: int) -> _Written:
+def _write_rows(
+    results: Results, form: Form, shown: _Pictures, *, at_most: int, each: Callable[[int], None]
+) -> _Written:
     written = _Written()
     columns = written.columns
     cards, details = Cards(columns.number_of_name), Details()
@@ -165,6 +183,7 @@ def _write_rows(results: Results, form: Form, shown: _Pictures, *, at_most: int)
                 end("details", details)
                 details = Details()
         written.items_of[part, round_] = columns.count - before
+        each(columns.count)
         if columns.count > at_most:
             raise _too_large(columns.count, at_most)
     for kind, block in (("cards", cards), ("details", details)):

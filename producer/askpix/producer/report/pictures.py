@@ -43,9 +43,9 @@ class Thumbnail:
     problem: str | None = None
 
 
-MakeThumbnails = Callable[[Iterable[Picture], int], Iterator[Thumbnail]]
-"""Returns a thumbnail for each picture, in their order, given about how many there are; what fails is one with a
-problem. Pictures are taken one after the other: a reference can hold a whole image."""
+MakeThumbnails = Callable[[Iterable[Picture]], Iterator[Thumbnail]]
+"""Returns a thumbnail for each picture, in their order; what fails is one with a problem. Pictures are to be taken one
+after the other: a reference can hold a whole image."""
 
 
 def digests_of(results: Results) -> frozenset[str]:
