@@ -132,13 +132,22 @@ def test_values_are_told_apart_most_frequent_first(tmp_path: Path) -> None:
 
 
 def test_texts_that_hardly_ever_come_twice_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MAX_VALUES", 3)
+    monkeypatch.setattr(columns, "FEW_VALUES", 3)
     texts = ["one", "two", "two", "three", "four", "three"]
 
     made = written(tmp_path, *(row(str(n), answer(text)) for n, text in enumerate(texts)))
 
     assert made.attribute("q")["others"] == 2
     assert made.values("q") == ["(other)", "two", "two", "three", "(other)", "three"]
+
+
+def test_only_so_many_values_are_filtered_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MAX_VALUES", 2)
+    texts = ["a", "b", "b", "c", "c", "c"]
+
+    made = written(tmp_path, *(row(str(n), answer(text)) for n, text in enumerate(texts)))
+
+    assert made.values("q") == ["(other)", "b", "b", "c", "c", "c"]
 
 
 def test_of_very_many_questions_the_most_frequent_are_filtered_by(

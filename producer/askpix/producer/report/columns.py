@@ -19,6 +19,9 @@ MAX_NAMES = 1_000
 MAX_VALUES = 250
 """Values of an attribute that have a number of their own, and error codes that do."""
 
+FEW_VALUES = 24
+"""Values of an attribute that have a number even if they come up once."""
+
 _LABEL = 200
 """Characters of a value, name or code."""
 
@@ -147,10 +150,9 @@ class Columns:
 def _shown(counts: Counter[int], distinct: int) -> list[int]:
     """Returns the values that get a number, the most frequent first.
 
-    Where there are too many of them, as with captions, those that come up once are no use to filter by.
+    Where there are many of them, as with captions, those that come up once are no use to filter by.
     """
-    often = [value for value, count in counts.most_common(MAX_VALUES) if count > 1 or distinct <= MAX_VALUES]
-    return often[:MAX_VALUES]
+    return [value for value, count in counts.most_common(MAX_VALUES) if count > 1 or distinct <= FEW_VALUES]
 
 
 def _steps(confidence: float | None) -> int:

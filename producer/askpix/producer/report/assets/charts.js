@@ -84,8 +84,7 @@ class Charts {
   values(facet, counts) {
     const isError = facet.name === ERROR && !facet.attribute;
     const there = facet.order.filter((value) => counts[value] && (value !== NO_ANSWER || !facet.attribute));
-    // That all texts are different is no figure.
-    if (!there.length || (facet.attribute && !facet.attribute.values.length)) return null;
+    if (!there.length) return null;
     there.sort((one, other) => (one === OTHER && facet.attribute) - (other === OTHER && facet.attribute) || counts[other] - counts[one]);
     const most = Math.max(...there.map((value) => counts[value]));
     const line = (value) =>

@@ -17,8 +17,9 @@ function facetsOf(items) {
     facets.push({ name: ERROR, labels: ["none", ...codes], column: items.code, order, byCount: true });
   }
   for (const attribute of items.attributes) {
-    const others = thousands(attribute.others);
-    const labels = ["no answer", attribute.values.length ? `other (${others} more)` : `any of ${others} texts`];
+    // Texts that are all different can be searched.
+    if (!attribute.values.length) continue;
+    const labels = ["no answer", `other (${thousands(attribute.others)} more)`];
     labels.push(...attribute.values);
     const order = attribute.values.map((_, at) => at + FIRST_VALUE);
     if (attribute.others) order.push(OTHER);

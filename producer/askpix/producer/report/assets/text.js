@@ -51,9 +51,12 @@ function bar(share, tag = "") {
   return track;
 }
 
+const WIDE = 40;
+
 /** Returns a line of a list of bars: a text, a bar and what it stands for. */
 function barLine(text, share, shown, tag = "") {
-  return make(`li.bar-line${tag}`, null, foreign("bdi.bar-text", text), bar(share), make("span.bar-number", shown));
+  const wide = String(text ?? "").length > WIDE ? ".wide" : "";
+  return make(`li.bar-line${wide}${tag}`, null, foreign("bdi.bar-text", text), bar(share), make("span.bar-number", shown));
 }
 
 // Says that something else may have its turn; what is waited for is drawn and typed meanwhile.
