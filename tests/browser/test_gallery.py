@@ -56,7 +56,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Shown:
 
 
 def ids(page: Page) -> list[str]:
-    return page.locator("#grid .id").all_inner_texts()
+    return page.locator("#grid .id").all_text_contents()
 
 
 def result(page: Page, text: str) -> None:
