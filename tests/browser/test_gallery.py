@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,11 @@ def large(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Shown:
     """A folder of 20,000 items."""
     folder = tmp_path_factory.mktemp("large")
     files = [picture_file(path) for path in sorted(images.glob("*.jpg"))]
-    return written(write_job(folder / "job", shop_rows(LARGE, files), items=LARGE), folder / "gallery")
+    job = write_job(folder / "job", shop_rows(LARGE, files), items=LARGE)
+    # A part of 256 items every ten seconds.
+    for number, path in enumerate(sorted((folder / "job" / "results").iterdir())):
+        os.utime(path, (number * 10, number * 10))
+    return written(job, folder / "gallery")
 
 
 def ids(page: Page) -> list[str]:
@@ -357,6 +363,11 @@ def test_charts_are_of_the_items_that_are_shown(chrome: Browser, large: Shown) -
         heights = [float(one.get_attribute("height") or 0) for one in confidence.locator("rect").all()]
         assert len(heights) == 20
         assert max(heights) == 120
+        speed = charts.locator(".chart").filter(has=page.locator("h2", has_text="Speed"))
+        parts = -(-LARGE // 256)
+        mean = (LARGE - 256) / (10 * (parts - 1))
+        expect(speed).to_contain_text(f"{mean:.1f} items a second in the mean")
+        expect(speed.get_by_role("img")).to_have_attribute("aria-label", re.compile("over 13 min: 25.3 in the mean"))
         # None failed among mugs.
         errors = charts.locator(".chart").filter(has=page.locator("h2", has_text="Errors"))
         expect(errors).to_have_count(0)
