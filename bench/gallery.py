@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ SIZES = (200, 20_000, 100_000)
 SIDE = 320
 """Pixels of an image."""
 
-ROUNDS = 3
+ROUNDS = 5
 """Of the browser, of which the median is told."""
 
 _WORDS = ("striped wall", "item-000123", "shiny", "no such thing")
@@ -169,7 +170,15 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
     index = target if target.is_file() else target / "index.html"
     rounds = [opened(index.as_uri()) for _ in range(ROUNDS)]
     milliseconds = {name: round(statistics.median(one[name] for one in rounds), 1) for name in rounds[0]}
-    return {"items": count, "without_thumbnails": without, "with_thumbnails": whole, "browser": milliseconds}
+    # Others may have been at work on this machine.
+    load = round(os.getloadavg()[0], 1)
+    return {
+        "items": count,
+        "load": load,
+        "without_thumbnails": without,
+        "with_thumbnails": whole,
+        "browser": milliseconds,
+    }
 
 
 def main() -> None:
@@ -191,9 +200,13 @@ def main() -> None:
             seen["search_slowest"], seen["search_longest_task"], seen["sort_slowest"], seen["heap_megabytes"],
         ]  # fmt: skip
         print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-    output = options.output or (RESULTS if tuple(options.items) == SIZES else None)
+    output = options.output or (RESULTS if set(options.items) <= set(SIZES) else None)
     if output is not None:
-        output.write_text(json.dumps({"machine": described(), "sizes": sizes}, indent=1) + "\n")
+        # Those of other sizes stay.
+        before = json.loads(output.read_text())["sizes"] if output.exists() else []
+        merged = {one["items"]: one for one in (*before, *sizes)}
+        told = {"machine": described(), "sizes": [merged[count] for count in sorted(merged)]}
+        output.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Filters {
     const { attributes } = selection.items;
     if (attributes.length > 1) {
       const select = make("select");
-      select.append(new Option("of the least certain answer", "-1"));
+      select.append(new Option("of the least certain", "-1"));
       attributes.forEach((attribute, at) => select.append(new Option(`of ${label(attribute.name)}`, String(at))));
       select.addEventListener("change", () => {
         selection.weigh(attributes[Number(select.value)] ?? null);
