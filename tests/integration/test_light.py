@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.galleries import write_job
 from helpers.processes import askpix, environment
+from helpers.rows import ok_row
 
 from askpix.producer import Job, Status
 from askpix.worker.local import LocalSystem
@@ -132,3 +134,19 @@ def test_settings_of_the_users_own_celery_do_not_reach_ours(images: Path, tmp_pa
 
     # Then
     assert ran.code == 0, ran.err
+
+
+def test_a_base_install_makes_a_gallery_without_pictures_and_says_what_pictures_need(tmp_path: Path) -> None:
+    write_job(tmp_path / "job", [ok_row("a")], items=1)
+    code = "sys.argv[0] = 'askpix'\nfrom askpix.cli.main import main\nmain()"
+
+    without = in_base_install(code, "report", "job", "--no-thumbnails", cwd=tmp_path)
+    with_pictures = in_base_install(code, "report", "job", "--to", "other.html", cwd=tmp_path)
+
+    assert (without.returncode, without.stderr) == (0, "job-gallery.html: 1 item\n")
+    assert with_pictures.returncode == 2
+    assert re.fullmatch(
+        r"askpix: a gallery with pictures \(--no-thumbnails leaves them out\) needs the package \w+: "
+        r"run `pip install 'askpix\[worker\]'`\n",
+        with_pictures.stderr,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_what_is_not_there_is_a_missing_file(storage: Storage) -> None:
 
     assert not storage.exists("nothing")
     assert list(storage.names("nowhere")) == []
+
+
+def test_it_tells_when_files_were_written(storage: Storage) -> None:
+    before = time.time()
+    for name in ("results/b", "results/a", "results/.hidden", "results/deeper/c", "other/d"):
+        storage.write(name, b"x")
+
+    times = storage.times("results")
+
+    assert sorted(times) == ["a", "b"]
+    # S3 counts whole seconds, by its own clock.
+    assert all(before - 2 < at < time.time() + 2 for at in times.values())
+    assert storage.times("nowhere") == {}
 
 
 def test_a_file_is_created_once(storage: Storage) -> None:

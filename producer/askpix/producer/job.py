@@ -226,6 +226,14 @@ class JobFolder:
             newest[part] = max(newest.get(part, 0), round_)
         return dict(sorted(newest.items()))
 
+    def result_times(self) -> dict[tuple[int, int], float]:
+        """Returns when each result file was written, in seconds since 1970, by part and round."""
+        times = self.storage.times("results")
+        return {
+            (int(match[1]), int(match[2] or 0)): times[match[0]]
+            for match in filter(None, map(_RESULT.fullmatch, times))
+        }
+
     def check_writable(self) -> None:
         """Raises StorageError where the folder takes no file as large as results are."""
         name = f"partial/try-{uuid.uuid4().hex}"

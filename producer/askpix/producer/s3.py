@@ -86,13 +86,10 @@ class S3Storage(Storage):
         return True
 
     def names(self, folder: str) -> Iterator[str]:
-        inside = self.location.joined(folder) if folder else self.location
-        found = [
-            entry["Key"].rpartition("/")[2]
-            for page in _pages(inside, Delimiter="/")
-            for entry in page.get("Contents", ())
-        ]
-        yield from sorted(name for name in found if name and not name.startswith("."))
+        yield from sorted(name for name, _ in self._listed(folder))
+
+    def times(self, folder: str) -> dict[str, float]:
+        return {name: entry["LastModified"].timestamp() for name, entry in self._listed(folder)}
 
     def remove(self, name: str) -> None:
         location = self.location.joined(name)
@@ -102,6 +99,15 @@ class S3Storage(Storage):
         except S3Error as error:
             if error.trouble is not Trouble.NO_OBJECT:
                 raise
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yields the names of the objects in a folder, with what S3 says of each."""
+        inside = self.location.joined(folder) if folder else self.location
+        for page in _pages(inside, Delimiter="/"):
+            for entry in page.get("Contents", ()):
+                name = entry["Key"].rpartition("/")[2]
+                if name and not name.startswith("."):
+                    yield name, entry
 
     def _put(self, name: str, data: bytes, **conditions: str) -> None:
         location = self.location.joined(name)

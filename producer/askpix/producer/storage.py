@@ -77,6 +77,14 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def times(self, folder: str) -> dict[str, float]:
+        """Returns when each file of a folder was last written, in seconds since 1970, by the names of `names`.
+
+        Raises:
+            StorageError: as `names`.
+        """
+
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Removes a file; one that is not there is removed already.
 
@@ -168,6 +176,16 @@ class LocalStorage(Storage):
             except FileNotFoundError:
                 found = []
         yield from (name for name in found if not name.startswith("."))
+
+    def times(self, folder: str) -> dict[str, float]:
+        path = self._folder(folder)
+        found: dict[str, float] = {}
+        with _explained(f"{self.root / folder} cannot be listed"):
+            for name in self.names(folder):
+                # One that is removed meanwhile is not there.
+                with suppress(FileNotFoundError):
+                    found[name] = (path / name).lstat().st_mtime
+        return found
 
     def remove(self, name: str) -> None:
         path = self._path(name)

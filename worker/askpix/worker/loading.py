@@ -102,7 +102,7 @@ class Loader:
         """
         facts = ImageFacts()
         try:
-            decoded = self._decoded(reference, engine.image_form, own_bucket, facts, fetched)
+            decoded = self.decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
             facts.width, facts.height = decoded.width, decoded.height
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
@@ -120,9 +120,23 @@ class Loader:
         """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""
         return self._stopwatch.longest()
 
-    def _decoded(
-        self, reference: str, form: ImageForm, own_bucket: str | None, facts: ImageFacts, fetched: Callable[[], None]
+    def decoded(
+        self,
+        reference: str,
+        form: ImageForm,
+        facts: ImageFacts,
+        *,
+        own_bucket: str | None = None,
+        fetched: Callable[[], None] = lambda: None,
     ) -> Decoded:
+        """Returns an image in a form; see `load`.
+
+        Args:
+            facts: is given the digest of its bytes, before `fetched` is called.
+
+        Raises:
+            ItemError: it cannot be had, or `fetched` raised that.
+        """
         held = 0
 
         def take(amount: int) -> None:
@@ -137,8 +151,8 @@ class Loader:
         try:
             with self._stopwatch.running():
                 data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
-            fetched()
             facts.sha256 = digest(data)
+            fetched()
             with self._decoding, self._stopwatch.running():
                 return self._decoder.decode(data, form)
         finally:
