@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from screenshots.gallery import details, gallery
 from screenshots.watching import watching
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
 _MAKERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "watch": (watching, "watch.svg"),
+    "gallery": (gallery, "gallery.png"),
+    "details": (details, "details.png"),
 }
 
 
