@@ -29,8 +29,7 @@ def gallery(output: Path) -> None:
     """Writes the picture of the grid."""
     with tempfile.TemporaryDirectory() as folder, page() as shown:
         shown.goto(_made(Path(folder)).as_uri())
-        shown.get_by_role("heading", name="catalogue").wait_for()
-        shown.wait_for_load_state("networkidle")
+        shown.locator("html[data-ready=all]").wait_for()
         shown.screenshot(path=output)
 
 
@@ -39,7 +38,7 @@ def details(output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, page(dark=True) as shown:
         shown.goto(_made(Path(folder)).as_uri())
         shown.get_by_text(_UNSURE).click()
-        shown.locator("dialog").wait_for()
+        shown.locator("dialog[open]").wait_for()
         shown.screenshot(path=output)
 
 
