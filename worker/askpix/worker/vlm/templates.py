@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from askpix.worker.engine.base import Turn
+from askpix.producer.items import Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
