@@ -17,12 +17,9 @@ from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
 from askpix.worker.vlm.settled import Settled
-from askpix.worker.vlm.templates import TEMPLATES
+from askpix.worker.vlm.templates import CAPTION, TEMPLATES
 from askpix.worker.vlm.texts import Cleaner
 from askpix.worker.vlm.work import Job, VlmImage
-
-CAPTION = "Describe the image in one sentence."
-"""What the model is told where a caption is asked for."""
 
 MAX_NEW_TOKENS = 256
 """Of a text, where neither the model folder nor the request says."""

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from askpix.producer.items import Turn
 
+CAPTION = "Describe the image in one sentence."
+"""What a model is told where a caption is asked for."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:

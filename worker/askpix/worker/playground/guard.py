@@ -1,0 +1,114 @@
+"""What stands between the network and the page: which requests get through, and what browsers may do with answers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PATHS = re.compile(
+    r"/|/(assets|static|svelte|custom_component)/.*|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json)/?"
+    r"|/gradio_api/(queue/join|queue/data|cancel|reset|upload|upload_progress|info|app_id|startup-events|theme\.css)/?"
+    r"|/gradio_api/heartbeat/\w+|/gradio_api/file=.*|/pwa_icon(/\d+)?"
+)
+"""What the page itself asks for. Gradio has much more, from fetching through it to changing its own source."""
+
+_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        b"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+
+_POST_BYTES = 21_000_000
+"""Of a request: an image of the largest size, and what surrounds it."""
+
+
+class Guard:
+    """Lets through what the page asks for, under a name that is ours.
+
+    A page of somebody else's could otherwise ask in the name of whoever looks at it: by a form, or by a host name that
+    is made to point here.
+
+    Args:
+        app: what is guarded.
+        names: names under which it may be asked for, beside addresses and this machine's own.
+        has_room: returns whether there is room for another upload.
+    """
+
+    def __init__(self, app: App, names: Iterable[str], has_room: Callable[[], bool]) -> None:
+        self._app = app
+        self._names = frozenset({"localhost", socket.gethostname().lower(), *(name.lower() for name in names)})
+        self._has_room = has_room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # The page has no use for websockets.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if refusal := self._refusal(scope):
+            await _refuse(send, *refusal)
+            return
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in _HEADERS}
+                theirs = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in ours]
+                message["headers"] = [*theirs, *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Returns with which status and words a request is refused; None where it is not."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        if not self._is_ours(host):
+            return 421, "the playground is not asked for under this name: use the address that it printed"
+        origin = headers.get(b"origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return 403, "this was asked by a page of somebody else's"
+        if not _PATHS.fullmatch(scope["path"]):
+            return 404, "there is no such page"
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        if scope["method"] != "POST":
+            return 405, "this is not done here"
+        length = headers.get(b"content-length", "")
+        if not length.isascii() or not length.isdigit() or int(length) > _POST_BYTES:
+            return 413, "an image may have 20 MB"
+        if "upload" in scope["path"] and not self._has_room():
+            return 507, "too many images were dropped of late: try again in an hour"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        name = (urlsplit(f"//{host}").hostname or "") if re.fullmatch(r"[\w.:\[\]-]{1,255}", host) else ""
+        try:
+            return bool(ipaddress.ip_address(name))
+        except ValueError:
+            return name in self._names
+
+
+async def _refuse(send: Send, status: int, words: str) -> None:
+    body = f"{words}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *_HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
