@@ -79,7 +79,7 @@ def asked_of(question: str, choices: str, settings: Mapping[str, Any], abilities
 
     Args:
         choices: one a line.
-        settings: by their names; those that the model does not take are left out.
+        settings: by their names, as texts but for the flags; those that the model does not take are left out.
         abilities: of the model; None where they are not known.
 
     Raises:
@@ -108,16 +108,20 @@ def _lines(text: str) -> tuple[str, ...]:
 
 
 def _value(setting: Setting, given: Any) -> Any:
-    """Returns a setting as it is asked for; None where it is left to the model."""
-    match setting.form:
-        case "lines":
-            return _lines(given or "") or None
-        case "text":
-            return (given or "").strip() or None
-        case "flag":
-            return given or None
-        case "count":
-            # Boxes for numbers give floats; a fraction is told to be none.
-            return int(given) if isinstance(given, float) and given.is_integer() else given
-        case _:
-            return given
+    """Returns a setting as it is asked for; None where it is left to the model.
+
+    Raises:
+        InputError: it is no number, and should be one.
+    """
+    if setting.form == "flag":
+        return bool(given) or None
+    text = str(given or "").strip()
+    if not text:
+        return None
+    if setting.form in ("text", "lines"):
+        return text if setting.form == "text" else _lines(text)
+    try:
+        return int(text) if setting.form == "count" else float(text)
+    except ValueError:
+        kind = "whole number" if setting.form == "count" else "number"
+        raise InputError(f"{setting.label}: {text[:40]!r} is no {kind}") from None

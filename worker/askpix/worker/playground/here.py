@@ -26,6 +26,9 @@ from askpix.worker.stopwatch import Stopwatch
 _MOST_FOLDERS = 1_000
 """That are looked at in a folder of model folders."""
 
+_SHOW_SECONDS = 0.15
+"""Between two states of an answer that comes: a browser that is shown more falls behind."""
+
 STOPPED = "stopped"
 
 
@@ -110,13 +113,15 @@ class Here:
     def _told(
         self, engine: Engine, name: str, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
-        started, text = time.monotonic(), ""
+        started, text, shown = time.monotonic(), "", 0.0
         ticket = self._submitted(engine, image, asked, history)
         stop.listen(ticket.cancel)
         try:
             for piece in ticket.pieces():
                 text += piece
-                yield Told(text=text, facts="answering")
+                if time.monotonic() - shown > _SHOW_SECONDS:
+                    yield Told(text=text, facts="answering")
+                    shown = time.monotonic()
             seconds = time.monotonic() - started
             info = engine.info
             yield told_of(ticket.result(), seconds, name, info.device, info.precision)

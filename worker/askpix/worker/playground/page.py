@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,6 @@ class _Side:
                 visible=False,
                 height=420,
                 elem_classes="chat",
-                # What a model writes is text.
                 render_markdown=False,
                 sanitize_html=True,
                 allow_tags=False,
@@ -83,7 +83,7 @@ class _Side:
                 feedback_options=None,
                 buttons=[],
             )
-            self.answer = gr.Textbox(label="Answer", interactive=False, lines=3, max_lines=14, elem_classes="answer")
+            self.answer = gr.Textbox(label="Answer", interactive=False, lines=2, max_lines=14, elem_classes="answer")
             self.bars = gr.Label(
                 label="Probabilities", visible=False, show_heading=False, num_top_classes=_BARS, elem_classes="bars"
             )
@@ -104,7 +104,8 @@ class _Side:
         if shown is None:
             return [gr.update(visible=False), *[gr.update() for _ in range(5)]]
         told, chats = shown.told, shown.messages is not None
-        messages = [{"role": role, "content": text} for role, text in shown.messages or ()]
+        # It shows everything as HTML.
+        messages = [{"role": role, "content": html.escape(text, quote=False)} for role, text in shown.messages or ()]
         return [
             gr.update(visible=True),
             gr.update(value=messages, visible=chats, label=name),
@@ -190,12 +191,16 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
             [ask.click, question.submit], on_ask, [image, question, choices, *chosen, *boxes], outputs,
             concurrency_limit=4, concurrency_id="ask", trigger_mode="multiple", **_QUIET,
         )  # fmt: skip
-        stop.click(on_stop, queue=False, **_QUIET)
-        clear.click(on_clear, chosen, [question, choices, *outputs], queue=False, **_QUIET)
-        picks.click(lambda index: str(examples[index]), picks, image, **_QUIET)
+        # Through the queue too, beside what it is busy with: the way around it is closed.
+        stop.click(on_stop, concurrency_limit=None, **_QUIET)
+        gr.on(
+            [clear.click, *(side.chat.clear for side in sides)], on_clear, chosen, [question, choices, *outputs],
+            concurrency_limit=None, **_QUIET,
+        )  # fmt: skip
+        picks.click(lambda index: str(examples[index]), picks, image, concurrency_limit=None, **_QUIET)
         cards = [side.card for side in sides]
         for name, _ in choosers:
-            name.change(on_choice, chosen, [*cards, *boxes], **_QUIET)
+            name.change(on_choice, chosen, [*cards, *boxes], concurrency_limit=None, **_QUIET)
         names = [name for name, _ in choosers]
         blocks.load(on_load, chosen, names, **_QUIET).then(on_choice, chosen, [*cards, *boxes], **_QUIET)
         blocks.unload(on_close)
@@ -237,10 +242,11 @@ def _box(setting: Setting) -> Any:
     match setting.form:
         case "flag":
             return gr.Checkbox(**known)
-        case "text" | "lines":
-            return gr.Textbox(lines=1 if setting.form == "text" else 2, **known)
+        case "lines":
+            return gr.Textbox(lines=2, **known)
         case _:
-            return gr.Number(value=None, precision=0 if setting.form == "count" else None, **known)
+            # Not boxes for numbers: these show 0 where nothing was said.
+            return gr.Textbox(max_lines=1, placeholder="the model's own", **known)
 
 
 def _all(shown: Sequence[Shown], names: Sequence[str]) -> list[Any]:

@@ -77,7 +77,11 @@ class Playground:
         for number, chosen in enumerate(filled.sides):
             for one in self._side(sitting, number, known.get(chosen.model), chosen, filled, image, stop):
                 shown[number] = one
-                yield tuple(shown)
+                if not stop.forgotten:
+                    yield tuple(shown)
+        if stop.forgotten:
+            # The last word counts, whichever of the two answers the browser has first.
+            yield tuple(Shown() for _ in filled.sides)
 
     def clear(self, page: str) -> None:
         self.sittings.of(page).clear()

@@ -63,7 +63,7 @@ class Sitting:
 
     def clear(self) -> None:
         """Stops, and forgets what was said."""
-        self.stop()
+        self._stop.set(forget=True)
         self._conversations = {}
 
 
