@@ -7,7 +7,6 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,6 +19,8 @@ _PATHS = re.compile(
     r"|/gradio_api/heartbeat/\w+|/gradio_api/file=.*|/pwa_icon(/\d+)?"
 )
 """What the page itself asks for. Gradio has much more, from fetching through it to changing its own source."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:\d{1,5})?")
 
 _HEADERS = (
     (
@@ -84,7 +85,7 @@ class Guard:
         if not self._is_ours(host):
             return 421, "the playground is not asked for under this name: use the address that it printed"
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin not in (None, f"http://{host}", f"https://{host}"):
             return 403, "this was asked by a page of somebody else's"
         if not _PATHS.fullmatch(scope["path"]):
             return 404, "there is no such page"
@@ -100,9 +101,12 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "") if re.fullmatch(r"[\w.:\[\]-]{1,255}", host) else ""
+        named = _HOST.fullmatch(host)
+        if named is None:
+            return False
+        name = named["name"].lower()
         try:
-            return bool(ipaddress.ip_address(name))
+            return bool(ipaddress.ip_address(name.strip("[]")))
         except ValueError:
             return name in self._names
 
