@@ -237,7 +237,7 @@ def _chosen(picked: Sequence[Any]) -> list[Chosen]:
 
 def _box(setting: Setting) -> Any:
     known: dict[str, Any] = {
-        "label": setting.label, "info": setting.help, "visible": not setting.chat, "elem_id": setting.name,
+        "label": setting.label, "info": setting.help, "visible": not setting.chat, "elem_id": f"setting-{setting.name}",
     }  # fmt: skip
     match setting.form:
         case "flag":
