@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from askpix.worker.engine.base import Ability
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.local import demo_model
-from askpix.worker.playground.dropped import bundled_examples, example_files, read_dropped
+from askpix.worker.playground.dropped import Uploads, bundled_examples, example_files, read_dropped
 from askpix.worker.playground.form import SETTINGS, asked_of, settings_of
 from askpix.worker.playground.here import Here, model_folders
 from askpix.worker.playground.models import Chosen
@@ -195,6 +196,22 @@ def test_a_picture_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(20_000_001)
     with pytest.raises(InputError, match="more than 20 MB"):
         read_dropped(str(tmp_path / "large.jpg"), [tmp_path])
+
+
+def test_what_was_dropped_is_removed_in_time_but_for_the_examples(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, seconds=100, room=30)
+    (tmp_path / "hash").mkdir()
+    example, old, new = (tmp_path / "hash" / name for name in ("example.jpg", "old.jpg", "new.jpg"))
+    example.write_bytes(b"x" * 99)
+    uploads.keep()
+    for file in (old, new):
+        file.write_bytes(b"x" * 20)
+    assert not uploads.has_room()
+    for file in (example, old):
+        os.utime(file, (1, 1))
+
+    assert uploads.has_room()
+    assert (example.exists(), old.exists(), new.exists()) == (True, False, True)
 
 
 def test_examples_are_a_folders_first_pictures(tmp_path: Path) -> None:

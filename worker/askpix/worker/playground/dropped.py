@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from askpix.worker.images.manners import MAX_BYTES
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"))
 _MOST_EXAMPLES = 12
+
+_ROOM_BYTES = 1_000_000_000
+"""That all dropped images may take."""
+
+_KEPT_SECONDS = 3600.0
+"""That an image is there which was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,39 @@ def read_dropped(path: str | None, roots: Iterable[Path]) -> Dropped:
     if len(data) > MAX_BYTES:
         raise InputError(f"the image has more than {MAX_BYTES // 1_000_000} MB")
     return Dropped(data)
+
+
+class Uploads:
+    """The folder of what was dropped.
+
+    Args:
+        seconds: after which it may be removed.
+        room: bytes that all of it may take.
+    """
+
+    def __init__(self, folder: Path, seconds: float = _KEPT_SECONDS, room: int = _ROOM_BYTES) -> None:
+        self._folder = folder
+        self._seconds = seconds
+        self._room = room
+        self._examples: set[Path] = set()
+
+    def keep(self) -> None:
+        """Says that what is there now is not to be removed: the examples."""
+        self._examples = set(self._folder.rglob("*"))
+
+    def has_room(self) -> bool:
+        """Removes what has been there for long; returns whether there is room for more."""
+        total, now = 0, time.time()
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # somebody else has removed it
+                told = path.lstat()
+                if path in self._examples or path.is_dir():
+                    continue
+                if now - told.st_mtime > self._seconds:
+                    path.unlink()
+                else:
+                    total += told.st_size
+        return total < self._room
 
 
 def bundled_examples() -> Path:

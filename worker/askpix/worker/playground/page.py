@@ -123,7 +123,7 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
         examples: pictures to pick from.
     """
     source = playground.source
-    with gr.Blocks(title="askpix playground", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+    with gr.Blocks(title="askpix playground", analytics_enabled=False) as blocks:
         gr.Markdown(f"# askpix playground\n{_hint(source.stops)}", elem_id="title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=340):

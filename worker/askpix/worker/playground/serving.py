@@ -16,6 +16,7 @@ from fastapi import FastAPI  # type: ignore[import-not-found]
 
 from askpix.producer.errors import AskpixError
 from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.playground.dropped import Uploads
 from askpix.worker.playground.guard import Guard
 from askpix.worker.playground.models import Source
 from askpix.worker.playground.playground import Playground
@@ -25,9 +26,6 @@ if importlib.util.find_spec("gradio") is None:
 
 PORT = 7860
 """Unless another one is asked for, or this one is taken."""
-
-_ROOM_BYTES = 1_000_000_000
-"""That all dropped images may take."""
 
 _ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -64,6 +62,7 @@ def serve(
 
         from askpix.worker.playground.page import CSS, THEME, page
 
+        uploads = Uploads(folder)
         playground = Playground(source, [folder, *{path.parent for path in examples}])
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         gradio.mount_gradio_app(
@@ -85,7 +84,8 @@ def serve(
             theme=THEME,
             css=CSS,
         )
-        guard = Guard(app, [host], lambda: _bytes_of(folder) < _ROOM_BYTES)
+        uploads.keep()
+        guard = Guard(app, [host], uploads.has_room)
         config = uvicorn.Config(
             guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_END_SECONDS
         )
@@ -150,13 +150,3 @@ def _folder() -> Iterator[Path]:
             yield Path(folder)
         finally:
             tempfile.tempdir = before
-
-
-def _bytes_of(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # it has just gone
-            continue
-    return total
