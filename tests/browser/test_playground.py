@@ -8,7 +8,9 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from helpers.apart import broker, client, pages, root, start_worker
@@ -200,6 +202,23 @@ def test_what_is_no_image_is_told_in_a_sentence(
     window.drop(tmp_path / name)
     window.ask("what is it?")
     assert words in window.problem()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "http://127.0.0.1:9/x.jpg", "{tmp}/../log"])
+def test_no_file_is_had_by_naming_it(path: str, server: Server) -> None:
+    """Neither in the image's place, nor in that of a text, which the page shows again."""
+    named = {"path": path.format(tmp=server.tmp), "meta": {"_type": "gradio.FileData"}, "url": path}
+    before = set(server.tmp.rglob("*"))
+    for place in (0, 1):
+        data: list[object] = [None, "what?", "", "askpix-demo", "auto", "none", "auto", *[""] * 15]
+        data[place] = named
+        body = json.dumps({"data": data, "fn_index": 0, "session_hash": "forged"}).encode()
+        request = Request(f"{server.url}/gradio_api/queue/join", body, {"Content-Type": "application/json"})
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(request, timeout=10)
+        with pytest.raises(HTTPError, match=r"40[034]"):
+            urlopen(f"{server.url}/gradio_api/file={named['path']}", timeout=10)
+    assert set(server.tmp.rglob("*")) == before
 
 
 def test_without_an_image_or_with_one_choice_the_page_says_so(window: Window) -> None:

@@ -214,6 +214,17 @@ def test_what_was_dropped_is_removed_in_time_but_for_the_examples(tmp_path: Path
     assert (example.exists(), old.exists(), new.exists()) == (True, False, True)
 
 
+def test_only_what_is_in_the_folder_is_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "dropped"
+    folder.mkdir()
+    (folder / "link").symlink_to("/etc")
+    uploads = Uploads(folder)
+    assert uploads.is_ours(str(folder / "hash" / "a.jpg"))
+    for path in ("/etc/passwd", f"{folder}/../a.jpg", f"{folder}-other/a.jpg", f"{folder}/link/passwd", "a.jpg",
+                 "https://example.com/a.jpg", f"file://{folder}/a.jpg", "a\0b"):  # fmt: skip
+        assert not uploads.is_ours(path)
+
+
 def test_examples_are_a_folders_first_pictures(tmp_path: Path) -> None:
     assert len(example_files(bundled_examples())) == 6
     for number in range(20):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 
 from askpix.worker.playground.guard import Guard
+from askpix.worker.playground.payload import checked
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
@@ -24,6 +26,7 @@ def asked(
     host: str = "127.0.0.1:7860",
     room: bool = True,
     kind: str = "http",
+    body: bytes = b"{}",
     **headers: str,
 ) -> list[MutableMapping[str, Any]]:
     """Returns what is sent to who asks so."""
@@ -37,12 +40,12 @@ def asked(
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
-        return {"type": "websocket.connect"}
+        return {"type": "http.request", "body": body}
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(_app, ["shop-box"], lambda: room)(scope, receive, send))
+    asyncio.run(Guard(_app, ["shop-box"], lambda: room, lambda path: path.startswith("/ours/"))(scope, receive, send))
     return sent
 
 
@@ -125,3 +128,35 @@ def test_every_answer_says_what_browsers_may_do_with_it(path: str) -> None:
     assert b"default-src 'self'" in policies[0]
     assert b"frame-ancestors 'none'" in policies[0]
     assert (b"x-content-type-options", b"nosniff") in headers
+
+
+def joined(value: Any) -> int:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return status("/gradio_api/queue/join", "POST", body=body, content_length=str(len(body)))
+
+
+def test_a_page_names_files_of_ours_alone() -> None:
+    def named(path: Any) -> dict[str, Any]:
+        return {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "what is it?"], "fn_index": 0}
+
+    assert joined(named("/ours/a.jpg")) == 200
+    assert joined({"data": [None, "what is it?"]}) == 200
+    for path in ("/etc/passwd", "http://example.com/a.jpg", "", None, 7, ["/ours/a.jpg"], {"path": "/ours/a.jpg"}):
+        assert joined(named(path)) == 400
+    # Wherever it stands.
+    assert joined({"data": ["x", {"a": [[{"b": named("/etc/passwd")}]]}]}) == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"{", b"[" * 100_000, b'{"a": NaN}', b"\xff\xfe"])
+def test_what_is_no_json_goes_no_further(body: bytes) -> None:
+    assert joined(body) == 400
+
+
+def test_of_a_name_that_comes_twice_the_one_that_was_looked_at_counts() -> None:
+    body = b'{"path": "/etc/passwd", "path": "/ours/a.jpg"}'
+    assert checked(body, lambda path: path.startswith("/ours/")) == b'{"path": "/ours/a.jpg"}'
+    assert joined(b'{"path": "/ours/a.jpg", "path": "/etc/passwd"}') == 400
+
+
+def test_a_question_has_an_end() -> None:
+    assert status("/gradio_api/queue/join", "POST", content_length="2000001") == 413

@@ -72,6 +72,13 @@ class Uploads:
         """Says that what is there now is not to be removed: the examples."""
         self._examples = set(self._folder.rglob("*"))
 
+    def is_ours(self, path: str) -> bool:
+        """Returns whether a path is one of a file here."""
+        try:
+            return "://" not in path and Path(path).resolve().is_relative_to(self._folder.resolve())
+        except (OSError, ValueError):
+            return False
+
     def has_room(self) -> bool:
         """Removes what has been there for long; returns whether there is room for more."""
         total, now = 0, time.time()

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from askpix.worker.playground.payload import MOST_BYTES, checked
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,6 +41,9 @@ _POST_BYTES = 21_000_000
 """Of a request: an image of the largest size, and what surrounds it."""
 
 
+_QUESTIONS = "/gradio_api/queue/join"
+
+
 class Guard:
     """Lets through what the page asks for, under a name that is ours.
 
@@ -49,12 +54,16 @@ class Guard:
         app: what is guarded.
         names: names under which it may be asked for, beside addresses and this machine's own.
         has_room: returns whether there is room for another upload.
+        is_ours: returns whether a page may name a file.
     """
 
-    def __init__(self, app: App, names: Iterable[str], has_room: Callable[[], bool]) -> None:
+    def __init__(
+        self, app: App, names: Iterable[str], has_room: Callable[[], bool], is_ours: Callable[[str], bool]
+    ) -> None:
         self._app = app
         self._names = frozenset({"localhost", socket.gethostname().lower(), *(name.lower() for name in names)})
         self._has_room = has_room
+        self._may_name = is_ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -76,6 +85,12 @@ class Guard:
                 message["headers"] = [*theirs, *_HEADERS]
             await send(message)
 
+        if scope["path"].startswith(_QUESTIONS):
+            body = checked(await _read(receive), self._may_name)
+            if body is None:
+                await _refuse(send, 400, "an image is dropped here, or picked from the examples")
+                return
+            scope, receive = _with(scope, body)
         await self._app(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
@@ -94,8 +109,9 @@ class Guard:
         if scope["method"] != "POST":
             return 405, "this is not done here"
         length = headers.get(b"content-length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > _POST_BYTES:
-            return 413, "an image may have 20 MB"
+        most = MOST_BYTES if scope["path"].startswith(_QUESTIONS) else _POST_BYTES
+        if not length.isascii() or not length.isdigit() or int(length) > most:
+            return 413, "this is too much: an image may have 20 MB"
         if "upload" in scope["path"] and not self._has_room():
             return 507, "too many images were dropped of late: try again in an hour"
         return None
@@ -109,6 +125,26 @@ class Guard:
             return bool(ipaddress.ip_address(name.strip("[]")))
         except ValueError:
             return name in self._names
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body") or len(body) > MOST_BYTES:
+            return bytes(body)
+
+
+def _with(scope: Scope, body: bytes) -> tuple[Scope, Receive]:
+    """Returns a request with another body."""
+    others = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-length"]
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(messages, {"type": "http.disconnect"})
+
+    return {**scope, "headers": [*others, (b"content-length", str(len(body)).encode())]}, receive
 
 
 async def _refuse(send: Send, status: int, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from askpix.worker.images.manners import MAX_BYTES
 from askpix.worker.playground.form import SETTINGS, Setting
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.playground import Filled, Playground, Shown
+
+_log = logging.getLogger(__name__)
 
 NONE = "none"
 SIDES = 2
@@ -123,6 +126,7 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
         examples: pictures to pick from.
     """
     source = playground.source
+    known = [model.name for model in _models(playground)]
     with gr.Blocks(title="askpix playground", analytics_enabled=False) as blocks:
         gr.Markdown(f"# askpix playground\n{_hint(source.stops)}", elem_id="title")
         with gr.Row(equal_height=False):
@@ -148,7 +152,7 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
                     boxes = [_box(setting) for setting in SETTINGS]
             with gr.Column(scale=7, min_width=340):
                 with gr.Row():
-                    choosers = [_chooser(number, source.precisions) for number in range(SIDES)]
+                    choosers = [_chooser(number, known, source.precisions) for number in range(SIDES)]
                 with gr.Row(equal_height=False):
                     sides = [_Side(number) for number in range(SIDES)]
 
@@ -213,11 +217,12 @@ def _hint(stops: bool) -> str:
     return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{how}"
 
 
-def _chooser(number: int, precisions: Sequence[str]) -> tuple[Any, Any]:
+def _chooser(number: int, known: Sequence[str], precisions: Sequence[str]) -> tuple[Any, Any]:
     """Returns what a model is chosen with, and its precision."""
+    first = number == 0
     name = gr.Dropdown(
-        [] if number == 0 else [NONE], value=None if number == 0 else NONE,
-        label="Model" if number == 0 else "Beside it", elem_id=f"model-{number}", scale=3, min_width=130,
+        list(known) if first else [NONE, *known], value=next(iter(known), None) if first else NONE,
+        label="Model" if first else "Beside it", elem_id=f"model-{number}", scale=3, min_width=130,
     )  # fmt: skip
     precision = gr.Dropdown(
         list(precisions), value=next(iter(precisions), None), label="Precision",
@@ -261,4 +266,6 @@ def _models(playground: Playground) -> Sequence[AtHand]:
     try:
         return playground.source.models()
     except AskpixError as error:
-        raise gr.Error(str(error)) from None
+        # Of a broker that is away: who asks is told too.
+        _log.warning("%s", error)
+        return ()

@@ -65,9 +65,10 @@ def serve(
         uploads = Uploads(folder)
         playground = Playground(source, [folder, *{path.parent for path in examples}])
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        blocks = page(playground, examples)
         gradio.mount_gradio_app(
             app,
-            page(playground, examples),
+            blocks,
             path="/",
             server_name=host,
             server_port=listener.getsockname()[1],
@@ -84,8 +85,10 @@ def serve(
             theme=THEME,
             css=CSS,
         )
+        # Mounted, it would not look at where the files are that a page names.
+        blocks.has_launched = True
         uploads.keep()
-        guard = Guard(app, [host], uploads.has_room)
+        guard = Guard(app, [host], uploads.has_room, uploads.is_ours)
         config = uvicorn.Config(
             guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_END_SECONDS
         )
