@@ -121,6 +121,15 @@ def test_a_reader_is_told_of_the_end_however_it_comes() -> None:
     assert "".join(read) in ("", "ab")
 
 
+def test_who_waits_for_a_piece_too_long_is_told_and_may_read_on() -> None:
+    growing = Growing(as_bytes)
+    ticket = Ticket(growing=growing)
+    with pytest.raises(TimeoutError):
+        next(ticket.pieces(0.01))
+    growing.add(b"ab")
+    assert next(ticket.pieces(30)) == "ab"
+
+
 def test_a_slow_reader_has_what_came_meanwhile_at_once() -> None:
     growing = Growing(as_bytes)
     ticket = Ticket(growing=growing)

@@ -7,11 +7,13 @@ import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.pictures import jpeg
+from helpers.processes import askpix, the_complaint
 
 from askpix.producer.errors import InputError, ModelError
 from askpix.producer.items import Options, Question, Turn
@@ -96,6 +98,13 @@ def test_what_cannot_be_asked_is_said_in_a_sentence(
     with pytest.raises(InputError, match=words) as caught:
         asked_of(question, choices, settings, CHAT)
     assert "\n" not in str(caught.value)
+
+
+def test_without_gradio_the_command_says_what_to_install(tmp_path: Path) -> None:
+    if find_spec("gradio") is not None:
+        pytest.skip("Gradio is here")
+    said = the_complaint(askpix("playground", cwd=tmp_path))
+    assert said.endswith("run `pip install 'askpix[playground]'`")
 
 
 # What is shown.

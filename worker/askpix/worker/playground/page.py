@@ -222,11 +222,11 @@ def _chooser(number: int, known: Sequence[str], precisions: Sequence[str]) -> tu
     first = number == 0
     name = gr.Dropdown(
         list(known) if first else [NONE, *known], value=next(iter(known), None) if first else NONE,
-        label="Model" if first else "Beside it", elem_id=f"model-{number}", scale=3, min_width=130,
+        label="Model" if first else "Beside it", elem_id=f"model-{number}", scale=3, min_width=180,
     )  # fmt: skip
     precision = gr.Dropdown(
         list(precisions), value=next(iter(precisions), None), label="Precision",
-        visible=bool(precisions), elem_id=f"precision-{number}", scale=2, min_width=90,
+        visible=bool(precisions), elem_id=f"precision-{number}", scale=2, min_width=100,
     )  # fmt: skip
     return name, precision
 
@@ -247,8 +247,8 @@ def _box(setting: Setting) -> Any:
     match setting.form:
         case "flag":
             return gr.Checkbox(**known)
-        case "lines":
-            return gr.Textbox(lines=2, **known)
+        case "text" | "lines":
+            return gr.Textbox(lines=1 if setting.form == "text" else 2, **known)
         case _:
             # Not boxes for numbers: these show 0 where nothing was said.
             return gr.Textbox(max_lines=1, placeholder="the model's own", **known)
