@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env clean
+.PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env playground clean
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
 
 demo: $(VENV)/.run
@@ -41,6 +41,10 @@ export-env: $(VENV)/.dev
 	ASKPIX_EXPORT_ENV=.cache/export $(BIN)/askpix model export-env
 
 playground-env: $(PLAYGROUND)/.playground
+
+# A web page to try models by hand, with the demo model unless ARGS names others.
+playground: $(PLAYGROUND)/.playground
+	$(PLAYGROUND)/bin/askpix playground $(ARGS)
 
 # Some half an hour; the model that it makes first stays in .cache.
 bench: $(VENV)/.dev

@@ -63,7 +63,7 @@ class TinyVlms:
 
     def checkpoint(self, family: str, sizes: Mapping[str, int] | None = None) -> Path:
         """Returns the folder of a checkpoint; with `sizes`, of one whose language model is larger."""
-        with self._made(f"{family}-{'large' if sizes else 'checkpoint'}") as (folder, new):
+        with self._made(f"{family}-checkpoint{_mark(sizes)}") as (folder, new):
             if new:
                 self._run(["make", family, str(folder), json.dumps(sizes or {})])
         return folder
@@ -71,7 +71,7 @@ class TinyVlms:
     def folder(self, family: str, precision: str = "f32", sizes: Mapping[str, int] | None = None) -> Path:
         """Returns a model folder; the model is called tiny-FAMILY."""
         checkpoint = self.checkpoint(family, sizes)
-        with self._made(f"{family}-{precision}{'-large' if sizes else ''}") as (folder, new):
+        with self._made(f"{family}-{precision}{_mark(sizes)}") as (folder, new):
             if new:
                 weights = Weights(precision=precision, group_size=32, ratio=0.8)
                 name = f"tiny-{family.replace('_', '-')}"
@@ -100,6 +100,11 @@ class TinyVlms:
         done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3_000:]
         return done.stdout
+
+
+def _mark(sizes: Mapping[str, int] | None) -> str:
+    """Returns what tells a model of such sizes from others in a file's name."""
+    return "".join(f"-{value}" for _, value in sorted((sizes or {}).items()))
 
 
 @contextmanager

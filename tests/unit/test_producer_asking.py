@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from askpix.producer import Ask, AskpixError, Client, MessageError, Question
+from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Turn
 from askpix.producer.asking import ASK_SECONDS
 from askpix.producer.errors import BrokerError, InputError
 from askpix.producer.rows import Answer, Kind, Row, Status, row_to_json
@@ -131,6 +131,13 @@ def test_a_failure_is_told_in_words(meta: dict[str, Any], words: str, client: Cl
         asked.get(timeout=5)
 
     assert type(caught.value) is AskpixError
+
+
+def test_turns_are_checked_before_anything_is_sent(client: Client) -> None:
+    with pytest.raises(InputError, match="this cannot be asked: history"):
+        client.ask(IMAGE, "and?", model="m", history=[Turn("what is it?", "a" * 20_001)])
+    with pytest.raises(InputError, match="needs a question"):
+        client.ask(IMAGE, model="m", history=[{"question": "what is it?", "answer": "a mug"}])
 
 
 def test_a_refusal_is_an_error_of_its_own(client: Client, counters: redis.Redis) -> None:

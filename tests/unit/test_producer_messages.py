@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from askpix.producer import Options, Question
+from askpix.producer import Options, Question, Turn
 from askpix.producer.errors import InputError, MessageError
 from askpix.producer.items import DEVICE_KINDS
 from askpix.producer.messages import AskMessage, PartMessage, is_ask_queue, notify_target, queue_name
@@ -150,6 +150,49 @@ def test_what_is_no_ask_is_refused_in_one_line(value: Any) -> None:
 
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+TURNS = [{"question": "what is it?", "answer": "a mug"}]
+
+
+def test_an_ask_may_have_turns_behind_it() -> None:
+    message = AskMessage.parse({**ASK, "questions": ["and?"], "history": TURNS})
+
+    assert message.history == (Turn("what is it?", "a mug"),)
+    assert AskMessage.parse(message.model_dump(mode="json")) == message
+    assert AskMessage.parse({**ASK, "questions": ["and?"], "history": TURNS * 20}).history
+    # And one without is what it always was.
+    assert "history" not in AskMessage.parse(ASK).model_dump(exclude_none=True)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "what is it?",
+        ["what is it?"],
+        [{"question": "what is it?"}],
+        [{"question": "what is it?", "answer": None}],
+        [{"question": "what is it?", "answer": "a mug", "more": 1}],
+        [{"question": 7, "answer": "a mug"}],
+        [{"question": "q" * 2_001, "answer": "a mug"}],
+        [{"question": "q", "answer": "a" * 20_001}],
+        [Turn("q", "a" * 20_001)],
+        [["what is it?", "a mug"]],
+        TURNS * 21,
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_are_no_turns_is_refused_in_one_line(history: Any) -> None:
+    with pytest.raises(MessageError, match="history") as caught:
+        AskMessage.parse({**ASK, "questions": ["and?"], "history": history})
+
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_turns_need_a_question_after_them() -> None:
+    with pytest.raises(MessageError, match="a history needs a question after it"):
+        AskMessage.parse({**ASK, "history": TURNS})
 
 
 def of_choices(*counts: int) -> list[dict[str, Any]]:

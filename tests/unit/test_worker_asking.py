@@ -73,3 +73,12 @@ def test_a_flood_ends_in_time_and_the_next_one_is_answered(
     assert cut["error_code"] == "deadline"
     assert cut["seconds"] < 5
     assert runner.run(message(engine, questions=["what is it?"]))["status"] == "ok"
+
+
+def test_a_blip_is_told_nothing_of_before(runner: AskRunner, engine: BlipEngine) -> None:
+    history = [{"question": "what is it?", "answer": "a mug"}]
+
+    row = runner.run(message(engine, questions=["what color is it?"], history=history))
+
+    assert (row["status"], row["error_code"], row["retryable"]) == ("error", "needs_chat", False)
+    assert not row["answers"]

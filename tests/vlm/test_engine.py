@@ -15,9 +15,9 @@ import pytest
 from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options, Question, Turn
 from askpix.producer.rows import Answer, Kind
-from askpix.worker.engine.base import Request, Ticket, Turn
+from askpix.worker.engine.base import Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import EngineStoppedError, ItemError, RequestError
 from askpix.worker.image_form import Pixels

@@ -6,7 +6,8 @@ import pytest
 
 from askpix.cli.model import TEMPLATE_NAMES
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import Ability, Turn
+from askpix.producer.items import Turn
+from askpix.worker.engine.base import Ability
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens, VlmManifest
 from askpix.worker.vlm.batch import BLOCK_TOKENS
 from askpix.worker.vlm.image_tokens import image_tokens

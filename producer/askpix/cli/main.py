@@ -28,12 +28,13 @@ _COMMANDS = {
     "report": ("askpix.cli.report:command", "Write a web page of a job's images and answers."),
     "dead": ("askpix.cli.dead:command", "List messages that no worker understood; put them back."),
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),
+    "playground": ("askpix.cli.playground:command", "Try models by hand, in a browser."),
     "worker": ("askpix.cli.worker:command", "Serve models on one device."),
     "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
     "model": ("askpix.cli.model:command", "Prepare model folders."),
 }
 
-_EXTRAS = {"run": "local", "model": "convert", "worker": "worker", "devices": "worker"}
+_EXTRAS = {"run": "local", "model": "convert", "worker": "worker", "devices": "worker", "playground": "playground"}
 
 
 class _Lazy(click.Group):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from askpix.producer.client import Client
     from askpix.producer.errors import AskpixError, MessageError
     from askpix.producer.followed import Job, JobProgress
-    from askpix.producer.items import Item, Options, Question
+    from askpix.producer.items import Item, Options, Question, Turn
     from askpix.producer.live import Glimpse
     from askpix.producer.rows import Alternative, Answer, Choice, Kind, Row, Status
 
@@ -31,6 +31,7 @@ __all__ = [
     "Question",
     "Row",
     "Status",
+    "Turn",
 ]
 
 _MODULES = {
@@ -38,7 +39,7 @@ _MODULES = {
     "client": ("Client",),
     "errors": ("AskpixError", "MessageError"),
     "followed": ("Job", "JobProgress"),
-    "items": ("Item", "Options", "Question"),
+    "items": ("Item", "Options", "Question", "Turn"),
     "live": ("Glimpse",),
     "rows": ("Alternative", "Answer", "Choice", "Kind", "Row", "Status"),
 }

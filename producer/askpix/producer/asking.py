@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, InputError, MessageError
-from askpix.producer.items import Options, Question, first_problem
+from askpix.producer.items import Options, Question, Turn, first_problem
 from askpix.producer.messages import MAX_IMAGE, AskMessage, queue_name
 from askpix.producer.rows import Row, row_from_json
 from askpix.producer.storage import local_path, shortened
@@ -87,6 +87,7 @@ def ask(
     questions: Sequence[Question | str] = (),
     *,
     model: str,
+    history: Sequence[Turn | Mapping[str, str]] = (),
     options: Options | None = None,
     output: str | None = None,
     device: str | None = None,
@@ -95,7 +96,7 @@ def ask(
     """Sends an image to a worker; a local file is sent along.
 
     Raises:
-        InputError: the file cannot be read, a question is not valid, or the device or the seconds are none.
+        InputError: the file cannot be read, a question or a turn is not valid, or the device or the seconds are none.
         BrokerError: the broker did not take it.
     """
     queue = queue_name(model, device, ask=True)
@@ -106,6 +107,7 @@ def ask(
             model=model,
             image=_sendable(image),
             questions=tuple(Question.parse(q) if isinstance(q, str) else q for q in questions),
+            history=tuple(history) or None,
             options=options or Options(),
             output=output,
         )

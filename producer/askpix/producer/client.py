@@ -13,7 +13,7 @@ from askpix.producer.asking import ASK_SECONDS, Ask, ask
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options, Question, Turn
 from askpix.producer.job import PART_SIZE, JobFolder
 from askpix.producer.messages import device_kind, notify_target
 from askpix.producer.progress import Reading
@@ -122,6 +122,7 @@ class Client:
         questions: Question | str | Sequence[Question | str] = (),
         *,
         model: str,
+        history: Sequence[Turn | Mapping[str, str]] = (),
         options: Options | Mapping[str, Any] | None = None,
         output: str | None = None,
         device: str | None = None,
@@ -131,11 +132,13 @@ class Client:
 
         Args:
             image: a URL, an S3 URI, a data URI, or a local file, which is sent along.
+            history: what was asked of the image before, and answered, as {question, answer}; 20 turns at most, for
+                models of the LLaVA kind.
             output: URI of a .json file to which the worker writes the result too.
             expires: seconds after which no worker begins with it any more.
 
         Raises:
-            InputError: the file cannot be read, or a question, an option, the device or `expires` is not valid.
+            InputError: the file cannot be read, or a question, a turn, an option, the device or `expires` is not valid.
             BrokerError: the broker did not take it.
         """
         return ask(
@@ -143,6 +146,7 @@ class Client:
             image,
             [questions] if isinstance(questions, Question | str) else questions,
             model=model,
+            history=history,
             options=options if isinstance(options, Options) else Options.parse(options or {}),
             output=output,
             device=device,

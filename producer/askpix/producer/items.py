@@ -25,6 +25,9 @@ from askpix.producer.generation import Generation
 MAX_TEXT = 2_000
 """Characters that a question, a choice or a prompt may have."""
 
+MAX_ANSWER = 20_000
+"""Characters that an answer may have which a model is told again."""
+
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What a model may be called: its name is part of queue names. `check_model_name` says more."""
 
@@ -126,6 +129,16 @@ class Question(BaseModel):
         raise InputError(
             f"a question is a text or an object with {', '.join(cls.model_fields)}, not {_shortened(value)}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was asked of an image before, and answered. Where it comes with a message, its lengths are checked."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", revalidate_instances="always")
+
+    question: _Text
+    answer: Annotated[str, StringConstraints(max_length=MAX_ANSWER)]
 
 
 def check_order(questions: Sequence[Question]) -> None:

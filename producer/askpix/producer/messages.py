@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import DEVICE_KINDS, Options, Question, check_order, first_problem
+from askpix.producer.items import DEVICE_KINDS, Options, Question, Turn, check_order, first_problem
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
@@ -18,6 +18,9 @@ MAX_IMAGE = 28_000_000
 
 MAX_ASKED = 1_000
 """What an ask may have a model weigh: its questions, or where they have choices, these. It overtakes everything."""
+
+MAX_TURNS = 20
+"""That an ask may have behind it."""
 
 MAX_ROUND = 999
 
@@ -36,6 +39,7 @@ def _question(value: object) -> Question:
 
 
 _Questions = Annotated[tuple[Annotated[Question, BeforeValidator(_question)], ...], Field(max_length=100)]
+_History = Annotated[tuple[Turn, ...], Field(max_length=MAX_TURNS)]
 _Uri = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
@@ -90,12 +94,17 @@ class AskMessage(_Message):
     questions: _Questions | None = None
     """Texts, or objects with text, name and choices. None, or an empty list, asks for a caption."""
 
+    history: _History | None = None
+    """What was asked of the image before, and answered, in order: each question comes after it."""
+
     options: Options = Options()
     output: _Uri | None = None
     """Where the result row is also written, as JSON."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
+        if self.history and not self.questions:
+            raise ValueError("a history needs a question after it")
         if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
             raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
         try:

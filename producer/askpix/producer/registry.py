@@ -54,6 +54,8 @@ class Served(BaseModel):
     precision: str
     queues: tuple[str, ...]
     counters: dict[str, int] = {}
+    abilities: tuple[str, ...] = ()
+    """What it can do with an image; none where the worker does not say."""
 
 
 class WorkerInfo(BaseModel):

@@ -43,7 +43,7 @@ class AskRunner:
         item = Item(image=message.image, id=_id(message.image), questions=message.questions or None)
         work = ItemWork(item, engine, started=time.monotonic())
         image = self._loader.load(message.image, engine)
-        work.ask(image, None, message.options, urgent=True, deadline=deadline)
+        work.ask(image, None, message.options, history=message.history or (), urgent=True, deadline=deadline)
         value = row_to_json(work.row())
         if _is_data(message.image):
             # The picture itself is not sent back.

@@ -57,6 +57,7 @@ class Engines:
                 precision=engine.info.precision,
                 queues=(*_queues(engine, ask=False), *_queues(engine, ask=True)),
                 counters=dict(engine.counters()),
+                abilities=tuple(sorted(engine.abilities)),
             )
             for engine in self
         )

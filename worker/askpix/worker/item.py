@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options, Question, Turn
 from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket, Turn
+from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, internal_error
 
@@ -74,6 +74,7 @@ class ItemWork:
         questions: Sequence[Question] | None,
         options: Options,
         *,
+        history: tuple[Turn, ...] = (),
         fill: bool = False,
         urgent: bool = False,
         deadline: float | None = None,
@@ -83,6 +84,7 @@ class ItemWork:
 
         Args:
             questions: asked where the item has none of its own; None captions.
+            history: what was asked of the image before.
             fill: put the item's columns where texts name them.
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
@@ -97,12 +99,12 @@ class ItemWork:
                 self._request, image.handle, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
             )
             if any(question is not None and question.after is not None for question in asked):
-                self._later = _Later(asked, request)
+                self._later = _Later(asked, request, history)
             for question in asked:
                 if self._over:
                     break
                 follows = question is not None and question.after is not None
-                self._tickets.append(None if follows else request(question))
+                self._tickets.append(None if follows else request(question, history))
         # Without the handle: the encoding is the requests' alone from now on.
         self._facts = image.facts
         if self._over:
@@ -222,9 +224,11 @@ class _Later:
         self,
         questions: Sequence[Question | None],
         request: Callable[[Question | None, tuple[Turn, ...]], Ticket | ItemError],
+        before: tuple[Turn, ...],
     ) -> None:
         self._questions = questions
         self._request = request
+        self._before = before
         self._history: dict[int, tuple[Turn, ...]] = {}
         """What was said before each question, by its number."""
         self.complete = threading.Event()
@@ -246,7 +250,7 @@ class _Later:
         earlier = places[-1]
         try:
             answer = _answer(tickets[earlier])
-            history = (*self._history.get(earlier, ()), Turn(answer.question or "", answer.text))
+            history = (*self._history.get(earlier, self._before), Turn(answer.question or "", answer.text))
             self._history[number] = history
             return self._request(question, history)
         except (ItemError, EngineStoppedError) as error:

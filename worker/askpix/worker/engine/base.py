@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer
+from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 
@@ -35,14 +36,6 @@ READING = frozenset((Ability.ANSWER, Ability.MATCH))
 
 class ImageHandle:
     """An image that was given to an engine. Its encoding is kept for as long as the handle is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What was asked before, and answered."""
-
-    question: str
-    answer: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +62,9 @@ class Request:
     wait, and shares batches with them; urgent ones keep their order. The answer is the same either way.
     Others get no further while urgent ones keep coming, so whoever submits these must bound them."""
 
+    stream: bool = False
+    """Whether somebody reads the answer while it is generated: see `Ticket.pieces`. It is the same either way."""
+
 
 class Ticket:
     """A claim on an answer."""
@@ -83,11 +79,14 @@ class Ticket:
         "_done",
         "_error",
         "_given",
+        "_growing",
         "_lock",
         "_seconds",
     )
 
-    def __init__(self, deadline: float | None = None, seconds: float | None = None) -> None:
+    def __init__(
+        self, deadline: float | None = None, seconds: float | None = None, growing: Growing | None = None
+    ) -> None:
         self._lock = threading.Lock()
         """Held to end the ticket, and to add a callback to one that has not ended."""
         self._done = False
@@ -96,7 +95,8 @@ class Ticket:
         self._allowed = self._seconds = seconds
         self._answer: Answer | None = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[], None]] = []
+        self._growing = growing
+        self._callbacks: list[Callable[[], None]] = [] if growing is None else [growing.end]
 
     def result(self, timeout: float | None = None) -> Answer:
         """Waits for the answer.
@@ -115,6 +115,24 @@ class Ticket:
             raise self._error
         assert self._answer is not None
         return self._answer
+
+    def pieces(self, timeout: float | None = None) -> Iterator[str]:
+        """Yields the answer's text as it comes, in pieces that together are the text of `result`.
+
+        It comes in one, at the end, where the request was not said to `stream`, where the engine cannot, and where the
+        text is not known before: with choices, beams, several texts or a JSON schema. Nobody waits for who reads: what
+        has come meanwhile is in the next piece.
+
+        Args:
+            timeout: in seconds, for each piece.
+
+        Raises:
+            RequestError: as `result`; or the engine had to begin anew, and what was yielded is not so any more.
+            EngineStoppedError: the engine has ended.
+            TimeoutError: nothing came within `timeout` seconds; the request goes on.
+        """
+        texts = () if self._growing is None else self._growing.texts(timeout)
+        return pieces_of(texts, lambda: self.result(timeout).text)
 
     def done(self) -> bool:
         """Returns whether `result` will return at once."""
@@ -137,6 +155,11 @@ class Ticket:
         self._cancelled = True
 
     # For engines. --------------------------------------------------------------------------------
+
+    @property
+    def growing(self) -> Growing | None:
+        """What the text's tokens are to be told to, as they come; None where nobody reads them."""
+        return self._growing
 
     def begin(self) -> None:
         """Says that the engine works on it from now on; said again, it changes nothing."""

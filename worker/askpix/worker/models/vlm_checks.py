@@ -12,7 +12,7 @@ from typing import Any
 import openvino as ov
 
 from askpix.producer.errors import ModelError
-from askpix.worker.engine.base import Turn
+from askpix.producer.items import Turn
 from askpix.worker.vlm.templates import TEMPLATES
 
 LANGUAGE_MODEL = "openvino_language_model.xml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import openvino_genai as genai
 from askpix.producer.generation import Generation
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.errors import RequestError
+from askpix.worker.vlm.texts import before_stops
 from askpix.worker.vlm.work import Run, Said
 
 _log = logging.getLogger(__name__)
@@ -39,11 +40,32 @@ _DRAIN_STEPS = 8
 
 
 @dataclass(slots=True)
+class _Written:
+    """A text as far as it was taken from the pipeline."""
+
+    ids: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    stopped: bool = False
+    """Whether the model, or a text to stop at, has ended it."""
+
+    def add(self, output: Any) -> list[int]:
+        """Takes what the pipeline has more; returns its tokens."""
+        ids = list(output.generated_ids)
+        self.ids += ids
+        self.log_probabilities += output.generated_log_probs
+        self.stopped = output.finish_reason == genai.GenerationFinishReason.STOP
+        return ids
+
+
+@dataclass(slots=True)
 class _UnderWay:
     run: Run
     handle: Any
     coming: int
     """Tokens of its prompt that are still to be taken in, at the most."""
+
+    written: _Written = field(default_factory=_Written)
+    """Of a text that somebody reads along: the pipeline tells nothing twice."""
 
 
 class Batch:
@@ -122,6 +144,8 @@ class Batch:
             handle = self._pipeline.add_request(number, run.job.prompt, [run.job.image.tensor], self._config(run))
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
+        if (growing := run.job.ticket.growing) is not None:
+            growing.begin()
         self._under_way[number] = _UnderWay(run, handle, run.job.prompt_tokens)
         self._reserved += run.tokens
 
@@ -145,6 +169,8 @@ class Batch:
             read = one.coming if one.handle.can_read() else min(one.coming, taken)
             one.coming -= read
             taken -= min(read, taken)
+            if (growing := one.run.job.ticket.growing) is not None:
+                growing.add(_more(one))
             if one.handle.get_status() != genai.GenerationStatus.RUNNING:
                 self._leave(number)
                 ended.append((one.run, self._outcome(one)))
@@ -180,17 +206,21 @@ class Batch:
     def _outcome(self, one: _UnderWay) -> tuple[Said, ...] | RequestError:
         if one.handle.get_status() != genai.GenerationStatus.FINISHED:
             return RequestError("model_failed", "the model ran out of memory for this request", retryable=True)
-        outputs = one.handle.read_all()
-        return tuple(self._said(one.run, output) for output in outputs)
+        if one.run.job.ticket.growing is not None:
+            return (self._said(one.run, one.written),)
+        texts = []
+        for output in one.handle.read_all():
+            texts.append(text := _Written())
+            text.add(output)
+        return tuple(self._said(one.run, text) for text in texts)
 
-    def _said(self, run: Run, output: Any) -> Said:
-        ids = list(output.generated_ids)
+    def _said(self, run: Run, of: _Written) -> Said:
+        ids = of.ids
         written = ids[:-1] if ids and ids[-1] in self._stops else ids
         text = str(self.tokenizer.decode(written)) if written else ""
-        for stop in run.job.settings.stop or () if run.choice is None else ():
-            text = text.partition(stop)[0]
-        ended = output.finish_reason == genai.GenerationFinishReason.STOP
-        return Said(text, tuple(output.generated_log_probs), "stop" if ended else "length")
+        if run.choice is None:
+            text = before_stops(text, run.job.settings.stop or ())
+        return Said(text, tuple(of.log_probabilities), "stop" if of.stopped else "length")
 
     def _config(self, run: Run) -> Any:
         config = genai.GenerationConfig()
@@ -212,6 +242,15 @@ class Batch:
             config.structured_output_config = genai.StructuredOutputConfig(json_schema=question.json_schema)
         _set(config, run.job.settings, run.job.seed + run.job.tries - 1, again=run.job.tries > 1)
         return config
+
+
+def _more(one: _UnderWay) -> list[int]:
+    """Takes what the pipeline has more of a text; returns its tokens."""
+    ids = []
+    while one.handle.can_read():
+        for output in one.handle.read().values():
+            ids += one.written.add(output)
+    return ids
 
 
 def _set(config: Any, settings: Generation, seed: int, *, again: bool) -> None:

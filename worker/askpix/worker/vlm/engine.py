@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,14 +79,14 @@ class VlmEngine(ThreadedEngine[Job]):
             except RuntimeError as error:
                 raise ModelError(f"{folder} cannot be loaded on {compiler.device}: {reason_of(error)}") from None
         self._tokenizer = genai.Tokenizer(folder)
-        """Of our own, since it counts tokens also when there is no pipeline."""
+        """Of our own, since it counts tokens, and reads them, also when there is no pipeline."""
         self._tokenizing = threading.Lock()
         self._aside = 0
         """How many have set the engine aside."""
         self._gone = threading.Event()
         """Set while there is no pipeline, for it was set aside, and when there will be none any more."""
         self._form = manifest.image_tokens
-        self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS)
+        self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS, self._decode)
         self._waiting = Waiting[Run]()
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
@@ -145,6 +145,10 @@ class VlmEngine(ThreadedEngine[Job]):
     def _count(self, prompt: str) -> int:
         with self._tokenizing:
             return int(self._tokenizer.encode(prompt).input_ids.shape[1])
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        with self._tokenizing:
+            return str(self._tokenizer.decode(list(ids)))
 
     # Called from the engine's thread. ---------------------------------------------------------------
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, Question
-from askpix.worker.engine.base import Request, Ticket, Turn
+from askpix.producer.items import Options, Question, Turn
+from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
 from askpix.worker.errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
-from askpix.worker.vlm.templates import TEMPLATES
+from askpix.worker.vlm.settled import Settled
+from askpix.worker.vlm.templates import CAPTION, TEMPLATES
 from askpix.worker.vlm.texts import Cleaner
 from askpix.worker.vlm.work import Job, VlmImage
-
-CAPTION = "Describe the image in one sentence."
-"""What the model is told where a caption is asked for."""
 
 MAX_NEW_TOKENS = 256
 """Of a text, where neither the model folder nor the request says."""
@@ -38,9 +37,16 @@ class RequestReader:
     Args:
         count: returns how many tokens a prompt has, the first one that the model begins with included.
         capacity: how many tokens' keys and values there is memory for.
+        decode: returns the text of tokens. Like `count`, it is used from any thread.
     """
 
-    def __init__(self, manifest: VlmManifest, count: Callable[[str], int], capacity: int) -> None:
+    def __init__(
+        self,
+        manifest: VlmManifest,
+        count: Callable[[str], int],
+        capacity: int,
+        decode: Callable[[Sequence[int]], str],
+    ) -> None:
         self._name = manifest.name
         self._template = TEMPLATES[manifest.template]
         self._form = manifest.image_tokens
@@ -48,6 +54,7 @@ class RequestReader:
         self._capacity = capacity
         self._cleaner = Cleaner(manifest.reserved)
         self._count = count
+        self._decode = decode
         self._defaults = manifest.generation
         # A job's requests have the same options, and validating what comes of them takes long.
         self._settings = lru_cache(maxsize=64)(self._merged)
@@ -81,10 +88,18 @@ class RequestReader:
             seed=_seed(settings, prompt, image),
             urgent=request.urgent,
             follows=bool(request.history),
-            ticket=Ticket(request.deadline, request.seconds),
+            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun)),
         )
         self._check_length(job)
         return job
+
+    def _growing(self, request: Request, settings: Generation, begun: str) -> Growing | None:
+        """Returns what the text's tokens are told to; None where it is not known before it has ended."""
+        question = request.question
+        weighed = question is not None and (question.choices is not None or question.json_schema is not None)
+        if not request.stream or weighed or settings.beams > 1 or settings.texts > 1:
+            return None
+        return Growing(Settled(self._decode, begun, settings.stop or ()))
 
     def _check(self, question: Question, settings: Generation) -> None:
         if question.match:

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from askpix.worker.engine.base import Turn
+from askpix.producer.items import Turn
+
+CAPTION = "Describe the image in one sentence."
+"""What a model is told where a caption is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,414 @@
+"""The playground in a real browser: what it answers, what it shows of hostile texts, and whom it asks for anything."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from helpers.apart import broker, client, pages, root, start_worker
+from helpers.browser import browser, watched
+from helpers.playground import Server, Window
+from helpers.processes import askpix
+from helpers.system import RedisServer, Starter
+from helpers.vlm import TinyVlms
+from playwright.sync_api import Browser, expect
+
+from askpix.worker.local import demo_model
+from askpix.worker.playground.dropped import bundled_examples, example_files
+
+__all__ = ["broker", "client", "pages", "root", "start_worker"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+EXAMPLES = [path.name for path in example_files(bundled_examples())]
+HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:alert(2)) <script>alert(3)</script>"
+
+SLOW = {
+    "hidden_size": 512, "intermediate_size": 1_024, "num_hidden_layers": 8, "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+}  # fmt: skip
+"""Of a LLaVA that takes some seconds for a long answer."""
+
+Open = Callable[[Server], Window]
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(chrome: Browser) -> Iterator[Open]:
+    """Opens pages; at the end, none may have asked elsewhere, or have had an error."""
+    with ExitStack() as stack:
+        windows: list[Window] = []
+
+        def open_(server: Server) -> Window:
+            window = Window(stack.enter_context(watched(chrome)), server)
+            windows.append(window)
+            window.open()
+            return window
+
+        yield open_
+        for window in windows:
+            asked = {urlsplit(url).netloc for url in window.watched.requests if url.startswith("http")}
+            assert asked == {urlsplit(window.server.url).netloc}
+            # Gradio's own page says this of itself when a file is dropped.
+            said = [line for line in window.watched.said if line != "warning: Method not implemented."]
+            assert not [line for line in said if line.startswith(("error", "warning"))]
+            assert window.watched.errors == []
+            assert window.watched.dialogs == []
+
+
+@pytest.fixture(scope="module")
+def int8(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model, quantized."""
+    place = tmp_path_factory.mktemp("quantized")
+    options = ("--images", images, "--samples", "16", "--output", "int8", "--name", "demo-int8")
+    ran = askpix("model", "quantize", demo_model(), *options, cwd=place, timeout=280)
+    assert ran.code == 0, ran.err
+    return place / "int8"
+
+
+@pytest.fixture(scope="module")
+def server(int8: Path, tiny: TinyVlms, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A playground with the demo model, the same quantized, and a tiny LLaVA."""
+    models = ("--model", demo_model(), "--model", int8, "--model", tiny.folder("llava", sizes=SLOW))
+    server = Server(tmp_path_factory.mktemp("playground"), *models, "--port", "0")
+    yield server
+    assert server.close() == 128 + signal.SIGTERM
+    assert "Traceback" not in server.log
+    # Nothing of what was dropped is left.
+    assert list(server.tmp.glob("askpix-playground-*")) == []
+
+
+@pytest.fixture(scope="module")
+def tiny() -> TinyVlms:
+    return TinyVlms()
+
+
+@pytest.fixture
+def window(server: Server, open_page: Open) -> Window:
+    return open_page(server)
+
+
+@pytest.fixture(scope="module")
+def truth(images: Path) -> dict[str, dict[str, str]]:
+    """What is asked of each example, and the right answers; None asks for the caption."""
+    lines = (json.loads(line) for line in (images / "truth.jsonl").read_text().splitlines())
+    return {line["image"]: {**line["answers"], "": line["caption"]} for line in lines if line["image"] in EXAMPLES}
+
+
+def test_the_examples_are_answered_and_captioned_right(window: Window, truth: dict[str, dict[str, str]]) -> None:
+    for number, name in enumerate(EXAMPLES):
+        window.pick(number)
+        known = truth[name]
+        asked = [question for question in known if any(word in question for word in ("color", "shown", "kind"))]
+        for question in (*asked, ""):
+            window.ask(question)
+            assert window.answer() == known[question], (name, question)
+            assert "askpix-demo on CPU in" in window.facts()
+
+
+def test_a_picture_that_is_dropped_is_answered(window: Window, images: Path) -> None:
+    window.drop(images / "005-bottle.jpg")
+    window.ask("what is shown?")
+    assert window.answer() == "bottle"
+
+
+def test_choices_have_bars_the_likeliest_first(window: Window) -> None:
+    window.pick(EXAMPLES.index("034-shoe.jpg"))
+    window.ask("what color is it?", "blue\nred\ngreen")
+    assert window.answer() == "red"
+    bars = window.bars()
+    assert set(bars) == {"blue", "red", "green"}
+    assert next(iter(bars)) == "red"
+    assert bars["red"] == "100%"
+
+
+def test_two_models_answer_side_by_side(window: Window) -> None:
+    window.pick(EXAMPLES.index("047-hat.jpg"))
+    window.choose("model-1", "demo-int8")
+    window.choose("precision-0", "f32")
+    window.ask("what color are they?")
+    window.wait(1)
+    assert (window.answer(0), window.answer(1)) == ("pink", "pink")
+    assert "askpix-demo on CPU in f32" in window.facts(0)
+    assert "demo-int8 on CPU in" in window.facts(1)
+    assert " ms" in window.facts(0) + window.facts(1)
+
+    window.choose("model-1", "none")
+    expect(window.at("#side-1")).to_be_hidden()
+
+
+def test_one_model_in_two_precisions(window: Window) -> None:
+    window.pick(0)
+    window.choose("model-1", "askpix-demo")
+    window.choose("precision-1", "f32")
+    window.ask()
+    window.wait(1)
+    assert window.answer(0) == window.answer(1)
+    assert window.facts(1).endswith("in f32")
+
+
+def test_settings_are_used_and_only_those_are_there_that_the_model_takes(window: Window) -> None:
+    window.at("#more button").first.click()
+    expect(window.at("#setting-max_new_tokens")).to_be_visible()
+    expect(window.at("#setting-system")).to_be_hidden()
+    window.pick(0)
+    window.fill("setting-max_new_tokens", "2")
+    window.ask()
+    assert window.answer() == "a plain"
+    assert "cut off" in window.facts()
+    window.fill("setting-max_new_tokens", "few")
+    window.ask()
+    assert window.problem() == "max new tokens: 'few' is no whole number"
+
+
+def test_hostile_texts_stay_texts(window: Window) -> None:
+    """A choice comes back as the answer, in the bars, and the question in the conversation."""
+    window.pick(0)
+    choices = ("<img src=x onerror=alert(1)> **black**", "<b>red</b>")
+    window.ask("<b>what color is it?</b>", "\n".join(choices))
+    assert window.answer() in choices
+    assert set(window.bars()) == set(choices)
+    window.choose("model-0", "tiny-llava")
+    window.ask(HOSTILE)
+    assert window.messages()[0] == HOSTILE
+    for side in ("#side-0 img", "#side-0 script", "#side-0 strong", "#side-0 a", "#side-0 b"):
+        expect(window.at(side)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("text.jpg", b"this is no picture", "the file is no image that can be read"),
+        ("cut.jpg", None, "the image is damaged or cut short"),
+    ],
+)
+def test_what_is_no_image_is_told_in_a_sentence(
+    name: str, data: bytes | None, words: str, window: Window, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data or (images / "000-bottle.jpg").read_bytes()[:2_000])
+    window.drop(tmp_path / name)
+    window.ask("what is it?")
+    assert words in window.problem()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "http://127.0.0.1:9/x.jpg", "{tmp}/../log"])
+def test_no_file_is_had_by_naming_it(path: str, server: Server) -> None:
+    """Neither in the image's place, nor in that of a text, which the page shows again."""
+    named = {"path": path.format(tmp=server.tmp), "meta": {"_type": "gradio.FileData"}, "url": path}
+    before = set(server.tmp.rglob("*"))
+    for place in (0, 1):
+        data: list[object] = [None, "what?", "", "askpix-demo", "auto", "none", "auto", *[""] * 15]
+        data[place] = named
+        body = json.dumps({"data": data, "fn_index": 0, "session_hash": "forged"}).encode()
+        request = Request(f"{server.url}/gradio_api/queue/join", body, {"Content-Type": "application/json"})
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(request, timeout=10)
+        with pytest.raises(HTTPError, match=r"40[034]"):
+            urlopen(f"{server.url}/gradio_api/file={named['path']}", timeout=10)
+    assert set(server.tmp.rglob("*")) == before
+
+
+def test_without_an_image_or_with_one_choice_the_page_says_so(window: Window) -> None:
+    window.ask("what is it?")
+    assert window.problem() == "drop an image first, or pick one of the examples"
+    window.pick(0)
+    window.ask("what is it?", "mug")
+    assert window.problem() == "one choice is none: give two or more, one a line"
+
+
+def _long(window: Window) -> None:
+    """Has answers be as long as may be."""
+    window.choose("model-0", "tiny-llava")
+    window.pick(0)
+    window.at("#more button").first.click()
+    for name in ("max_new_tokens", "min_new_tokens"):
+        window.fill(f"setting-{name}", "700")
+
+
+def test_a_chat_streams_stops_and_goes_on(window: Window) -> None:
+    # Given
+    _long(window)
+    window.clear()
+
+    # When: it grows before it has ended.
+    window.begin("what is it?")
+    window.watched.page.wait_for_function(
+        "() => document.querySelectorAll('#side-0 .chat .message-content')[1]?.innerText.trim().length > 0"
+    )
+    window.watched.page.wait_for_function(
+        """before => {
+            const growing = document.querySelector('#side-0 .facts textarea').value === 'answering';
+            return growing && document.querySelectorAll('#side-0 .chat .message-content')[1].innerText.length > before;
+        }""",
+        arg=len(window.messages()[1]),
+    )
+
+    # Then: stopping keeps what there is.
+    window.at("#stop").click()
+    window.wait()
+    said = window.messages()
+    assert window.facts() == "stopped"
+    assert said[0] == "what is it?"
+    assert len(said[1]) < 500
+
+    # And the next question comes after it.
+    window.fill("setting-max_new_tokens", "8")
+    window.fill("setting-min_new_tokens", "")
+    window.go_on("and its colour?")
+    assert window.messages()[:3] == [*said, "and its colour?"]
+    with_history = window.tokens_read()
+
+    # Cleared, it is forgotten.
+    window.ask("and its colour?")
+    assert len(window.messages()) == 2
+    assert window.tokens_read() < with_history
+
+
+def test_what_was_said_is_forgotten_with_another_image(window: Window) -> None:
+    _long(window)
+    window.fill("setting-max_new_tokens", "8")
+    window.fill("setting-min_new_tokens", "")
+    window.ask("what is it?")
+    first = window.tokens_read()
+    window.go_on("what is it?")
+    assert window.tokens_read() > first
+    window.pick(1)
+    window.go_on("what is it?")
+    assert window.tokens_read() == first
+    assert len(window.messages()) == 2
+
+
+def test_clearing_in_the_middle_leaves_nothing(window: Window) -> None:
+    _long(window)
+    window.clear()
+    window.begin("what is it?")
+    expect(window.at("#side-0 .chat .message-content")).to_have_count(2)
+    window.clear()
+    expect(window.at("#side-0 .chat .message-content")).to_have_count(0)
+    expect(window.at("#question textarea, #question input").first).to_have_value("")
+    window.fill("setting-max_new_tokens", "8")
+    window.fill("setting-min_new_tokens", "")
+    window.begin("what is it?")
+    window.wait()
+    assert len(window.messages()) == 2
+
+
+def test_a_page_that_is_closed_keeps_nobody_waiting(server: Server, open_page: Open) -> None:
+    # Given: more pages than are answered at a time, in the midst of long answers.
+    for _ in range(4):
+        gone = open_page(server)
+        _long(gone)
+        gone.begin("what is it?")
+        expect(gone.at("#side-0 .chat .message-content")).to_have_count(2)
+        gone.watched.page.close()
+
+    # Then
+    other = open_page(server)
+    other.pick(0)
+    other.ask("what is shown?")
+    assert other.answer() == "mug"
+
+
+@pytest.fixture(scope="module")
+def through_queue(
+    broker: RedisServer, start_worker: Starter, tiny: TinyVlms, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A playground whose answers come from a worker, which serves the demo model and a tiny LLaVA."""
+    start_worker("--model", tiny.folder("llava", sizes=SLOW))
+    server = Server(tmp_path_factory.mktemp("through-queue"), "--broker", broker.url, "--port", "0")
+    yield server
+    assert server.close() == 128 + signal.SIGTERM
+    assert "Traceback" not in server.log
+
+
+def test_through_the_queue_it_answers_as_well(
+    through_queue: Server, open_page: Open, truth: dict[str, dict[str, str]]
+) -> None:
+    window = open_page(through_queue)
+    expect(window.at("#precision-0")).to_be_hidden()
+    window.choose("model-0", "askpix-demo")
+    window.pick(0)
+    window.ask()
+    assert window.answer() == truth[EXAMPLES[0]][""]
+    window.ask("what color is it?", "red\nblack")
+    assert window.bars() == {"black": "100%", "red": "0%"}
+    window.fill("question", "")
+    window.choose("model-1", "tiny-llava")
+    window.fill("choices", "")
+    window.ask("what is it?")
+    window.wait(1)
+    assert len(window.messages(1)) == 2
+
+
+def test_through_the_queue_a_conversation_goes_on(through_queue: Server, open_page: Open) -> None:
+    window = open_page(through_queue)
+    window.choose("model-0", "tiny-llava")
+    window.pick(0)
+    window.at("#more button").first.click()
+    window.fill("setting-max_new_tokens", "8")
+    window.ask("what is it?")
+    first = window.tokens_read()
+    window.go_on("what is it?")
+    assert window.tokens_read() > first
+    assert len(window.messages()) == 4
+
+
+def test_through_the_queue_stopping_ends_the_wait(through_queue: Server, open_page: Open) -> None:
+    window = open_page(through_queue)
+    _long(window)
+    window.clear()
+    window.begin("what is it?")
+    expect(window.at("#side-0 .facts textarea")).to_have_value("in the queue")
+    window.at("#stop").click()
+    window.wait()
+    assert window.facts().startswith("not waited for any more") or "confidence" in window.facts()
+
+
+def test_it_listens_here_alone_and_on_another_port_where_its_own_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 7860))
+        except OSError:
+            pass  # somebody else has it, which will do
+        else:
+            taken.listen()
+        server = Server(tmp_path)
+    try:
+        assert urlsplit(server.url).hostname == "127.0.0.1"
+        assert urlsplit(server.url).port != 7860
+        port = urlsplit(server.url).port or 0
+        own = socket.gethostbyname(socket.gethostname())
+        if not own.startswith("127."):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((own, port), 2).close()
+    finally:
+        assert server.close(signal.SIGINT) == -signal.SIGINT
+
+
+def test_a_port_that_is_asked_for_and_taken_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = Server(tmp_path, "--port", str(taken.getsockname()[1]))
+        assert server.process.wait(30) == 2
+    assert server.log.splitlines()[-1].startswith("askpix: the playground cannot listen on 127.0.0.1:")
+
+
+def test_who_opens_it_to_others_is_told_so(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--host", "0.0.0.0", "--port", "0")
+    server.close()
+    assert "Anybody who reaches 0.0.0.0 can use this page: it asks for no password." in server.log

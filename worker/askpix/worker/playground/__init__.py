@@ -1,0 +1,1 @@
+"""A web page to try models by hand. All but `page` and `serving` does without Gradio."""

@@ -1,0 +1,150 @@
+"""Answers by engines in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from askpix.producer.errors import ModelError
+from askpix.producer.items import Turn
+from askpix.worker import cores
+from askpix.worker.engine.base import Engine, Request, Ticket
+from askpix.worker.engine.building import build_engine
+from askpix.worker.engine.devices import Precision
+from askpix.worker.errors import RequestError
+from askpix.worker.images.decoder import Decoder
+from askpix.worker.models.folder import AnyManifest, read_manifest
+from askpix.worker.models.manifest import MANIFEST
+from askpix.worker.playground.form import Asked
+from askpix.worker.playground.models import AtHand, Chosen
+from askpix.worker.playground.shelf import Shelf
+from askpix.worker.playground.stop import Stop
+from askpix.worker.playground.told import Told, told_of
+from askpix.worker.stopwatch import Stopwatch
+
+_MOST_FOLDERS = 1_000
+"""That are looked at in a folder of model folders."""
+
+_SHOW_SECONDS = 0.15
+"""Between two states of an answer that comes: a browser that is shown more falls behind."""
+
+STOPPED = "stopped"
+
+
+def model_folders(given: Sequence[Path], inside: Sequence[Path]) -> dict[str, Path]:
+    """Returns model folders by the names that they are shown with.
+
+    Args:
+        given: model folders.
+        inside: folders that hold some.
+
+    Raises:
+        ModelError: one that was given is none, or a folder holds none.
+    """
+    found = [(folder, read_manifest(folder)) for folder in given]
+    for parent in inside:
+        found += _held(parent)
+    named: dict[str, Path] = {}
+    for folder, manifest in found:
+        if folder.resolve() not in {other.resolve() for other in named.values()}:
+            named[_name(folder, manifest, named)] = folder
+    return named
+
+
+def _held(parent: Path) -> list[tuple[Path, AnyManifest]]:
+    try:
+        folders = sorted(parent.iterdir())[:_MOST_FOLDERS]
+    except OSError as error:
+        raise ModelError(f"{parent} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    held = [(folder, read_manifest(folder)) for folder in folders if (folder / MANIFEST).is_file()]
+    if not held:
+        raise ModelError(f"{parent} holds no model folders: `askpix model convert` makes some")
+    return held
+
+
+def _name(folder: Path, manifest: AnyManifest, taken: Mapping[str, Path]) -> str:
+    """Returns what a model is shown as: by its name, and by its folder's where that does not tell it from others."""
+    names = [manifest.name, f"{manifest.name} ({folder.resolve().name})", f"{manifest.name} ({folder})"]
+    return next((name for name in names if name not in taken), names[-1])
+
+
+class Here:
+    """Answers with engines of our own.
+
+    Args:
+        folders: model folders by their names.
+        device: as OpenVINO names it.
+        seconds: that an image may take to be decoded, and a question to be answered.
+        megabytes: that all images which are being decoded may take.
+        cache: where what loading has found out is kept for the next start.
+    """
+
+    precisions: tuple[str, ...] = (Precision.AUTO, Precision.F32, Precision.BF16)
+    stops = True
+
+    def __init__(
+        self, folders: Mapping[str, Path], device: str, *, seconds: float, megabytes: int, cache: Path | None
+    ) -> None:
+        self._folders = dict(folders)
+        self._models = tuple(
+            AtHand(name=name, abilities=read_manifest(folder).abilities) for name, folder in self._folders.items()
+        )
+        self._device = device
+        self._cache = cache
+        self._seconds = seconds
+        self._shelf = Shelf(self._build)
+        self._decoder = Decoder(cores.available(), seconds, stopwatch=Stopwatch(), megabytes=megabytes)
+
+    def models(self) -> Sequence[AtHand]:
+        return self._models
+
+    def tell(self, chosen: Chosen, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop) -> Iterator[Told]:
+        if chosen.model not in self._folders:
+            raise ModelError(f"there is no model {chosen.model[:100]!r} here")
+        yield Told(facts="waiting for the model")
+        with self._shelf.lend(chosen) as engine:
+            yield from self._told(engine, chosen.model, image, asked, history, stop)
+
+    def close(self) -> None:
+        self._decoder.close()
+        self._shelf.close()
+
+    def _told(
+        self, engine: Engine, name: str, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop
+    ) -> Iterator[Told]:
+        started, text, shown = time.monotonic(), "", 0.0
+        ticket = self._submitted(engine, image, asked, history)
+        stop.listen(ticket.cancel)
+        try:
+            for piece in ticket.pieces():
+                text += piece
+                if time.monotonic() - shown > _SHOW_SECONDS:
+                    yield Told(text=text, facts="answering")
+                    shown = time.monotonic()
+            seconds = time.monotonic() - started
+            info = engine.info
+            yield told_of(ticket.result(), seconds, name, info.device, info.precision)
+        except RequestError as error:
+            if error.code != "cancelled":
+                raise
+            yield Told(text=text, facts=STOPPED, said=text or None)
+        finally:
+            # Also where nobody wants to know any more.
+            ticket.cancel()
+
+    def _submitted(self, engine: Engine, image: bytes, asked: Asked, history: Sequence[Turn]) -> Ticket:
+        decoded = self._decoder.decode(image, engine.image_form)
+        request = Request(
+            images=(engine.open_image(decoded.pixels),),
+            question=asked.question,
+            options=asked.options,
+            history=tuple(history),
+            seconds=self._seconds,
+            urgent=True,
+            stream=True,
+        )
+        return engine.submit(request)
+
+    def _build(self, chosen: Chosen) -> Engine:
+        return build_engine(self._folders[chosen.model], self._device, Precision(chosen.precision), self._cache)
