@@ -7,26 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from screenshots.gallery import details, gallery
+from screenshots.playground import playground
 from screenshots.watching import watching
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
-_MAKERS: dict[str, tuple[Callable[[Path], None], str]] = {
+MAKERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "watch": (watching, "watch.svg"),
     "gallery": (gallery, "gallery.png"),
     "details": (details, "details.png"),
+    "playground": (playground, "playground.png"),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="screenshots", description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("which", nargs="*", metavar="PICTURE", help=f"{', '.join(_MAKERS)}; by default all")
+    parser.add_argument("which", nargs="*", metavar="PICTURE", help=f"{', '.join(MAKERS)}; by default all")
     options = parser.parse_args()
-    if unknown := set(options.which) - set(_MAKERS):
-        parser.error(f"there is no picture {unknown.pop()!r}; there is {', '.join(_MAKERS)}")
+    if unknown := set(options.which) - set(MAKERS):
+        parser.error(f"there is no picture {unknown.pop()!r}; there is {', '.join(MAKERS)}")
     PICTURES.mkdir(exist_ok=True)
-    for name in options.which or _MAKERS:
-        make, file = _MAKERS[name]
+    for name in options.which or MAKERS:
+        make, file = MAKERS[name]
         make(PICTURES / file)
         print(f"docs/pictures/{file}")
 

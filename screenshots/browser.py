@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
 
-_WIDTH, _HEIGHT = 1280, 800
+_WIDTH, _HEIGHT = 1280, 820
 
 
 @contextmanager

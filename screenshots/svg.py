@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from typing import Any
 
 import pyte
 from rich.console import Console
@@ -72,11 +74,16 @@ def drawn(screen: pyte.Screen, title: str) -> str:
 
 
 def _text(screen: pyte.Screen, row: int) -> Text:
+    characters = (screen.buffer[row][column] for column in range(screen.columns))
     text = Text()
-    for column in range(screen.columns):
-        character = screen.buffer[row][column]
-        color = None if character.fg == "default" else _COLORS.get(character.fg, character.fg)
-        if color is not None and len(color) == 6 and all(digit in "0123456789abcdef" for digit in color):
-            color = f"#{color}"
-        text.append(character.data, Style(color=color, bold=character.bold))
+    # Together where they look alike: each run becomes an element of its own.
+    for style, run in itertools.groupby(characters, _style):
+        text.append("".join(character.data for character in run), style)
     return text
+
+
+def _style(character: Any) -> Style:
+    color = None if character.fg == "default" else _COLORS.get(character.fg, character.fg)
+    if color is not None and len(color) == 6 and all(digit in "0123456789abcdef" for digit in color):
+        color = f"#{color}"
+    return Style(color=color, bold=character.bold)

@@ -11,6 +11,7 @@ import click
 
 from askpix.cli.console import stderr
 from askpix.cli.ending import end_cleanly_on_signals
+from askpix.cli.needing import needing
 from askpix.cli.options import cores_options, model_folder
 from askpix.producer.client import Client
 from askpix.producer.errors import InputError
@@ -23,8 +24,8 @@ from askpix.worker.local import demo_model
 from askpix.worker.playground.dropped import bundled_examples, example_files
 from askpix.worker.playground.elsewhere import Elsewhere
 from askpix.worker.playground.here import Here, model_folders
+from askpix.worker.playground.listening import PORT, is_loopback
 from askpix.worker.playground.models import Source
-from askpix.worker.playground.serving import PORT, is_loopback, serve
 
 
 @click.command()
@@ -80,6 +81,8 @@ def command(
     """
     if broker is not None and (models or parents):
         raise InputError("with --broker, the models are those that workers serve: leave out --model and --models")
+    with needing("the playground", extra="playground"):
+        from askpix.worker.playground.serving import serve
     end_cleanly_on_signals()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     quiet_decoders()

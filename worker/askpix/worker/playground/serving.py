@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,18 +12,15 @@ from pathlib import Path
 import uvicorn  # type: ignore[import-not-found]
 from fastapi import FastAPI  # type: ignore[import-not-found]
 
-from askpix.producer.errors import AskpixError
 from askpix.worker.images.manners import MAX_BYTES
 from askpix.worker.playground.dropped import Uploads
 from askpix.worker.playground.guard import Guard
+from askpix.worker.playground.listening import address, listening
 from askpix.worker.playground.models import Source
 from askpix.worker.playground.playground import Playground
 
 if importlib.util.find_spec("gradio") is None:
     raise ModuleNotFoundError("there is no gradio", name="gradio")
-
-PORT = 7860
-"""Unless another one is asked for, or this one is taken."""
 
 _ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -55,7 +50,7 @@ def serve(
     Raises:
         AskpixError: it cannot listen there.
     """
-    with _listening(host, port) as listener, _folder() as folder:
+    with listening(host, port) as listener, _folder() as folder:
         # It reads these when it is imported.
         os.environ.update(_ENVIRONMENT, GRADIO_TEMP_DIR=str(folder))
         import gradio
@@ -92,55 +87,11 @@ def serve(
         config = uvicorn.Config(
             guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_END_SECONDS
         )
-        ready(_address(listener))
+        ready(address(listener))
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             playground.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@contextmanager
-def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
-    ports = (PORT, 0) if port is None else (port,)
-    for number in ports:
-        try:
-            listener = _bound(host, number)
-        except OSError as error:
-            if number == ports[-1]:
-                why = (error.strerror or str(error)).lower()
-                raise AskpixError(f"the playground cannot listen on {host}:{number}: {why}") from None
-        else:
-            with listener:
-                yield listener
-            return
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
