@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from askpix.cli.durations import duration, rate
-from askpix.cli.followed import Following, Seen
+from askpix.cli.following import Following, Seen
 from askpix.cli.panel import line, panel
 from askpix.producer.followed import JobProgress
 from askpix.producer.live import Glimpse

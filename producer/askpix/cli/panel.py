@@ -9,7 +9,7 @@ from rich.text import Text
 
 from askpix.cli.console import printable
 from askpix.cli.durations import duration, rate
-from askpix.cli.followed import Seen, WorkerPace
+from askpix.cli.following import Seen, WorkerPace
 from askpix.producer.live import Glimpse
 from askpix.producer.pace import Estimate
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from askpix.cli.console import printable, stderr, stdout
-from askpix.cli.followed import Following, Seen
+from askpix.cli.following import Following, Seen
 from askpix.cli.panel import line, panel
 from askpix.cli.screen import Screen
 from askpix.cli.served import unserved_text
