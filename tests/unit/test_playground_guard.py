@@ -77,7 +77,7 @@ def test_pages_of_somebody_elses_are_refused(origin: str) -> None:
 
 def test_the_page_itself_may_ask() -> None:
     assert status("/gradio_api/queue/join", "POST", origin="http://127.0.0.1:7860", content_length="5") == 200
-    for path in ("/assets/index.js", "/theme.css", "/gradio_api/heartbeat/abc123", "/gradio_api/file=/tmp/a/b.jpg"):
+    for path in ("/assets/index.js", "/theme.css", "/gradio_api/heartbeat/abc123", "/gradio_api/file=/ours/b.jpg"):
         assert status(path) == 200
 
 
@@ -102,6 +102,38 @@ def test_the_page_itself_may_ask() -> None:
 def test_what_the_page_does_not_need_is_closed(path: str) -> None:
     assert status(path) == 404
     assert status(path, "POST", content_length="5") == 404
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "https://evil.example/x.jpg",
+        "HTTP://evil.example/x.jpg",
+        "//evil.example/x.jpg",
+        "/etc/passwd",
+        "ours/b.jpg",
+        "",
+    ],
+)
+def test_only_files_of_ours_are_had_and_no_address_is_fetched(file: str) -> None:
+    """Gradio would fetch an address and pass it on, as a page that may do what ours may."""
+    for method in ("GET", "HEAD"):
+        assert status(f"/gradio_api/file={file}", method) == 404
+
+
+def test_a_file_that_was_dropped_does_nothing_in_a_browser() -> None:
+    headers = asked("/gradio_api/file=/ours/b.svg")[0]["headers"]
+    policies = [value for name, value in headers if name.lower() == b"content-security-policy"]
+    assert policies == [b"sandbox; default-src 'none'"]
+
+
+def test_pages_of_somebody_elses_may_lead_to_the_page_and_ask_for_nothing_else() -> None:
+    for site in ("cross-site", "same-site"):
+        assert status("/", sec_fetch_site=site) == 200
+        assert status("/gradio_api/file=/ours/b.jpg", sec_fetch_site=site) == 403
+        assert status("/gradio_api/queue/join", "POST", content_length="5", sec_fetch_site=site) == 403
+    for site in ("same-origin", "none"):
+        assert status("/gradio_api/file=/ours/b.jpg", sec_fetch_site=site) == 200
 
 
 @pytest.mark.parametrize("length", ["", "21000001", "-1", "many"])

@@ -22,6 +22,9 @@ _PATHS = re.compile(
 )
 """What the page itself asks for. Gradio has much more, from fetching through it to changing its own source."""
 
+_FILES = "/gradio_api/file="
+"""Before the path of a file. Gradio takes an address too: it would fetch it, and pass it on as a page of ours."""
+
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:\d{1,5})?")
 
 _HEADERS = (
@@ -36,6 +39,14 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+
+_FILE_HEADERS = tuple(
+    (name, b"sandbox; default-src 'none'" if name == b"content-security-policy" else value) for name, value in _HEADERS
+)
+"""What was dropped is shown, and does nothing, whatever it is."""
+
+_OTHERS = frozenset({"cross-site", "same-site"})
+"""Who asks, as browsers say it, where it is not a page of ours, nor the person."""
 
 _POST_BYTES = 21_000_000
 """Of a request: an image of the largest size, and what surrounds it."""
@@ -54,7 +65,7 @@ class Guard:
         app: what is guarded.
         names: names under which it may be asked for, beside addresses and this machine's own.
         has_room: returns whether there is room for another upload.
-        is_ours: returns whether a page may name a file.
+        is_ours: returns whether a page may name a file, and have it.
     """
 
     def __init__(
@@ -78,11 +89,13 @@ class Guard:
             await _refuse(send, *refusal)
             return
 
+        headers = _FILE_HEADERS if scope["path"].startswith(_FILES) else _HEADERS
+
         async def with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                ours = {name for name, _ in _HEADERS}
+                ours = {name for name, _ in headers}
                 theirs = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in ours]
-                message["headers"] = [*theirs, *_HEADERS]
+                message["headers"] = [*theirs, *headers]
             await send(message)
 
         if scope["path"].startswith(_QUESTIONS):
@@ -102,19 +115,25 @@ class Guard:
         origin = headers.get(b"origin")
         if origin not in (None, f"http://{host}", f"https://{host}"):
             return 403, "this was asked by a page of somebody else's"
-        if not _PATHS.fullmatch(scope["path"]):
+        path = scope["path"]
+        if headers.get(b"sec-fetch-site") in _OTHERS and (path, scope["method"]) != ("/", "GET"):
+            return 403, "this was asked by a page of somebody else's"
+        if not _PATHS.fullmatch(path) or (path.startswith(_FILES) and not self._is_served(path[len(_FILES) :])):
             return 404, "there is no such page"
         if scope["method"] in ("GET", "HEAD"):
             return None
         if scope["method"] != "POST":
             return 405, "this is not done here"
         length = headers.get(b"content-length", "")
-        most = MOST_BYTES if scope["path"].startswith(_QUESTIONS) else _POST_BYTES
+        most = MOST_BYTES if path.startswith(_QUESTIONS) else _POST_BYTES
         if not length.isascii() or not length.isdigit() or int(length) > most:
             return 413, "this is too much: an image may have 20 MB"
-        if "upload" in scope["path"] and not self._has_room():
+        if "upload" in path and not self._has_room():
             return 507, "too many images were dropped of late: try again in an hour"
         return None
+
+    def _is_served(self, file: str) -> bool:
+        return file.startswith("/") and self._may_name(file)
 
     def _is_ours(self, host: str) -> bool:
         named = _HOST.fullmatch(host)
