@@ -146,3 +146,12 @@ def test_run_tries_failed_items_of_a_complete_job_again(images: Path, tmp_path: 
     assert "1 x not_an_image" in retried.err
     assert [row.attempts for row in Job.open(str(tmp_path / "job")).results()] == [1, 2, 1]
     assert (once_more.code, "None of the failed items is likely to go well now." in once_more.err) == (1, True)
+
+
+def test_watch_needs_no_broker_for_a_job_that_has_ended(images: Path, tmp_path: Path) -> None:
+    assert askpix("run", images, "--output", "job", cwd=tmp_path).code == 0
+
+    ran = askpix("watch", "job", "--broker", "redis://127.0.0.1:1/0", cwd=tmp_path)
+
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith("48 items: 48 ok, 0 failed\n")

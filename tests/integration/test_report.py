@@ -33,13 +33,13 @@ def test_a_page_is_written_and_said(tmp_path: Path, rows: list[Row]) -> None:
     assert ran == Ran(
         0,
         "",
-        "job-gallery.html: 5 items, 1 picture; 2 items without a picture (1 x file_not_found, 1 x image_changed); "
+        "job-gallery.html: 5 items, 1 picture; 2 items without a picture (2 x image_unavailable); "
         "4 without a result yet\n",
     )
     made = GalleryFiles(tmp_path / "job-gallery.html")
     key = rows[0].sha256[:24] if rows[0].sha256 else ""
     assert list(made.pictures) == [key]
-    assert made.cards("pictures") == [key, key, "", "!file_not_found", "!image_changed"]
+    assert made.cards("pictures") == [key, key, "", "!image_unavailable", "!image_unavailable"]
 
 
 def test_a_large_job_is_a_folder(tmp_path: Path, images: Path) -> None:

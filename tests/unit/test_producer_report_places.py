@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,68 @@ def test_what_is_no_place_is_said_to_be_none(tmp_path: Path, target: str) -> Non
         write_gallery(job, target)
 
 
-@pytest.mark.parametrize("inside", ["", "results/page.html", "results", "input/x/"])
+def test_force_replaces_galleries_alone(tmp_path: Path) -> None:
+    # Given: a page of one's own, a link to a gallery, and a gallery to which somebody added files.
+    job = write_job(tmp_path / "job", [ok_row("a")], items=1)
+    (tmp_path / "mine.html").write_text("<title>my own page</title>")
+    write_gallery(job, str(tmp_path / "made.html"))
+    (tmp_path / "link.html").symlink_to(tmp_path / "made.html")
+    write_gallery(job, str(tmp_path / "gallery"))
+    (tmp_path / "gallery" / "notes.txt").write_text("mine")
+
+    for name in ("mine.html", "link.html"):
+        with pytest.raises(InputError, match="is no gallery, and is not replaced"):
+            write_gallery(job, str(tmp_path / name), force=True)
+    with pytest.raises(InputError, match="holds other things than a gallery"):
+        write_gallery(job, str(tmp_path / "gallery"), force=True)
+
+    assert (tmp_path / "mine.html").read_text() == "<title>my own page</title>"
+    assert (tmp_path / "gallery" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["out.html", "out"])
+def test_where_the_last_step_fails_what_was_there_stays(
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = write_job(tmp_path / "job", [ok_row("a")], items=1)
+    path = tmp_path / target
+    write_gallery(job, str(path))
+    before = path.stat().st_ino
+
+    def failing(self: Path, goal: Path) -> Path:
+        if self.name.startswith(".partial") and goal == path:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, goal)
+
+    real = Path.rename
+    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(StorageError, match="input/output error"):
+        write_gallery(job, str(path), force=True)
+
+    assert path.stat().st_ino == before
+    assert names_in(tmp_path) == ["job", target]
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_well_as_it_goes(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    job = write_job(folder, [ok_row("a")], items=1)
+
+    gallery = write_gallery(job, str(tmp_path / "out.html"))
+
+    assert "<title>caf?" in gallery.path.read_text()
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x.csv", "pictures.zip"])
+def test_what_is_named_like_another_kind_of_file_becomes_no_folder(tmp_path: Path, name: str) -> None:
+    job = write_job(tmp_path / "job", [ok_row("a")], items=1)
+
+    with pytest.raises(InputError, match=r"a gallery is a name\.html or a folder, not"):
+        write_gallery(job, str(tmp_path / name))
+    write_gallery(job, str(tmp_path / "spring-2.1"))
+
+
+@pytest.mark.parametrize("inside", ["", "results/page.html", "results", "input/x/", "control", "partial"])
 def test_the_jobs_own_files_are_left_alone(tmp_path: Path, inside: str) -> None:
     job = write_job(tmp_path / "job", [ok_row("a")], items=1)
 

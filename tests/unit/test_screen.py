@@ -120,3 +120,12 @@ def test_after_a_stop_the_lines_are_drawn_below_what_the_shell_wrote() -> None:
         os.kill(os.getpid(), signal.SIGCONT)
         screen.draw(lines("three"))
         assert watched.shown() == ["one", "two", "$ fg", "three"]
+
+
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one() -> None:
+    watched = Watched(columns=80, lines=24)
+    with Screen(watched.console, (0, 0)) as screen:
+        for _ in range(2):
+            screen.draw(lines("one", "x" * 100))
+
+    assert screen.size == (80, 24)

@@ -111,6 +111,18 @@ def test_what_cannot_be_had_says_why(thumbnails: Thumbnails, reference: str, pro
     assert (made.data, made.problem) == (None, problem)
 
 
+def test_where_all_files_may_be_read_a_gallery_does_not_tell_which_are_there(tmp_path: Path) -> None:
+    there = picture(tmp_path / "there", b"other bytes", (8, 8))
+    (tmp_path / "there").write_bytes(b"bytes")
+    asked = [there, picture("/none/at/all.jpg", b"x", (8, 8)), picture(f"file://{tmp_path}", b"x", (8, 8))]
+
+    quiet = Thumbnails(Access.of(files_roots=["/"]), Settings(decode_processes=1), tells_of_files=False)
+    try:
+        assert {made.problem for made in quiet(asked)} == {"image_unavailable"}
+    finally:
+        quiet.close()
+
+
 def test_what_is_no_image_is_no_picture(thumbnails: Thumbnails, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_bytes(b"not an image")
 

@@ -66,7 +66,8 @@ _options = stacked(
         "--question",
         multiple=True,
         metavar="TEXT",
-        help="Ask this of each image; {column} stands for what the list has there. Repeatable.",
+        help="Ask this of each image that has no questions of its own; {column} stands for what the list has there. "
+        "Repeatable.",
     ),
     click.option(
         "--questions",

@@ -49,7 +49,7 @@ def command(
     """
     opened = Job.open(job)
     with ExitStack() as stack:
-        make = None if no_thumbnails else _maker(opened, stack, files_roots or ("/",), networks, buckets)
+        make = None if no_thumbnails else _maker(opened, stack, files_roots, networks, buckets)
         show = stack.enter_context(steps_shown())
         gallery = write_gallery(opened, target, force=force, make=make, told=show)
     stderr().print(_told(gallery, opened.spec.items, pictures=not no_thumbnails), soft_wrap=True)
@@ -64,9 +64,9 @@ def _maker(
         from askpix.worker.access import Access
         from askpix.worker.thumbnails import Thumbnails
     settings = load_settings()
-    access = Access.of(files_roots=files_roots, networks=(*settings.allow_net, *networks), buckets=buckets)
+    access = Access.of(files_roots=files_roots or ("/",), networks=(*settings.allow_net, *networks), buckets=buckets)
     own_bucket = S3Location.parse(job.folder.uri).bucket if is_s3(job.folder.uri) else None
-    thumbnails = Thumbnails(access, settings, own_bucket)
+    thumbnails = Thumbnails(access, settings, own_bucket, tells_of_files=bool(files_roots))
     stack.callback(thumbnails.close)
     return thumbnails
 

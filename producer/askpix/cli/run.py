@@ -99,13 +99,17 @@ def command(
             allow_net=networks,
             allow_buckets=[*_own_bucket(items), *buckets],
         )
-        with showing(as_json=as_json, unserved=False) as showed, system as local:
-            job = local.client.job(folder.uri)
-            if not before.finished:
-                job.resume()
-            elif job.retry() is None:
-                showed.say("None of the failed items is likely to go well now.")
-            local.wait(job, lambda progress: showed.show(progress, job), told=showed.say)
+        try:
+            with showing(as_json=as_json, unserved=False) as showed, system as local:
+                job = local.client.job(folder.uri)
+                if not before.finished:
+                    job.resume()
+                elif job.retry() is None:
+                    showed.say("None of the failed items is likely to go well now.")
+                local.wait(job, lambda progress: showed.show(progress, job), told=showed.say)
+        except KeyboardInterrupt:
+            stderr().print("What is done stays; the same command carries on.")
+            raise
     if not as_json:
         answers_shown(Job(folder, spec))
     return _summarise(Job(folder, spec), output, time.monotonic() - started, before.done)
@@ -130,5 +134,6 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     stderr().print(f"Results: {output.rstrip('/')}/results", soft_wrap=True)
     if passing:
         stderr().print("Next:    the same command with --retry", soft_wrap=True)
+    stderr().print(f"Next:    askpix report {output}", soft_wrap=True)
     stderr().print(f"Next:    askpix export {output} --to answers.csv", soft_wrap=True)
     return 1 if progress.failed else 0

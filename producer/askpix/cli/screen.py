@@ -13,6 +13,7 @@ from rich.text import Text
 
 # Terminals that know it show all that is written in between at once; others leave it out.
 _TOGETHER, _SHOW = "\x1b[?2026h", "\x1b[?2026l"
+_COLUMNS, _LINES = 80, 24
 _END_OF_LINE, _BELOW = "\x1b[K", "\x1b[J"
 
 
@@ -50,7 +51,9 @@ class Screen:
     @property
     def size(self) -> tuple[int, int]:
         """Columns and lines. Of the terminal itself: COLUMNS in the environment does not change with it."""
-        return self.fixed or os.get_terminal_size(self._console.file.fileno())
+        columns, lines = self.fixed or os.get_terminal_size(self._console.file.fileno())
+        # Some terminals do not know: they say 0.
+        return columns or _COLUMNS, lines or _LINES
 
     def draw(self, lines: Sequence[Text]) -> None:
         """Draws lines in place of those before; what is as wide or high as the terminal, or more, is cut off."""

@@ -42,6 +42,13 @@ def watch(job: str, as_json: bool, broker: str | None) -> int:
     end_cleanly_on_signals()
     with Client(broker) as client:
         opened = client.job(job)
+        try:
+            opened.progress()
+        except BrokerError:
+            # Of a job that has ended, as one of `run`, the folder knows all.
+            opened = Job.open(job)
+            if not opened.progress().finished:
+                raise
         return _end(opened, job, _followed(opened, as_json=as_json))
 
 

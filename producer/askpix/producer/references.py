@@ -22,6 +22,11 @@ _URL_CHARACTERS = "/?:@!$&'()*+,;=~%"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
+def is_file(reference: str) -> bool:
+    """Returns whether a reference names a file of this machine."""
+    return reference[:5].lower() == "file:" or _IS_URI(reference) is None
+
+
 def complete(reference: str, base: str) -> str:
     """Returns an image reference with a relative one completed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from itertools import islice
 
 from PIL import Image
 
+from askpix.producer.references import is_file
 from askpix.producer.report.pictures import Picture, Thumbnail
 from askpix.producer.settings import Settings
 from askpix.worker import cores
@@ -25,6 +27,11 @@ SIDE = 256
 
 CHANGED = "image_changed"
 """Code of an image whose bytes are not those that a worker read."""
+
+UNAVAILABLE = "image_unavailable"
+"""Code of a file of which no more is to be told."""
+
+_log = logging.getLogger(__name__)
 
 _QUALITY = 75
 _METHOD = 2
@@ -41,10 +48,15 @@ class Thumbnails:
         access: what may be read.
         settings: by which it is fetched and decoded.
         own_bucket: the bucket of the job, which may be read too.
+        tells_of_files: whether the code of a file that is not shown says why. Where all files of this machine may be
+            read, a list could learn so from a gallery which of them are there.
     """
 
-    def __init__(self, access: Access, settings: Settings, own_bucket: str | None = None) -> None:
+    def __init__(
+        self, access: Access, settings: Settings, own_bucket: str | None = None, *, tells_of_files: bool = True
+    ) -> None:
         self._own_bucket = own_bucket
+        self._tells_of_files = tells_of_files
         self._threads = min(_THREADS, settings.load_threads)
         manners = Manners(
             contact=settings.contact,
@@ -80,9 +92,15 @@ class Thumbnails:
         try:
             return Thumbnail(picture=picture, data=self._small(picture))
         except ItemError as error:
-            return Thumbnail(picture=picture, problem=error.code)
+            code = error.code
         except MemoryError:
-            return Thumbnail(picture=picture, problem="out_of_memory")
+            code = "out_of_memory"
+        except Exception:  # noqa: BLE001 - one image must never cost all others theirs
+            _log.exception("an image could not be read")
+            code = "internal_error"
+        if not self._tells_of_files and is_file(picture.reference):
+            code = UNAVAILABLE
+        return Thumbnail(picture=picture, problem=code)
 
     def _small(self, picture: Picture) -> bytes:
         facts = ImageFacts()

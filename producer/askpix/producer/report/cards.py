@@ -63,8 +63,10 @@ def _more(row: Row) -> list[str | None]:
     return [
         row.group,
         reference(row.image, SEARCHED) if row.image != row.id else None,
-        row.error_message,
-        *(answer.text[_SHOWN - 1 : SEARCHED] for answer in row.answers[:_ANSWERS]),
+        row.error_code,
+        (row.error_message or "")[:SEARCHED],
+        # From the beginning, so that no word is cut in two.
+        *(answer.text[:SEARCHED] for answer in row.answers[:_ANSWERS] if len(answer.text) > _SHOWN),
         *(answer.text[:SEARCHED] for answer in row.answers[_ANSWERS:]),
         *(other.text[:SEARCHED] for answer in row.answers for other in answer.alternatives or ()),
         *(as_text(value)[:SEARCHED] for value in extra.values()),

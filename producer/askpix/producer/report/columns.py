@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from askpix.producer.report.embedding import clipped, column
-from askpix.producer.rows import Answer, Row, Status
+from askpix.producer.rows import Answer, Kind, Row, Status
 
 MAX_ATTRIBUTES = 50
 """Names of answers that items are filtered by; with more, those that most items have."""
@@ -69,7 +69,7 @@ class Columns:
 
     def add(self, row: Row) -> None:
         for answer in row.answers:
-            name = clipped(answer.name, _LABEL)
+            name = answer.name
             attribute = self._attributes.get(name)
             if attribute is None and len(self._attributes) < MAX_NAMES:
                 self._places[name] = len(self._places)
@@ -78,7 +78,7 @@ class Columns:
                 attribute.add(self.count, answer)
         self._ids.append(row.id[:_LABEL])
         self._code.append(self._number_of(row))
-        self._confidence.append(min((_steps(answer.confidence) for answer in row.answers), default=_NO_CONFIDENCE))
+        self._confidence.append(min((_steps(_certainty(answer)) for answer in row.answers), default=_NO_CONFIDENCE))
         self._milliseconds.append(_milliseconds(row.seconds))
         if len(self.models) < MAX_VALUES:
             self.models.setdefault(clipped(row.model, _LABEL))
@@ -90,10 +90,10 @@ class Columns:
 
         It is known as soon as a row with such an answer was added.
         """
-        return self._places.get(clipped(name, _LABEL), -1)
+        return self._places.get(name, -1)
 
     def names(self) -> list[str]:
-        return list(self._attributes)
+        return list(map(_ends_of, self._attributes))
 
     def told(self) -> dict[str, Any]:
         """Returns the columns as JSON values."""
@@ -138,13 +138,24 @@ class Columns:
             values[item] = numbers[value]
             confidences[item] = confidence
         return {
-            "name": name,
+            "name": _ends_of(name),
             "kind": attribute.kind,
             "values": [labels[value] for value in shown],
             "others": len(labels) - len(shown),
             "value": column(values),
             "confidence": column(confidences),
         }
+
+
+def _certainty(answer: Answer) -> float:
+    """Returns how sure the model is: of a text that does not fit, as sure as of one that does."""
+    return max(answer.confidence, 1 - answer.confidence) if answer.kind is Kind.MATCH else answer.confidence
+
+
+def _ends_of(name: str) -> str:
+    """Returns a name without the middle of a long one: long questions often begin alike."""
+    most = _LABEL // 2
+    return name if len(name) <= _LABEL else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}{name[-most:]}"
 
 
 def _shown(counts: Counter[int], distinct: int) -> list[int]:

@@ -44,7 +44,7 @@ class Details:
             "maker": maker,
         }
         # Without what is not there, which is most of it.
-        self._items.append({name: value for name, value in values.items() if value not in (None, [])})
+        self._items.append({name: value for name, value in values.items() if value is not None and value != []})
 
     def told(self) -> dict[str, Any]:
         """Returns them as JSON values."""
@@ -63,7 +63,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "cutOff": answer.finish_reason == "length",
         "tokens": answer.tokens,
     }
-    return {name: value for name, value in values.items() if value not in (None, [], False)}
+    return {name: value for name, value in values.items() if value is not None and value is not False and value != []}
 
 
 def _extra(text: str | None) -> list[list[str]]:

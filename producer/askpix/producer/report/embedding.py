@@ -10,6 +10,7 @@ import sys
 from array import array
 from typing import Any
 
+from askpix.producer.errors import InputError
 from askpix.producer.values import json_text
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -48,7 +49,12 @@ def clipped(text: str, most: int) -> str:
 
 def as_text(value: Any) -> str:
     """Returns a JSON value as a text: itself, or its JSON."""
-    return value if isinstance(value, str) else json_text({"": value})[5:-1]
+    if isinstance(value, str):
+        return value
+    try:
+        return json_text({"": value})[5:-1]
+    except InputError:
+        return "(lists in lists, too deep to be shown)"
 
 
 def finite(number: float | None, digits: int = 4) -> float | None:

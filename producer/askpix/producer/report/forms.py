@@ -6,6 +6,7 @@ import base64
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from askpix.producer.report.page import is_page, page
 from askpix.producer.report.pictures import Thumbnail
 
 _HEAD_BYTES = 4_096
+
+_FILES = frozenset(("index.html", "data", "thumbs"))
+"""What a gallery's folder holds."""
 
 
 class Form(ABC):
@@ -99,20 +103,17 @@ def file_form(path: Path, title: str, *, force: bool) -> Iterator[FileForm]:
     Raises:
         StorageError: there is a file already, or none can be written.
     """
-    partial = path.with_name(f".partial-{os.getpid()}.html")
+    partial = path.with_name(f".partial-{secrets.token_hex(8)}.html")
     made = page(title, in_folder=False)
     with explained(path):
         _check_free(path, force=force)
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(made.head)
-                yield FileForm(file)
-                file.write(made.tail)
+        with partial.open("x", encoding="utf-8") as file, _removed(partial):
+            file.write(made.head)
+            yield FileForm(file)
+            file.write(made.tail)
+            file.close()
             _check_free(path, force=force)
             partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -123,23 +124,44 @@ def folder_form(path: Path, title: str, *, force: bool) -> Iterator[FolderForm]:
         InputError: what is there is no gallery, so that it must not be replaced.
         StorageError: there is a gallery already, or none can be written.
     """
-    partial, old = (path.with_name(f".{word}-{os.getpid()}-gallery") for word in ("partial", "old"))
+    partial, old = (path.with_name(f".{word}-{secrets.token_hex(8)}-gallery") for word in ("partial", "old"))
     with explained(path):
         before = _replaced(path, force=force)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.mkdir()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+        with _removed(partial):
             form = FolderForm(partial, before)
             yield form
             form.end(title)
-            if _replaced(path, force=force) is not None:
-                path.rename(old)
-            elif path.exists():
-                path.rmdir()
-            partial.rename(path)
-        finally:
-            for left in (partial, old):
-                shutil.rmtree(left, ignore_errors=True)
+            _swap(partial, path, old, force=force)
+
+
+def _swap(partial: Path, path: Path, old: Path, *, force: bool) -> None:
+    """Puts a finished folder in its place."""
+    if _replaced(path, force=force) is None:
+        # An empty folder, which is nothing, gives way by itself.
+        partial.rename(path)
+        return
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    """Removes what is left of something that was begun under a name of its own."""
+    try:
+        yield
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -155,8 +177,12 @@ def explained(path: Path) -> Iterator[None]:
 def _check_free(path: Path, *, force: bool) -> None:
     if os.path.isdir(path):  # noqa: PTH112 - of a name that is too long, Path.is_dir says so by an exception
         raise InputError(f"{path} is a folder, where one page needs a file: choose another name")
-    if not force and os.path.lexists(path):
+    if not os.path.lexists(path):
+        return
+    if not force:
         raise StorageError(f"{path} exists already: choose another name, or --force")
+    if path.is_symlink() or not _is_gallery_page(path):
+        raise InputError(f"{path} is no gallery, and is not replaced: choose another name")
 
 
 def _replaced(path: Path, *, force: bool) -> Path | None:
@@ -167,16 +193,16 @@ def _replaced(path: Path, *, force: bool) -> Path | None:
         raise InputError(f"{path} is no folder, where this gallery needs one: choose another name")
     if not any(path.iterdir()):
         return None
-    if not _is_gallery(path):
+    if not _is_gallery_page(path / "index.html") or {entry.name for entry in path.iterdir()} - _FILES:
         raise InputError(f"{path} holds other things than a gallery: choose another folder")
     if not force:
         raise StorageError(f"{path} exists already: choose another name, or --force")
     return path
 
 
-def _is_gallery(folder: Path) -> bool:
-    with suppress(OSError, ValueError), (folder / "index.html").open("rb") as file:
-        return is_page(file.read(_HEAD_BYTES).decode(errors="replace"))
+def _is_gallery_page(file: Path) -> bool:
+    with suppress(OSError), file.open("rb") as opened:
+        return is_page(opened.read(_HEAD_BYTES).decode(errors="replace"))
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ from askpix.producer.report.forms import FileForm, FolderForm, Form, file_form, 
 from askpix.producer.report.pictures import (
     MakeThumbnails,
     Picture,
+    Thumbnail,
     check_shown,
     digests_of,
     pictures_of,
@@ -44,6 +46,9 @@ _DETAILS = 250
 """Items in a block."""
 
 _TITLE = 200
+_FILE_ENDING = re.compile(r"\.[a-z]{2,5}")
+
+_JOB_FOLDERS = ("control", "input", "partial", "results", "rounds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,13 +128,24 @@ class _Pictures:
         if make is None:
             return
         digests = digests_of(results)
-        for thumbnail in make(self._missing(pictures_of(results, digests), form)):
-            told("making thumbnails", len(self._keys) + len(self._problems), len(digests))
-            if thumbnail.data is None:
-                self._problems[thumbnail.picture.sha256] = thumbnail.problem or "error"
-            else:
-                form.thumbnail(thumbnail)
-                self._keys[thumbnail.picture.sha256] = thumbnail.picture.key
+        tried: dict[str, list[str]] = {}
+        # The same image may be had from elsewhere, where another row names it by another reference.
+        for wanted in (digests, self._problems):
+            for thumbnail in make(self._missing(pictures_of(results, list(wanted), tried), form)):
+                told("making thumbnails", len(self._keys) + len(self._problems), len(digests))
+                self._take(thumbnail, form, tried)
+            if not self._problems:
+                break
+
+    def _take(self, thumbnail: Thumbnail, form: Form, tried: dict[str, list[str]]) -> None:
+        digest = thumbnail.picture.sha256
+        if thumbnail.data is None:
+            self._problems.setdefault(digest, thumbnail.problem or "error")
+            tried.setdefault(digest, []).append(thumbnail.picture.reference)
+        else:
+            form.thumbnail(thumbnail)
+            self._problems.pop(digest, None)
+            self._keys[digest] = thumbnail.picture.key
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -203,7 +219,12 @@ def _place(target: str | None, name: str, items: int) -> tuple[Path, bool]:
         found = local_path(target) if target and "\0" not in target else None
         if found is None or not found.name:
             raise InputError(f"{shortened(target)!r} is no place for a gallery: give a name.html, or a folder")
-        path, in_folder = found, target.endswith("/") or found.suffix.lower() not in (".html", ".htm")
+        ending = found.suffix.lower()
+        path, in_folder = found, target.endswith("/") or ending not in (".html", ".htm")
+        if in_folder and not target.endswith("/") and _FILE_ENDING.fullmatch(ending):
+            raise InputError(
+                f"a gallery is a name.html or a folder, not {ending}: for other forms there is `askpix export`"
+            )
     most = MAX_ITEMS if in_folder else FILE_ITEMS
     if items > most:
         raise _too_large(items, most)
@@ -224,5 +245,6 @@ def _check_outside_job(path: Path, job: Job) -> None:
     if root is None:
         return
     there, root = path.resolve(), root.resolve()
-    if there == root or (there.is_relative_to(root) and there.parent != root):
+    is_among = there.is_relative_to(root) and (there.parent != root or there.name in _JOB_FOLDERS)
+    if there == root or is_among:
         raise InputError(f"{shortened(str(path))!r} is among the job's own files: choose another name")

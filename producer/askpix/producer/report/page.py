@@ -46,7 +46,7 @@ def page(title: str, *, in_folder: bool, build: str = "") -> Page:
         .replace("{style}", style)
         .replace("{script}", script)
         # Last, so that nothing in it is replaced.
-        .replace("{title}", html.escape(title))
+        .replace("{title}", html.escape(title.encode("utf-8", "replace").decode()))
     )
     head, _, tail = whole.partition(_CUT)
     return Page(head=head, tail=tail)

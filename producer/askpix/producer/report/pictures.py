@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -57,8 +57,11 @@ def digests_of(results: Results) -> frozenset[str]:
     return frozenset(picture.sha256 for part, round_ in results.parts for picture in _of_part(results, part, round_))
 
 
-def pictures_of(results: Results, digests: frozenset[str]) -> Iterator[Picture]:
+def pictures_of(results: Results, digests: Collection[str], tried: Mapping[str, Collection[str]]) -> Iterator[Picture]:
     """Yields an image for each digest, as the first row names it that has it.
+
+    Args:
+        tried: references that are not wanted, by digest.
 
     Raises:
         JobError: a result file is missing or damaged.
@@ -66,7 +69,7 @@ def pictures_of(results: Results, digests: frozenset[str]) -> Iterator[Picture]:
     left = set(digests)
     for part, round_ in results.parts:
         for picture in _of_part(results, part, round_):
-            if picture.sha256 in left:
+            if picture.sha256 in left and picture.reference not in tried.get(picture.sha256, ()):
                 left.remove(picture.sha256)
                 yield picture
 
@@ -79,12 +82,12 @@ def check_shown(results: Results) -> None:
 
 
 def _of_part(results: Results, part: int, round_: int) -> Iterator[Picture]:
-    table = results.folder.read_result_table(part, round_)
+    table = results.folder.read_result_table(part, round_, _COLUMNS)
     if not set(_COLUMNS) <= set(table.column_names):
         return
     try:
         records = table.select(_COLUMNS).to_pylist()
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise results.folder.damaged_result(part, round_, " ".join(str(error).split())[:200]) from None
     for record in records:
         image, sha256, width, height = (record[name] for name in _COLUMNS)

@@ -22,7 +22,9 @@ def timeline(results: Results, items: dict[tuple[int, int], int]) -> list[list[f
         StorageError: the folder cannot be listed.
     """
     times = results.folder.result_times()
-    points = sorted((times[place], count) for place, count in items.items() if place in times)
+    # When they were first answered: a retry round writes a part anew for a few items.
+    firsts = ((times.get((part, 0)), count) for (part, _), count in items.items())
+    points = sorted((at, count) for at, count in firsts if at is not None)
     if len(points) < _MIN_PARTS or points[-1][0] - points[0][0] < _MIN_SECONDS:
         return None
     first, done = points[0][0], 0

@@ -55,6 +55,16 @@ function numbers(text, kind) {
   return new kind(column.buffer);
 }
 
+/** Returns the promise that is kept under a key, made where there is none; one that fails is not kept. */
+function kept(promises, key, make) {
+  if (!promises.has(key)) {
+    const made = make();
+    made.catch(() => promises.delete(key));
+    promises.set(key, made);
+  }
+  return promises.get(key);
+}
+
 const NO_CONFIDENCE = 0xffff;
 const CONFIDENCE_STEPS = 10000;
 
@@ -94,8 +104,7 @@ class Items {
 
   block(number) {
     // The promise is kept: whoever asks while it is being read waits for the same.
-    if (!this.blocks.has(number)) this.blocks.set(number, this.readBlock(number));
-    return this.blocks.get(number);
+    return kept(this.blocks, number, () => this.readBlock(number));
   }
 
   async readBlock(number) {
@@ -126,9 +135,8 @@ class Items {
     if (!this.details.has(number)) {
       // Some blocks are enough to look at one after the other.
       if (this.details.size >= 8) this.details.delete(this.details.keys().next().value);
-      this.details.set(number, read(`details-${number}`));
     }
-    const block = await this.details.get(number);
+    const block = await kept(this.details, number, () => read(`details-${number}`));
     const detail = block.items[item % size];
     const [model, fingerprint, precision, device] = block.makers[detail.maker];
     return { ...detail, model, fingerprint, precision, device };

@@ -10,8 +10,8 @@ class Detail {
     this.dialog = byId("detail");
     this.body = byId("detail-body");
     byId("detail-close").addEventListener("click", () => this.dialog.close());
-    byId("detail-previous").addEventListener("click", () => this.go(-1));
-    byId("detail-next").addEventListener("click", () => this.go(1));
+    byId("detail-previous").addEventListener("click", () => guarded(() => this.go(-1)));
+    byId("detail-next").addEventListener("click", () => guarded(() => this.go(1)));
     this.dialog.addEventListener("close", () => closed(this.place));
     // A click beside it, on what it covers.
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
@@ -19,7 +19,7 @@ class Detail {
       if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      this.go(event.key === "ArrowLeft" ? -1 : 1);
+      guarded(() => this.go(event.key === "ArrowLeft" ? -1 : 1));
     });
   }
 
@@ -33,7 +33,7 @@ class Detail {
 
   go(by) {
     const to = this.place + by;
-    if (to >= 0 && to < this.shown.length) this.draw(to);
+    return to >= 0 && to < this.shown.length ? this.draw(to) : null;
   }
 
   async draw(place) {
@@ -68,7 +68,7 @@ class Detail {
     section.append(foreign(answer.kind === "json" ? "pre.said-text" : "p.said-text", answer.text));
     if (answer.choices) section.append(this.choices(answer));
     else {
-      const line = barLine("confidence", answer.confidence, shownConfidence(answer.confidence), ".chosen");
+      const line = barLine(answer.kind === "match" ? "fits" : "confidence", answer.confidence, shownConfidence(answer.confidence), ".chosen");
       section.append(make("ul.bars", null, line));
     }
     if (answer.cutOff) section.append(make("p.muted", "Cut off: it came to the most tokens that were allowed."));

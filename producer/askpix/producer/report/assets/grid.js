@@ -11,9 +11,9 @@ class Grid {
     this.page = 0;
     this.at = 0;
     this.list = byId("grid");
-    this.list.addEventListener("keydown", (event) => this.key(event));
-    byId("previous").addEventListener("click", () => this.turn(this.page - 1));
-    byId("next").addEventListener("click", () => this.turn(this.page + 1));
+    this.list.addEventListener("keydown", (event) => guarded(() => this.key(event)));
+    byId("previous").addEventListener("click", () => guarded(() => this.turn(this.page - 1)));
+    byId("next").addEventListener("click", () => guarded(() => this.turn(this.page + 1)));
   }
 
   get pages() {
@@ -25,6 +25,14 @@ class Grid {
     this.shown = shown;
     this.at = 0;
     return this.draw(0);
+  }
+
+  /** Shows more items of those that are wanted, at the page and the card where one is. */
+  async stay(shown) {
+    this.shown = shown;
+    const focused = this.list.contains(document.activeElement);
+    await this.draw(Math.min(this.page, this.pages - 1));
+    if (focused) this.move(this.at);
   }
 
   /** Shows the page of an item that is the so-many-th of those that are shown, and gives its card the focus. */

@@ -15,11 +15,11 @@ async function main() {
   const selection = new Selection(items);
   const charts = new Charts(selection);
   let shown = new Uint32Array(0);
-  const detail = new Detail(items, (place) => grid.focus(place));
+  const detail = new Detail(items, (place) => guarded(() => grid.focus(place)));
   const grid = new Grid(items, (place) => guarded(() => detail.open(shown, place)));
-  const filters = new Filters(selection, () => guarded(update));
+  const filters = new Filters(selection, () => guarded(() => update()));
 
-  async function update() {
+  async function update(stay = false) {
     filters.chips();
     const found = await selection.select();
     if (found === null) return;
@@ -28,7 +28,7 @@ async function main() {
     byId("result").textContent = selection.isAll ? counted(items.count, "item") : `${thousands(shown.length)} of ${all} items`;
     filters.count(found.counts);
     if (!byId("charts").hidden) await charts.show(shown);
-    await grid.show(shown);
+    await (stay ? grid.stay(shown) : grid.show(shown));
   }
 
   heading(index);
@@ -41,7 +41,7 @@ async function main() {
     const isAll = read === items.count;
     byId("reading").textContent = isAll ? "" : `reading texts to search: ${thousands(read)} of ${thousands(items.count)}`;
     // Who searches already sees more with every block.
-    if (selection.words.length) guarded(update);
+    if (selection.words.length) guarded(() => update(true));
   });
   document.documentElement.dataset.ready = "all";
 }
@@ -61,7 +61,7 @@ function sorting(selection, update) {
   select.append(...SORTS.map(([value, text]) => new Option(text, value)));
   select.addEventListener("change", () => {
     selection.sort = select.value;
-    guarded(update);
+    guarded(() => update());
   });
 }
 
@@ -81,7 +81,7 @@ function searching(selection, update) {
   const input = byId("search");
   input.addEventListener("input", () => {
     selection.search(input.value);
-    guarded(update);
+    guarded(() => update());
   });
   input.addEventListener("keydown", (event) => {
     if (event.key !== "ArrowDown") return;
