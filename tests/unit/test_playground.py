@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint
 
 from askpix.producer.errors import InputError, ModelError
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Question
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
 from askpix.worker.engine.base import Ability
 from askpix.worker.engine.building import build_engine
@@ -28,7 +27,6 @@ from askpix.worker.playground.here import Here, model_folders
 from askpix.worker.playground.models import Chosen
 from askpix.worker.playground.playground import Filled, Playground, Shown
 from askpix.worker.playground.shelf import Shelf
-from askpix.worker.playground.sitting import Conversation, Sittings
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told, told_of
 
@@ -126,52 +124,6 @@ def test_a_match_has_bars_and_several_texts_are_listed() -> None:
     told = told_of(several, 2.0, "m", "CPU", "f32")
     assert told.text == "a mug\na cup  (0.25)"
     assert told.said == "a mug"
-
-
-# Conversations.
-
-
-def test_a_conversation_is_about_one_image_with_one_model() -> None:
-    talk = Conversation()
-    talk.with_(F32, "a")
-    talk.add("what is it?", "a mug")
-    talk.with_(F32, "a")
-    assert talk.history() == (Turn("what is it?", "a mug"),)
-    assert talk.messages() == [("user", "what is it?"), ("assistant", "a mug")]
-    for about in ((F32, "b"), (Chosen(model="other", precision="f32"), "b")):
-        talk.with_(*about)
-        assert talk.history() == ()
-        talk.add("what?", "that")
-
-
-def test_a_model_is_told_the_last_twenty_turns_and_no_endless_ones() -> None:
-    talk = Conversation()
-    for number in range(25):
-        talk.add(str(number), "a" * 30_000)
-    assert [turn.question for turn in talk.history()] == [str(number) for number in range(5, 25)]
-    assert {len(turn.answer) for turn in talk.history()} == {20_000}
-
-
-def test_what_is_asked_stops_what_was_and_pages_that_close_stop_theirs() -> None:
-    sittings, told = Sittings(), list[str]()
-    first = sittings.of("a").begin()
-    first.listen(partial(told.append, "first"))
-    second = sittings.of("a").begin()
-    assert (first.is_set, second.is_set, told) == (True, False, ["first"])
-    first.listen(partial(told.append, "late"))
-    assert told == ["first", "late"]
-
-    sittings.end("a")
-    assert second.is_set
-    assert sittings.of("a").conversation(0).turns == []
-
-
-def test_pages_without_number_are_not_remembered() -> None:
-    sittings = Sittings()
-    stop = sittings.of("first").begin()
-    for number in range(200):
-        sittings.of(str(number))
-    assert stop.is_set
 
 
 # Pictures.

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from askpix.producer.errors import AskpixError
+from askpix.producer.items import Turn
 from askpix.worker.errors import ItemError
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of
 from askpix.worker.playground.models import AtHand, Chosen, Source
-from askpix.worker.playground.sitting import Conversation, Sitting, Sittings
+from askpix.worker.playground.sitting import Sitting, Sittings
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told
 from askpix.worker.vlm.templates import CAPTION
@@ -65,33 +66,42 @@ class Playground:
         Args:
             page: which open page asks; a page has one thing answered at a time.
         """
-        sitting = self.sittings.of(page)
-        stop = sitting.begin()
-        shown = [Shown() for _ in filled.sides]
+        blank = tuple(Shown() for _ in filled.sides)
         try:
-            image = read_dropped(filled.image, self._roots)
-            known = {model.name: model for model in self.source.models()}
+            with self.sittings.asking(page) as (sitting, stop):
+                for shown in self._answered(sitting, filled, stop):
+                    if sitting.counts(stop):
+                        yield shown
+                if sitting.is_clear:
+                    # The last word counts, whichever of the two answers the browser has first.
+                    yield blank
         except AskpixError as error:
-            yield tuple(Shown(told=Told(problem=str(error))) for _ in filled.sides)
-            return
-        for number, chosen in enumerate(filled.sides):
-            for one in self._side(sitting, number, known.get(chosen.model), chosen, filled, image, stop):
-                shown[number] = one
-                if not stop.forgotten:
-                    yield tuple(shown)
-        if stop.forgotten:
-            # The last word counts, whichever of the two answers the browser has first.
-            yield tuple(Shown() for _ in filled.sides)
+            yield _problem(error, filled)
 
     def clear(self, page: str) -> None:
-        self.sittings.of(page).clear()
+        if sitting := self.sittings.find(page):
+            sitting.clear()
 
     def stop(self, page: str) -> None:
-        self.sittings.of(page).stop()
+        if sitting := self.sittings.find(page):
+            sitting.stop()
 
     def close(self) -> None:
         self.sittings.end_all()
         self.source.close()
+
+    def _answered(self, sitting: Sitting, filled: Filled, stop: Stop) -> Iterator[tuple[Shown, ...]]:
+        try:
+            image = read_dropped(filled.image, self._roots)
+            known = {model.name: model for model in self.source.models()}
+        except AskpixError as error:
+            yield _problem(error, filled)
+            return
+        shown = [Shown() for _ in filled.sides]
+        for number, chosen in enumerate(filled.sides):
+            for one in self._side(sitting, number, known.get(chosen.model), chosen, filled, image, stop):
+                shown[number] = one
+                yield tuple(shown)
 
     def _side(
         self,
@@ -113,34 +123,24 @@ class Playground:
         if stop.is_set:
             yield Shown(told=Told(facts="stopped"))
             return
-        conversation = sitting.conversation(number) if model.chats else None
-        if conversation is None:
-            for told in self._told(chosen, image, asked, None, stop):
+        if not model.chats:
+            for told in self._told(chosen, image, asked, (), stop):
                 yield Shown(told=told)
             return
-        conversation.with_(chosen, image.digest)
-        yield from self._conversed(conversation, chosen, image, asked, stop)
-
-    def _conversed(
-        self, conversation: Conversation, chosen: Chosen, image: Dropped, asked: Asked, stop: Stop
-    ) -> Iterator[Shown]:
-        said = CAPTION if asked.question is None else asked.question.text
-        told = Told()
-        for told in self._told(chosen, image, asked, conversation, stop):
-            before = [
-                pair for turn in conversation.turns for pair in (("user", turn.question), ("assistant", turn.answer))
-            ]
+        talk = sitting.conversation(stop, number, chosen, image.digest)
+        said, told = CAPTION if asked.question is None else asked.question.text, Told()
+        # A caption follows nothing.
+        history = () if asked.question is None else talk.history()
+        for told in self._told(chosen, image, asked, history, stop):
             now = [("user", said), *([("assistant", told.text)] if told.text else [])]
-            yield Shown(told=told, messages=(*before, *now))
+            yield Shown(told=told, messages=(*talk.messages(), *now))
         if told.said is not None:
-            conversation.add(said, told.said)
+            sitting.add(stop, talk, said, told.said)
 
     def _told(
-        self, chosen: Chosen, image: Dropped, asked: Asked, conversation: Conversation | None, stop: Stop
+        self, chosen: Chosen, image: Dropped, asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
         """Yields an answer as it comes, and at the end why it is none, if that is so."""
-        # A caption follows nothing.
-        history = () if conversation is None or asked.question is None else conversation.history()
         told = Told()
         try:
             for told in self.source.tell(chosen, image.data, asked, history, stop):
@@ -153,3 +153,7 @@ class Playground:
             _log.exception("a question could not be answered")
             problem = f"askpix failed on this: {type(error).__name__}: {str(error)[:300]}"
             yield replace(told, facts="", problem=problem)
+
+
+def _problem(error: AskpixError, filled: Filled) -> tuple[Shown, ...]:
+    return tuple(Shown(told=Told(problem=str(error))) for _ in filled.sides)

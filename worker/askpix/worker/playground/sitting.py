@@ -4,67 +4,96 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from askpix.producer.errors import AskpixError
 from askpix.producer.items import MAX_ANSWER, Turn
 from askpix.producer.messages import MAX_TURNS
 from askpix.worker.playground.models import Chosen
 from askpix.worker.playground.stop import Stop
 
 _MOST = 100
-"""Open pages that are remembered; the one that was not used for longest is forgotten."""
+"""Open pages that are remembered; of those that have nothing answered, the one not used for longest is forgotten."""
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True, slots=True)
 class Conversation:
     """What was said about one image with one model."""
 
-    about: tuple[Chosen, str] | None = None
+    about: tuple[Chosen, str]
     """The model, and the image's digest."""
 
     turns: list[Turn] = field(default_factory=list)
-
-    def with_(self, chosen: Chosen, image: str) -> None:
-        """Goes on with a model about an image; what was said with another, or about another, is forgotten."""
-        if self.about != (chosen, image):
-            self.about, self.turns = (chosen, image), []
 
     def history(self) -> tuple[Turn, ...]:
         """Returns what a model is told: the latest turns, as many as may be."""
         return tuple(self.turns[-MAX_TURNS:])
 
-    def messages(self) -> list[tuple[str, str]]:
+    def messages(self) -> tuple[tuple[str, str], ...]:
         """Returns what was said, as pairs of user or assistant, and text."""
-        return [pair for turn in self.turns for pair in (("user", turn.question), ("assistant", turn.answer))]
-
-    def add(self, question: str, answer: str) -> None:
-        self.turns.append(Turn(question, answer[:MAX_ANSWER]))
+        return tuple(pair for turn in self.turns for pair in (("user", turn.question), ("assistant", turn.answer)))
 
 
 class Sitting:
-    """One open page."""
+    """One open page. Of what it asks, the latest counts, until it is cleared."""
 
     def __init__(self) -> None:
+        self.asks = 0
+        """That have not ended."""
+        self._lock = threading.Lock()
         self._conversations: dict[int, Conversation] = {}
-        self._stop = Stop()
-
-    def conversation(self, side: int) -> Conversation:
-        """Returns what was said on a side of the page."""
-        return self._conversations.setdefault(side, Conversation())
+        self._latest: Stop | None = None
+        """Of the latest ask; None where there was none since it was cleared."""
 
     def begin(self) -> Stop:
         """Says that something is asked: what was asked before is stopped. Returns what stops it."""
-        self._stop.set()
-        self._stop = Stop()
-        return self._stop
+        latest = Stop()
+        with self._lock:
+            before, self._latest = self._latest, latest
+        _set(before)
+        return latest
 
     def stop(self) -> None:
-        self._stop.set()
+        _set(self._latest)
 
     def clear(self) -> None:
         """Stops, and forgets what was said."""
-        self._stop.set(forget=True)
-        self._conversations = {}
+        with self._lock:
+            before, self._latest = self._latest, None
+            self._conversations = {}
+        _set(before)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing was asked since it was cleared."""
+        return self._latest is None
+
+    def counts(self, ask: Stop) -> bool:
+        """Returns whether an ask is the latest, be it stopped, and nothing was cleared since."""
+        return self._latest is ask
+
+    def conversation(self, ask: Stop, side: int, chosen: Chosen, image: str) -> Conversation:
+        """Returns what was said on a side of the page with a model about an image.
+
+        What was said with another, or about another, is forgotten.
+        """
+        about = (chosen, image)
+        with self._lock:
+            talk = self._conversations.get(side)
+            if talk is None or talk.about != about:
+                # A new one: who is still at the old one writes into that.
+                talk = Conversation(about=about)
+                if self.counts(ask):
+                    self._conversations[side] = talk
+            return talk
+
+    def add(self, ask: Stop, talk: Conversation, question: str, answer: str) -> None:
+        """Adds what was answered to a conversation, unless something else was asked meanwhile."""
+        with self._lock:
+            if self.counts(ask):
+                talk.turns.append(Turn(question, answer[:MAX_ANSWER]))
 
 
 class Sittings:
@@ -74,13 +103,26 @@ class Sittings:
         self._lock = threading.Lock()
         self._sittings: OrderedDict[str, Sitting] = OrderedDict()
 
-    def of(self, name: str) -> Sitting:
+    @contextmanager
+    def asking(self, name: str) -> Iterator[tuple[Sitting, Stop]]:
+        """Yields a page that asks something, and what stops that.
+
+        Raises:
+            AskpixError: as many pages as are remembered have something answered.
+        """
         with self._lock:
-            sitting = self._sittings.setdefault(name, Sitting())
+            sitting = self._sittings.get(name) or self._added(name)
             self._sittings.move_to_end(name)
-            if len(self._sittings) > _MOST:
-                self._sittings.popitem(last=False)[1].stop()
-            return sitting
+            sitting.asks += 1
+        try:
+            yield sitting, sitting.begin()
+        finally:
+            with self._lock:
+                sitting.asks -= 1
+
+    def find(self, name: str) -> Sitting | None:
+        """Returns a page that has asked something; None where it has not."""
+        return self._sittings.get(name)
 
     def end(self, name: str) -> None:
         """Says that a page was closed: nobody waits for what it has asked."""
@@ -92,3 +134,16 @@ class Sittings:
     def end_all(self) -> None:
         for name in list(self._sittings):
             self.end(name)
+
+    def _added(self, name: str) -> Sitting:
+        if len(self._sittings) >= _MOST:
+            idle = next((other for other, sitting in self._sittings.items() if not sitting.asks), None)
+            if idle is None:
+                raise AskpixError("too many pages are being answered: ask again in a moment")
+            del self._sittings[idle]
+        return self._sittings.setdefault(name, Sitting())
+
+
+def _set(stop: Stop | None) -> None:
+    if stop is not None:
+        stop.set()

@@ -12,8 +12,6 @@ class Stop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_set = False
-        self.forgotten = False
-        """Whether what has come is not to be shown any more either."""
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -28,9 +26,8 @@ class Stop:
                 return
         listener()
 
-    def set(self, *, forget: bool = False) -> None:
+    def set(self) -> None:
         with self._lock:
-            self.forgotten = self.forgotten or forget
             self._is_set = True
             listeners, self._listeners = self._listeners, []
         for listener in listeners:

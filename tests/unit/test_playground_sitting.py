@@ -1,0 +1,214 @@
+"""Of what a page asks the latest counts, until it is cleared; and no page stops what another one asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from askpix.producer.errors import AskpixError
+from askpix.producer.items import Turn
+from askpix.worker.engine.base import Ability
+from askpix.worker.playground.form import Asked
+from askpix.worker.playground.models import AtHand, Chosen
+from askpix.worker.playground.playground import Filled, Playground, Shown
+from askpix.worker.playground.sitting import Sitting, Sittings
+from askpix.worker.playground.stop import Stop
+from askpix.worker.playground.told import Told
+
+CHAT = Chosen(model="chat", precision="f32")
+
+
+class Words:
+    """Answers a word after the other, for as long as it is read."""
+
+    precisions: tuple[str, ...] = ()
+    stops = True
+
+    def __init__(self, words: int = 3) -> None:
+        self.words = words
+        self.histories: list[tuple[Turn, ...]] = []
+
+    def models(self) -> Sequence[AtHand]:
+        return [AtHand(name="chat", abilities=frozenset({Ability.CAPTION, Ability.ANSWER, Ability.CHAT}))]
+
+    def tell(
+        self, _chosen: Chosen, _image: bytes, _asked: Asked, history: Sequence[Turn], stop: Stop
+    ) -> Iterator[Told]:
+        self.histories.append(tuple(history))
+        text = ""
+        for number in range(self.words):
+            if stop.is_set:
+                yield Told(text=text, facts="stopped", said=text)
+                return
+            text += f"word{number} "
+            yield Told(text=text, facts="answering")
+        yield Told(text=text, facts="confidence 1.00", said=text)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def playground(tmp_path: Path) -> Playground:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    (tmp_path / "b.jpg").write_bytes(b"b")
+    return Playground(Words(), [tmp_path])
+
+
+@pytest.fixture
+def ask(playground: Playground, tmp_path: Path) -> Ask:
+    return Ask(playground, tmp_path)
+
+
+class Ask:
+    """Asks about pictures by their names."""
+
+    def __init__(self, playground: Playground, folder: Path) -> None:
+        self._playground = playground
+        self._folder = folder
+
+    def __call__(self, image: str, question: str, page: str = "page") -> Iterator[tuple[Shown, ...]]:
+        path = str(self._folder / f"{image}.jpg")
+        filled = Filled(image=path, question=question, choices="", settings={}, sides=(CHAT,))
+        return self._playground.ask(page, filled)
+
+
+def _messages(shown: tuple[Shown, ...]) -> list[str]:
+    return [text for _, text in shown[0].messages or ()]
+
+
+# Conversations.
+
+
+def test_a_conversation_is_about_one_image_with_one_model() -> None:
+    sitting = Sitting()
+    ask = sitting.begin()
+    talk = sitting.conversation(ask, 0, CHAT, "a")
+    sitting.add(ask, talk, "what is it?", "a mug")
+    again = sitting.conversation(sitting.begin(), 0, CHAT, "a")
+    assert again.history() == (Turn("what is it?", "a mug"),)
+    assert again.messages() == (("user", "what is it?"), ("assistant", "a mug"))
+    for about in ((CHAT, "b"), (Chosen(model="other", precision="f32"), "b"), (CHAT, "a")):
+        ask = sitting.begin()
+        talk = sitting.conversation(ask, 0, *about)
+        assert talk.history() == ()
+        sitting.add(ask, talk, "what?", "that")
+
+
+def test_a_model_is_told_the_last_twenty_turns_and_no_endless_ones() -> None:
+    sitting = Sitting()
+    ask = sitting.begin()
+    talk = sitting.conversation(ask, 0, CHAT, "a")
+    for number in range(25):
+        sitting.add(ask, talk, str(number), "a" * 30_000)
+    assert [turn.question for turn in talk.history()] == [str(number) for number in range(5, 25)]
+    assert {len(turn.answer) for turn in talk.history()} == {20_000}
+
+
+def test_a_conversation_goes_on_after_an_answer_that_was_stopped(ask: Ask, playground: Playground) -> None:
+    first = ask("a", "what is it?")
+    next(first)
+    playground.stop("page")
+    assert list(first)[-1][0].told.facts == "stopped"
+    assert _messages(list(ask("a", "and now?"))[-1])[:3] == ["what is it?", "word0 ", "and now?"]
+
+
+def test_what_is_asked_of_another_image_has_nothing_of_the_answer_that_it_stopped(ask: Ask) -> None:
+    # Given
+    first = ask("a", "what is in a?")
+    next(first)
+
+    # When
+    second = ask("b", "what is in b?")
+    next(second)
+
+    # Then: the first one is shown no more, whenever it ends, and is in nobody's conversation.
+    assert list(first) == []
+    assert _messages(list(second)[-1]) == ["what is in b?", "word0 word1 word2 "]
+    assert _messages(list(ask("b", "and?"))[-1])[0] == "what is in b?"
+    assert _messages(list(ask("a", "and?"))[-1])[0] == "and?"
+
+
+def test_what_was_asked_over_is_not_in_the_conversation(ask: Ask) -> None:
+    first = ask("a", "this one?")
+    next(first)
+    second = ask("a", "or that one?")
+    next(second)
+    assert list(first) == []
+    assert _messages(list(second)[-1])[0] == "or that one?"
+
+
+def test_clearing_covers_what_was_asked_before_what_was_asked_last(ask: Ask, playground: Playground) -> None:
+    # Given: one that has not ended, and one after it.
+    first, second = ask("a", "one?"), ask("a", "two?")
+    next(first)
+    next(second)
+
+    # When
+    playground.clear("page")
+
+    # Then: both show nothing, and nothing is remembered.
+    assert [_messages(shown) for shown in (*first, *second)] == [[], []]
+    assert _messages(list(ask("a", "three?"))[-1])[0] == "three?"
+
+
+def test_what_is_asked_after_clearing_is_not_blotted_out_by_what_was_cleared(ask: Ask, playground: Playground) -> None:
+    first = ask("a", "one?")
+    next(first)
+    playground.clear("page")
+    second = ask("a", "two?")
+    next(second)
+    assert list(first) == []
+    assert _messages(list(second)[-1]) == ["two?", "word0 word1 word2 "]
+
+
+# Pages.
+
+
+def test_what_is_asked_stops_what_was_and_pages_that_close_stop_theirs() -> None:
+    sittings, told = Sittings(), list[str]()
+    with sittings.asking("a") as (_, first):
+        first.listen(partial(told.append, "first"))
+        with sittings.asking("a") as (_, second):
+            assert (first.is_set, second.is_set, told) == (True, False, ["first"])
+            first.listen(partial(told.append, "late"))
+            assert told == ["first", "late"]
+
+            sittings.end("a")
+            assert second.is_set
+    assert sittings.find("a") is None
+
+
+def test_strangers_who_click_stop_nobody(playground: Playground) -> None:
+    with playground.sittings.asking("victim") as (_, stop):
+        for number in range(200):
+            playground.stop(str(number))
+            playground.clear(str(number))
+            assert playground.sittings.find(str(number)) is None
+        assert not stop.is_set
+
+
+def test_pages_without_number_are_not_remembered_but_for_those_that_wait_for_an_answer() -> None:
+    sittings = Sittings()
+    with sittings.asking("victim") as (sitting, stop):
+        for number in range(200):
+            with sittings.asking(str(number)):
+                pass
+        assert not stop.is_set
+        assert sittings.find("victim") is sitting
+    assert sittings.find("0") is None
+    assert sittings.find("199") is not None
+
+
+def test_where_all_pages_wait_for_answers_no_other_may_ask(ask: Ask, playground: Playground) -> None:
+    with ExitStack() as stack:
+        stops = [stack.enter_context(playground.sittings.asking(str(number)))[1] for number in range(100)]
+        with pytest.raises(AskpixError), playground.sittings.asking("one more"):
+            pass
+        (shown,) = ask("a", "what?", page="one more")
+        assert "ask again in a moment" in (shown[0].told.problem or "")
+        assert not any(stop.is_set for stop in stops)
+    assert list(ask("a", "what?", page="one more"))[-1][0].told.problem is None
