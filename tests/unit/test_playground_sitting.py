@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
+from helpers.processes import wait_until
 
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
 from askpix.worker.playground.form import Asked
 from askpix.worker.playground.models import AtHand, Chosen
+from askpix.worker.playground.places import Places
 from askpix.worker.playground.playground import Filled, Playground, Shown
 from askpix.worker.playground.sitting import Sitting, Sittings
 from askpix.worker.playground.stop import Stop
@@ -55,7 +58,7 @@ class Words:
 def playground(tmp_path: Path) -> Playground:
     (tmp_path / "a.jpg").write_bytes(b"a")
     (tmp_path / "b.jpg").write_bytes(b"b")
-    return Playground(Words(), [tmp_path])
+    return Playground(Words(), [tmp_path], Places(places=2, waiting=2))
 
 
 @pytest.fixture
@@ -212,3 +215,50 @@ def test_where_all_pages_wait_for_answers_no_other_may_ask(ask: Ask, playground:
         assert "ask again in a moment" in (shown[0].told.problem or "")
         assert not any(stop.is_set for stop in stops)
     assert list(ask("a", "what?", page="one more"))[-1][0].told.problem is None
+
+
+# Those that wait.
+
+
+def test_so_many_are_answered_at_a_time_and_so_many_wait(ask: Ask, playground: Playground) -> None:
+    # Given: two that are answered, and two that wait for them.
+    answered = [ask("a", "what?", page=f"answered {number}") for number in range(2)]
+    for one in answered:
+        next(one)
+    waiting = [ask("a", "what?", page=f"waiting {number}") for number in range(2)]
+    assert [next(one)[0].told.facts for one in waiting] == ["waiting for others"] * 2
+    ended: list[str] = []
+    threads = [threading.Thread(target=lambda one=one: ended.append(list(one)[-1][0].told.facts)) for one in waiting]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: playground.places.waiting == 2, within=30, what="both to wait")
+
+    # Then: one more is told so, and one that waits can be stopped.
+    assert "too many questions" in (list(ask("a", "what?", page="one more"))[-1][0].told.problem or "")
+    playground.stop("waiting 0")
+    threads[0].join(30)
+    assert ended == ["stopped"]
+
+    # And: the other one has its answer once there is a place for it.
+    assert list(answered[0])[-1][0].told.said is not None
+    threads[1].join(30)
+    assert ended == ["stopped", "confidence 1.00"]
+
+
+def test_of_a_page_one_question_waits(ask: Ask, playground: Playground) -> None:
+    answered = [ask("a", "what?", page=f"answered {number}") for number in range(2)]
+    for one in answered:
+        next(one)
+    ended: list[list[tuple[Shown, ...]]] = []
+    threads: list[threading.Thread] = []
+    for number in range(6):
+        one = ask("a", f"{number}?")
+        next(one)
+        threads.append(threading.Thread(target=lambda one=one: ended.append(list(one))))
+        threads[-1].start()
+        wait_until(lambda number=number: len(ended) == number and playground.places.waiting == 1, within=30, what="it")
+    playground.clear("page")
+    for thread in threads:
+        thread.join(30)
+    assert [len(shown) for shown in ended] == [0, 0, 0, 0, 0, 1]
+    assert playground.places.waiting == 0

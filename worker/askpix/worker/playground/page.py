@@ -193,7 +193,7 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
 
         gr.on(
             [ask.click, question.submit], on_ask, [image, question, choices, *chosen, *boxes], outputs,
-            concurrency_limit=4, concurrency_id="ask", trigger_mode="multiple", **_QUIET,
+            concurrency_limit=None, trigger_mode="multiple", **_QUIET,
         )  # fmt: skip
         # Through the queue too, beside what it is busy with: the way around it is closed.
         stop.click(on_stop, concurrency_limit=None, **_QUIET)
@@ -208,7 +208,8 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
         names = [name for name, _ in choosers]
         blocks.load(on_load, chosen, names, **_QUIET).then(on_choice, chosen, [*cards, *boxes], **_QUIET)
         blocks.unload(on_close)
-    blocks.queue(max_size=32)
+    # Questions wait in the playground, where they can be stopped. What is clicked waits for none of them here.
+    blocks.queue(max_size=512)
     return blocks
 
 

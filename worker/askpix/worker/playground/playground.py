@@ -14,6 +14,7 @@ from askpix.worker.errors import ItemError
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of
 from askpix.worker.playground.models import AtHand, Chosen, Source
+from askpix.worker.playground.places import Places
 from askpix.worker.playground.sitting import Sitting, Sittings
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told
@@ -53,12 +54,14 @@ class Playground:
     Args:
         source: where answers come from.
         roots: folders in which images may be.
+        places: how many questions are answered at a time; by default a few.
     """
 
-    def __init__(self, source: Source, roots: Sequence[Path]) -> None:
+    def __init__(self, source: Source, roots: Sequence[Path], places: Places | None = None) -> None:
         self.source = source
         self.sittings = Sittings()
         self._roots = tuple(roots)
+        self.places = places or Places()
 
     def ask(self, page: str, filled: Filled) -> Iterator[tuple[Shown, ...]]:
         """Yields what each side shows, as answers come.
@@ -69,7 +72,7 @@ class Playground:
         blank = tuple(Shown() for _ in filled.sides)
         try:
             with self.sittings.asking(page) as (sitting, stop):
-                for shown in self._answered(sitting, filled, stop):
+                for shown in self._in_turn(sitting, filled, stop):
                     if sitting.counts(stop):
                         yield shown
                 if sitting.is_clear:
@@ -90,13 +93,23 @@ class Playground:
         self.sittings.end_all()
         self.source.close()
 
-    def _answered(self, sitting: Sitting, filled: Filled, stop: Stop) -> Iterator[tuple[Shown, ...]]:
+    def _in_turn(self, sitting: Sitting, filled: Filled, stop: Stop) -> Iterator[tuple[Shown, ...]]:
+        if self.places.are_taken:
+            yield tuple(Shown(told=Told(facts="waiting for others")) for _ in filled.sides)
         try:
-            image = read_dropped(filled.image, self._roots)
-            known = {model.name: model for model in self.source.models()}
+            with self.places.one(stop):
+                yield from self._answered(sitting, filled, stop)
         except AskpixError as error:
             yield _problem(error, filled)
-            return
+
+    def _answered(self, sitting: Sitting, filled: Filled, stop: Stop) -> Iterator[tuple[Shown, ...]]:
+        """Yields what each side shows.
+
+        Raises:
+            AskpixError: there is no image, or the models cannot be had.
+        """
+        image = read_dropped(filled.image, self._roots)
+        known = {model.name: model for model in self.source.models()}
         shown = [Shown() for _ in filled.sides]
         for number, chosen in enumerate(filled.sides):
             for one in self._side(sitting, number, known.get(chosen.model), chosen, filled, image, stop):
