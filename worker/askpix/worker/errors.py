@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askpix.producer.errors import AskpixError
+from askpix.producer.errors import AskpixError, ModelError
 
 NOT_ALLOWED = "not_allowed"
 """Code of an image that a worker may not read."""
@@ -36,3 +36,7 @@ class RequestError(ItemError):
 
 class EngineStoppedError(AskpixError):
     """The model's engine has stopped: start the worker again; its log says why."""
+
+
+class MemoryShortError(ModelError):
+    """The model does not fit into the memory that is left: have less beside it, or take a smaller one."""

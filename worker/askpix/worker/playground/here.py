@@ -103,8 +103,13 @@ class Here:
         if chosen.model not in self._folders:
             raise ModelError(f"there is no model {chosen.model[:100]!r} here")
         yield Told(facts="waiting for the model")
-        with self._shelf.lend(chosen) as engine:
-            yield from self._told(engine, chosen.model, image, asked, history, stop)
+        try:
+            with self._shelf.lend(chosen, stop) as engine:
+                yield from self._told(engine, chosen.model, image, asked, history, stop)
+        except RequestError as error:
+            if error.code != "cancelled":
+                raise
+            yield Told(facts=STOPPED)
 
     def close(self) -> None:
         self._decoder.close()

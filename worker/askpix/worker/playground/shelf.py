@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Engine
+from askpix.worker.errors import MemoryShortError, RequestError
+from askpix.worker.playground.stop import Stop
 
 _log = logging.getLogger(__name__)
 
@@ -41,74 +42,114 @@ class Shelf(Generic[K]):
         self._kept: OrderedDict[K, _Kept] = OrderedDict()
         """In the order in which they were last lent."""
         self._changed = threading.Condition()
-        self._building = threading.Lock()
-        """Held to build one: two at a time would take memory and cores from each other."""
+        self._is_building = False
+        """One at a time: two would take memory and cores from each other."""
 
     @contextmanager
-    def lend(self, key: K) -> Iterator[Engine]:
+    def lend(self, key: K, stop: Stop) -> Iterator[Engine]:
         """Yields an engine, which stays open meanwhile; waits where all places are taken by engines in use.
+
+        Args:
+            stop: ends the wait, but not while an engine is built: that one is kept.
 
         Raises:
             ModelError, DeviceError: it cannot be built.
+            RequestError: with the code `cancelled`, where it was stopped.
         """
-        kept = self._take(key)
+        stop.listen(self._wake)
+        kept = self._take(key, stop)
         try:
+            _unless(stop)
             yield kept.engine
         finally:
             with self._changed:
                 kept.lent -= 1
-                if kept.engine.stopped and self._kept.get(key) is kept:
-                    # It has failed as a whole: the next one is built anew.
+                # It may have failed as a whole: the next one is built anew.
+                failed = kept.engine.stopped
+                if failed and self._kept.get(key) is kept:
                     del self._kept[key]
+                unused = failed and not kept.lent
                 self._changed.notify_all()
+            if unused:
+                kept.engine.close()
 
     def close(self) -> None:
         """Closes all engines; what they have under way is answered first."""
-        with self._building, self._changed:
-            while self._kept:
-                self._kept.popitem()[1].engine.close()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_building)
+            kept = list(self._kept.values())
+            self._kept.clear()
+        _close(kept)
 
-    def _take(self, key: K) -> _Kept:
-        if kept := self._lent_again(key):
-            return kept
-        with self._building:
-            if kept := self._lent_again(key):
+    def _take(self, key: K, stop: Stop) -> _Kept:
+        with self._changed:
+            self._changed.wait_for(lambda: stop.is_set or self._open(key) or not self._is_building)
+            _unless(stop)
+            if kept := self._open(key):
+                kept.lent += 1
+                self._kept.move_to_end(key)
                 return kept
-            with self._changed:
-                while len(self._kept) >= self._most and not self._close_one():
-                    self._changed.wait()
+            self._is_building = True
+        try:
+            self._make_room(key, stop)
             kept = _Kept(self._built(key), 1)
             with self._changed:
                 self._kept[key] = kept
             return kept
+        finally:
+            with self._changed:
+                self._is_building = False
+                self._changed.notify_all()
 
-    def _lent_again(self, key: K) -> _Kept | None:
+    def _open(self, key: K) -> _Kept | None:
+        kept = self._kept.get(key)
+        return None if kept is None or kept.engine.stopped else kept
+
+    def _make_room(self, key: K, stop: Stop) -> None:
+        out = []
         with self._changed:
-            kept = self._kept.get(key)
-            if kept is None or kept.engine.stopped:
-                return None
-            kept.lent += 1
-            self._kept.move_to_end(key)
-            return kept
+            failed = self._kept.pop(key, None)
+            if failed is not None and not failed.lent:
+                out.append(failed)
+            while len(self._kept) >= self._most and not stop.is_set:
+                if unused := self._unused():
+                    out.append(unused)
+                else:
+                    self._changed.wait()
+        _close(out)
+        _unless(stop)
 
     def _built(self, key: K) -> Engine:
         try:
             return self._build(key)
-        except ModelError:
-            # It may be memory that is missing, which engines have that nobody uses.
+        except MemoryShortError:
+            # Engines that nobody uses have some.
             with self._changed:
-                if not self._close_one():
-                    raise
-                while self._close_one():
-                    pass
+                out = list(iter(self._unused, None))
+            if not out:
+                raise
+            _close(out)
             return self._build(key)
 
-    def _close_one(self) -> bool:
-        """Closes the engine in no use that was not lent for longest; returns whether there was one."""
+    def _unused(self) -> _Kept | None:
+        """Takes out the engine in no use that was not lent for longest; None where there is none."""
         for key, kept in self._kept.items():
             if not kept.lent:
-                del self._kept[key]
-                _log.info("closing %s on %s", kept.engine.info.model, kept.engine.info.device)
-                kept.engine.close()
-                return True
-        return False
+                return self._kept.pop(key)
+        return None
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+def _unless(stop: Stop) -> None:
+    if stop.is_set:
+        raise RequestError("cancelled", "it was stopped", retryable=True)
+
+
+def _close(out: Iterable[_Kept]) -> None:
+    # Not while others wait to look at the shelf: what an engine has under way is answered first.
+    for kept in out:
+        _log.info("closing %s on %s", kept.engine.info.model, kept.engine.info.device)
+        kept.engine.close()

@@ -7,9 +7,9 @@ from typing import Any
 
 import openvino as ov
 
-from askpix.producer.errors import ModelError
 from askpix.worker.cgroup import memory_left
 from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.errors import MemoryShortError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.batch import BLOCK_TOKENS, ROWS, URGENT_ROWS
 
@@ -42,7 +42,7 @@ def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int
         left: bytes of memory that the process may still take; None for what the system says.
 
     Raises:
-        ModelError: the model does not fit, nor keys and values of one text of its full length.
+        MemoryShortError: the model does not fit, nor keys and values of one text of its full length.
     """
     left = memory_left() if left is None else left
     token = bytes_per_token(manifest, exact="KV_CACHE_PRECISION" in properties)
@@ -51,7 +51,7 @@ def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int
     taken = taken_bytes(manifest.bytes, manifest.precision)
     least = min(context, wanted) * token
     if left is not None and taken + least > left:
-        raise ModelError(
+        raise MemoryShortError(
             f"{manifest.name} does not fit: its weights and what runs them take {_gb(taken)}, "
             f"one text of {min(context, wanted):,} tokens {_gb(least)}, and there are {_gb(left)} of memory left"
         )
