@@ -1,0 +1,110 @@
+"""Workers that others share: so many questions at a time, and conversations only where every worker has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import redis
+from helpers.pictures import jpeg
+
+from askpix.producer.broker import KEY_PREFIX
+from askpix.producer.client import Client
+from askpix.producer.errors import AskpixError
+from askpix.producer.registry import Registry, Served, WorkerInfo
+from askpix.worker.engine.base import Ability
+from askpix.worker.playground.elsewhere import Elsewhere
+from askpix.worker.playground.form import asked_of
+from askpix.worker.playground.models import Chosen
+from askpix.worker.playground.stop import Stop
+from askpix.worker.playground.told import Told
+
+ASKED = asked_of("what?", "", {}, None)
+
+
+@pytest.fixture
+def elsewhere(broker_url: str) -> Iterator[Elsewhere]:
+    source = Elsewhere(Client(broker_url))
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def registry(counters: redis.Redis) -> Iterator[Registry]:
+    """Knows of no workers."""
+    registry = Registry(counters)
+    for worker in registry.workers():
+        registry.leave(worker.name)
+    yield registry
+    for worker in registry.workers():
+        registry.leave(worker.name)
+
+
+def _ask(source: Elsewhere, stop: Stop) -> Iterator[Told]:
+    return source.tell(Chosen(model="m", precision="auto"), jpeg(), ASKED, (), stop)
+
+
+def _stopped(source: Elsewhere) -> None:
+    stop = Stop()
+    asked = _ask(source, stop)
+    assert next(asked).facts == "in the queue"
+    stop.set()
+    assert list(asked)[-1].facts.startswith("not waited for any more")
+
+
+def test_questions_that_were_stopped_count_until_workers_have_answered_them(
+    elsewhere: Elsewhere, counters: redis.Redis
+) -> None:
+    # Given: as many as may be, of which one is waited for, and one's page was closed.
+    asked = _ask(elsewhere, Stop())
+    next(asked)
+    closed = _ask(elsewhere, Stop())
+    next(closed)
+    closed.close()
+    for _ in range(2):
+        _stopped(elsewhere)
+
+    # When
+    with pytest.raises(AskpixError, match="earlier questions are still being answered"):
+        next(_ask(elsewhere, Stop()))
+
+    # Then: it was not sent, and another one is once one was answered, in whatever way.
+    sent = [json.loads(message) for message in counters.lrange(_queue(counters), 0, -1)]
+    assert len(sent) == 4
+    told = {"status": "REVOKED", "result": None}
+    counters.set(f"{KEY_PREFIX}celery-task-meta-{sent[0]['headers']['id']}", json.dumps(told), ex=60)
+    _stopped(elsewhere)
+    with pytest.raises(AskpixError, match="earlier questions"):
+        next(_ask(elsewhere, Stop()))
+
+
+def _queue(counters: redis.Redis) -> str:
+    (name,) = (key for key in counters.keys("*m.ask*") if counters.type(key) == "list")
+    return str(name)
+
+
+@pytest.mark.parametrize(
+    ("workers", "common"),
+    [
+        ([("answer", "chat"), ("answer", "chat", "caption")], {Ability.ANSWER, Ability.CHAT}),
+        ([("answer", "chat"), ("answer",)], {Ability.ANSWER}),
+        ([("answer", "chat"), ()], {Ability.ANSWER}),
+        ([("answer", "chat", "telepathy")], {Ability.ANSWER, Ability.CHAT}),
+        ([(), ()], None),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_model_can_what_all_its_workers_can(
+    workers: list[tuple[str, ...]],
+    common: set[Ability] | None,
+    turned: bool,
+    elsewhere: Elsewhere,
+    registry: Registry,
+) -> None:
+    for number, abilities in enumerate(reversed(workers) if turned else workers):
+        served = Served(name="m", fingerprint="f", device="CPU", precision="f32", queues=("m",), abilities=abilities)
+        registry.announce(WorkerInfo(name=f"w{number}", models=(served,)))
+    (model,) = elsewhere.models()
+    assert model.abilities == common
+    assert model.chats == (common is not None and Ability.CHAT in common)
