@@ -14,6 +14,7 @@ from helpers.processes import wait_until
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
+from askpix.worker.errors import RequestError
 from askpix.worker.playground.form import Asked
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.places import Places
@@ -31,8 +32,10 @@ class Words:
     precisions: tuple[str, ...] = ()
     stops = True
 
-    def __init__(self, words: int = 3) -> None:
-        self.words = words
+    takes = 100
+    """Turns."""
+
+    def __init__(self) -> None:
         self.histories: list[tuple[Turn, ...]] = []
 
     def models(self) -> Sequence[AtHand]:
@@ -41,9 +44,11 @@ class Words:
     def tell(
         self, _chosen: Chosen, _image: bytes, _asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
+        if len(history) > self.takes:
+            raise RequestError("too_long", "these come to too many tokens")
         self.histories.append(tuple(history))
         text = ""
-        for number in range(self.words):
+        for number in range(3):
             if stop.is_set:
                 yield Told(text=text, facts="stopped", said=text)
                 return
@@ -55,10 +60,15 @@ class Words:
 
 
 @pytest.fixture
-def playground(tmp_path: Path) -> Playground:
+def source() -> Words:
+    return Words()
+
+
+@pytest.fixture
+def playground(source: Words, tmp_path: Path) -> Playground:
     (tmp_path / "a.jpg").write_bytes(b"a")
     (tmp_path / "b.jpg").write_bytes(b"b")
-    return Playground(Words(), [tmp_path], Places(places=2, waiting=2))
+    return Playground(source, [tmp_path], Places(places=2, waiting=2))
 
 
 @pytest.fixture
@@ -109,6 +119,28 @@ def test_a_model_is_told_the_last_twenty_turns_and_no_endless_ones() -> None:
         sitting.add(ask, talk, str(number), "a" * 30_000)
     assert [turn.question for turn in talk.history()] == [str(number) for number in range(5, 25)]
     assert {len(turn.answer) for turn in talk.history()} == {20_000}
+
+
+def test_a_conversation_goes_on_with_as_many_turns_as_the_model_takes(ask: Ask, source: Words) -> None:
+    source.takes = 3
+    for number in range(7):
+        last = list(ask("a", f"{number}?"))[-1]
+        assert last[0].told.problem is None
+    assert [turn.question for turn in source.histories[-1]] == ["3?", "4?", "5?"]
+    assert last[0].told.facts == "confidence 1.00 · told the last 3 of 6 turns"
+    assert len(_messages(last)) == 14
+
+    # It tells no more than it can be told with none.
+    source.takes = -1
+    (shown,) = list(ask("a", "too much?"))[-1]
+    assert shown.told.problem == "these come to too many tokens"
+
+
+def test_of_a_long_conversation_the_last_fifty_turns_are_shown(ask: Ask) -> None:
+    for number in range(53):
+        last = list(ask("a", f"{number}?"))[-1]
+    assert last[0].told.facts == "confidence 1.00 · told the last 20 of 50 turns"
+    assert _messages(list(ask("a", "and?"))[-1])[0] == "3?"
 
 
 def test_a_conversation_goes_on_after_an_answer_that_was_stopped(ask: Ask, playground: Playground) -> None:

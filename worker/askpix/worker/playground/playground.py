@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import Turn
 from askpix.worker.errors import ItemError
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of
 from askpix.worker.playground.models import AtHand, Chosen, Source
 from askpix.worker.playground.places import Places
-from askpix.worker.playground.sitting import Sitting, Sittings
+from askpix.worker.playground.sitting import Conversation, Sitting, Sittings
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told
 from askpix.worker.vlm.templates import CAPTION
@@ -137,27 +136,43 @@ class Playground:
             yield Shown(told=Told(facts="stopped"))
             return
         if not model.chats:
-            for told in self._told(chosen, image, asked, (), stop):
+            for told in self._told(chosen, image, asked, None, stop):
                 yield Shown(told=told)
             return
         talk = sitting.conversation(stop, number, chosen, image.digest)
         said, told = CAPTION if asked.question is None else asked.question.text, Told()
         # A caption follows nothing.
-        history = () if asked.question is None else talk.history()
-        for told in self._told(chosen, image, asked, history, stop):
+        before = None if asked.question is None else talk
+        for told in self._told(chosen, image, asked, before, stop):
             now = [("user", said), *([("assistant", told.text)] if told.text else [])]
             yield Shown(told=told, messages=(*talk.messages(), *now))
         if told.said is not None:
             sitting.add(stop, talk, said, told.said)
 
     def _told(
-        self, chosen: Chosen, image: Dropped, asked: Asked, history: Sequence[Turn], stop: Stop
+        self, chosen: Chosen, image: Dropped, asked: Asked, before: Conversation | None, stop: Stop
     ) -> Iterator[Told]:
-        """Yields an answer as it comes, and at the end why it is none, if that is so."""
+        """Yields an answer as it comes, and at the end why it is none, if that is so.
+
+        Args:
+            before: what was said; as many of its turns are told as the model takes.
+        """
+        history = () if before is None else before.history()
+        turns = 0 if before is None else len(before.turns)
         told = Told()
         try:
-            for told in self.source.tell(chosen, image.data, asked, history, stop):
-                yield told
+            while True:
+                try:
+                    for told in self.source.tell(chosen, image.data, asked, history, stop):
+                        yield _with_turns(told, len(history), turns)
+                    return
+                except ItemError as error:
+                    if error.code != "too_long" or not history:
+                        raise
+                if stop.is_set:
+                    yield Told(facts="stopped")
+                    return
+                history = history[1:]
         except ItemError as error:
             yield replace(told, facts="", problem=error.message)
         except AskpixError as error:
@@ -170,3 +185,10 @@ class Playground:
 
 def _problem(error: AskpixError, filled: Filled) -> tuple[Shown, ...]:
     return tuple(Shown(told=Told(problem=str(error))) for _ in filled.sides)
+
+
+def _with_turns(told: Told, given: int, turns: int) -> Told:
+    """Returns an answer with how much of what was said the model was told, if that is not all."""
+    if told.said is None or given == turns:
+        return told
+    return replace(told, facts=f"{told.facts} · told the last {given} of {turns} turns")

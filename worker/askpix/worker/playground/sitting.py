@@ -17,6 +17,9 @@ from askpix.worker.playground.stop import Stop
 _MOST = 100
 """Open pages that are remembered; of those that have nothing answered, the one not used for longest is forgotten."""
 
+_MOST_TURNS = 50
+"""Of a conversation that are remembered, and shown."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Conversation:
@@ -93,7 +96,7 @@ class Sitting:
         """Adds what was answered to a conversation, unless something else was asked meanwhile."""
         with self._lock:
             if self.counts(ask):
-                talk.turns.append(Turn(question, answer[:MAX_ANSWER]))
+                talk.turns = [*talk.turns, Turn(question, answer[:MAX_ANSWER])][-_MOST_TURNS:]
 
 
 class Sittings:
