@@ -169,12 +169,36 @@ def test_what_was_dropped_is_removed_in_time_but_for_the_examples(tmp_path: Path
     uploads.keep()
     for file in (old, new):
         file.write_bytes(b"x" * 20)
-    assert not uploads.has_room()
+    assert not _has_room(uploads)
     for file in (example, old):
         os.utime(file, (1, 1))
 
-    assert uploads.has_room()
+    assert _has_room(uploads)
     assert (example.exists(), old.exists(), new.exists()) == (True, False, True)
+
+
+def test_folders_in_which_nothing_is_left_go_as_well(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, seconds=100)
+    for name in ("old", "new", "full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "a.jpg").write_bytes(b"x")
+    for name in ("old", "full"):
+        os.utime(tmp_path / name, (1, 1))
+    assert _has_room(uploads)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "new"]
+
+
+def test_there_is_room_for_so_many_files(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, files=3)
+    for number in range(3):
+        assert _has_room(uploads)
+        (tmp_path / f"{number}.jpg").write_bytes(b"")
+    assert not _has_room(uploads)
+
+
+def _has_room(uploads: Uploads) -> bool:
+    with uploads.room(5) as there_is:
+        return there_is
 
 
 def test_only_what_is_in_the_folder_is_ours(tmp_path: Path) -> None:

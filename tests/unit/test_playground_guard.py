@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import MutableMapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from askpix.worker.playground.guard import Guard
+from askpix.worker.playground.dropped import Uploads
+from askpix.worker.playground.guard import App, Guard
 from askpix.worker.playground.payload import checked
 
 
@@ -27,6 +30,7 @@ def asked(
     room: bool = True,
     kind: str = "http",
     body: bytes = b"{}",
+    app: App = _app,
     **headers: str,
 ) -> list[MutableMapping[str, Any]]:
     """Returns what is sent to who asks so."""
@@ -45,7 +49,8 @@ def asked(
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(_app, ["shop-box"], lambda: room, lambda path: path.startswith("/ours/"))(scope, receive, send))
+    guard = Guard(app, ["shop-box"], lambda _: nullcontext(room), lambda path: path.startswith("/ours/"))
+    asyncio.run(guard(scope, receive, send))
     return sent
 
 
@@ -150,6 +155,53 @@ def test_there_is_room_for_so_many_images() -> None:
     assert status("/gradio_api/upload", "POST", content_length="5", room=False) == 507
     assert status("/gradio_api/upload", "POST", content_length="5") == 200
     assert status("/gradio_api/queue/join", "POST", content_length="5", room=False) == 200
+
+
+def test_images_that_come_at_the_same_moment_share_the_room(tmp_path: Path) -> None:
+    """Eight at a time, and no more bytes than there is room for, though none of them is on the disk."""
+
+    async def statuses(lengths: list[int], room: int) -> list[int]:
+        go_on, come = asyncio.Event(), list[list[MutableMapping[str, Any]]]()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            await go_on.wait()
+            await _app(scope, receive, send)
+
+        guard = Guard(slow, [], Uploads(tmp_path, room=room).room, lambda _: False)
+
+        async def upload(length: int) -> None:
+            sent: list[MutableMapping[str, Any]] = []
+            come.append(sent)
+
+            async def receive() -> MutableMapping[str, Any]:
+                return {"type": "http.request", "body": b""}
+
+            async def send(message: MutableMapping[str, Any]) -> None:
+                sent.append(message)
+
+            headers = [(b"host", b"127.0.0.1"), (b"content-length", str(length).encode())]
+            scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": headers}
+            await guard(scope, receive, send)
+
+        for _ in range(2):  # again, to see that it is given back
+            come.clear()
+            go_on.clear()
+            tasks = [asyncio.create_task(upload(length)) for length in lengths]
+            await asyncio.sleep(0)
+            go_on.set()
+            await asyncio.gather(*tasks)
+        return [int(sent[0]["status"]) for sent in come]
+
+    assert asyncio.run(statuses([10] * 10, room=1_000)) == [200] * 8 + [507] * 2
+    assert asyncio.run(statuses([400, 400, 400, 200], room=1_000)) == [200, 200, 507, 200]
+
+
+def test_an_image_that_does_not_come_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waiting(_scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("askpix.worker.playground.guard._UPLOAD_SECONDS", 0.01)
+    assert status("/gradio_api/upload", "POST", content_length="5", app=waiting) == 408
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing"])

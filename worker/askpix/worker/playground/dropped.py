@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,11 @@ _MOST_EXAMPLES = 12
 
 _ROOM_BYTES = 1_000_000_000
 """That all dropped images may take."""
+
+_ROOM_FILES = 2_000
+
+_MOST_COMING = 8
+"""Images that are dropped at the same moment."""
 
 _KEPT_SECONDS = 3600.0
 """That an image is there which was dropped."""
@@ -60,12 +65,18 @@ class Uploads:
     Args:
         seconds: after which it may be removed.
         room: bytes that all of it may take.
+        files: that may be there.
     """
 
-    def __init__(self, folder: Path, seconds: float = _KEPT_SECONDS, room: int = _ROOM_BYTES) -> None:
+    def __init__(
+        self, folder: Path, seconds: float = _KEPT_SECONDS, room: int = _ROOM_BYTES, files: int = _ROOM_FILES
+    ) -> None:
         self._folder = folder
         self._seconds = seconds
         self._room = room
+        self._files = files
+        self._coming: list[int] = []
+        """Bytes of those that come now."""
         self._examples: set[Path] = set()
 
     def keep(self) -> None:
@@ -79,19 +90,39 @@ class Uploads:
         except (OSError, ValueError):
             return False
 
-    def has_room(self) -> bool:
-        """Removes what has been there for long; returns whether there is room for more."""
-        total, now = 0, time.time()
+    @contextmanager
+    def room(self, coming: int) -> Iterator[bool]:
+        """Yields whether there is room for one more, which takes it from now on; for one thread alone.
+
+        Args:
+            coming: its bytes.
+        """
+        if len(self._coming) >= _MOST_COMING:
+            yield False
+            return
+        self._coming.append(coming)
+        try:
+            yield self._fits()
+        finally:
+            self._coming.remove(coming)
+
+    def _fits(self) -> bool:
+        """Removes what has been there for long; returns whether there is room for what is there, and what comes."""
+        files, total, now = len(self._coming), sum(self._coming), time.time()
         for path in self._folder.rglob("*"):
-            with suppress(OSError):  # somebody else has removed it
+            with suppress(OSError):  # somebody else has removed it, or put something in
                 told = path.lstat()
-                if path in self._examples or path.is_dir():
+                if path in self._examples:
                     continue
-                if now - told.st_mtime > self._seconds:
+                is_old = now - told.st_mtime > self._seconds
+                if path.is_dir():
+                    if is_old:
+                        path.rmdir()
+                elif is_old:
                     path.unlink()
                 else:
-                    total += told.st_size
-        return total < self._room
+                    files, total = files + 1, total + told.st_size
+        return total <= self._room and files <= self._files
 
 
 def bundled_examples() -> Path:

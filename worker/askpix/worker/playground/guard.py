@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from askpix.worker.playground.payload import MOST_BYTES, checked
@@ -13,6 +15,7 @@ from askpix.worker.playground.payload import MOST_BYTES, checked
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Room = AbstractContextManager[bool]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PATHS = re.compile(
@@ -52,7 +55,11 @@ _POST_BYTES = 21_000_000
 """Of a request: an image of the largest size, and what surrounds it."""
 
 
+_UPLOAD_SECONDS = 120.0
+"""That an image may take to come: few may come at a time."""
+
 _QUESTIONS = "/gradio_api/queue/join"
+_UPLOADS = "/gradio_api/upload"
 
 
 class Guard:
@@ -64,16 +71,16 @@ class Guard:
     Args:
         app: what is guarded.
         names: names under which it may be asked for, beside addresses and this machine's own.
-        has_room: returns whether there is room for another upload.
+        room: yields whether there is room for an upload of so many bytes, and keeps it meanwhile.
         is_ours: returns whether a page may name a file, and have it.
     """
 
     def __init__(
-        self, app: App, names: Iterable[str], has_room: Callable[[], bool], is_ours: Callable[[str], bool]
+        self, app: App, names: Iterable[str], room: Callable[[int], Room], is_ours: Callable[[str], bool]
     ) -> None:
         self._app = app
         self._names = frozenset({"localhost", socket.gethostname().lower(), *(name.lower() for name in names)})
-        self._has_room = has_room
+        self._room = room
         self._may_name = is_ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +111,22 @@ class Guard:
                 await _refuse(send, 400, "an image is dropped here, or picked from the examples")
                 return
             scope, receive = _with(scope, body)
+        if scope["method"] == "POST" and scope["path"].startswith(_UPLOADS):
+            await self._take_upload(scope, receive, with_headers)
+            return
         await self._app(scope, receive, with_headers)
+
+    async def _take_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length = next(int(value) for name, value in scope["headers"] if name.lower() == b"content-length")
+        with self._room(length) as there_is:
+            if not there_is:
+                await _refuse(send, 507, "too many images are being dropped, or were of late: try again later")
+                return
+            try:
+                async with asyncio.timeout(_UPLOAD_SECONDS):
+                    await self._app(scope, receive, send)
+            except TimeoutError:
+                await _refuse(send, 408, "the image came too slowly")
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Returns with which status and words a request is refused; None where it is not."""
@@ -128,8 +150,6 @@ class Guard:
         most = MOST_BYTES if path.startswith(_QUESTIONS) else _POST_BYTES
         if not length.isascii() or not length.isdigit() or int(length) > most:
             return 413, "this is too much: an image may have 20 MB"
-        if "upload" in path and not self._has_room():
-            return 507, "too many images were dropped of late: try again in an hour"
         return None
 
     def _is_served(self, file: str) -> bool:

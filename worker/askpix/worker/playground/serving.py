@@ -83,7 +83,7 @@ def serve(
         # Mounted, it would not look at where the files are that a page names.
         blocks.has_launched = True
         uploads.keep()
-        guard = Guard(app, [host], uploads.has_room, uploads.is_ours)
+        guard = Guard(app, [host], uploads.room, uploads.is_ours)
         config = uvicorn.Config(
             guard, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_END_SECONDS
         )
