@@ -104,7 +104,10 @@ class Window:
         self.at(f"#{name} textarea, #{name} input").first.fill(text)
 
     def clear(self) -> None:
+        """Returns when all is cleared, of which the question tells."""
+        self.fill("question", "to be cleared")
         self.at("#clear").click()
+        expect(self.at("#question textarea, #question input").first).to_have_value("", timeout=SECONDS * 1000)
         expect(self.at("#side-0 .facts")).to_be_hidden(timeout=SECONDS * 1000)
 
     def ask(self, question: str = "", choices: str = "") -> None:

@@ -191,15 +191,17 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
         def on_close(request: gr.Request) -> None:
             playground.sittings.end(str(request.session_hash))
 
+        # One line for all three, in which each is begun at once: of two lines, Gradio takes whichever it likes first.
+        clicked = {"concurrency_limit": None, "concurrency_id": "clicked", **_QUIET}
         gr.on(
             [ask.click, question.submit], on_ask, [image, question, choices, *chosen, *boxes], outputs,
-            concurrency_limit=None, trigger_mode="multiple", **_QUIET,
+            trigger_mode="multiple", **clicked,
         )  # fmt: skip
         # Through the queue too, beside what it is busy with: the way around it is closed.
-        stop.click(on_stop, concurrency_limit=None, **_QUIET)
+        stop.click(on_stop, **clicked)
         gr.on(
             [clear.click, *(side.chat.clear for side in sides)], on_clear, chosen, [question, choices, *outputs],
-            concurrency_limit=None, **_QUIET,
+            **clicked,
         )  # fmt: skip
         picks.click(lambda index: str(examples[index]), picks, image, concurrency_limit=None, **_QUIET)
         cards = [side.card for side in sides]
