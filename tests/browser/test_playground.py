@@ -257,13 +257,14 @@ def test_a_chat_streams_stops_and_goes_on(window: Window) -> None:
         arg=len(window.messages()[1]),
     )
 
-    # Then: stopping keeps what there is.
+    # Then: stopping keeps what there is; a text that had come to its end would say how sure the model is of it.
+    there = len(window.messages()[1])
     window.at("#stop").click()
     window.wait()
     said = window.messages()
     assert window.facts() == "stopped"
     assert said[0] == "what is it?"
-    assert len(said[1]) < 500
+    assert len(said[1]) >= there
 
     # And the next question comes after it.
     window.fill("setting-max_new_tokens", "8")
