@@ -43,13 +43,14 @@ def watch(job: str, as_json: bool, broker: str | None) -> int:
     with Client(broker) as client:
         opened = client.job(job)
         try:
-            opened.progress()
+            progress = _followed(opened, as_json=as_json)
         except BrokerError:
             # Of a job that has ended, as one of `run`, the folder knows all.
             opened = Job.open(job)
             if not opened.progress().finished:
                 raise
-        return _end(opened, job, _followed(opened, as_json=as_json))
+            progress = _followed(opened, as_json=as_json)
+        return _end(opened, job, progress)
 
 
 def _followed(job: Job, *, as_json: bool) -> JobProgress:

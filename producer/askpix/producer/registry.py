@@ -130,10 +130,6 @@ class Registry:
         live = (worker for worker in self._announced() if now - worker.seen <= GONE_SECONDS)
         return sorted(live, key=lambda worker: worker.name)
 
-    def serves(self, queue: str) -> bool:
-        """Returns whether a live worker takes messages from a queue."""
-        return any(queue in model.queues for worker in self.workers() for model in worker.models)
-
     def count_taken(self, queue: str) -> None:
         """Counts a part's message that a worker took."""
         self._redis.hincrby(TAKEN, queue, 1)
