@@ -9,18 +9,19 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import redis
-import urllib3
 from celery import signals
 
 from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import checked_url
-from askpix.producer.errors import WorkerError
+from askpix.producer.errors import AskpixError, WorkerError
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
@@ -34,8 +35,10 @@ from askpix.worker.health import Health
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
+from askpix.worker.logs.setup import LogForm, log_to_stderr, secrets_of
+from askpix.worker.logs.setup import taken as taken_form
 from askpix.worker.parent import end_with_parent
-from askpix.worker.replicas import READY_OPTION, Replicas
+from askpix.worker.replicas import READY_OPTION, WRONG_USAGE, Replicas
 from askpix.worker.starting import seconds_since_start, stage
 
 _log = logging.getLogger("askpix")
@@ -49,6 +52,16 @@ class _WithArguments(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Has what ends the command said as its log lines are, where a program reads them."""
+        try:
+            return super().invoke(ctx)
+        except AskpixError as error:
+            if (form := taken_form()) is None or not form.json:
+                raise
+            _log.critical("%s", error)
+            return WRONG_USAGE
 
 
 @click.command(cls=_WithArguments)
@@ -109,7 +122,9 @@ class _WithArguments(click.Command):
     show_default=True,
     help="What is said on standard error; debug tells what starting takes.",
 )
+@click.option("--log-json", is_flag=True, default=None, help="Log one JSON object a line; by default ASKPIX_LOG_JSON.")
 @click.option(READY_OPTION, "ready_file", type=int, hidden=True)
+@click.option("--replica-number", type=int, hidden=True)
 @click.option("--with-parent", "parent_folder", type=click.Path(path_type=Path), hidden=True)
 @click.pass_context
 def command(
@@ -129,7 +144,9 @@ def command(
     grace: float,
     health: tuple[str, int] | None,
     log_level: str,
+    log_json: bool | None,
     ready_file: int | None,
+    replica_number: int | None,
     parent_folder: Path | None,
 ) -> int:
     """Serve models on one device.
@@ -137,12 +154,15 @@ def command(
     Takes parts of jobs and single asks from the queues of its models until it is told to stop. What it
     may read and write is what these options allow, whatever a message says.
     """
-    _log_to_stderr(log_level, replica=ready_file is not None)
+    form = LogForm(level=log_level, json=bool(log_json), replica=0 if replicas > 1 else replica_number)
+    log_to_stderr(form)
+    settings = load_settings(broker)
+    json_lines = settings.log_json if log_json is None else log_json
+    log_to_stderr(replace(form, json=json_lines, secrets=secrets_of(settings)))
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
     quiet_decoders()
     allow_many_files()
     give_memory_back()
-    settings = load_settings(broker)
     checked_url(settings.broker_url)
     access = Access.of(
         storage_roots=storage_roots,
@@ -196,35 +216,15 @@ def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache:
     return engines
 
 
-def _log_to_stderr(level: str, *, replica: bool) -> None:
-    number = logging.getLevelName(level.upper())
-    who = "[%(process)d] " if replica else ""
-    # Debug is for ourselves: what libraries say there is too much.
-    logging.basicConfig(
-        level=max(number, logging.INFO), format=f"%(asctime)s {who}%(levelname)s %(message)s", stream=sys.stderr
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_in_a_line)
-    # Celery sets the root logger's level to its own taste.
-    _log.setLevel(number)
-
-
-def _in_a_line(record: logging.LogRecord) -> bool:
-    """Has libraries say in a line that a connection broke: where in their code they noticed is of no use to anybody."""
-    error = record.exc_info[1] if record.exc_info else None
-    broke = isinstance(error, OSError | redis.RedisError | urllib3.exceptions.HTTPError)
-    if broke and not record.name.startswith("askpix"):
-        record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error}", ()
-        record.exc_info = record.exc_text = None
-    return True
-
-
 def _replicas(shares: Sequence[Cores], arguments: Sequence[str], health: tuple[str, int] | None) -> Replicas:
     """Returns workers with these options, each on cores of its own, and telling how it is on a port of its own, from
     the one that was given upwards. Of an option given twice, the last one counts."""
     # -P: modules of the user's current folder must not stand in for installed ones.
     command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1"]
-    commands = [[*command, "--cpus", shown(own.cpus), "--threads", str(own.threads)] for own in shares]
+    commands = [
+        [*command, "--cpus", shown(own.cpus), "--threads", str(own.threads), "--replica-number", str(number)]
+        for number, own in enumerate(shares, start=1)
+    ]
     if health is not None and health[1]:
         host, port = health
         for number, one in enumerate(commands):

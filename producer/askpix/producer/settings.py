@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     heed_opt_out: bool = True
     """Whether images are left alone whose server says, by X-Robots-Tag, that they are not for machines."""
 
+    log_json: bool = False
+    """Whether a worker logs JSON, one object a line, as `--log-json` has it do."""
+
     def cache_folder(self) -> Path | None:
         """Returns the folder for compiled models, the user's own unless one is set; None where there is none."""
         if self.model_cache is not None:

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item import ItemWork
 from askpix.worker.limits import first_to_go
 from askpix.worker.loading import Loader
+from askpix.worker.logs.about import about
+from askpix.worker.logs.setup import LogForm, log_to_stderr
 
 READY, USELESS = "ready", "useless"
 """What it says first, with its model's fingerprint, or why it will not be."""
@@ -53,6 +56,8 @@ class Recipe:
     manners: Manners
     item_seconds: float
     decode_megabytes: int
+    logs: LogForm | None = None
+    """How the worker logs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +69,8 @@ class Order:
     questions: tuple[Question, ...] | None
     options: Options
     own_bucket: str | None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What lines that are logged on it say of themselves."""
 
 
 def serve(pipe: Connection, recipe: Recipe) -> None:
@@ -71,6 +78,8 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
     # Whoever signals a whole group means the worker, which ends this.
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    if recipe.logs is not None:
+        log_to_stderr(recipe.logs)
     first_to_go()
     quiet_decoders()
     take(recipe.cores)
@@ -91,7 +100,8 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
             pipe.send(TAKEN)
             # Fetching, decoding, and each question.
             _allow((2 + len(order.questions or (None,))) * recipe.item_seconds)
-            pipe.send(_row(order, engine, loader, lambda: pipe.send(FETCHED)))
+            with about(**order.about):
+                pipe.send(_row(order, engine, loader, lambda: pipe.send(FETCHED)))
     except EngineStoppedError:
         sys.exit(EXIT_ENGINE_STOPPED)
     except (EOFError, OSError):

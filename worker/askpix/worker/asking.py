@@ -14,6 +14,7 @@ from askpix.worker.access import Access
 from askpix.worker.engines import Engines
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import Loader
+from askpix.worker.logs.about import about
 
 ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
@@ -42,9 +43,10 @@ class AskRunner:
         output = None if message.output is None else self._access.open_output(message.output)
         item = Item(image=message.image, id=_id(message.image), questions=message.questions or None)
         work = ItemWork(item, engine, started=time.monotonic())
-        image = self._loader.load(message.image, engine)
-        work.ask(image, None, message.options, history=message.history or (), urgent=True, deadline=deadline)
-        value = row_to_json(work.row())
+        with about(item=item.id):
+            image = self._loader.load(message.image, engine)
+            work.ask(image, None, message.options, history=message.history or (), urgent=True, deadline=deadline)
+            value = row_to_json(work.row())
         if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]

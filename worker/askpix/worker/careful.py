@@ -26,6 +26,8 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.item import ItemWork
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage
+from askpix.worker.logs.about import about, about_items, carried, subject
+from askpix.worker.logs.setup import taken as taken_form
 from askpix.worker.part_work import PartWork
 from askpix.worker.replicas import ended_how
 
@@ -79,7 +81,7 @@ class Careful:
 
     def begin(self, threads: LoadThreads) -> None:
         """Gives load threads what they are to do: one function."""
-        threads.put(self._run)
+        threads.put(carried(self._run))
 
     def wait(self, timeout: float) -> bool:
         """Waits for all rows, up to `timeout` seconds; returns whether they are there.
@@ -120,7 +122,8 @@ class Careful:
     def _answer_all(self) -> None:
         try:
             for place, item in self._items.items():
-                row = None if self._no_more.is_set() else self._answered(item, self._attempts[place])
+                with about(**about_items([item.id])):
+                    row = None if self._no_more.is_set() else self._answered(item, self._attempts[place])
                 if row is None:
                     break
                 self._rows[place] = row
@@ -179,6 +182,7 @@ class Careful:
             questions=item.questions or spec.questions,
             options=spec.options,
             own_bucket=self._work.own_bucket,
+            about=subject(),
         )
 
 
@@ -271,4 +275,5 @@ def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: fl
         manners=manners,
         item_seconds=item_seconds,
         decode_megabytes=decode_megabytes,
+        logs=taken_form(),
     )

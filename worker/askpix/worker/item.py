@@ -15,6 +15,7 @@ from askpix.producer.rows import Answer, Row, Status
 from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, internal_error
+from askpix.worker.logs.about import carried
 
 _log = logging.getLogger(__name__)
 
@@ -227,7 +228,8 @@ class _Later:
         before: tuple[Turn, ...],
     ) -> None:
         self._questions = questions
-        self._request = request
+        # On the engine's thread, which has requests of many items.
+        self._request = carried(request)
         self._before = before
         self._history: dict[int, tuple[Turn, ...]] = {}
         """What was said before each question, by its number."""

@@ -22,6 +22,7 @@ from askpix.producer.progress import JobState, Reading
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
 from askpix.producer.window import Window
 from askpix.worker.leftovers import remove_leftovers
+from askpix.worker.logs.about import about
 from askpix.worker.notify import Notifier
 from askpix.worker.restoring import Restorer
 
@@ -109,11 +110,12 @@ class Keeper:
             self._restorer.see(uri for uri, _ in jobs)
             self._restorer.restore_lost({uri for uri, reading in jobs if reading is not None})
             for uri, reading in jobs:
-                try:
-                    self._look(uri, reading)
-                except AskpixError as error:
-                    # One job's folder that cannot be reached must not keep the others waiting.
-                    _log.warning("%s cannot be looked after for now: %s", uri, error)
+                with about(job=uri):
+                    try:
+                        self._look(uri, reading)
+                    except AskpixError as error:
+                        # One job's folder that cannot be reached must not keep the others waiting.
+                        _log.warning("%s cannot be looked after for now: %s", uri, error)
                 lock.reacquire()
         finally:
             # One that ran out meanwhile is another worker's now.

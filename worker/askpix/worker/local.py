@@ -114,7 +114,8 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=self._file,
             stderr=self._file,
-            env={**os.environ, "ASKPIX_BROKER_URL": broker_url},
+            # Its own words are read, by us.
+            env={**os.environ, "ASKPIX_BROKER_URL": broker_url, "ASKPIX_LOG_JSON": "false"},
             start_new_session=True,
         )
 

@@ -17,6 +17,7 @@ from askpix.worker.images.fetch import host_of
 from askpix.worker.item import ItemWork
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
+from askpix.worker.logs.about import about, about_items, subject
 from askpix.worker.part_work import PartWork
 
 
@@ -61,6 +62,7 @@ class PartItems:
         self._over = False
         """Nor are those answered that it was given."""
         self._problem: BaseException | None = None
+        self._about = subject()
         self._rows: dict[int, Row] = {}
         if not items:
             self._wake.set()
@@ -122,6 +124,12 @@ class PartItems:
     ) -> None:
         if self._no_more:
             return
+        with about(**self._about, **about_items([self._items[place].id for place in places])):
+            self._load_and_ask(image, places, threads, tries, begun)
+
+    def _load_and_ask(
+        self, image: str, places: Sequence[int], threads: LoadThreads, tries: int, begun: float | None
+    ) -> None:
         work = self._work
         started = time.monotonic() if begun is None else begun
         try:

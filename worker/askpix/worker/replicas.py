@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
+from askpix.worker.logs.about import about
+
 _log = logging.getLogger(__name__)
 
 WRONG_USAGE = 2
@@ -179,12 +181,14 @@ class Replicas:
             return
         delay = self._restarts.after(code, now := time.monotonic(), worked=replica.worked())
         if delay is not None:
-            _log.error("replica %d ended %s; it is started again", replica.number, ended_how(code))
+            with about(replica=replica.number):
+                _log.error("replica %d ended %s; it is started again", replica.number, ended_how(code))
             replica.due = now + delay
             return
         if code != WRONG_USAGE:  # else it has said why itself
             how = ended_how(code)
-            _log.error("replica %d ended %s, one too many in a short time; all are ended", replica.number, how)
+            with about(replica=replica.number):
+                _log.error("replica %d ended %s, one too many in a short time; all are ended", replica.number, how)
         self._code = WRONG_USAGE if code == WRONG_USAGE else 1
         self._end(signal.SIGTERM)
 

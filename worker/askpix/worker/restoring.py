@@ -13,6 +13,7 @@ from askpix.producer.errors import AskpixError
 from askpix.producer.job import JobFolder
 from askpix.producer.progress import Progress
 from askpix.worker.access import Access
+from askpix.worker.logs.about import about
 
 _log = logging.getLogger(__name__)
 
@@ -63,11 +64,12 @@ class Restorer:
             if Progress(self._redis, uri).read() is not None:
                 self._seen.pop(uri, None)
                 continue
-            try:
-                self._restore(uri)
-            except AskpixError as error:
-                _log.warning("%s was lost by the broker and cannot be restored for now: %s", uri, error)
-                self._seen[uri] = now + _AGAIN_SECONDS
+            with about(job=uri):
+                try:
+                    self._restore(uri)
+                except AskpixError as error:
+                    _log.warning("%s was lost by the broker and cannot be restored for now: %s", uri, error)
+                    self._seen[uri] = now + _AGAIN_SECONDS
 
     def _restore(self, uri: str) -> None:
         """Begins a job anew by what its folder says, unless it is held; one that is complete ends as others do."""

@@ -18,6 +18,7 @@ from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import EXIT_ENGINE_STOPPED, Ending
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.logs.about import about
 from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError
 from askpix.worker.replies import Replies
@@ -39,15 +40,20 @@ def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: 
             queue = self.request.delivery_info["routing_key"]
             bury(_entry(self.request.id, arguments, named), queue, error, letters)
             return
-        where = f"part {message.part} of {message.job}"
-        _tell(registry.count_taken, self.request.delivery_info["routing_key"])
-        try:
-            with working(PART_TASK):
-                taken = runner.run(message)
-        except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _settle(error, message, where, runner, registry, ending)
-        else:
-            _log.info("%s is done" if taken else "%s is in work elsewhere", where)
+        with about(task=self.request.id, job=message.job, part=message.part, round=message.round):
+            _tell(registry.count_taken, self.request.delivery_info["routing_key"])
+            _run(message, runner, registry, ending)
+
+
+def _run(message: PartMessage, runner: PartRunner, registry: Registry, ending: Ending) -> None:
+    where = f"part {message.part} of {message.job}"
+    try:
+        with working(PART_TASK):
+            taken = runner.run(message)
+    except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
+        _settle(error, message, where, runner, registry, ending)
+    else:
+        _log.info("%s is done" if taken else "%s is in work elsewhere", where)
 
 
 def _settle(
@@ -92,16 +98,17 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
     @app.task(name=ASK_TASK, bind=True, ignore_result=False, acks_late=False)  # type: ignore[untyped-decorator]
     def ask(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one image; see AskMessage."""
-        try:
-            with working(ASK_TASK):
-                row = runner.run(AskMessage.parse(_only(arguments, named)))
-        except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            problem = _problem(error, registry, ending)
-            if not self.request.ignore_result:
-                replies.fail(self.request.id, problem)
-        else:
-            if not self.request.ignore_result:
-                replies.answer(self.request.id, row)
+        with about(task=self.request.id):
+            try:
+                with working(ASK_TASK):
+                    row = runner.run(AskMessage.parse(_only(arguments, named)))
+            except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
+                problem = _problem(error, registry, ending)
+                if not self.request.ignore_result:
+                    replies.fail(self.request.id, problem)
+            else:
+                if not self.request.ignore_result:
+                    replies.answer(self.request.id, row)
         # What there is to store was stored.
         raise Ignore
 

@@ -177,7 +177,8 @@ class BlipEngine(ThreadedEngine[Job]):
             stage.step()
         except Exception:  # noqa: BLE001
             # The device failed one batch. Its tickets were told; the engine goes on with the others.
-            _log.exception("a batch failed on %s", self.info.device)
+            with self._under_way.about_failed():
+                _log.exception("a batch failed on %s", self.info.device)
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""

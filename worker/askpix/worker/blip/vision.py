@@ -150,8 +150,9 @@ class VisionStage:
         try:
             request.begin(batch)
         except Exception as error:  # noqa: BLE001
-            _log.exception("images could not be given to the device")
             self._fail(_released(batch), error)
+            with self._under_way.about_failed():
+                _log.exception("images could not be given to the device")
         else:
             self._computing += 1
 
@@ -162,8 +163,9 @@ class VisionStage:
         try:
             states = encoded.request.states()
         except RuntimeError as error:
-            _log.exception("images could not be encoded")
             self._fail(waiting, error)
+            with self._under_way.about_failed():
+                _log.exception("images could not be encoded")
             return
         self.images += len(encoded.images)
         for image, own in zip(encoded.images, states, strict=True):

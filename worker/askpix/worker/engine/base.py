@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +17,7 @@ from askpix.producer.rows import Answer
 from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.logs.about import about, concerning
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Ticket:
         "_answer",
         "_callbacks",
         "_cancelled",
+        "_context",
         "_deadline",
         "_done",
         "_error",
@@ -87,6 +90,7 @@ class Ticket:
     def __init__(
         self, deadline: float | None = None, seconds: float | None = None, growing: Growing | None = None
     ) -> None:
+        self._context = copy_context()
         self._lock = threading.Lock()
         """Held to end the ticket, and to add a callback to one that has not ended."""
         self._done = False
@@ -148,13 +152,18 @@ class Ticket:
             if not self._done:
                 self._callbacks.append(callback)
                 return
-        _call(callback)
+        self._call(callback)
 
     def cancel(self) -> None:
         """Gives the claim up; the engine stops working on it when it next looks."""
         self._cancelled = True
 
     # For engines. --------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> Context:
+        """In which it was asked for: what lines that are logged on it are about."""
+        return self._context
 
     @property
     def growing(self) -> Growing | None:
@@ -195,14 +204,14 @@ class Ticket:
             self._answer, self._error, self._done = answer, error, True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            _call(callback)
+            self._call(callback)
 
-
-def _call(callback: Callable[[], None]) -> None:
-    try:
-        callback()
-    except Exception:  # noqa: BLE001 - the engine goes on with the others
-        _log.exception("a ticket's callback failed")
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:  # noqa: BLE001 - the engine goes on with the others
+            with about(**concerning([self._context])):
+                _log.exception("a ticket's callback failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

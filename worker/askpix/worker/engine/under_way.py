@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, Protocol, TypeVar
+from collections import deque
+from contextlib import AbstractContextManager
+from contextvars import Context
+from typing import Any, Generic, Protocol, TypeVar
 
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Ticket
 from askpix.worker.engine.failures import request_error
+from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.logs.about import about, concerning
+
+_REMEMBERED = 256
+"""Requests that failed at a time; a batch has fewer."""
 
 
 class Taken(Protocol):
@@ -33,6 +41,8 @@ class UnderWay(Generic[J]):
     def __init__(self, capacity: int) -> None:
         self._room = threading.Semaphore(capacity)
         self._jobs: set[J] = set()
+        self._failed = deque[Context](maxlen=_REMEMBERED)
+        """Of requests on which the model failed, and of which nothing was logged yet."""
         self.answers = 0
         """Requests that were answered."""
 
@@ -64,8 +74,15 @@ class UnderWay(Generic[J]):
         self._leave(job)
 
     def fail(self, job: J, error: BaseException) -> None:
+        if not isinstance(error, RequestError | EngineStoppedError):
+            self._failed.append(job.ticket.context)
         job.ticket.fail(request_error(error))
         self._leave(job)
+
+    def about_failed(self) -> AbstractContextManager[Any]:
+        """Has the lines of a block say that they are about the requests on which the model has just failed."""
+        failed = [self._failed.popleft() for _ in range(len(self._failed))]
+        return about(**concerning(failed))
 
     def fail_all(self, error: BaseException) -> None:
         for job in list(self._jobs):

@@ -28,6 +28,7 @@ from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.room import Room
 from askpix.worker.starting import stage
@@ -255,7 +256,10 @@ class VlmEngine(ThreadedEngine[Job]):
         if len(runs) == 1:
             self._under_way.fail(runs[0].job, RequestError("model_failed", _failed(error)))
             return
-        _log.warning("the model failed on one of %d requests, which now go one by one: %s", len(runs), _failed(error))
+        with about(**concerning(run.job.ticket.context for run in runs)):
+            _log.warning(
+                "the model failed on one of %d requests; they now go one by one: %s", len(runs), _failed(error)
+            )
         for run in runs:
             run.alone = True
             run.job.ticket.put_back()
