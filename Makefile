@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 
-.PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env playground clean
+.PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
 
 demo: $(VENV)/.run
@@ -85,6 +85,10 @@ docs: $(VENV)/.dev
 	rm -rf build/docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -d build/doctrees -E docs build/docs
 	@echo "The pages begin at build/docs/index.html" >&2
+
+# The table of docs/settings.md, from the class of the settings.
+settings: $(VENV)/.dev
+	$(BIN)/python -m docs._site.settings
 
 clean:
 	rm -rf $(VENV) $(PLAYGROUND) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache

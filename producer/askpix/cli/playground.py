@@ -115,6 +115,7 @@ def _here(models: tuple[Path, ...], parents: tuple[Path, ...], device: str) -> H
         seconds=settings.item_seconds,
         megabytes=settings.decode_megabytes,
         cache=settings.cache_folder(),
+        vlm_cache_megabytes=settings.vlm_cache_megabytes,
     )
 
 

@@ -23,7 +23,7 @@ from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import checked_url
 from askpix.producer.errors import AskpixError, WorkerError
 from askpix.producer.messages import notify_target
-from askpix.producer.settings import load_settings
+from askpix.producer.settings import Settings, load_settings
 from askpix.worker.access import Access
 from askpix.worker.app import Worker
 from askpix.worker.cores import Cores, chosen, shared_out, shown, take
@@ -185,7 +185,7 @@ def command(
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
     with ExitStack() as stack:
         told = None if health is None else stack.enter_context(Health(*health))
-        engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
+        engines = _engines(models or (demo_model(),), device, Precision(precision), settings)
         worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace))
         if told is not None:
             told.alive, told.ready = worker.alive, worker.ready
@@ -200,13 +200,14 @@ def _listening(value: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _engines(models: tuple[Path, ...], device: str, precision: Precision, cache: Path | None) -> Engines:
+def _engines(models: tuple[Path, ...], device: str, precision: Precision, settings: Settings) -> Engines:
     """Returns an engine for each model folder; those that were built are closed when one cannot be."""
     with ExitStack() as stack:
         built = []
         for model in models:
             with stage(f"the engine of {model.name}"):
-                engine = build_engine(model, device, precision, cache)
+                most = settings.vlm_cache_megabytes
+                engine = build_engine(model, device, precision, settings.cache_folder(), vlm_cache_megabytes=most)
             stack.callback(engine.close)
             info = engine.info
             _log.info("serving %s on %s in %s", info.model, info.device, info.precision)

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import SecretStr
-
 from askpix.producer.asking import ASK_SECONDS, Ask, ask
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
@@ -31,8 +29,8 @@ class Client:
     """
 
     def __init__(self, broker_url: str | None = None) -> None:
-        settings = load_settings()
-        self._broker = Broker(SecretStr(broker_url) if broker_url else settings.broker_url)
+        settings = load_settings(broker_url)
+        self._broker = Broker(settings.broker_url)
         self._dispatcher = Dispatcher(self._broker, settings.window)
 
     def __enter__(self) -> Self:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,73 +19,101 @@ Scheme = Literal["https", "http", "s3", "file", "data"]
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
 
+_PASSWORD_BYTES = 4_096
+"""Of a file, which is no password any more if it is longer."""
+
+
+class Side(StrEnum):
+    """Who reads a setting."""
+
+    BOTH = "both"
+    WORKER = "worker"
+    MODEL = "`askpix model`"
+
+
 class Settings(BaseSettings):
-    """What the command line does not say. Nothing else in askpix reads the environment."""
+    """What the command line does not say. Nothing else in askpix reads the environment.
+
+    `make settings` writes docs/settings.md from this: of each field its docstring, default and `Side`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ASKPIX_", env_file=".env", extra="ignore", frozen=True)
 
-    broker_url: SecretStr = SecretStr(DEFAULT_BROKER)
-    """Where the queue is: redis://, rediss:// or redis+socket://. May hold a password, so it is never logged."""
+    broker_url: Annotated[SecretStr, Side.BOTH] = SecretStr(DEFAULT_BROKER)
+    """Where the queue is: `redis://`, `rediss://` or `redis+socket://`. May hold a password, which is never shown."""
 
-    window: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    broker_password_file: Annotated[str | None, Side.BOTH] = None
+    """File that holds [the broker's password](#passwords-from-files), for a broker URL that holds none."""
+
+    window: Annotated[int, Field(ge=1, le=100_000), Side.BOTH] = 2_000
     """Parts of a job that wait in the broker at a time, some 1.4 KB each; a live worker tops them up."""
 
-    model_cache: str | None = None
-    """Folder where workers keep compiled models, so that the next start is quicker; empty: nowhere."""
+    model_cache: Annotated[str | None, Side.WORKER] = None
+    """Folder where compiled models are kept for the next start, by default `~/.cache/askpix`; empty: nowhere."""
 
-    user_cache: Annotated[str | None, Field(validation_alias="XDG_CACHE_HOME")] = None
+    vlm_cache_megabytes: Annotated[int | None, Field(ge=16), Side.WORKER] = None
+    """Of memory that each engine of a [vision-language model](vision-language.md) takes for keys and values of its
+    texts at the most; by default half of what is left when it starts."""
+
+    user_cache: Annotated[str | None, Field(validation_alias="XDG_CACHE_HOME"), Side.WORKER] = None
     """Where a user's programs keep what can be made again; by default ~/.cache."""
 
-    export_env: str | None = None
-    """Folder of the environment in which vision-language models are exported; see `askpix model export-env`."""
+    export_env: Annotated[str | None, Side.MODEL] = None
+    """Folder of the environment in which [vision-language models](vision-language.md) are exported, by default
+    `~/.local/share/askpix/export`."""
 
-    user_data: Annotated[str | None, Field(validation_alias="XDG_DATA_HOME")] = None
+    user_data: Annotated[str | None, Field(validation_alias="XDG_DATA_HOME"), Side.MODEL] = None
     """Where a user's programs keep what they need; by default ~/.local/share."""
 
-    load_threads: Annotated[int, Field(ge=1, le=256)] = 64
-    """Images that a worker fetches or decodes at a time; more wait for their answers, as many as its engine takes."""
+    load_threads: Annotated[int, Field(ge=1, le=256), Side.WORKER] = 64
+    """Images that a worker fetches or decodes at a time; those of web servers that have not answered yet, or do not any
+    more, [come on top](security.md#manners)."""
 
-    per_host: Annotated[int, Field(ge=1, le=256)] = 32
+    per_host: Annotated[int, Field(ge=1, le=256), Side.WORKER] = 32
     """Of these, images of one web server."""
 
-    per_host_rate: Annotated[float | None, Field(gt=0)] = None
+    per_host_rate: Annotated[float | None, Field(gt=0), Side.WORKER] = None
     """Images a second that a worker asks one web server for at the most; by default as many as it answers."""
 
-    decode_processes: Annotated[int | None, Field(ge=0, le=256)] = None
-    """Processes in which images are decoded, by default one for each core; with 0, it is done in the worker's own."""
+    decode_processes: Annotated[int | None, Field(ge=0, le=256), Side.WORKER] = None
+    """Processes in which images are decoded, [apart](security.md#decoding-apart) from the worker's own; by default one
+    for each core, with 0 none."""
 
-    decode_megabytes: Annotated[int, Field(ge=64, le=65_536)] = 256
-    """Of memory that all images which are being decoded may take; an image that takes more alone is too large."""
+    decode_megabytes: Annotated[int, Field(ge=64, le=65_536), Side.WORKER] = 256
+    """Of memory that all images which are being decoded may take; one that takes more alone is
+    [too large](security.md#limits-of-an-image)."""
 
-    lease_seconds: Annotated[int, Field(ge=3, le=3600)] = LEASE_SECONDS
+    lease_seconds: Annotated[int, Field(ge=3, le=3600), Side.WORKER] = LEASE_SECONDS
     """For which a part is its worker's after each sign of life; that of a worker that died is then queued again."""
 
-    keep_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    keep_seconds: Annotated[float, Field(gt=0, le=3600), Side.WORKER] = 30.0
     """Between two times that a worker writes finished rows of a part in work: what it takes with it when it dies."""
 
-    item_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120.0
-    """That an item may take to be fetched, to be decoded, and to be answered, each; what it waits does not count."""
+    item_seconds: Annotated[float, Field(gt=0, le=86_400), Side.WORKER] = 120.0
+    """That an item may take to be fetched, to be decoded, and to be answered, each; what it waits does not count. See
+    [guarantees](guarantees.md#time)."""
 
-    part_seconds: Annotated[float, Field(gt=0, le=7 * 86_400)] = 1800.0
+    part_seconds: Annotated[float, Field(gt=0, le=7 * 86_400), Side.WORKER] = 1800.0
     """Without any further row of a part in work, after which its worker ends, and the part is another's."""
 
-    contact: str | None = None
+    contact: Annotated[str | None, Side.WORKER] = None
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
 
-    allow_net: Annotated[tuple[str, ...], NoDecode] = ()
+    allow_net: Annotated[tuple[str, ...], NoDecode, Side.WORKER] = ()
     """From where images may be fetched beside public web servers, as `--allow-net` takes it, comma separated."""
 
-    proxy: SecretStr | None = None
-    """A URL of a proxy by which workers reach the web; others in the environment are not used. May hold a password."""
+    proxy: Annotated[SecretStr | None, Side.WORKER] = None
+    """A URL of a [proxy](security.md#where-a-worker-connects-to) by which workers reach the web; others in the
+    environment are not used. May hold a password, which is never shown."""
 
-    schemes: Annotated[tuple[Scheme, ...], NoDecode] = ("https", "http", "s3", "file", "data")
+    schemes: Annotated[tuple[Scheme, ...], NoDecode, Side.WORKER] = ("https", "http", "s3", "file", "data")
     """Kinds of image references that a worker reads, comma separated; `file` stands for paths too."""
 
-    heed_opt_out: bool = True
-    """Whether images are left alone whose server says, by X-Robots-Tag, that they are not for machines."""
+    heed_opt_out: Annotated[bool, Side.WORKER] = True
+    """Whether images are left alone whose server says, by `X-Robots-Tag`, that they are not for machines."""
 
-    log_json: bool = False
-    """Whether a worker logs JSON, one object a line, as `--log-json` has it do."""
+    log_json: Annotated[bool, Side.WORKER] = False
+    """Whether a worker [logs JSON](logs.md#for-programs), one object a line, as `--log-json` has it do."""
 
     def cache_folder(self) -> Path | None:
         """Returns the folder for compiled models, the user's own unless one is set; None where there is none."""
@@ -133,10 +162,10 @@ def load_settings(broker_url: str | None = None) -> Settings:
     """Returns the settings; a broker that is given comes before that of the environment.
 
     Raises:
-        AskpixError: a value in the environment is not valid.
+        AskpixError: a value in the environment is not valid, or the file with the password cannot be read.
     """
     try:
-        return Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings()
+        return _with_password(Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings())
     except ValidationError as error:
         name, _, problem = first_problem(error).partition(": ")
         # Of a list, the name has the number of the value that is wrong.
@@ -144,3 +173,33 @@ def load_settings(broker_url: str | None = None) -> Settings:
         raise AskpixError(f"ASKPIX_{name.upper()} in the environment or .env is not valid: {problem.lower()}") from None
     except (UnicodeDecodeError, OSError) as error:
         raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None
+
+
+def _with_password(settings: Settings) -> Settings:
+    """Returns the settings with the password of a file in a broker URL that may hold one and does not."""
+    url, file = settings.broker_url.get_secret_value(), settings.broker_password_file
+    try:
+        parts = urlsplit(url)
+        wants_one = parts.scheme != "redis+socket" and not parts.password and bool(parts.netloc)
+    except ValueError:  # said where the URL is used
+        wants_one = False
+    if not file or not wants_one:
+        return settings
+    user, _, place = parts.netloc.rpartition("@")
+    password = quote(_password_in(Path(file)), safe="")
+    whole = parts._replace(netloc=f"{user.removesuffix(':')}:{password}@{place}").geturl()
+    return settings.model_copy(update={"broker_url": SecretStr(whole)})
+
+
+def _password_in(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            held = opened.read(_PASSWORD_BYTES + 1)
+        password = held.decode("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} holds no text") from None
+    if not password or len(held) > _PASSWORD_BYTES or not password.isprintable():
+        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} holds no password: write it there in one line")
+    return password

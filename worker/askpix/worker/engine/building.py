@@ -11,7 +11,12 @@ from askpix.worker.models.folder import read_manifest
 
 
 def build_engine(
-    folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
+    folder: Path,
+    device: str = "CPU",
+    precision: Precision = Precision.AUTO,
+    cache: Path | None = None,
+    *,
+    vlm_cache_megabytes: int | None = None,
 ) -> Engine:
     """Returns the engine of a model folder, BLIP or vision-language model.
 
@@ -19,6 +24,7 @@ def build_engine(
         device: as OpenVINO names it, such as CPU or GPU.1.
         precision: in which numbers to compute.
         cache: where what loading has found out is kept for the next start.
+        vlm_cache_megabytes: of memory for keys and values of a vision-language model; by default half of what is left.
 
     Raises:
         ModelError: the folder cannot be used, or the model does not fit into memory.
@@ -38,4 +44,4 @@ def build_engine(
             f"{folder} holds a vision-language model, which needs the package {error.name}: "
             "run `pip install 'askpix[vlm]'`"
         ) from None
-    return VlmEngine(folder, device, precision, cache)
+    return VlmEngine(folder, device, precision, cache, vlm_cache_megabytes)

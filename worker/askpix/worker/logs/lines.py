@@ -11,8 +11,8 @@ from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
+from askpix.producer.masking import Masking, printable, shortened
 from askpix.worker.logs.about import FIELDS
-from askpix.worker.logs.masking import Masking, printable, shortened
 
 Event = MutableMapping[str, Any]
 

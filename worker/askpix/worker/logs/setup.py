@@ -17,9 +17,9 @@ import urllib3
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
+from askpix.producer.masking import Masking
 from askpix.producer.settings import Settings
 from askpix.worker.logs.lines import Facts, ForPeople, Safe, as_json
-from askpix.worker.logs.masking import Masking
 
 _log = logging.getLogger("askpix")
 

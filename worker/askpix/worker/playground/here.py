@@ -78,13 +78,21 @@ class Here:
         seconds: that an image may take to be decoded, and a question to be answered.
         megabytes: that all images which are being decoded may take.
         cache: where what loading has found out is kept for the next start.
+        vlm_cache_megabytes: of memory that each vision-language model takes for keys and values of its texts.
     """
 
     precisions: tuple[str, ...] = (Precision.AUTO, Precision.F32, Precision.BF16)
     stops = True
 
     def __init__(
-        self, folders: Mapping[str, Path], device: str, *, seconds: float, megabytes: int, cache: Path | None
+        self,
+        folders: Mapping[str, Path],
+        device: str,
+        *,
+        seconds: float,
+        megabytes: int,
+        cache: Path | None,
+        vlm_cache_megabytes: int | None = None,
     ) -> None:
         self._folders = dict(folders)
         self._models = tuple(
@@ -92,6 +100,7 @@ class Here:
         )
         self._device = device
         self._cache = cache
+        self._vlm_cache_megabytes = vlm_cache_megabytes
         self._seconds = seconds
         self._shelf = Shelf(self._build)
         self._decoder = Decoder(cores.available(), seconds, stopwatch=Stopwatch(), megabytes=megabytes)
@@ -152,4 +161,10 @@ class Here:
         return engine.submit(request)
 
     def _build(self, chosen: Chosen) -> Engine:
-        return build_engine(self._folders[chosen.model], self._device, Precision(chosen.precision), self._cache)
+        return build_engine(
+            self._folders[chosen.model],
+            self._device,
+            Precision(chosen.precision),
+            self._cache,
+            vlm_cache_megabytes=self._vlm_cache_megabytes,
+        )

@@ -57,6 +57,7 @@ class VlmEngine(ThreadedEngine[Job]):
         device: as OpenVINO names it, such as CPU or GPU.1.
         precision: in which numbers to compute.
         cache: where the digests of the folder's files are kept for the next start.
+        cache_megabytes: of memory for keys and values; by default half of what is left.
 
     Raises:
         ModelError: the folder cannot be used, or the model does not fit into memory.
@@ -64,15 +65,21 @@ class VlmEngine(ThreadedEngine[Job]):
     """
 
     def __init__(
-        self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
+        self,
+        folder: Path,
+        device: str = "CPU",
+        precision: Precision = Precision.AUTO,
+        cache: Path | None = None,
+        cache_megabytes: int | None = None,
     ) -> None:
         super().__init__(Job, CAPACITY)
-        self.recipe = partial(VlmEngine, folder, device, precision, cache)
+        self.recipe = partial(VlmEngine, folder, device, precision, cache, cache_megabytes)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
             manifest = load_vlm(folder, Digests(compiler.cache))
         properties = properties_for(compiler)
-        blocks = cache_blocks(manifest, properties)
+        most = None if cache_megabytes is None else cache_megabytes << 20
+        blocks = cache_blocks(manifest, properties, most=most)
         self._new_batch = partial(Batch, folder, compiler.device, properties, blocks)
         with stage("loading the pipeline"):
             try:

@@ -35,11 +35,14 @@ def properties_for(compiler: Compiler) -> dict[str, Any]:
     return properties
 
 
-def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int | None = None) -> int:
+def cache_blocks(
+    manifest: VlmManifest, properties: Mapping[str, Any], left: int | None = None, most: int | None = None
+) -> int:
     """Returns for how many blocks of keys and values there is memory.
 
     Args:
         left: bytes of memory that the process may still take; None for what the system says.
+        most: bytes that they may take; None for half of what is left.
 
     Raises:
         MemoryShortError: the model does not fit, nor keys and values of one text of its full length.
@@ -55,7 +58,16 @@ def cache_blocks(manifest: VlmManifest, properties: Mapping[str, Any], left: int
             f"{manifest.name} does not fit: its weights and what runs them take {_gb(taken)}, "
             f"one text of {min(context, wanted):,} tokens {_gb(least)}, and there are {_gb(left)} of memory left"
         )
-    room = wanted * token if left is None else min(wanted * token, max(least, round((left - taken) * _SHARE)))
+    if most is not None and least > most:
+        raise MemoryShortError(
+            f"{manifest.name} does not fit: one text of {min(context, wanted):,} tokens takes {_gb(least)}, and "
+            f"ASKPIX_VLM_CACHE_MEGABYTES allows {_gb(most)}"
+        )
+    room = wanted * token
+    if most is not None:
+        room = min(room, most, room if left is None else left - taken)
+    elif left is not None:
+        room = min(room, max(least, round((left - taken) * _SHARE)))
     return -(-room // (token * BLOCK_TOKENS)) + 1
 
 

@@ -1,4 +1,4 @@
-"""Takes secrets out of texts that are logged, and what would make one line of a log look like two.
+"""Takes secrets out of texts that are logged or shown, and what would make one line of a log look like two.
 
 Texts come from libraries, servers and lists of strangers. What is masked goes by its form; what is known to be a secret
 here, such as the broker's password, goes wherever it stands.
