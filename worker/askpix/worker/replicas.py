@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
+from askpix.worker.tallies import Counts
+
 _log = logging.getLogger(__name__)
 
 WRONG_USAGE = 2
@@ -139,6 +141,10 @@ class Replicas:
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._replicas = [_Replica(number, command, self._events) for number, command in enumerate(commands, start=1)]
         self._restarts = restarts or Restarts()
+        self.restarted = Counts()
+        """By the number of the replica."""
+        self.ended = Counts()
+        """Of replicas that were not told to end, by number and how: `signal`, or an exit code."""
         self._ending = False
         self._code = 0
 
@@ -170,6 +176,7 @@ class Replicas:
         for replica in self._replicas:
             if replica.due is not None and replica.due <= time.monotonic():
                 replica.start()
+                self.restarted.add(str(replica.number))
         return None
 
     def _one_ended(self, replica: _Replica, code: int) -> None:
@@ -177,6 +184,7 @@ class Replicas:
         if self._ending:
             self._code = self._code or int(code != 0)
             return
+        self.ended.add(str(replica.number), "signal" if code < 0 else str(code))
         delay = self._restarts.after(code, now := time.monotonic(), worked=replica.worked())
         if delay is not None:
             _log.error("replica %d ended %s; it is started again", replica.number, ended_how(code))
