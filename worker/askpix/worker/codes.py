@@ -30,6 +30,11 @@ REASONS = frozenset(
     ("malformed", "wrong_queue", "no_job", "no_such_part", "notify", "other_weights", "outside", "unknown_model")
 )
 
+PART_ENDS = ("done", "elsewhere", "given_back", "held", "refused", "again", "failed")
+"""How a part that was taken can end: with its result; another worker has it; it went back to its queue, for the worker
+ends; its job was paused or cancelled; its message was refused; it is queued again, for memory or the storage failed; or
+it stops its job."""
+
 
 def item_code(code: str) -> str:
     """Returns an item's error code, or OTHER."""

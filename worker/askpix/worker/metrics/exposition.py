@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from askpix.producer.messages import is_ask_queue
+from askpix.worker.codes import OTHER, PART_ENDS, REASONS
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
@@ -51,7 +52,9 @@ class Exposition:
             "askpix_items",
             "Items that have their rows, by status and error code.",
             [*_MODEL, "source", "status", "code"],
-            tallies.items.read(),
+            # From the start, since an increase is seen only of what was there before.
+            {(*_who(engine), source, "ok", ""): 0 for engine in self._engines for source in ("part", "ask")}
+            | tallies.items.read(),
         )
         families.counter("askpix_answers", "Answers of these items.", [*_MODEL, "kind"], tallies.answers.read())
         families.histogram(
@@ -73,12 +76,20 @@ class Exposition:
 
     def _add_parts(self, families: Families) -> None:
         tallies = self._tallies
-        families.counter("askpix_parts", "Parts that were taken, by how that ended.", ["outcome"], tallies.parts.read())
+        families.counter(
+            "askpix_parts",
+            "Parts that were taken, by how that ended.",
+            ["outcome"],
+            {(end,): 0 for end in PART_ENDS} | tallies.parts.read(),
+        )
         families.histogram(
             "askpix_part_seconds", "From taking a part to its result.", _MODEL, tallies.part_seconds.read()
         )
         families.counter(
-            "askpix_messages_refused", "Messages that were refused, by reason.", ["reason"], tallies.refused.read()
+            "askpix_messages_refused",
+            "Messages that were refused, by reason.",
+            ["reason"],
+            {(reason,): 0 for reason in (*REASONS, OTHER)} | tallies.refused.read(),
         )
         parts, asks = busy()
         families.gauge("askpix_parts_in_work", "Parts that the worker is at.", [], {(): parts})
