@@ -15,7 +15,7 @@ import pytest
 from helpers.http_server import closed_port
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess
+from helpers.system import MODEL, HeldServer, RedisServer, Starter
 
 from askpix.producer.client import Client
 from askpix.worker.health import Health
@@ -82,24 +82,6 @@ def test_a_worker_is_ready_as_long_as_all_that_it_needs_is_there(
     assert worker.process.wait(20) == 0
     with socket.socket() as closed:
         assert closed.connect_ex(("127.0.0.1", port)) != 0
-
-
-@pytest.mark.slow
-def test_each_replica_has_a_port_of_its_own(broker: RedisServer, tmp_path: Path) -> None:
-    port = _free_port()
-    options = ("--storage-root", tmp_path, "--replicas", "2", "--health-port", f"127.0.0.1:{port}")
-    worker = WorkerProcess(broker, tmp_path / "log", *options)
-    for one in (port, port + 1):
-        look = _looking(one)
-
-        def ready(look: Look = look) -> bool:
-            try:
-                return look("/readyz")[0] == 200
-            except urllib.error.URLError:
-                return False
-
-        wait_until(ready, within=90, what="a ready replica")
-    worker.close()
 
 
 def test_what_is_wrong_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -243,3 +244,28 @@ def test_whatever_the_entry_it_is_taken_or_refused() -> None:
         assert (type(args), type(kwargs)) == (list, dict)
         taken += 1
     assert 100 < taken < 4_900
+
+
+def test_the_moment_of_queueing_stays_with_a_message_that_may_go_back() -> None:
+    moment = time.time() - 60
+
+    taken = accepted(json.dumps(entry(askpix_queued=moment)), PARTS)
+
+    assert taken["headers"]["askpix_queued"] == moment
+    assert accepted(json.dumps(taken), PARTS)["headers"]["askpix_queued"] == moment
+
+
+@pytest.mark.parametrize(
+    "told",
+    [None, True, "1700000000", [1_700_000_000], {}, -1, 0, 12.5, 1e300, float("nan"), float("inf"), int("9" * 400)],
+)
+def test_a_moment_that_is_none_is_left_out_and_the_message_taken(told: object) -> None:
+    taken = accepted(json.dumps(entry(askpix_queued=told)), PARTS)
+
+    assert "askpix_queued" not in taken["headers"]
+
+
+def test_a_clock_may_be_ahead_by_a_day_and_no_more() -> None:
+    now = time.time()
+    assert "askpix_queued" in accepted(json.dumps(entry(askpix_queued=now + 3_600)), PARTS)["headers"]
+    assert "askpix_queued" not in accepted(json.dumps(entry(askpix_queued=now + 200_000)), PARTS)["headers"]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from tempfile import TemporaryDirectory
 
 import click
 import redis
@@ -37,6 +38,8 @@ from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
 from askpix.worker.logs.setup import LogForm, log_to_stderr, secrets_of
 from askpix.worker.logs.setup import taken as taken_form
+from askpix.worker.metrics.exposition import starting
+from askpix.worker.metrics.replicas import ReplicaTelling
 from askpix.worker.parent import end_with_parent
 from askpix.worker.replicas import READY_OPTION, WRONG_USAGE, Replicas
 from askpix.worker.starting import seconds_since_start, stage
@@ -113,7 +116,7 @@ class _WithArguments(click.Command):
     "health",
     metavar="[HOST:]PORT",
     callback=lambda _, __, value: None if value is None else _listening(value),
-    help="Tell over HTTP how the worker is, at /livez and /readyz; on 127.0.0.1 unless a host is given.",
+    help="Tell over HTTP how the worker is, at /livez, /readyz and /metrics; on 127.0.0.1 unless a host is given.",
 )
 @click.option(
     "--log-level",
@@ -123,6 +126,7 @@ class _WithArguments(click.Command):
     help="What is said on standard error; debug tells what starting takes.",
 )
 @click.option("--log-json", is_flag=True, default=None, help="Log one JSON object a line; by default ASKPIX_LOG_JSON.")
+@click.option("--health-socket", "health_socket", type=click.Path(path_type=Path), hidden=True)
 @click.option(READY_OPTION, "ready_file", type=int, hidden=True)
 @click.option("--replica-number", type=int, hidden=True)
 @click.option("--with-parent", "parent_folder", type=click.Path(path_type=Path), hidden=True)
@@ -143,6 +147,7 @@ def command(
     replicas: int,
     grace: float,
     health: tuple[str, int] | None,
+    health_socket: Path | None,
     log_level: str,
     log_json: bool | None,
     ready_file: int | None,
@@ -174,7 +179,7 @@ def command(
         notify_target(target)
     cores = chosen(cpus, threads)
     if replicas > 1:
-        return _replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS], health).run()
+        return _run_replicas(shared_out(cores, replicas, threads), ctx.meta[_ARGUMENTS], health)
     if parent_folder is not None:
         end_with_parent(partial(_end_system, redis_client(settings.broker_url), parent_folder))
     elif ready_file is not None:
@@ -184,11 +189,15 @@ def command(
     if not models:
         _log.info("serving the demo model, which knows only the demo's shop catalogue; --model takes a real one")
     with ExitStack() as stack:
-        told = None if health is None else stack.enter_context(Health(*health))
+        # Of a replica, whose parent has the port.
+        listening = (health_socket, 0) if health_socket is not None else health
+        told = None if listening is None else stack.enter_context(Health(*listening))
+        if told is not None:
+            told.metrics = starting
         engines = _engines(models or (demo_model(),), device, Precision(precision), settings)
         worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace))
         if told is not None:
-            told.alive, told.ready = worker.alive, worker.ready
+            told.alive, told.ready, told.metrics = worker.alive, worker.ready, worker.metrics
         _tell_when_ready(ready_file)
         return worker.run()
 
@@ -217,20 +226,29 @@ def _engines(models: tuple[Path, ...], device: str, precision: Precision, settin
     return engines
 
 
-def _replicas(shares: Sequence[Cores], arguments: Sequence[str], health: tuple[str, int] | None) -> Replicas:
-    """Returns workers with these options, each on cores of its own, and telling how it is on a port of its own, from
-    the one that was given upwards. Of an option given twice, the last one counts."""
+def _run_replicas(shares: Sequence[Cores], arguments: Sequence[str], health: tuple[str, int] | None) -> int:
+    """Runs workers with these options, each on cores of its own. Of an option given twice, the last one counts.
+
+    The port is the parent's, who asks each by a socket in a folder that nobody else may enter.
+    """
     # -P: modules of the user's current folder must not stand in for installed ones.
     command = [sys.executable, "-P", "-m", "askpix.cli.entry", "worker", *arguments, "--replicas", "1"]
     commands = [
         [*command, "--cpus", shown(own.cpus), "--threads", str(own.threads), "--replica-number", str(number)]
         for number, own in enumerate(shares, start=1)
     ]
-    if health is not None and health[1]:
-        host, port = health
-        for number, one in enumerate(commands):
-            one += ["--health-port", f"{host}:{port + number}"]
-    return Replicas(commands)
+    if health is None:
+        return Replicas(commands).run()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="askpix-", ignore_cleanup_errors=True)))
+        sockets = [folder / str(number) for number in range(len(commands))]
+        for one, path in zip(commands, sockets, strict=True):
+            one += ["--health-socket", str(path)]
+        replicas = Replicas(commands)
+        telling = ReplicaTelling(sockets, replicas.restarted, replicas.ended)
+        told = stack.enter_context(Health(*health))
+        told.alive, told.ready, told.enough, told.metrics = telling.alive, telling.ready, any, telling.metrics
+        return replicas.run()
 
 
 def _tell_when_ready(file: int | None) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from askpix.producer.broker_url import checked_url, client_url
 from askpix.producer.errors import BrokerError, BrokerTrouble
-from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessage
+from askpix.producer.messages import ASK_TASK, PART_TASK, QUEUED_HEADER, AskMessage, PartMessage
 
 KEY_PREFIX = "askpix:"
 """Of every key in Redis, so that a server can be shared."""
@@ -136,7 +136,12 @@ class Broker:
             with self._app.producer_or_acquire() as producer:
                 for message in messages:
                     self._app.send_task(
-                        PART_TASK, args=[message.model_dump()], queue=queue, ignore_result=True, producer=producer
+                        PART_TASK,
+                        args=[message.model_dump()],
+                        queue=queue,
+                        ignore_result=True,
+                        producer=producer,
+                        headers={QUEUED_HEADER: time.time()},
                     )
         except LOST as error:
             raise _refused("the job's parts", error) from error
@@ -152,7 +157,11 @@ class Broker:
         """
         try:
             sent = self._app.send_task(
-                ASK_TASK, args=[message.model_dump(exclude_none=True)], queue=queue, expires=expires
+                ASK_TASK,
+                args=[message.model_dump(exclude_none=True)],
+                queue=queue,
+                expires=expires,
+                headers={QUEUED_HEADER: time.time()},
             )
         except LOST as error:
             raise _refused("the question", error) from error

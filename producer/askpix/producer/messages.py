@@ -13,6 +13,12 @@ from askpix.producer.items import DEVICE_KINDS, Options, Question, Turn, check_o
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
 
+QUEUED_HEADER = "askpix_queued"
+"""Header of a message: when it was put on its queue, in seconds since 1970 by its sender's clock."""
+
+_MOMENTS = (1_577_836_800.0, 86_400.0)
+"""The first of 2020, before which none was queued; and how far a clock may be ahead of another."""
+
 MAX_IMAGE = 28_000_000
 """Characters that an ask's image reference may have: a data URI of the largest file that workers take."""
 
@@ -116,6 +122,18 @@ class AskMessage(_Message):
     @classmethod
     def task(cls) -> str:
         return ASK_TASK
+
+
+def queued_at(value: object, now: float) -> float | None:
+    """Returns the moment that a message says it was queued at; None where that is none.
+
+    Args:
+        now: in seconds since 1970.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    earliest, ahead = _MOMENTS
+    return float(value) if earliest <= value <= now + ahead else None
 
 
 def device_kind(device: str) -> str:

@@ -15,7 +15,7 @@ from celery import Celery
 from celery.exceptions import Reject
 from kombu import Queue
 
-from askpix.producer.broker import Broker, celery_app
+from askpix.producer.broker import Broker, celery_app, redis_client
 from askpix.producer.dead import DeadLetters
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.registry import Registry, WorkerInfo
@@ -30,16 +30,21 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
+from askpix.worker.metrics.exposition import Exposition
+from askpix.worker.metrics.queues import QueueWatch
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
 from askpix.worker.replies import Replies
 from askpix.worker.restoring import Restorer
 from askpix.worker.roots import Roots
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy, deaf
+from askpix.worker.tallies import Tallies
 from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
 from askpix.worker.watchdog import Watchdog
 
 _LATE_SECONDS = 15.0
+_SCRAPE_SECONDS = 0.5
+"""That a look at the metrics waits for the storage."""
 
 
 class Worker:
@@ -67,7 +72,7 @@ class Worker:
             stack.callback(engines.close)
             broker = Broker(settings.broker_url)
             stack.callback(broker.close)
-            registry = Registry(broker.redis)
+            registry, tallies = Registry(broker.redis), Tallies()
             threads = settings.load_threads
             manners = Manners(
                 contact=settings.contact,
@@ -83,6 +88,7 @@ class Worker:
                 manners,
                 decode_processes=cores.available() if decoders is None else decoders,
                 decode_megabytes=settings.decode_megabytes,
+                tallies=tallies,
             )
             stack.callback(loader.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
@@ -95,6 +101,7 @@ class Worker:
                 manners=manners,
                 settings=settings,
                 seen=restorer.see,
+                tallies=tallies,
             )
             stack.callback(self._parts.close)
             self._roots = Roots(access.storage_roots)
@@ -116,7 +123,7 @@ class Worker:
             letters = DeadLetters(broker.redis)
 
             def refused(error: RefusedError) -> None:
-                refuse(error, registry)
+                refuse(error, registry, tallies)
                 if error.ask is None:
                     bury(error.entry, error.queue, error, letters)
                 else:
@@ -124,8 +131,14 @@ class Worker:
                     replies.fail(error.ask, error)
 
             _configure(self._app, engines, refused)
-            add_part_task(self._app, self._parts, registry, letters, self._ending)
-            add_ask_task(self._app, AskRunner(engines, access, loader), replies, registry, self._ending)
+            add_part_task(self._app, self._parts, registry, letters, self._ending, tallies)
+            asks = AskRunner(engines, access, loader, tallies)
+            add_ask_task(self._app, asks, replies, registry, self._ending, tallies)
+            # A client of its own: it may wait for a broker that hangs while others have something to say.
+            looking = redis_client(settings.broker_url)
+            stack.callback(looking.close)
+            queues = QueueWatch(looking, [*engines.ask_queues(), *engines.part_queues()])
+            self._exposition = Exposition(engines, tallies, queues, lambda: self.ready(patience=_SCRAPE_SECONDS))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -165,15 +178,23 @@ class Worker:
         trouble = self._watchdog.trouble()
         return {"worker": trouble[1] if trouble else OK}
 
-    def ready(self) -> State:
-        """Returns whether it can take work."""
+    def ready(self, patience: float = 60.0) -> State:
+        """Returns whether it can take work.
+
+        Args:
+            patience: seconds to wait for the first word of the storage.
+        """
         silence, deafness = self._keeper.unanswered(), deaf()
         return {
             **self.alive(),
             "queues": "the worker is ending" if self._ending.begun else _late("it has not listened", deafness),
             "broker": _late("it has not answered", silence),
-            "storage": self._roots.problem() or OK,
+            "storage": self._roots.problem(patience) or OK,
         }
+
+    def metrics(self) -> bytes:
+        """Returns what it tells Prometheus."""
+        return self._exposition.text()
 
     def _info(self) -> WorkerInfo:
         parts, asks = busy()

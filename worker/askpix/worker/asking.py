@@ -15,6 +15,7 @@ from askpix.worker.engines import Engines
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import Loader
 from askpix.worker.logs.about import about
+from askpix.worker.tallies import Tallies
 
 ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
@@ -24,7 +25,8 @@ waited has mostly gone."""
 class AskRunner:
     """Answers asks, each in the thread that calls; the engine lets them overtake what is not urgent."""
 
-    def __init__(self, engines: Engines, access: Access, loader: Loader) -> None:
+    def __init__(self, engines: Engines, access: Access, loader: Loader, tallies: Tallies | None = None) -> None:
+        self._tallies = tallies or Tallies()
         self._engines = engines
         self._access = access
         self._loader = loader
@@ -46,7 +48,9 @@ class AskRunner:
         with about(item=item.id):
             image = self._loader.load(message.image, engine)
             work.ask(image, None, message.options, history=message.history or (), urgent=True, deadline=deadline)
-            value = row_to_json(work.row())
+            row = work.row()
+        self._tallies.made([row], source="ask")
+        value = row_to_json(row)
         if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]

@@ -47,6 +47,25 @@ def memory_left(root: Path = Path("/")) -> int | None:
     return min(left, default=None)
 
 
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Returns how many bytes of memory this process's group, or else its machine, has; None where nobody says.
+
+    Args:
+        root: where /proc and /sys are.
+    """
+    limits = [
+        int(limit)
+        for folder in _groups(root, "memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (limit := " ".join(_lines(folder / name))).isdecimal()
+    ]
+    for line in _lines(root / "proc/meminfo"):
+        name, _, amount = line.partition(":")
+        if name == "MemTotal":
+            limits.append(int(amount.split()[0]) * 1024)
+    return min(limits, default=None)
+
+
 def _free(folder: Path) -> int | None:
     """Returns what a group may still take, files that it has read and nobody needs any more included."""
     for limit, used, kept in (

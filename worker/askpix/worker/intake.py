@@ -25,7 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from askpix.producer.errors import MessageError
 from askpix.producer.items import first_problem
-from askpix.producer.messages import ASK_TASK, is_ask_queue
+from askpix.producer.messages import ASK_TASK, QUEUED_HEADER, is_ask_queue, queued_at
 
 _MAX_DEPTH = 20
 """Of lists and objects in one another; our messages have six. Deeper ones could be read here and not in a thread."""
@@ -62,6 +62,9 @@ class _Headers(_Strict):
     ignore_result: bool | None = None
     compression: None = None
     """Nothing bounds what a compressed body unpacks to."""
+
+    askpix_queued: Annotated[float | None, BeforeValidator(lambda value: queued_at(value, time.time()))] = None
+    """When it was queued; None where it does not say, or something that is no such moment: work is work without it."""
 
 
 class _Properties(_Strict):
@@ -149,6 +152,8 @@ def accepted(item: str | bytes, queue: str) -> dict[str, Any]:
             "id": headers.id,
             "expires": headers.expires and headers.expires.isoformat(),
             "ignore_result": headers.ignore_result if headers.task == ASK_TASK else True,
+            # Should it go back to its queue, it has waited since then.
+            **({} if headers.askpix_queued is None else {QUEUED_HEADER: headers.askpix_queued}),
         },
         "properties": {
             "correlation_id": headers.id,

@@ -20,6 +20,7 @@ from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners
 from askpix.worker.images.memory import MEGABYTES
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
+from askpix.worker.tallies import Tallies
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Loader:
         manners: how it is fetched.
         decode_processes: in which images are decoded; with 0 they are decoded here.
         decode_megabytes: of memory that all images which are being decoded may take.
+        tallies: are told how long it takes.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Loader:
         *,
         decode_processes: int = 0,
         decode_megabytes: int = MEGABYTES,
+        tallies: Tallies | None = None,
     ) -> None:
+        self._tallies = tallies or Tallies()
         manners = manners or Manners()
         self._fetcher = Fetcher(access, manners)
         self._stopwatch = Stopwatch()
@@ -102,7 +106,8 @@ class Loader:
         """
         facts = ImageFacts()
         try:
-            decoded = self.decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
+            with self._tallies.loading.one_more():
+                decoded = self.decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
             facts.width, facts.height = decoded.width, decoded.height
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
@@ -149,11 +154,11 @@ class Loader:
                 held += amount
 
         try:
-            with self._stopwatch.running():
+            with self._stopwatch.running(), self._tallies.fetch_seconds.timing():
                 data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
             facts.sha256 = digest(data)
             fetched()
-            with self._decoding, self._stopwatch.running():
+            with self._decoding, self._stopwatch.running(), self._tallies.decode_seconds.timing():
                 return self._decoder.decode(data, form)
         finally:
             if held:

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 import redis
 
@@ -38,6 +39,7 @@ from askpix.worker.part_work import (
     raise_if_held,
     rows_before,
 )
+from askpix.worker.tallies import Tallies
 from askpix.worker.telling import Telling, counting
 
 _log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class PartRunner:
         manners: how the loader fetches.
         settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
         seen: is told of jobs that parts are taken of.
+        tallies: are told of rows, and of how long parts take.
     """
 
     def __init__(
@@ -84,7 +87,9 @@ class PartRunner:
         manners: Manners,
         settings: Settings,
         seen: Callable[[Iterable[str]], None],
+        tallies: Tallies | None = None,
     ) -> None:
+        self._tallies = tallies or Tallies()
         self._engines = engines
         self._access = access
         self._loader = loader
@@ -197,11 +202,11 @@ class PartRunner:
             spec=spec,
             engine=engine,
             lease=lease,
-            telling=Telling(lease),
+            telling=Telling(lease, partial(self._tallies.made, source="part")),
         )
 
     def _do(self, work: PartWork) -> None:
-        part, folder = work.part, work.folder
+        part, folder, begun = work.part, work.folder, time.monotonic()
         if folder.has_result(part, work.round):
             rows, todo = folder.read_result(part, work.round), self._places(work)
             if len(rows) != work.spec.items_of(part):
@@ -214,7 +219,10 @@ class PartRunner:
             pin(work)
             todo = self._places(work)
             rows = self._answered(work, todo)
-            self._write(work, rows)
+            with self._tallies.write_seconds.timing():
+                self._write(work, rows)
+            info = work.engine.info
+            self._tallies.part_seconds.of(info.model, info.device).add(time.monotonic() - begun)
             self._count_refused(work, rows)
             folder.remove_partial(part, work.round)
         work.telling.done(rows if todo is None else [rows[place] for place in todo])
@@ -268,6 +276,7 @@ class PartRunner:
             self._follow(work, asked, kept.values())
         except BaseException:
             asked.give_up()
+            work.telling.see(asked.rows())
             keep(work, [*kept.values(), *asked.rows().values()])
             raise
         rows |= asked.rows()

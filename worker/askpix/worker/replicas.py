@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from askpix.worker.logs.about import about
+from askpix.worker.tallies import Counts
 
 _log = logging.getLogger(__name__)
 
@@ -141,6 +142,10 @@ class Replicas:
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._replicas = [_Replica(number, command, self._events) for number, command in enumerate(commands, start=1)]
         self._restarts = restarts or Restarts()
+        self.restarted = Counts()
+        """By the number of the replica."""
+        self.ended = Counts()
+        """Of replicas that were not told to end, by number and how: `signal`, or an exit code."""
         self._ending = False
         self._code = 0
 
@@ -172,6 +177,7 @@ class Replicas:
         for replica in self._replicas:
             if replica.due is not None and replica.due <= time.monotonic():
                 replica.start()
+                self.restarted.add(str(replica.number))
         return None
 
     def _one_ended(self, replica: _Replica, code: int) -> None:
@@ -179,6 +185,7 @@ class Replicas:
         if self._ending:
             self._code = self._code or int(code != 0)
             return
+        self.ended.add(str(replica.number), "signal" if code < 0 else str(code))
         delay = self._restarts.after(code, now := time.monotonic(), worked=replica.worked())
         if delay is not None:
             with about(replica=replica.number):

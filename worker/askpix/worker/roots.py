@@ -27,18 +27,22 @@ class Roots:
         self._lock = threading.Lock()
         self._first = threading.Event()
 
-    def problem(self) -> str:
-        """Returns what is wrong with the roots as of a moment ago; nothing where they are well."""
+    def problem(self, patience: float = _LATE_SECONDS) -> str:
+        """Returns what is wrong with the roots as of a moment ago; nothing where they are well.
+
+        Args:
+            patience: seconds to wait for the first look.
+        """
         now = time.monotonic()
         with self._lock:
             if self._begun is None and now - self._looked_at > _FRESH_SECONDS:
                 self._begun = now
                 threading.Thread(target=self._look, name="askpix-roots", daemon=True).start()
             begun = self._begun
-        self._first.wait(_LATE_SECONDS)
+        answered = self._first.wait(patience)
         if begun is not None and now - begun > _LATE_SECONDS:
             return f"it has not answered for {now - begun:.0f} seconds"
-        return self._problem
+        return self._problem if answered else "it has not answered yet"
 
     def _look(self) -> None:
         try:

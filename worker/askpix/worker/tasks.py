@@ -23,11 +23,14 @@ from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError
 from askpix.worker.replies import Replies
 from askpix.worker.slots import working
+from askpix.worker.tallies import Tallies
 
 _log = logging.getLogger(__name__)
 
 
-def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters, ending: Ending) -> None:
+def add_part_task(
+    app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters, ending: Ending, tallies: Tallies
+) -> None:
     """Makes the app take parts."""
 
     @app.task(name=PART_TASK, bind=True)  # type: ignore[untyped-decorator]
@@ -36,23 +39,25 @@ def add_part_task(app: Celery, runner: PartRunner, registry: Registry, letters: 
         try:
             message = PartMessage.parse(_only(arguments, named))
         except MessageError as error:
-            refuse(error, registry)
+            refuse(error, registry, tallies)
             queue = self.request.delivery_info["routing_key"]
             bury(_entry(self.request.id, arguments, named), queue, error, letters)
             return
         with about(task=self.request.id, job=message.job, part=message.part, round=message.round):
             _tell(registry.count_taken, self.request.delivery_info["routing_key"])
-            _run(message, runner, registry, ending)
+            _run(message, runner, registry, ending, tallies)
 
 
-def _run(message: PartMessage, runner: PartRunner, registry: Registry, ending: Ending) -> None:
+def _run(message: PartMessage, runner: PartRunner, registry: Registry, ending: Ending, tallies: Tallies) -> None:
     where = f"part {message.part} of {message.job}"
     try:
         with working(PART_TASK):
             taken = runner.run(message)
     except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-        _settle(error, message, where, runner, registry, ending)
+        tallies.parts.add(_outcome(error))
+        _settle(error, message, where, runner, registry, ending, tallies)
     else:
+        tallies.parts.add("done" if taken else "elsewhere")
         _log.info("%s is done" if taken else "%s is in work elsewhere", where)
 
 
@@ -63,6 +68,7 @@ def _settle(
     runner: PartRunner,
     registry: Registry,
     ending: Ending,
+    tallies: Tallies,
 ) -> None:
     """Ends a part that has no result: its message goes back to the queue, or is dropped."""
     match error:
@@ -75,7 +81,7 @@ def _settle(
             ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
             raise Reject("the engine has stopped", requeue=True) from None
         case MessageError():
-            refuse(error, registry)
+            refuse(error, registry, tallies)
             if error.reason != "no_such_part":
                 _tell(runner.progress(message).refuse, message.part, message.round, str(error))
         case MemoryError() | WorkerError() | StorageError(passing=True):
@@ -88,7 +94,24 @@ def _settle(
             _log.error("%s failed unexpectedly", where, exc_info=error)
 
 
-def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Registry, ending: Ending) -> None:
+def _outcome(error: BaseException) -> str:
+    """Returns how a part ended that has no result, in a word; see `_settle`."""
+    match error:
+        case GivenBackError() | EngineStoppedError():
+            return "given_back"
+        case HeldError():
+            return "held"
+        case MessageError():
+            return "refused"
+        case MemoryError() | WorkerError() | StorageError(passing=True):
+            return "again"
+        case _:
+            return "failed"
+
+
+def add_ask_task(
+    app: Celery, runner: AskRunner, replies: Replies, registry: Registry, ending: Ending, tallies: Tallies
+) -> None:
     """Makes the app take asks. What cannot be answered fails the task with a MessageError.
 
     An ask leaves the broker when it begins: one that is lost with its worker is asked again by whoever waits for
@@ -103,7 +126,7 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
                 with working(ASK_TASK):
                     row = runner.run(AskMessage.parse(_only(arguments, named)))
             except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-                problem = _problem(error, registry, ending)
+                problem = _problem(error, registry, ending, tallies)
                 if not self.request.ignore_result:
                     replies.fail(self.request.id, problem)
             else:
@@ -113,11 +136,11 @@ def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, registry: Reg
         raise Ignore
 
 
-def _problem(error: BaseException, registry: Registry, ending: Ending) -> AskpixError:
+def _problem(error: BaseException, registry: Registry, ending: Ending, tallies: Tallies) -> AskpixError:
     """Returns what is told to whoever asked."""
     match error:
         case MessageError():
-            refuse(error, registry)
+            refuse(error, registry, tallies)
             return error
         case EngineStoppedError():
             # This worker is of no more use.
@@ -135,8 +158,9 @@ def _only(arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return arguments[0] if len(arguments) == 1 and not named else [*arguments, named]
 
 
-def refuse(error: MessageError, registry: Registry) -> None:
+def refuse(error: MessageError, registry: Registry, tallies: Tallies) -> None:
     """Says that a message was refused, in the log and in the counters."""
+    tallies.refuse(error.reason)
     _log.error("a message was refused: %s", error)
     _tell(registry.count_refused, error.reason)
 

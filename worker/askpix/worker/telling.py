@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -22,10 +22,12 @@ class Telling:
 
     Args:
         lease: on the part; without one, nobody is told anything.
+        made: is given each row that this worker has made, once.
     """
 
-    def __init__(self, lease: Lease | None) -> None:
+    def __init__(self, lease: Lease | None, made: Callable[[Sequence[Row]], None] = lambda _: None) -> None:
         self._lease = lease
+        self._made_rows = made
         self._kept = 0
         self._made = 0
         """Rows that were there before, and that this worker has made."""
@@ -44,6 +46,7 @@ class Telling:
             return False
         self._made = len(rows)
         self._codes.update(codes_in(new))
+        self._made_rows(new)
         self._latest = [Glimpse.of(row) for row in new[:LATEST]]
         return True
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import EngineInfo, ImageHandle, Request
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.devices import Compiler, Precision, precision_of
 from askpix.worker.engine.failures import spoiled
@@ -42,6 +42,7 @@ from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.folder import load_blip
 from askpix.worker.starting import stage
+from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +99,12 @@ class BlipEngine(ThreadedEngine[Job]):
         )
         self._captions = _lane(graphs, manifest, manifest.sizes.image_hidden)
         self._answers = _lane(graphs, manifest, manifest.sizes.hidden)
-        self._stages = (_Turns(self._questions), _Turns(self._choices), _Turns(self._answers), _Turns(self._captions))
+        self._stages = (
+            _Turns("question_encoder", self._questions, lambda: self._questions.questions),
+            _Turns("choices", self._choices, lambda: self._choices.choices),
+            _Turns("answer_decoder", self._answers, lambda: self._answers.rows),
+            _Turns("caption_decoder", self._captions, lambda: self._captions.rows),
+        )
         self.abilities = manifest.abilities
         self.image_form = ImageForm(
             width=manifest.image.width, height=manifest.image.height, resample=manifest.image.resample
@@ -133,6 +139,15 @@ class BlipEngine(ThreadedEngine[Job]):
             "answer_steps": self._answers.steps,
             "answer_rows": self._answers.rows,
         }
+
+    def measures(self) -> Measures:
+        lanes = {"answer_decoder": self._answers, "caption_decoder": self._captions}
+        return Measures(
+            stages={"vision_encoder": self._vision.tally, **{one.name: one.tally for one in self._stages}},
+            rows={name: (lane.in_work, LANE_SLOTS) for name, lane in lanes.items()},
+            under_way=len(self._under_way),
+            reused=self._vision.reused,
+        )
 
     def _read(self, request: Request) -> Job:
         return self._reader.read(request, self)
@@ -228,10 +243,17 @@ class BlipEngine(ThreadedEngine[Job]):
 
 
 class _Turns:
-    """A stage behind the vision encoder, and how many turns it has waited for more to do."""
+    """A stage behind the vision encoder, and how many turns it has waited for more to do.
 
-    def __init__(self, stage: QuestionStage | ChoiceStage | DecoderLane) -> None:
+    Args:
+        done: says how many questions, choices or rows it has computed.
+    """
+
+    def __init__(self, name: str, stage: QuestionStage | ChoiceStage | DecoderLane, done: Callable[[], int]) -> None:
+        self.name = name
         self._stage = stage
+        self._done = done
+        self.tally = StageTally()
         self.waited = 0
 
     @property
@@ -249,7 +271,10 @@ class _Turns:
 
     def step(self) -> None:
         self.waited = 0
+        before, began = self._done(), time.perf_counter()
         self._stage.step()
+        if computed := self._done() - before:
+            self.tally.add(time.perf_counter() - began, computed)
 
 
 def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:

@@ -74,6 +74,11 @@ class DecoderLane:
         return bool(self._active or self.waiting)
 
     @property
+    def in_work(self) -> int:
+        """How many rows have a place."""
+        return len(self._active)
+
+    @property
     def full(self) -> bool:
         """Whether a step would have rows in all places."""
         return len(self._active) + len(self.waiting) >= self._slots

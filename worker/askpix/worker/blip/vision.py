@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels
+from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +101,12 @@ class VisionStage:
         self.waves = 0
         self.images = 0
         """Images that were encoded."""
+        self.reused = 0
+        """Requests whose image was encoded, or waited for it, before they came."""
+        self.tally = StageTally()
+        """Of waves."""
+        self._wave = (0.0, 0)
+        """When the one that is computed began, and its images."""
 
     @property
     def ready(self) -> bool:
@@ -118,6 +126,7 @@ class VisionStage:
     def take(self, job: Job) -> None:
         """Sends a request on, at once or when its image is encoded."""
         image = job.image
+        self.reused += image.states is not None or image.waiting is not None
         if image.states is not None:
             self._seen(job)
         elif image.waiting is None:
@@ -142,6 +151,7 @@ class VisionStage:
                 image.waiting = None
         if wave:
             self.waves += 1
+            self._wave = (time.perf_counter(), len(wave))
         for number, request in enumerate(self._requests):
             if batch := wave[number :: len(self._requests)]:
                 self._begin(request, batch)
@@ -159,6 +169,9 @@ class VisionStage:
     def end(self, encoded: Encoded) -> None:
         """Keeps encodings that have ended and sends their requests on; if the device failed, they fail."""
         self._computing -= 1
+        if not self._computing:
+            began, size = self._wave
+            self.tally.add(time.perf_counter() - began, size)
         waiting = _released(encoded.images)
         try:
             states = encoded.request.states()

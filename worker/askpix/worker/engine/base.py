@@ -18,6 +18,7 @@ from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.logs.about import about, concerning
+from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +225,23 @@ class EngineInfo:
     precision: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """How the stages of an engine do. Their names are of a small set that does not change while it runs."""
+
+    stages: Mapping[str, StageTally] = field(default_factory=dict)
+    """What each did since the engine was built, in batches."""
+
+    rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Texts that are being generated now, and the places for them, by what generates them."""
+
+    under_way: int = 0
+    """Requests that were taken and are not answered."""
+
+    reused: int | None = None
+    """How often a request's image was already encoded, or was being; None where that is not known."""
+
+
 class Engine(ABC):
     """One compiled model on one device. Every method may be called from any thread."""
 
@@ -260,6 +278,10 @@ class Engine(ABC):
     @abstractmethod
     def counters(self) -> Mapping[str, int]:
         """Returns how much the engine has done since it was built, by name."""
+
+    def measures(self) -> Measures:
+        """Returns how its stages do; nothing, where it does not measure them."""
+        return Measures()
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:

@@ -49,6 +49,9 @@ class UnderWay(Generic[J]):
     def __bool__(self) -> bool:
         return bool(self._jobs)
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def wait_for_room(self, job: J) -> None:
         """Waits until fewer than `capacity` requests are under way that count."""
         if job.counts:

@@ -21,7 +21,7 @@ import openvino_genai as genai
 
 from askpix.producer.errors import ModelError
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import EngineInfo, ImageHandle, Request
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
@@ -32,8 +32,9 @@ from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.room import Room
 from askpix.worker.starting import stage
+from askpix.worker.tallies import StageTally
 from askpix.worker.vlm.answers import outcome_of
-from askpix.worker.vlm.batch import BLOCK_TOKENS, Batch
+from askpix.worker.vlm.batch import BLOCK_TOKENS, ROWS, Batch
 from askpix.worker.vlm.memory import cache_blocks, properties_for
 from askpix.worker.vlm.preparing import prepared
 from askpix.worker.vlm.reading import RequestReader
@@ -98,6 +99,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._waiting = Waiting[Run]()
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
+        self._steps = StageTally()
         self.abilities = manifest.abilities
         self.image_form = ImageForm(width=None, height=None)
         self.info = EngineInfo(
@@ -146,6 +148,13 @@ class VlmEngine(ThreadedEngine[Job]):
             "steps": self._batch.steps,
             "rows": self._batch.rows,
         }
+
+    def measures(self) -> Measures:
+        return Measures(
+            stages={"pipeline": self._steps},
+            rows={"pipeline": (len(self._batch), ROWS)},
+            under_way=len(self._under_way),
+        )
 
     def _read(self, request: Request) -> Job:
         return self._reader.read(request, self)
@@ -244,9 +253,10 @@ class VlmEngine(ThreadedEngine[Job]):
             return bool(self._aside)
 
     def _step(self) -> None:
-        runs = self._batch.runs
+        runs, began = self._batch.runs, time.perf_counter()
         try:
             ended = self._batch.step()
+            self._steps.add(time.perf_counter() - began, len(runs))
         except Exception as error:
             if not runs:
                 raise

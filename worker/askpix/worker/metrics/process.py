@@ -1,0 +1,87 @@
+"""Memory and processor time of this process and of those that decode for it."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from askpix.worker.cgroup import memory_limit
+from askpix.worker.metrics.families import Families, Values
+from askpix.worker.tallies import Labels
+
+_DECODER = b"askpix.worker.images.apart"
+_SELF = Path("/proc/self")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def add_process(families: Families) -> None:
+    """Adds what the system says of this process; what it does not say is left out."""
+    resident: dict[Labels, float] = {("worker",): float(_resident(_SELF))}
+    times = os.times()
+    # Those that have ended and were waited for are in the latter two.
+    seconds: dict[Labels, float] = {
+        ("worker",): times.user + times.system,
+        ("children",): times.children_user + times.children_system,
+    }
+    for child in _children():
+        who = ("decoders",) if _DECODER in _read(child / "cmdline") else ("others",)
+        resident[who] = resident.get(who, 0.0) + _resident(child)
+        seconds["children",] += _seconds(child)
+    known: Values = {who: amount for who, amount in resident.items() if amount}
+    families.gauge(
+        "askpix_resident_memory_bytes",
+        "Memory of the worker's process, and of its decoders together.",
+        ["process"],
+        known,
+    )
+    limit = memory_limit()
+    families.gauge(
+        "askpix_memory_limit_bytes",
+        "Memory that the worker's control group, or else its machine, has in all.",
+        [],
+        {} if limit is None else {(): float(limit)},
+    )
+    families.counter(
+        "askpix_cpu_seconds", "Processor time of the worker's process, and of its children.", ["process"], seconds
+    )
+
+
+def _children() -> Iterator[Path]:
+    own = str(os.getpid())
+    # Faster than looking at all processes, where the system has it.
+    listed = b" ".join(_read(task / "children") for task in _folders(_SELF / "task"))
+    for pid in listed.split():
+        folder = Path("/proc") / pid.decode()
+        if _fields(folder)[1:2] == [own]:
+            yield folder
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except OSError:
+        return []
+
+
+def _resident(folder: Path) -> int:
+    fields = _read(folder / "statm").split()
+    return int(fields[1]) * resource.getpagesize() if len(fields) > 1 else 0
+
+
+def _seconds(folder: Path) -> float:
+    fields = _fields(folder)
+    return (int(fields[11]) + int(fields[12])) / _TICKS if len(fields) > 12 else 0.0
+
+
+def _fields(folder: Path) -> list[str]:
+    """Returns what is behind a process's name in its `stat`: its state, its parent, and so on."""
+    return _read(folder / "stat").rpartition(b") ")[2].decode().split()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended meanwhile, or there is no such thing here
+        return b""

@@ -1,0 +1,138 @@
+"""What the parent of replicas tells for all of them: it asks each, and puts together what they say."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from importlib.metadata import version
+from pathlib import Path
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from askpix.worker.health import OK, State
+from askpix.worker.metrics.families import Families, text
+from askpix.worker.tallies import Counts
+
+_PATIENCE_SECONDS = 2.0
+"""For all replicas together, which are asked at a time: a scrape has ten seconds by default, a probe often one to
+three."""
+
+_LONGEST = 8 << 20
+"""Bytes of an answer."""
+
+
+class ReplicaTelling:
+    """Asks replicas by their sockets.
+
+    Args:
+        sockets: one for each replica, in order.
+        restarts: how often each was started again, by its number.
+        ends: how often each ended untold, by its number and how.
+    """
+
+    def __init__(self, sockets: Sequence[Path], restarts: Counts, ends: Counts) -> None:
+        self._sockets = {str(number): path for number, path in enumerate(sockets, start=1)}
+        self._restarts = restarts
+        self._ends = ends
+
+    def alive(self) -> State:
+        """The parent starts again what does not live."""
+        return {"worker": OK}
+
+    def ready(self) -> State:
+        """Returns how each replica is."""
+        answers = self._asked("/readyz")
+        return {f"replica {number}": _readiness(answers.get(number)) for number in self._sockets}
+
+    def metrics(self) -> bytes:
+        """Returns what all replicas tell, each with its number as a label, and what the parent knows of them."""
+        answers = self._asked("/metrics")
+        own = Families()
+        own.gauge(
+            "askpix_replica_up",
+            "Whether a replica answered this time.",
+            ["replica"],
+            {(number,): number in answers for number in self._sockets},
+        )
+        restarts = self._restarts.read()
+        own.counter(
+            "askpix_replica_restarts",
+            "How often the parent has started a replica again.",
+            ["replica"],
+            {(number,): restarts.get((number,), 0) for number in self._sockets},
+        )
+        own.counter(
+            "askpix_replica_ends",
+            "Replicas that ended without being told to, by how: `signal`, or their exit code.",
+            ["replica", "how"],
+            self._ends.read(),
+        )
+        own.gauge("askpix_parent_info", "The parent of replicas; always 1.", ["version"], {(version("askpix"),): 1})
+        return text([*own, *_merged({number: body.decode() for number, (_, body) in answers.items()})])
+
+    def _asked(self, page: str) -> Mapping[str, tuple[int, bytes]]:
+        """Returns status and body of those that answer in time, by their numbers."""
+        said: queue.SimpleQueue[tuple[str, tuple[int, bytes] | None]] = queue.SimpleQueue()
+        for number, path in self._sockets.items():
+            threading.Thread(target=_ask, args=(number, path, page, said.put), daemon=True).start()
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        answers = {}
+        for _ in self._sockets:
+            try:
+                number, answer = said.get(timeout=max(0.0, ends - time.monotonic()))
+            except queue.Empty:
+                break
+            if answer is not None:
+                answers[number] = answer
+        return answers
+
+
+class _LocalConnection(HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_PATIENCE_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _ask(number: str, path: Path, page: str, tell: Callable[[tuple[str, tuple[int, bytes] | None]], None]) -> None:
+    connection = _LocalConnection(path)
+    try:
+        connection.request("GET", page)
+        answer = connection.getresponse()
+        tell((number, (answer.status, answer.read(_LONGEST))))
+    except (OSError, HTTPException):
+        tell((number, None))
+    finally:
+        connection.close()
+
+
+def _readiness(answer: tuple[int, bytes] | None) -> str:
+    if answer is None:
+        return "it does not answer"
+    try:
+        said = json.loads(answer[1])
+    except ValueError:
+        return "it does not answer in JSON"
+    return "; ".join(f"{what}: {how}" for what, how in said.items() if what != "status" and how != OK) or OK
+
+
+def _merged(texts: Mapping[str, str]) -> list[Metric]:
+    families: dict[str, Metric] = {}
+    for number, exposition in sorted(texts.items()):
+        for family in text_string_to_metric_families(exposition):
+            known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            known.samples += [
+                Sample(sample.name, {"replica": number, **sample.labels}, sample.value) for sample in family.samples
+            ]
+    return list(families.values())
