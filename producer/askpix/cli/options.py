@@ -45,7 +45,7 @@ engine_options = stacked(
         "--device",
         default="CPU",
         show_default=True,
-        help="CPU, GPU, GPU.1, NPU, AUTO, AUTO:GPU,CPU, HETERO:GPU,CPU or MULTI:GPU,CPU.",
+        help="CPU, GPU, GPU.1, NPU, AUTO, or of several AUTO:GPU,CPU, HETERO:GPU,CPU or MULTI:GPU,CPU.",
     ),
     click.option(
         "--precision",

@@ -1,7 +1,7 @@
 """The forms in which BLIP's graphs are compiled: as they are for CPUs, and for GPUs what suits those better first.
 
-OpenVINO recommends fixed shapes for GPUs, then bounded ones. What a model fixes is fixed in its graphs; what is left are
-batches, whose sizes are bounded and few, and lengths of texts.
+OpenVINO recommends fixed shapes for GPUs, then bounded ones. What a model fixes is fixed in its graphs; what is left
+are batches, whose sizes are bounded and few, and lengths of texts.
 """
 
 from __future__ import annotations
@@ -76,11 +76,10 @@ def within_half(model: ov.Model) -> ov.Model:
     for node in model.get_ops():
         if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
             continue
-        if node.get_output_size() == 1 and ov.Shape(node.shape).count(1) == len(node.shape):
-            value = np.asarray(node.data)
-            if (value < _LEAST_HALF).all():
-                least = ov.op.Constant(np.full(value.shape, _LEAST_HALF, np.float32))
-                node.output(0).replace(least.output(0))
+        value = np.asarray(node.data)
+        if value.size == 1 and value.item() < _LEAST_HALF:
+            least = ov.op.Constant(np.full(value.shape, _LEAST_HALF, np.float32))
+            node.output(0).replace(least.output(0))
     return model
 
 
