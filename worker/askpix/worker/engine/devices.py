@@ -207,7 +207,9 @@ class Compiler:
         own = {name: value for name, value in properties.items() if name in known}
         if kind == "CPU":
             own |= _on_cores(taken())
-        elif kind == "GPU" and (precision := self._precisions[member]) is not Precision.AUTO:
+        # What stands for several was seen to compute in f32 where it was not told, though the device would not.
+        precision = self._precisions[member]
+        if precision is not Precision.AUTO and (kind == "GPU" or self.name.virtual):
             own["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
         return own
 
