@@ -13,8 +13,8 @@ from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, mi
 from askpix.producer.items import Question
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import CAPACITY, LANE_SLOTS, URGENT_SLOTS, BlipEngine
+from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import QUESTION_BATCH
-from askpix.worker.blip.vision import WAVE
 from askpix.worker.engine.base import ImageHandle, Ticket
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels

@@ -227,7 +227,7 @@ def test_a_model_has_a_queue_for_each_kind_of_device(device: str | None, parts: 
     "device", ["ask", "cup", "a b", "", "cpu ", "cpu.ask", "gpu.1.ask", "TOASTER", "auto:a b", "x" * 999]
 )
 def test_what_is_no_device_has_no_queue(device: str) -> None:
-    with pytest.raises(InputError, match="is no kind of device: it is cpu, gpu, npu, auto") as caught:
+    with pytest.raises(InputError, match="is no kind of device: it is cpu, gpu, npu, auto, hetero, multi") as caught:
         queue_name("m", device)
 
     assert len(str(caught.value)) < 300

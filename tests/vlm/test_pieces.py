@@ -9,9 +9,8 @@ from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens, VlmManifest
-from askpix.worker.vlm.batch import BLOCK_TOKENS
 from askpix.worker.vlm.image_tokens import image_tokens
-from askpix.worker.vlm.memory import bytes_per_token, cache_blocks
+from askpix.worker.vlm.memory import Room, bytes_per_token, cache_blocks
 from askpix.worker.vlm.templates import TEMPLATES
 from askpix.worker.vlm.texts import Cleaner
 
@@ -96,8 +95,21 @@ def test_keys_and_values_take_half_of_what_is_left_and_no_more_than_is_of_use() 
     assert token == 2 * 32 * 32 * 136
 
     def cached(gigabytes: float) -> float:
-        return cache_blocks(LLAVA_7B, {}, left=round(gigabytes * GIGABYTE)) * BLOCK_TOKENS * token / GIGABYTE
+        return cache_blocks(LLAVA_7B, {}, left=round(gigabytes * GIGABYTE)) * Room().block_tokens * token / GIGABYTE
 
     assert cached(7) == pytest.approx(1.14, abs=0.03)
     assert cached(10) == pytest.approx((10 - 5.7) / 2, abs=0.03)
     assert cached(100) == cached(1_000) == pytest.approx(40 * (576 + 512) * token / GIGABYTE, abs=0.03)
+
+
+def test_a_gpu_of_its_own_memory_has_room_by_that_and_in_blocks_of_its_own() -> None:
+    small, large = (Room(memory=size * GIGABYTE, block_tokens=16, compressed=False) for size in (12, 24))
+
+    def kept(room: Room) -> float:
+        token = bytes_per_token(LLAVA_7B, exact=False, compressed=False)
+        return cache_blocks(LLAVA_7B, {}, left=64 * GIGABYTE, room=room) * 16 * token / GIGABYTE
+
+    assert bytes_per_token(LLAVA_7B, exact=False, compressed=False) > bytes_per_token(LLAVA_7B, exact=False)
+    assert kept(small) < kept(large) < 24
+    with pytest.raises(ModelError, match="does not fit"):
+        cache_blocks(LLAVA_7B, {}, left=64 * GIGABYTE, room=Room(memory=6 * GIGABYTE))

@@ -41,7 +41,12 @@ def gathered(name: str, kind: type[Any], options: Callable[[Any], Any]) -> Calla
 
 
 engine_options = stacked(
-    click.option("--device", default="CPU", show_default=True, help="CPU, GPU, GPU.1, NPU, AUTO or AUTO:GPU,CPU."),
+    click.option(
+        "--device",
+        default="CPU",
+        show_default=True,
+        help="CPU, GPU, GPU.1, NPU, AUTO, or of several AUTO:GPU,CPU, HETERO:GPU,CPU or MULTI:GPU,CPU.",
+    ),
     click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
@@ -91,7 +96,7 @@ kind_option = click.option(
     "--device",
     metavar="KIND",
     callback=lambda _, __, value: None if value is None else device_kind(value),
-    help="Only workers on this kind of device: cpu, gpu, npu, auto; by default any.",
+    help="Only workers on this kind of device: cpu, gpu, npu, auto, hetero, multi; by default any.",
 )
 
 model_folder = click.Path(path_type=Path)

@@ -93,7 +93,7 @@ def command(
             source: Source = Elsewhere(Client(broker))
         else:
             take(chosen(cpus, threads))
-            source = _here(models, parents, check_device(device))
+            source = _here(models, parents, check_device(device).text)
         stack.callback(source.close)
         if not is_loopback(host):
             stderr().print(

@@ -31,8 +31,8 @@ MAX_ANSWER = 20_000
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What a model may be called: its name is part of queue names. `check_model_name` says more."""
 
-DEVICE_KINDS = ("cpu", "gpu", "npu", "auto")
-"""Kinds of devices, as queues are called by them."""
+DEVICE_KINDS = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
+"""Kinds of devices, as queues are called by them; the last three stand for several devices."""
 
 _ADDED = frozenset({"json_schema", "after"})
 """Fields of questions that jobs of before do not have: they must not become others by it."""

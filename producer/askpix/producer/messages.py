@@ -30,7 +30,7 @@ MAX_TURNS = 20
 
 MAX_ROUND = 999
 
-_DEVICE = re.compile(rf"({'|'.join(DEVICE_KINDS)})(\.\d+)?(:[a-z0-9.,]*)?", re.IGNORECASE)
+_DEVICE = re.compile(rf"({'|'.join(DEVICE_KINDS)})(\.\d+){{0,2}}(:[a-z0-9.,-]*)?", re.IGNORECASE)
 
 _ASK = ".ask"
 

@@ -7,16 +7,15 @@ from typing import Any
 
 import openvino as ov
 
+from askpix.worker.blip.forms import ROUND
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.text import Ids
 from askpix.worker.blip.work import Floats, States
 
-_ROUND = 16
-
 
 def rounded(length: int) -> int:
     """Returns to what length states and caches are padded, so that few shapes are ever compiled."""
-    return -(-length // _ROUND) * _ROUND
+    return -(-length // ROUND) * ROUND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -24,10 +24,11 @@ import numpy as np
 
 from askpix.worker.blip.answers import match_answer
 from askpix.worker.blip.choices import ChoiceStage
+from askpix.worker.blip.forms import Forms, Most
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane
-from askpix.worker.blip.questions import QuestionStage
+from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, QuestionStage
 from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.vision import Encoded, VisionStage
@@ -35,7 +36,7 @@ from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.choosing import choice_answer
-from askpix.worker.engine.devices import Compiler, Precision, precision_of
+from askpix.worker.engine.devices import Compiler, Precision, computes_on, precision_of
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels
@@ -67,6 +68,7 @@ class BlipEngine(ThreadedEngine[Job]):
         device: as OpenVINO names it, such as CPU or GPU.1.
         precision: in which numbers to compute.
         cache: where compiled graphs are kept for the next start.
+        forms: in which graphs are compiled; by default those that suit the device.
 
     Raises:
         ModelError: the folder cannot be used.
@@ -74,23 +76,39 @@ class BlipEngine(ThreadedEngine[Job]):
     """
 
     def __init__(
-        self, folder: Path, device: str = "CPU", precision: Precision = Precision.AUTO, cache: Path | None = None
+        self,
+        folder: Path,
+        device: str = "CPU",
+        precision: Precision = Precision.AUTO,
+        cache: Path | None = None,
+        forms: Forms | None = None,
     ) -> None:
         super().__init__(Job, CAPACITY)
-        self.recipe = partial(BlipEngine, folder, device, precision, cache)
+        self.recipe = partial(BlipEngine, folder, device, precision, cache, forms)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
             manifest = load_blip(folder, Digests(compiler.cache))
         tokenizer = BlipTokenizer(folder, manifest)
         self._reader = RequestReader(manifest, tokenizer)
-        graphs = compile_graphs(folder, manifest, compiler)
+        most = Most(rows=LANE_SLOTS + URGENT_SLOTS, images=QUESTION_BATCH, tokens=BATCH_TOKENS)
+        graphs = compile_graphs(folder, manifest, compiler, most, forms)
+        if compiler.name.virtual:
+            _log.info(
+                "%s computes %s on %s", compiler.device, manifest.name, ", ".join(computes_on(graphs.vision_encoder))
+            )
         self._generator = Generator(manifest.tokens, tokenizer, self._under_way)
-        self._vision = VisionStage(graphs.vision_encoder, self._inbox, self._under_way, self._seen)
+        self._vision = VisionStage(graphs.vision_encoder, graphs.wave, self._inbox, self._under_way, self._seen)
         self._questions = QuestionStage(
-            graphs.text_encoder, graphs.states, manifest.tokens.pad, self._under_way, self._understood, self._matched
+            graphs.text_encoder,
+            graphs.states,
+            graphs.question_form,
+            pad=manifest.tokens.pad,
+            under_way=self._under_way,
+            understood=self._understood,
+            matched=self._matched,
         )
         self._choices = ChoiceStage(
-            graphs.text_decoder,
+            graphs.choice_decoder,
             graphs.states,
             manifest.sizes,
             start=manifest.tokens.start,
@@ -281,6 +299,7 @@ def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:
     return DecoderLane(
         graphs.text_decoder,
         graphs.states,
+        graphs.step_form,
         manifest.sizes,
         width=width,
         slots=LANE_SLOTS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from askpix.producer.errors import ModelError
 from askpix.worker import cores
+from askpix.worker.blip.forms import Forms, Most, forms_for, within_half
 from askpix.worker.blip.vision import STREAMS
 from askpix.worker.blip.work import States
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Compiler, Precision
-from askpix.worker.engine.failures import reason_of
+from askpix.worker.engine.forms import DYNAMIC, Form, compile_first
 from askpix.worker.models.blip_manifest import BlipManifest
 
 _TYPES = {Precision.F32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.F16: ov.Type.f16}
@@ -66,38 +66,69 @@ class Graphs:
     text_decoder: ov.CompiledModel | None
     """None for a model that only matches."""
 
+    choice_decoder: ov.CompiledModel | None
+    """The same one, or one of its own where the other takes a token at a time only."""
+
+    wave: int
+    """Images that are encoded at a time."""
+
+    question_form: Form
+    step_form: Form
+    """In which those two are compiled."""
+
     states: StateType
 
 
-def compile_graphs(folder: Path, manifest: BlipManifest, compiler: Compiler) -> Graphs:
-    """Returns a model folder's graphs.
+def compile_graphs(
+    folder: Path, manifest: BlipManifest, compiler: Compiler, most: Most, forms: Forms | None = None
+) -> Graphs:
+    """Returns a model folder's graphs, each in the best form that the device takes.
+
+    Args:
+        most: what is computed at a time.
+        forms: by default those that suit the device.
 
     Raises:
         ModelError: one of them cannot be compiled.
+        DeviceError: the device takes none of several forms of one.
     """
+    forms = forms or forms_for(compiler.name, manifest, most)
     states = StateType(compiler.precision)
     cache = [f"cache.{index}" for index in range(2 * manifest.sizes.layers)]
 
-    def compiled(name: str, *between: str, **properties: Any) -> ov.CompiledModel:
+    def compiled(name: str, forms: Sequence[Form], *between: str, **properties: Any) -> tuple[ov.CompiledModel, Form]:
+        adapt = states.adapt(between)
         path = folder / f"{name}.xml"
-        try:
-            return compiler.compile(path, states.adapt(between), **properties)
-        except RuntimeError as error:
-            raise ModelError(f"{path} cannot be compiled for {compiler.device}: {reason_of(error)}") from error
+        if compiler.name.kinds <= {"CPU"}:
+            return compile_first(compiler, path, forms, adapt, **properties)
+        return compile_first(compiler, path, forms, lambda model: within_half(adapt(model)), **properties)
 
     reads = manifest.abilities & READING
     generates = Ability.CAPTION in manifest.abilities
+    vision, _ = compiled("vision_encoder", forms.vision, "states", **_streams(compiler))
+    encoder, question_form, decoder, step_form, choices = None, DYNAMIC, None, DYNAMIC, None
+    if reads:
+        encoder, question_form = compiled("text_encoder", forms.questions, "states", "understood", **_PLAIN)
+    if generates:
+        decoder, step_form = compiled("text_decoder", forms.steps, "states", "entry", *cache, **_PLAIN)
+        choices = decoder
+        if step_form is not DYNAMIC:
+            choices, _ = compiled("text_decoder", (DYNAMIC,), "states", "entry", *cache, **_PLAIN)
     return Graphs(
-        vision_encoder=compiled("vision_encoder", "states", **_streams(compiler)),
-        text_encoder=compiled("text_encoder", "states", "understood", **_PLAIN) if reads else None,
-        text_decoder=compiled("text_decoder", "states", "entry", *cache, **_PLAIN) if generates else None,
+        vision_encoder=vision,
+        text_encoder=encoder,
+        text_decoder=decoder,
+        choice_decoder=choices,
+        wave=forms.wave,
+        question_form=question_form,
+        step_form=step_form,
         states=states,
     )
 
 
 def _streams(compiler: Compiler) -> dict[str, int]:
     """Returns the streams of the vision encoder; other devices than CPUs know best themselves."""
-    return {"NUM_STREAMS": min(STREAMS, cores.available())} if compiler.device == "CPU" else {}
+    return {"NUM_STREAMS": min(STREAMS, cores.available())} if compiler.name.kinds == {"CPU"} else {}
 
 
 _PLAIN = {"SNIPPETS_MODE": "DISABLE"}

@@ -17,6 +17,7 @@ from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.sequences import Group, Row
 from askpix.worker.blip.work import Floats, States
+from askpix.worker.engine.forms import Form
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import Sizes
@@ -30,6 +31,7 @@ class DecoderLane:
     Args:
         compiled: the decoder; None for a model that generates nothing, whose requests never come here.
         state_type: in which numbers it takes states.
+        form: in which it is compiled.
         sizes: of its tensors.
         width: of the states that its texts attend to.
         slots: rows in work.
@@ -42,6 +44,7 @@ class DecoderLane:
         self,
         compiled: ov.CompiledModel | None,
         state_type: StateType,
+        form: Form,
         sizes: Sizes,
         *,
         width: int,
@@ -52,6 +55,7 @@ class DecoderLane:
     ) -> None:
         self._decoder = Decoder(compiled, state_type)
         self._state_type = state_type
+        self._form = form
         self._sizes = sizes
         self._width = width
         self._slots, self._urgent_slots = slots, urgent_slots
@@ -110,12 +114,12 @@ class DecoderLane:
         """Makes one step of the rows in work; returns each one's likeliest token, and its log-probability."""
         count = len(self._active)
         batch = self._batch(count)
-        ids, places = batch.read.ids[:, 0], batch.read.positions[:, 0]
+        ids, places = batch.read.ids[:count, 0], batch.read.positions[:count, 0]
         for index, row in enumerate(self._active):
             ids[index], places[index] = row.last, row.position
         self._decoder.infer(batch)
-        self._cache[:, np.arange(count), :, places] = self._decoder.entries[:, :, :, 0]
-        return self._decoder.tokens[:, 0].tolist(), self._decoder.log_probabilities[:, 0].tolist()
+        self._cache[:, np.arange(count), :, places] = self._decoder.entries[:count, :, :, 0]
+        return self._decoder.tokens[:count, 0].tolist(), self._decoder.log_probabilities[:count, 0].tolist()
 
     def _choose(self, tokens: list[int], log_probabilities: list[float]) -> None:
         """Has rows that do not simply take the likeliest token say which they take."""
@@ -153,7 +157,8 @@ class DecoderLane:
                 _tell(row, reason)
 
     def _batch(self, count: int) -> Batch:
-        """Returns the first rows of the buffers as what a step reads."""
+        """Returns the first rows of the buffers as what a step reads; what fills them up is computed for nobody."""
+        count = self._form.filled(count)
         # Who chooses sees the scores of all tokens. A step of 32 rows and 30,524 words took no longer for it, where
         # an output of its own for logits made it up to a tenth longer, for all (bf16, base size).
         targets = self._sizes.vocabulary if self._choosing else 1

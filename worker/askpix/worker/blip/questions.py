@@ -11,6 +11,7 @@ import openvino as ov
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.text import Ids
 from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.engine.forms import Form
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
 
@@ -30,6 +31,7 @@ class QuestionStage:
     Args:
         compiled: the text encoder; None for a model that only captions, whose questions never come here.
         state_type: in which numbers it takes and gives states.
+        form: in which it is compiled.
         pad: the id that fills up the shorter rows of a batch.
         under_way: is told of requests that end here.
         understood: takes each request with its states, [N, hidden], N being its question's own length.
@@ -40,6 +42,8 @@ class QuestionStage:
         self,
         compiled: ov.CompiledModel | None,
         state_type: StateType,
+        form: Form,
+        *,
         pad: int,
         under_way: UnderWay[Job],
         understood: Callable[[Job, States], None],
@@ -47,6 +51,7 @@ class QuestionStage:
     ) -> None:
         self._request = None if compiled is None else compiled.create_infer_request()
         self._state_type = state_type
+        self._form = form
         self._pad = pad
         self._under_way = under_way
         self._understood = understood
@@ -103,12 +108,16 @@ class QuestionStage:
         """Returns for each question its states; for a match, how well the text fits."""
         assert self._request is not None
         ids, positions, questions = packed([[job.question_ids for job in row] for row in rows.values()], self._pad)
-        images: Any = np.stack([image.states for image in rows if image.states is not None])
+        states = [image.states for image in rows if image.states is not None]
+        # What fills a batch up is computed for nobody: the first row again.
+        fill = self._form.filled(len(rows)) - len(rows)
+        ids, positions, questions = (np.concatenate([one, *[one[:1]] * fill]) for one in (ids, positions, questions))
+        images: Any = np.stack([*states, *[states[0]] * fill])
         for name, array in (("ids", ids), ("positions", positions), ("questions", questions)):
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         self._request.set_tensor("states", self._state_type.tensor(images))
         self._request.infer()
-        states = self._request.get_tensor("understood").data
+        understood = self._request.get_tensor("understood").data
         found = list[States | float]()
         for row, jobs in enumerate(rows.values()):
             place = 0
@@ -116,7 +125,7 @@ class QuestionStage:
                 if job.question is not None and job.question.match:
                     found.append(float(self._request.get_tensor("match").data[row, place]))
                 else:
-                    found.append(states[row, place : place + len(job.question_ids)].copy())
+                    found.append(understood[row, place : place + len(job.question_ids)].copy())
                 place += len(job.question_ids)
         return found
 

@@ -20,9 +20,6 @@ from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
-WAVE = 4
-"""Images that are encoded at a time. On a CPU more gain nothing, measured at the base size."""
-
 STREAMS = 4
 """Streams among which a wave is shared out at the most: an image waits for no more threads than its own stream's. On
 two cores, a stream on each needs a tenth less processor time than one on both (INT8, base size). On a machine that
@@ -41,12 +38,12 @@ class Encoded:
 class VisionRequest:
     """One async infer request of the vision encoder, which reports to the inbox when it ends."""
 
-    def __init__(self, compiled: ov.CompiledModel, inbox: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, compiled: ov.CompiledModel, wave: int, inbox: queue.SimpleQueue[Any]) -> None:
         self._request = compiled.create_infer_request()
         self._inbox = inbox
         self._images: list[BlipImage] = []
         _, height, width, channels = compiled.input("image").get_partial_shape()
-        shape = (WAVE, height.get_length(), width.get_length(), channels.get_length())
+        shape = (wave, height.get_length(), width.get_length(), channels.get_length())
         self._pixels: Pixels = np.empty(shape, np.uint8)
         """What the request reads, from the first image on."""
         self._bound = 0
@@ -79,6 +76,7 @@ class VisionStage:
 
     Args:
         compiled: the vision encoder.
+        wave: images that are encoded at a time, at the most.
         inbox: where an infer request puts `Encoded` when it ends, for the engine to give it to `end`.
         under_way: is told of requests that end here.
         seen: takes each request whose image is encoded.
@@ -87,12 +85,14 @@ class VisionStage:
     def __init__(
         self,
         compiled: ov.CompiledModel,
+        wave: int,
         inbox: queue.SimpleQueue[Any],
         under_way: UnderWay[Job],
         seen: Callable[[Job], None],
     ) -> None:
         streams = min(STREAMS, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests = [VisionRequest(compiled, inbox) for _ in range(streams)]
+        self._requests = [VisionRequest(compiled, wave, inbox) for _ in range(streams)]
+        self._wave = wave
         self._computing = 0
         """How many of them do."""
         self._images: Waiting[BlipImage] = Waiting()
@@ -142,7 +142,7 @@ class VisionStage:
         wave: list[BlipImage] = []
         # Urgent images by themselves: others would make them wait for as long again each.
         front = self._images.front
-        while front and len(wave) < WAVE:
+        while front and len(wave) < self._wave:
             image = front.popleft()
             image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
             if image.waiting:

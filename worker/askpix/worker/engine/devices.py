@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,10 +15,9 @@ import openvino as ov
 from askpix.producer.errors import DeviceError
 from askpix.worker.cache_folder import only_one, own_folder, settle
 from askpix.worker.cores import Cores, taken
+from askpix.worker.engine.device_names import DeviceName, device_name, kind_of
 
 _log = logging.getLogger(__name__)
-
-_DEVICE = re.compile(r"[A-Z]+(\.\d+)?")
 
 
 class Precision(StrEnum):
@@ -34,6 +32,8 @@ class Precision(StrEnum):
 _CAPABILITY = {Precision.BF16: "BF16", Precision.F16: "FP16"}
 _UNLISTED = {"CPU": ("SNIPPETS_MODE",)}
 """Properties that a device's plugin knows, though it does not list them."""
+
+_MEMORY = ("GPU_DEVICE_TOTAL_MEM_SIZE", "NPU_DEVICE_TOTAL_MEM_SIZE")
 
 _ELEMENT_TYPE = {Precision.F32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.F16: ov.Type.f16}
 
@@ -50,6 +50,9 @@ class Device:
     default_precision: str
     """What `auto` stands for on it."""
 
+    memory: int | None
+    """Bytes of memory of its own; None where it does not say."""
+
 
 def list_devices(core: ov.Core | None = None) -> list[Device]:
     """Returns the devices of this machine."""
@@ -59,48 +62,42 @@ def list_devices(core: ov.Core | None = None) -> list[Device]:
             name=name,
             full_name=str(core.get_property(name, "FULL_DEVICE_NAME")).strip(),
             capabilities=tuple(core.get_property(name, "OPTIMIZATION_CAPABILITIES")),
-            default_precision=_precision_name(core.get_property(name, "INFERENCE_PRECISION_HINT")),
+            default_precision=str(best_precision(name, core)),
+            memory=_memory(name, core),
         )
         for name in core.available_devices
     ]
 
 
-def check_device(device: str, core: ov.Core | None = None) -> str:
-    """Returns the device's name as OpenVINO takes it: CPU, GPU, GPU.1, NPU, AUTO or AUTO:GPU,CPU.
-
-    OpenVINO itself falls back to nothing when a device in such a list is missing, and says so in terms
-    of libraries; so it is checked here.
+def check_device(device: str, core: ov.Core | None = None) -> DeviceName:
+    """Returns what a text names: CPU, GPU, GPU.1, NPU, AUTO, AUTO:GPU,CPU, HETERO:GPU,CPU or MULTI:GPU,CPU.
 
     Raises:
-        DeviceError: it is not there.
+        DeviceError: it is written otherwise, or a device is not there.
     """
-    name = device.strip().upper()
-    there = list((core or ov.Core()).available_devices)
-    head, _, tail = name.partition(":")
-    wanted = (tail.split(",") if tail else []) if head == "AUTO" else [name]
-    missing = [one for one in wanted if not _is_there(one, there)]
-    if missing:
-        raise DeviceError(
-            f"there is no device {missing[0] or device!r} here; there is {', '.join(there) or 'none at all'}"
-            " (AUTO takes the best one, `askpix devices` tells more)"
-        )
-    return name
+    return device_name(device, list((core or ov.Core()).available_devices))
 
 
-def check_precision(device: str, precision: Precision, core: ov.Core | None = None) -> None:
-    """Raises DeviceError where the device, named as `check_device` returns it, does not compute in that precision."""
+def check_precision(device: DeviceName, precision: Precision, core: ov.Core | None = None) -> None:
+    """Raises DeviceError where a device that may compute does not do so in that precision.
+
+    OpenVINO takes a precision for a hint, and would compute in another one without a word.
+    """
     needed = _CAPABILITY.get(precision)
-    if needed is None or device.startswith("AUTO"):
+    if needed is None:
         return
-    if needed not in (core or ov.Core()).get_property(device, "OPTIMIZATION_CAPABILITIES"):
-        raise DeviceError(f"{device} does not compute in {precision}: leave --precision out, or say auto or f32")
+    core = core or ov.Core()
+    for member in device.members:
+        if needed not in core.get_property(member, "OPTIMIZATION_CAPABILITIES"):
+            raise DeviceError(f"{member} does not compute in {precision}: leave --precision out, or say auto or f32")
 
 
-def _is_there(name: str, there: list[str]) -> bool:
-    # One GPU is called GPU, several GPU.0 and GPU.1; OpenVINO takes GPU for the first in both cases.
-    if not _DEVICE.fullmatch(name):
-        return False
-    return name in there or (name.endswith(".0") and name[:-2] in there) or f"{name}.0" in there
+def best_precision(device: str, core: ov.Core) -> Precision:
+    """Returns in which numbers one device computes unless it is told otherwise; auto where it does not say."""
+    if kind_of(device) == "GPU" and "FP16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
+        return Precision.F16
+    default = core.get_property(device, "INFERENCE_PRECISION_HINT")
+    return next((one for one, type_ in _ELEMENT_TYPE.items() if type_ == default), Precision.AUTO)
 
 
 class Compiler:
@@ -117,13 +114,20 @@ class Compiler:
 
     def __init__(self, device: str, precision: Precision, cache: Path | None = None) -> None:
         self._core = ov.Core()
-        self.device = check_device(device, self._core)
+        self.name = check_device(device, self._core)
+        check_precision(self.name, precision, self._core)
+        self._precisions = {
+            member: best_precision(member, self._core) if precision is Precision.AUTO else precision
+            for member in self.name.members
+        }
+        self.precision = _one_of(self._precisions.values())
+        """In which numbers graphs will compute; auto where only a compiled one can tell."""
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        check_precision(self.device, precision, self._core)
         if precision is not Precision.AUTO:
             self._config["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
-        self.precision = self._resolved(precision)
-        """In which numbers graphs will compute; auto where only a compiled one can tell."""
+        if self.device.startswith("AUTO") and len(self.name.members) > 1:
+            # It would begin on the CPU while it compiles for another device, and answer a little otherwise there.
+            self._config["ENABLE_STARTUP_FALLBACK"] = False
         if "CPU" in self._core.available_devices:
             self._core.set_property("CPU", _on_cores(taken()))
         self.cache = None if cache is None else own_folder(cache)
@@ -131,16 +135,20 @@ class Compiler:
         if self.cache is not None:
             self._core.set_property({"CACHE_DIR": str(self.cache)})
 
-    def _resolved(self, precision: Precision) -> Precision:
-        if precision is not Precision.AUTO or self.device.startswith("AUTO"):
-            return precision
-        default = self._core.get_property(self.device, "INFERENCE_PRECISION_HINT")
-        return next((one for one, type_ in _ELEMENT_TYPE.items() if type_ == default), Precision.AUTO)
+    @property
+    def device(self) -> str:
+        """As OpenVINO takes it."""
+        return self.name.text
 
     @property
     def properties(self) -> dict[str, Any]:
         """OpenVINO's properties, for who compiles by itself."""
-        return {**self._config, **(_on_cores(taken()) if self.device == "CPU" else {})}
+        return {**self._config, **self._for_members({})}
+
+    def memory(self) -> int | None:
+        """Returns the bytes of memory that the smallest of its devices has of its own; None where none says."""
+        known = [one for one in (_memory(member, self._core) for member in self.name.members) if one is not None]
+        return min(known, default=None)
 
     def read(self, path: Path) -> ov.Model:
         return self._core.read_model(path)
@@ -172,7 +180,7 @@ class Compiler:
         if adapt is not None:
             model = adapt(model)
         read = time.monotonic()
-        compiled = self._compile(model, {**self._config, **self._known(properties)})
+        compiled = self._compile(model, {**self._config, **self._for_members(properties)})
         how = "loaded from the cache" if _from_cache(compiled) else "compiled"
         _log.debug("start: %s read in %.2f s, %s in %.2f s", name, read - started, how, time.monotonic() - read)
         return compiled
@@ -186,12 +194,37 @@ class Compiler:
                 settle(self.cache)
         return compiled
 
-    def _known(self, properties: dict[str, Any]) -> dict[str, Any]:
-        if not properties:
-            return {}
-        device = self.device.partition(":")[0]
-        known = {*self._core.get_property(device, "SUPPORTED_PROPERTIES"), *_UNLISTED.get(device, ())}
-        return {name: value for name, value in properties.items() if name in known}
+    def _for_members(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what each device is told: what it knows of these properties, its precision and its cores."""
+        told = {member: self._for_member(member, properties) for member in self.name.members}
+        if self.name.virtual:
+            return {"DEVICE_PROPERTIES": told}
+        return told[self.device]
+
+    def _for_member(self, member: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        kind = kind_of(member)
+        known = {*self._core.get_property(member, "SUPPORTED_PROPERTIES"), *_UNLISTED.get(kind, ())}
+        own = {name: value for name, value in properties.items() if name in known}
+        if kind == "CPU":
+            own |= _on_cores(taken())
+        # What stands for several was seen to compute in f32 where it was not told, though the device would not.
+        precision = self._precisions[member]
+        if precision is not Precision.AUTO and (kind == "GPU" or self.name.virtual):
+            own["INFERENCE_PRECISION_HINT"] = _ELEMENT_TYPE[precision]
+        return own
+
+
+def _one_of(precisions: Iterable[Precision]) -> Precision:
+    """Returns the precision that all devices compute in; auto where they differ."""
+    found = set(precisions)
+    return found.pop() if len(found) == 1 else Precision.AUTO
+
+
+def _memory(device: str, core: ov.Core) -> int | None:
+    for name in _MEMORY:
+        if name in core.get_property(device, "SUPPORTED_PROPERTIES"):
+            return int(core.get_property(device, name))
+    return None
 
 
 def _on_cores(cores: Cores) -> dict[str, Any]:
@@ -211,11 +244,22 @@ def _from_cache(compiled: ov.CompiledModel) -> bool:
 
 
 def precision_of(compiled: ov.CompiledModel) -> str:
-    """Returns the precision that a compiled model really computes in."""
+    """Returns the precision that a compiled model really computes in; auto where its devices differ."""
     try:
         return _precision_name(compiled.get_property("INFERENCE_PRECISION_HINT"))
-    except RuntimeError:  # AUTO does not tell while it is still choosing
+    except RuntimeError:  # what stands for several devices tells of each
+        pass
+    try:
+        told = compiled.get_property("DEVICE_PROPERTIES")
+    except RuntimeError:
         return str(Precision.AUTO)
+    found = {_precision_name(own.get("INFERENCE_PRECISION_HINT")) for own in told.values()}
+    return found.pop() if len(found) == 1 else str(Precision.AUTO)
+
+
+def computes_on(compiled: ov.CompiledModel) -> tuple[str, ...]:
+    """Returns the devices that a compiled model computes on, those that AUTO chose, say."""
+    return tuple(compiled.get_property("EXECUTION_DEVICES"))
 
 
 def _precision_name(element_type: Any) -> str:

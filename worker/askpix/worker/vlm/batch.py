@@ -28,9 +28,6 @@ URGENT_ROWS = 8
 PROMPT_TOKENS = 256
 """Of prompts, that one step takes: a longer one takes several, so that others get on meanwhile."""
 
-BLOCK_TOKENS = 32
-"""Whose keys and values are kept together, on CPUs."""
-
 GRAMMARS = 500
 """Schemas and choices that one pipeline is asked to keep to: it forgets none, at 0.25 MB for a schema of 40 properties
 with a vocabulary of 400 tokens."""
@@ -76,12 +73,15 @@ class Batch:
         device: as OpenVINO names it.
         properties: OpenVINO's.
         blocks: how many blocks of keys and values there is memory for.
+        block_tokens: of how many tokens each is.
 
     Raises:
         RuntimeError: the folder cannot be loaded.
     """
 
-    def __init__(self, folder: Path, device: str, properties: Mapping[str, Any], blocks: int) -> None:
+    def __init__(
+        self, folder: Path, device: str, properties: Mapping[str, Any], blocks: int, block_tokens: int
+    ) -> None:
         schedule = genai.SchedulerConfig()
         schedule.num_kv_blocks = blocks
         schedule.max_num_seqs = ROWS + URGENT_ROWS
@@ -97,7 +97,7 @@ class Batch:
         self._ids = itertools.count(1)
         """Never one twice: the pipeline ends on it."""
         self._under_way: dict[int, _UnderWay] = {}
-        self._capacity = blocks * BLOCK_TOKENS
+        self._capacity = blocks * block_tokens
         self._reserved = 0
         self._grammars: set[str] = set()
         self.steps = 0

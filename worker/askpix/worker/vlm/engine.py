@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import openvino_genai as genai
 
-from askpix.producer.errors import ModelError
+from askpix.producer.errors import DeviceError, ModelError
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.devices import Compiler, Precision
@@ -34,8 +34,8 @@ from askpix.worker.room import Room
 from askpix.worker.starting import stage
 from askpix.worker.tallies import StageTally
 from askpix.worker.vlm.answers import outcome_of
-from askpix.worker.vlm.batch import BLOCK_TOKENS, ROWS, Batch
-from askpix.worker.vlm.memory import cache_blocks, properties_for
+from askpix.worker.vlm.batch import ROWS, Batch
+from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
 from askpix.worker.vlm.preparing import prepared
 from askpix.worker.vlm.reading import RequestReader
 from askpix.worker.vlm.work import Job, Run, Said, VlmImage
@@ -76,12 +76,18 @@ class VlmEngine(ThreadedEngine[Job]):
         super().__init__(Job, CAPACITY)
         self.recipe = partial(VlmEngine, folder, device, precision, cache, cache_megabytes)
         compiler = Compiler(device, precision, cache)
+        if compiler.device.startswith("MULTI"):
+            raise DeviceError(
+                f"vision-language models do not run on {compiler.device}: what they remember of a text stays on one "
+                f"device. Start a worker for each, with --device {compiler.name.members[0]} and so on"
+            )
         with stage("checking the model folder"):
             manifest = load_vlm(folder, Digests(compiler.cache))
         properties = properties_for(compiler)
+        room = room_on(compiler)
         most = None if cache_megabytes is None else cache_megabytes << 20
-        blocks = cache_blocks(manifest, properties, most=most)
-        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks)
+        blocks = cache_blocks(manifest, properties, room=room, most=most)
+        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks, room.block_tokens)
         with stage("loading the pipeline"):
             try:
                 self._batch = self._new_batch()
@@ -95,7 +101,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._gone = threading.Event()
         """Set while there is no pipeline, for it was set aside, and when there will be none any more."""
         self._form = manifest.image_tokens
-        self._reader = RequestReader(manifest, self._count, blocks * BLOCK_TOKENS, self._decode)
+        self._reader = RequestReader(manifest, self._count, blocks * room.block_tokens, self._decode)
         self._waiting = Waiting[Run]()
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
