@@ -19,7 +19,7 @@ from celery import signals
 
 from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
-from askpix.producer.broker_url import checked_url
+from askpix.producer.broker_url import place_of
 from askpix.producer.errors import WorkerError
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import load_settings
@@ -143,7 +143,7 @@ def command(
     allow_many_files()
     give_memory_back()
     settings = load_settings(broker)
-    checked_url(settings.broker_url)
+    place_of(settings.broker_url)
     access = Access.of(
         storage_roots=storage_roots,
         files_roots=files_roots,
