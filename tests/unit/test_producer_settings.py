@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from askpix.producer.broker import celery_app, redis_client
-from askpix.producer.errors import AskpixError, BrokerError
+from askpix.producer.broker import celery_app
+from askpix.producer.errors import AskpixError
 from askpix.producer.settings import DEFAULT_BROKER, load_settings
 
 
@@ -108,84 +105,5 @@ def test_the_queue_takes_json_only_and_nothing_of_the_users_own_celery(monkeypat
 
     assert app.conf.accept_content == ["json"]
     assert app.connection_for_read().hostname == app.connection_for_write().hostname == "ours"
-    assert app.backend.connparams["host"] == "ours"
+    assert app.backend.client.connection_pool.connection_kwargs["host"] == "ours"
     assert app.conf.task_ignore_result
-
-
-@pytest.mark.parametrize("url", ["", "nonsense", "http://host", "amqp://host", "sqla+sqlite:///x"])
-def test_a_broker_of_another_kind_is_refused_without_showing_it(url: str) -> None:
-    with pytest.raises(BrokerError, match="redis://"):
-        celery_app(SecretStr(url))
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("redis://:secret@h/0?foo=bar", "a ? is followed by nothing"),
-        ("redis://:secret@h/0?socket_timeout=abc", "followed by nothing"),
-        ("redis://:secret@h/0?socket_timeout=5", "followed by nothing"),
-        ("redis://:secret@h/0?foo", "followed by nothing"),
-        ("redis://h/0#secret", "are written %23 and %3F"),
-        ("redis://user:12?secret@h/0", "are written %23 and %3F"),
-        ("redis://:secret@h/secret", "the number of a database"),
-        ("redis://h/-1", "the number of a database"),
-        ("redis://h/1/", "the number of a database"),
-        ("redis://h/\u0663", "the number of a database"),
-        ("redis+socket:///x?virtual_host=secret", "virtual_host=, with the number of a database"),
-        ("redis+socket:///x?db=1", "virtual_host="),
-        ("redis+socket://", "the path of a socket"),
-        ("redis+socket:///", "the path of a socket"),
-        ("rediss://h/0?ssl_cert_reqs=secret", "ssl_cert_reqs=required, optional or none"),
-        ("rediss://h/0?ssl_password=secret", "ssl_ca_certs="),
-        ("redis:secret", "must begin with redis://"),
-        ("REDIS://secret", "must begin with redis://"),
-        ("redis://[::1/secret", "host or port cannot be read"),
-    ],
-)
-def test_a_broker_url_that_one_of_its_readers_would_fail_on_is_refused_without_showing_it(url: str, words: str) -> None:
-    for use in (celery_app, redis_client):
-        with pytest.raises(BrokerError) as caught:
-            use(SecretStr(url))
-        assert words in str(caught.value)
-        assert "secret" not in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "place", "database"),
-    [
-        ("redis://h", "h", 0),
-        ("redis://h/", "h", 0),
-        ("redis://:pw@h:7000/15", "h", 15),
-        ("redis://[::1]:6379/1", "::1", 1),
-        ("rediss://h/3", "h", 3),
-        ("rediss://h/3?ssl_ca_certs=%2Fetc%2Fa%20b.pem&ssl_check_hostname=false", "h", 3),
-        ("redis+socket:///run/redis.sock", "/run/redis.sock", 0),
-        ("redis+socket:///run/redis.sock?virtual_host=2", "/run/redis.sock", 2),
-        ("redis+socket://:pw@/run/redis.sock?virtual_host=2", "/run/redis.sock", 2),
-    ],
-)
-def test_all_readers_of_a_broker_url_understand_the_same(url: str, place: str, database: int) -> None:
-    client = redis_client(SecretStr(url)).connection_pool.connection_kwargs
-    app = celery_app(SecretStr(url))
-    transport = app.connection_for_write()
-    channel: Any = type(
-        "Channel", (transport.transport.Channel,), {"__init__": lambda _: None, "__del__": lambda _: None}
-    )()
-    channel.connection = SimpleNamespace(client=transport, default_port=6379)
-    read = [client, channel._connparams(), app.backend.connparams]
-
-    assert [of.get("host") or of.get("path") for of in read] == [place] * 3
-    assert [int(of.get("db", 0)) for of in read] == [database] * 3
-    assert {of.get("password") for of in read} == {"pw" if ":pw@" in url else None}
-
-
-def test_a_server_must_have_a_certificate_that_holds_unless_the_url_says_otherwise() -> None:
-    def requirements(url: str) -> list[Any]:
-        app = celery_app(SecretStr(url))
-        transport = app.connection_for_write().ssl["ssl_cert_reqs"]
-        client = redis_client(SecretStr(url)).connection_pool.connection_kwargs["ssl_cert_reqs"]
-        return [transport, app.backend.connparams["ssl_cert_reqs"], client]
-
-    assert requirements("rediss://h/0") == [ssl.CERT_REQUIRED, ssl.CERT_REQUIRED, "required"]
-    assert requirements("rediss://h/0?ssl_cert_reqs=none") == [ssl.CERT_NONE, ssl.CERT_NONE, "none"]

@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import redis
@@ -21,7 +21,7 @@ from celery import signals
 
 from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
-from askpix.producer.broker_url import checked_url
+from askpix.producer.broker_url import place_of
 from askpix.producer.errors import AskpixError, WorkerError
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import Settings, load_settings
@@ -168,7 +168,7 @@ def command(
     quiet_decoders()
     allow_many_files()
     give_memory_back()
-    checked_url(settings.broker_url)
+    place_of(settings.broker_url)
     access = Access.of(
         storage_roots=storage_roots,
         files_roots=files_roots,

@@ -10,14 +10,16 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.app.backends import by_url
+from celery.app.backends import by_name
 from celery.states import READY_STATES
-from kombu.exceptions import OperationalError
 from pydantic import SecretStr
 
-from askpix.producer.broker_url import checked_url, client_url
-from askpix.producer.errors import BrokerError, BrokerTrouble
+from askpix.producer.broker_url import Place, place_of
+from askpix.producer.connections import pool_at
+from askpix.producer.errors import BrokerError
 from askpix.producer.messages import ASK_TASK, PART_TASK, QUEUED_HEADER, AskMessage, PartMessage
+from askpix.producer.transport import TRANSPORT, BrokerConnection, kombu_url
+from askpix.producer.troubles import LOST, explained, refused
 
 KEY_PREFIX = "askpix:"
 """Of every key in Redis, so that a server can be shared."""
@@ -32,9 +34,9 @@ _LISTEN_SECONDS = 5.0
 class _App(Celery):  # type: ignore[misc]
     """Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win; here they are others'."""
 
+    place: Place
     our_url: str
-    our_backend: str
-    """URL of the result backend."""
+    keeps_results: bool
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
         return super().connection_for_read(url or self.our_url, **options)
@@ -43,8 +45,9 @@ class _App(Celery):  # type: ignore[misc]
         return super().connection_for_write(url or self.our_url, **options)
 
     def _get_backend(self) -> Any:
-        backend, url = by_url(self.our_backend, self.loader)
-        return backend(app=self, url=url)
+        # By name, so that only who keeps results imports what keeps them.
+        backend = by_name("askpix.producer.answers:Answers" if self.keeps_results else "disabled", self.loader)
+        return backend(app=self, url=self.our_url)
 
 
 def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
@@ -56,10 +59,13 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
     Raises:
         BrokerError: the URL is not one of a Redis server.
     """
-    url = checked_url(broker_url)
+    place = place_of(broker_url)
+    url = kombu_url(place)
     app = _App("askpix", broker=url, set_as_current=False, fixups=[])
+    app.place = place
     app.our_url = url
-    app.our_backend = url if results else "disabled://"
+    app.keeps_results = results
+    app.amqp.Connection = BrokerConnection
     app.conf.update(
         # Messages hold plain data and nothing is ever unpickled.
         accept_content=["json"],
@@ -72,8 +78,7 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
         result_backend_transport_options={"global_keyprefix": KEY_PREFIX},
         redis_socket_timeout=10,
         redis_socket_connect_timeout=5,
-        # A unix socket has no such thing, and its client no such argument.
-        redis_socket_keepalive=not url.startswith("redis+socket"),
+        redis_socket_keepalive=True,
         # A message leaves the broker when its part is done, so a worker's end gives it back.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -88,7 +93,9 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
+        broker_transport=TRANSPORT,
         broker_transport_options={
+            "place": place,
             "global_keyprefix": KEY_PREFIX,
             # Longer than any part takes: the transport would hand a slow part to a second worker.
             "visibility_timeout": 12 * 3600,
@@ -110,10 +117,6 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
         enable_utc=True,
     )
     return app
-
-
-LOST = (OperationalError, redis.RedisError, OSError)
-"""What Celery and redis-py raise where the broker cannot be reached or does not do as it is told."""
 
 
 class Broker:
@@ -144,7 +147,7 @@ class Broker:
                         headers={QUEUED_HEADER: time.time()},
                     )
         except LOST as error:
-            raise _refused("the job's parts", error) from error
+            raise refused("the job's parts", error) from error
 
     def send_ask(self, message: AskMessage, queue: str, expires: float) -> str:
         """Puts an ask on a queue; returns the id of its result.
@@ -164,7 +167,7 @@ class Broker:
                 headers={QUEUED_HEADER: time.time()},
             )
         except LOST as error:
-            raise _refused("the question", error) from error
+            raise refused("the question", error) from error
         return str(sent.id)
 
     def notify(self, task: str, payload: dict[str, Any], queue: str) -> None:
@@ -176,7 +179,7 @@ class Broker:
         try:
             self._app.send_task(task, args=[payload], queue=queue, ignore_result=True)
         except LOST as error:
-            raise _refused(f"the notification {task}", error) from error
+            raise refused(f"the notification {task}", error) from error
 
     def result(self, id_: str, timeout: float) -> dict[str, Any] | None:
         """Waits for the result of an ask; returns what Celery stores of it, None where it did not come in time.
@@ -218,9 +221,14 @@ def _result_meta(stored: str) -> dict[str, Any]:
 
 
 def redis_client(broker_url: SecretStr) -> redis.Redis:
-    """Returns a client of the broker's Redis server, for counters."""
-    url = client_url(broker_url)
-    return redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
+    """Returns a client of the broker's Redis server, for counters.
+
+    Raises:
+        BrokerError: the URL is not one of a Redis server.
+    """
+    pool = pool_at(place_of(broker_url), socket_timeout=10, socket_connect_timeout=5, decode_responses=True)
+    # The client closes the pool with itself.
+    return redis.Redis.from_pool(pool)
 
 
 @contextmanager
@@ -230,47 +238,3 @@ def answering() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise explained(error) from error
-
-
-def explained(error: BaseException) -> BrokerError:
-    """Returns what an error of LOST means for a person."""
-    trouble = _trouble_of(error)
-    if trouble in _SAID:
-        return BrokerError(_SAID[trouble], trouble)
-    reason = short(error).rstrip(".")
-    said = f"the broker does not answer: {reason}; ASKPIX_BROKER_URL or --broker says where it is"
-    return BrokerError(said, trouble)
-
-
-_SAID = {
-    BrokerTrouble.FULL: "the broker's memory is full (its maxmemory)",
-    BrokerTrouble.READ_ONLY: "the broker is read-only: it is a replica, or another is taking over",
-}
-
-
-def _refused(what: str, error: BaseException) -> BrokerError:
-    trouble = _trouble_of(error)
-    return BrokerError(f"the broker did not take {what}: {_SAID.get(trouble) or short(error)}", trouble)
-
-
-def _trouble_of(error: BaseException) -> BrokerTrouble:
-    cause = error.__cause__ or error
-    match cause:
-        case redis.AuthenticationError():
-            return BrokerTrouble.OTHER
-        case redis.OutOfMemoryError():
-            return BrokerTrouble.FULL
-        case redis.ReadOnlyError():
-            return BrokerTrouble.READ_ONLY
-        case redis.ConnectionError() | redis.TimeoutError() | OSError():
-            return BrokerTrouble.LOST
-    # In a transaction, and where a script wrote, the server's word comes as that of a command.
-    said = str(cause)
-    marks = {"OOM ": BrokerTrouble.FULL, "READONLY ": BrokerTrouble.READ_ONLY}
-    return next((trouble for mark, trouble in marks.items() if mark in said), BrokerTrouble.OTHER)
-
-
-def short(error: BaseException) -> str:
-    """Returns an error in one line, without the URL that may hold a password."""
-    cause = error.__cause__ or error
-    return " ".join(str(cause).split())[:200] or type(cause).__name__

@@ -18,14 +18,13 @@ from queue import Empty
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from kombu import Connection
-from kombu.transport import redis
 from kombu.utils.json import loads
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from askpix.producer.errors import MessageError
 from askpix.producer.items import first_problem
 from askpix.producer.messages import ASK_TASK, QUEUED_HEADER, is_ask_queue, queued_at
+from askpix.producer.transport import BrokerConnection, Channel, Transport
 
 _MAX_DEPTH = 20
 """Of lists and objects in one another; our messages have six. Deeper ones could be read here and not in a thread."""
@@ -187,10 +186,10 @@ def _ask_of(raw: Any) -> str | None:
         return None
 
 
-class _Channel(redis.Channel):  # type: ignore[misc]
+class _Channel(Channel):
     """Reads queues as kombu does, but for what it makes of what it finds there."""
 
-    from_transport_options = (*redis.Channel.from_transport_options, "refuse")
+    from_transport_options = (*Channel.from_transport_options, "refuse")
 
     refuse: Callable[[RefusedError], None]
     """What is done about an entry that is refused: a transport option, so that it comes with the connection."""
@@ -236,7 +235,7 @@ class _Channel(redis.Channel):  # type: ignore[misc]
             self._in_poll = None
 
 
-class _Transport(redis.Transport):  # type: ignore[misc]
+class _Transport(Transport):
     Channel = _Channel
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
@@ -248,7 +247,7 @@ class _Transport(redis.Transport):  # type: ignore[misc]
             channel.hang_up_if_silent()
 
 
-class IntakeConnection(Connection):  # type: ignore[misc]
+class IntakeConnection(BrokerConnection):
     """A connection to a Redis server from whose queues only messages of our form come."""
 
     def get_transport_cls(self) -> type[_Transport]:

@@ -8,8 +8,8 @@ from typing import Any
 from celery import Celery
 from celery.states import FAILURE, SUCCESS
 
-from askpix.producer.broker import short
 from askpix.producer.errors import AskpixError
+from askpix.producer.troubles import short
 
 _log = logging.getLogger(__name__)
 

@@ -105,7 +105,7 @@ class VisionStage:
         """Requests whose image was encoded, or waited for it, before they came."""
         self.tally = StageTally()
         """Of waves."""
-        self._wave = (0.0, 0)
+        self._current = (0.0, 0)
         """When the one that is computed began, and its images."""
 
     @property
@@ -151,7 +151,7 @@ class VisionStage:
                 image.waiting = None
         if wave:
             self.waves += 1
-            self._wave = (time.perf_counter(), len(wave))
+            self._current = (time.perf_counter(), len(wave))
         for number, request in enumerate(self._requests):
             if batch := wave[number :: len(self._requests)]:
                 self._begin(request, batch)
@@ -170,7 +170,7 @@ class VisionStage:
         """Keeps encodings that have ended and sends their requests on; if the device failed, they fail."""
         self._computing -= 1
         if not self._computing:
-            began, size = self._wave
+            began, size = self._current
             self.tally.add(time.perf_counter() - began, size)
         waiting = _released(encoded.images)
         try:

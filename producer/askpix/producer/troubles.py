@@ -1,0 +1,115 @@
+"""What errors of the broker mean, in words for a person."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+
+import redis
+from kombu.exceptions import OperationalError
+from redis.sentinel import MasterNotFoundError
+
+from askpix.producer.errors import BrokerError, BrokerTrouble
+
+LOST = (OperationalError, redis.RedisError, OSError)
+"""What Celery and redis-py raise where the broker cannot be reached or does not do as it is told."""
+
+_WHERE = "ASKPIX_BROKER_URL or --broker says where it is"
+
+_SAID = {
+    BrokerTrouble.FULL: "the broker's memory is full (its maxmemory)",
+    BrokerTrouble.READ_ONLY: "the broker is read-only: it is a replica, or another is taking over",
+}
+
+_DENIED = re.compile(r"NOPERM|no permissions to|can't run this command or subcommand", re.IGNORECASE)
+
+_TLS = (
+    (re.compile("certificate required|handshake failure|bad certificate|unknown ca", re.IGNORECASE),
+     "it does not take our certificate: ssl_certfile= and ssl_keyfile= in the broker URL say which is ours"),
+    (re.compile("wrong version number|record layer failure|unexpected eof|packet length too long", re.IGNORECASE),
+     "what answers there speaks no TLS: rediss:// is for a server that does"),
+    (re.compile("unsupported protocol|protocol version|no protocols available", re.IGNORECASE),
+     "it speaks no TLS of version 1.2 or newer"),
+    (re.compile("verify failed", re.IGNORECASE),
+     "{reason}; ssl_ca_certs= in the broker URL names the file of the authority that its certificate is from"),
+)  # fmt: skip
+"""What is said about errors of TLS, by what OpenSSL says."""
+
+
+def explained(error: BaseException) -> BrokerError:
+    """Returns what an error of LOST means for a person."""
+    trouble, said = _understood(error)
+    return BrokerError(said or f"the broker does not answer: {short(error).rstrip('.')}; {_WHERE}", trouble)
+
+
+def refused(what: str, error: BaseException) -> BrokerError:
+    """Returns what an error of LOST means for something that was to be sent."""
+    trouble, said = _understood(error)
+    return BrokerError(f"the broker did not take {what}: {said or short(error)}", trouble)
+
+
+def short(error: BaseException) -> str:
+    """Returns an error in one line, without the URL that may hold a password."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:200] or type(cause).__name__
+
+
+def _understood(error: BaseException) -> tuple[BrokerTrouble, str | None]:
+    """Returns what kind of trouble an error is, and what there is to say of it where its own words do not do."""
+    chain = list(_chain(error))
+    for cause in chain:
+        if isinstance(cause, ssl.SSLError):
+            return BrokerTrouble.OTHER, f"no TLS with the broker: {_tls_said(cause)}"
+        if _DENIED.search(str(cause)) and isinstance(cause, redis.ResponseError):
+            return BrokerTrouble.OTHER, _denied_said(cause)
+    cause = error.__cause__ or error
+    trouble = _trouble_of(cause, chain)
+    if isinstance(cause, MasterNotFoundError):
+        return trouble, f"no sentinel of the broker knows a master that lives: {_missing(str(cause))}"
+    if isinstance(cause, redis.AuthenticationError):
+        return trouble, f"the broker refuses this user or password: {_WHERE}, and who asks"
+    return trouble, _SAID.get(trouble)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and those that it came from."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if seen is None:
+            return
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _trouble_of(cause: BaseException, chain: list[BaseException]) -> BrokerTrouble:
+    if any(isinstance(one, redis.ReadOnlyError) for one in chain):
+        return BrokerTrouble.READ_ONLY
+    match cause:
+        case redis.AuthenticationError():
+            return BrokerTrouble.OTHER
+        case redis.OutOfMemoryError():
+            return BrokerTrouble.FULL
+        case redis.ConnectionError() | redis.TimeoutError() | OSError():
+            return BrokerTrouble.LOST
+    # In a transaction, and where a script wrote, the server's word comes as that of a command.
+    said = str(cause)
+    marks = {"OOM ": BrokerTrouble.FULL, "READONLY ": BrokerTrouble.READ_ONLY}
+    return next((trouble for mark, trouble in marks.items() if mark in said), BrokerTrouble.OTHER)
+
+
+def _tls_said(error: ssl.SSLError) -> str:
+    text = str(error)
+    reason = getattr(error, "verify_message", "") or error.reason or text
+    said = next((said for mark, said in _TLS if mark.search(text)), "{reason}")
+    return said.format(reason=" ".join(str(reason).split())[:200].rstrip("."))
+
+
+def _denied_said(error: BaseException) -> str:
+    said = " ".join(str(error).split()).removeprefix("NOPERM ")[:200].rstrip(".")
+    return f"the broker's user may not do this: {said}; docs/redis.md lists the rights that askpix needs"
+
+
+def _missing(said: str) -> str:
+    """Returns what sentinels said, without how the library writes its clients."""
+    return " ".join(re.sub(r"<[^ ]*\(.*?\)>\)>|Redis<.*?>>>|<.*?>\)>", "a sentinel", said).split())[:200]
