@@ -102,6 +102,7 @@ class _WithArguments(click.Command):
     callback=lambda _, __, value: None if value is None else _listening(value),
     help="Tell over HTTP how the worker is, at /livez and /readyz; on 127.0.0.1 unless a host is given.",
 )
+@click.option("--events", is_flag=True, help="Send Celery events, as Flower shows them: a few more commands a part.")
 @click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),
@@ -128,6 +129,7 @@ def command(
     replicas: int,
     grace: float,
     health: tuple[str, int] | None,
+    events: bool,
     log_level: str,
     ready_file: int | None,
     parent_folder: Path | None,
@@ -166,7 +168,7 @@ def command(
     with ExitStack() as stack:
         told = None if health is None else stack.enter_context(Health(*health))
         engines = _engines(models or (demo_model(),), device, Precision(precision), settings.cache_folder())
-        worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace))
+        worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace, events=events))
         if told is not None:
             told.alive, told.ready = worker.alive, worker.ready
         _tell_when_ready(ready_file)
