@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 PLAYGROUND := .venv-playground
+LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
+.PHONY: secrets lock sbom audit
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
 
 demo: $(VENV)/.run
@@ -35,6 +38,18 @@ faults: $(VENV)/.dev
 	ASKPIX_TESTS_KILLS=30 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 setup: $(VENV)/.dev
+
+# Random passwords and keys for docker-compose.yml. Those that are there stay.
+secrets:
+	deploy/secrets.sh
+
+# What the images install: every package with its version and hashes, as constraints.txt has it.
+lock: $(VENV)/.dev
+	$(LOCK) deploy/requirements/build.in --output-file deploy/requirements/build.txt
+	$(LOCK) pyproject.toml --extra flower --output-file deploy/requirements/flower.txt
+	$(LOCK) pyproject.toml --extra worker --extra vlm --output-file deploy/requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra convert --override deploy/requirements/without-cuda.txt --no-emit-package torch \
+	  --output-file deploy/requirements/convert.txt
 
 # Where the tests look for it; they make it themselves, if it is not there.
 export-env: $(VENV)/.dev

@@ -30,11 +30,19 @@ _COMMANDS = {
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),
     "playground": ("askpix.cli.playground:command", "Try models by hand, in a browser."),
     "worker": ("askpix.cli.worker:command", "Serve models on one device."),
+    "flower": ("askpix.cli.flower:command", "Look at workers and tasks in a browser, with Flower."),
     "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
     "model": ("askpix.cli.model:command", "Prepare model folders."),
 }
 
-_EXTRAS = {"run": "local", "model": "convert", "worker": "worker", "devices": "worker", "playground": "playground"}
+_EXTRAS = {
+    "run": "local",
+    "model": "convert",
+    "worker": "worker",
+    "flower": "flower",
+    "devices": "worker",
+    "playground": "playground",
+}
 
 
 class _Lazy(click.Group):

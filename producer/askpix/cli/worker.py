@@ -118,6 +118,7 @@ class _WithArguments(click.Command):
     callback=lambda _, __, value: None if value is None else _listening(value),
     help="Tell over HTTP how the worker is, at /livez, /readyz and /metrics; on 127.0.0.1 unless a host is given.",
 )
+@click.option("--events", is_flag=True, help="Send Celery events, as Flower shows them: a few more commands a part.")
 @click.option(
     "--log-level",
     type=click.Choice(("debug", "info", "warning", "error")),
@@ -148,6 +149,7 @@ def command(
     grace: float,
     health: tuple[str, int] | None,
     health_socket: Path | None,
+    events: bool,
     log_level: str,
     log_json: bool | None,
     ready_file: int | None,
@@ -195,7 +197,7 @@ def command(
         if told is not None:
             told.metrics = starting
         engines = _engines(models or (demo_model(),), device, Precision(precision), settings)
-        worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace))
+        worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace, events=events))
         if told is not None:
             told.alive, told.ready, told.metrics = worker.alive, worker.ready, worker.metrics
         _tell_when_ready(ready_file)

@@ -25,6 +25,7 @@ from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
+from askpix.worker.events import DISPATCHER
 from askpix.worker.health import OK, State
 from askpix.worker.images.manners import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
@@ -55,6 +56,7 @@ class Worker:
         access: what it may read and write.
         notify: Celery tasks that it may send when a job ends.
         grace: seconds from the signal that ends it to its end.
+        events: whether it sends Celery events, for Flower and its like.
     """
 
     def __init__(
@@ -65,9 +67,11 @@ class Worker:
         *,
         notify: Iterable[str] = (),
         grace: float = GRACE_SECONDS,
+        events: bool = False,
     ) -> None:
         self._engines = engines
         self._name = f"askpix-{os.getpid()}@{socket.gethostname()}"
+        self._events = events
         with ExitStack() as stack:
             stack.callback(engines.close)
             broker = Broker(settings.broker_url)
@@ -159,6 +163,8 @@ class Worker:
             hostname=self._name,
             without_gossip=True,
             without_mingle=True,
+            without_heartbeat=not self._events,
+            task_events=self._events,
             quiet=True,
         )
         # A part that goes back to the queue as it should is no event to show a traceback for.
@@ -219,6 +225,7 @@ def _configure(app: Celery, engines: Engines, refused: Callable[[RefusedError], 
     # Results are stored from many threads; one client serves them all.
     app.conf.result_backend_thread_safe = True
     app.steps["consumer"].add(Wakeful)
+    app.events.dispatcher_cls = DISPATCHER
 
 
 def _without_rejects(record: logging.LogRecord) -> bool:

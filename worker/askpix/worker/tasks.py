@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Reject
 
 from askpix.producer.dead import DeadLetters
 from askpix.producer.errors import AskpixError, MessageError, StorageError, WorkerError
@@ -18,6 +18,7 @@ from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import EXIT_ENGINE_STOPPED, Ending
 from askpix.worker.errors import EngineStoppedError
+from askpix.worker.events import SettledError, SettledRequest
 from askpix.worker.logs.about import about
 from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError
@@ -118,9 +119,12 @@ def add_ask_task(
     it, and would otherwise be answered, and its output be written over newer ones, when nobody does any more.
     """
 
-    @app.task(name=ASK_TASK, bind=True, ignore_result=False, acks_late=False)  # type: ignore[untyped-decorator]
+    @app.task(  # type: ignore[untyped-decorator]
+        name=ASK_TASK, bind=True, ignore_result=False, acks_late=False, Request=SettledRequest
+    )
     def ask(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one image; see AskMessage."""
+        problem: AskpixError | None = None
         with about(task=self.request.id):
             try:
                 with working(ASK_TASK):
@@ -133,7 +137,7 @@ def add_ask_task(
                 if not self.request.ignore_result:
                     replies.answer(self.request.id, row)
         # What there is to store was stored.
-        raise Ignore
+        raise SettledError(problem)
 
 
 def _problem(error: BaseException, registry: Registry, ending: Ending, tallies: Tallies) -> AskpixError:

@@ -1,0 +1,191 @@
+"""Flower beside real workers: it shows them and their tasks to who has the password, and changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.pictures import jpeg
+from helpers.processes import ASKPIX, askpix, environment, the_complaint, wait_until
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+
+from askpix.producer.client import Client
+
+PASSWORD = "correct-horse:battery"
+
+# All that Flower does in Redis, for a user of its own.
+RIGHTS = (
+    *("resetkeys", "~askpix:*", "resetchannels", "&askpix:/0.celeryev/*", "-@all"),
+    *("+ping", "+hello", "+auth", "+client|setname", "+multi", "+exec", "+psubscribe", "+punsubscribe"),
+    *("+llen", "+hvals", "+time", "+sadd"),
+)
+
+
+@dataclass(frozen=True)
+class Flower:
+    """A running Flower, to be asked over HTTP."""
+
+    port: int
+
+    def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD) -> tuple[int, str]:
+        """Returns status and body of an answer."""
+        headers = {"Content-Length": "0"}
+        if password is not None:
+            headers["Authorization"] = "Basic " + base64.b64encode(f"askpix:{password}".encode()).decode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read().decode()
+        connection.close()
+        return status, body
+
+    def json(self, path: str) -> Any:
+        status, body = self.ask(path)
+        assert status == 200, body
+        return json.loads(body)
+
+
+@pytest.fixture(scope="module")
+def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("secrets") / "flower_password"
+    file.write_text(f"{PASSWORD}\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def flower(broker: RedisServer, password_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
+    """Flower with a Redis user that may look on alone, where everything else tells it to be open."""
+    broker.client.execute_command("ACL", "SETUSER", "flower", "on", ">letmesee", *RIGHTS)
+    folder = tmp_path_factory.mktemp("flower")
+    (folder / "flowerconfig.py").write_text("basic_auth = None\nread_only = False\nport = 1\n")
+    process = subprocess.Popen(
+        [ASKPIX, "flower", "--password-file", password_file, "--port", "0"],
+        cwd=folder,
+        env=environment(
+            {
+                "ASKPIX_BROKER_URL": f"redis://flower:letmesee@127.0.0.1:{broker.port}/0",
+                "FLOWER_UNAUTHENTICATED_API": "true",
+                "FLOWER_READ_ONLY": "false",
+                "FLOWER_ADDRESS": "0.0.0.0",
+            }
+        ),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    found = re.search(r"Flower is at http://127\.0\.0\.1:(\d+)", process.stderr.readline())
+    assert found is not None
+    wait_until(lambda: broker.client.pubsub_numpat() == 1, within=20, what="Flower listening")
+    yield Flower(int(found[1]))
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    # What it may not do it does not try.
+    assert "permission" not in said.lower(), said
+    assert "Traceback" not in said, said
+
+
+@pytest.fixture(scope="module")
+def worker(flower: Flower, start_worker: Starter) -> WorkerProcess:
+    return start_worker("--events")
+
+
+PAGES = ("/", "/workers", "/tasks", "/broker", "/worker/x", "/task/x", "/metrics")
+API = ("/api/workers", "/api/tasks", "/api/task/types", "/api/queues/length", "/api/task/info/x", "/api/task/result/x")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *API])
+@pytest.mark.parametrize("password", [None, "wrong", ""])
+def test_nothing_is_shown_without_the_password(flower: Flower, path: str, password: str | None) -> None:
+    status, body = flower.ask(path, password=password)
+
+    assert status == 401
+    assert "askpix" not in body
+
+
+@pytest.mark.usefixtures("worker")
+def test_with_it_workers_tasks_and_queues_are_seen(
+    flower: Flower, worker: WorkerProcess, client: Client, pages: HeldServer, folder: Path
+) -> None:
+    # Given
+    finished(client.submit([pages.put("/a.jpg", jpeg())], output=str(folder), model=MODEL))
+
+    def done() -> bool:
+        return any(task["state"] == "SUCCESS" for task in flower.json("/api/tasks").values())
+
+    # When
+    wait_until(done, within=20, what="a task that has ended")
+
+    # Then
+    (shown,) = flower.json("/workers?json=1")["data"]
+    assert (shown["hostname"], shown["status"]) == (worker.name, True)
+    assert flower.json("/api/workers?status=1") == {worker.name: True}
+    (task,) = flower.json("/api/tasks").values()
+    assert (task["name"], task["worker"], task["args"]) == ("askpix.part", worker.name, "")
+    queues = flower.json("/api/queues/length")["active_queues"]
+    assert {"name": MODEL, "messages": 0} in queues
+    assert MODEL in flower.ask("/broker")[1]
+    for page in ("/workers", "/tasks", f"/task/{task['uuid']}", "/metrics"):
+        assert flower.ask(page)[0] == 200
+
+
+COMMANDS = (
+    *(f"/api/worker/{what}" for what in ("shutdown/{w}", "pool/restart/{w}", "pool/grow/{w}", "pool/shrink/{w}")),
+    *(f"/api/worker/{what}" for what in ("pool/autoscale/{w}", "queue/add-consumer/{w}", "queue/cancel-consumer/{w}")),
+    *(f"/api/task/{what}" for what in ("revoke/x?terminate=true", "abort/x", "timeout/askpix.part")),
+    *(f"/api/task/{what}/askpix.part" for what in ("apply", "async-apply", "send-task", "rate-limit")),
+)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_nothing_can_be_commanded_and_the_worker_lives_on(
+    flower: Flower, worker: WorkerProcess, broker: RedisServer, path: str
+) -> None:
+    with broker.client.pubsub() as channels:  # type: ignore[no-untyped-call]
+        channels.psubscribe("askpix:*pidbox*")
+
+        status, _ = flower.ask(path.format(w=worker.name), method="POST")
+
+        assert status == 403
+        told = [channels.get_message(timeout=0.05) for _ in range(3)]
+    assert [message["type"] for message in told if message] == ["psubscribe"]
+    assert broker.waiting() == 0
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read: no such file"), ("", "holds no password"), ("short", "8 to 200"), ("a b c d e", "spaces")],
+)
+def test_it_does_not_start_without_a_password(tmp_path: Path, content: str | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "file").write_text(content)
+
+    ran = askpix("flower", "--address", "0.0.0.0", "--password-file", "file", cwd=tmp_path)
+
+    assert words in the_complaint(ran)
+
+
+def test_an_address_that_is_taken_is_said(flower: Flower, password_file: Path, tmp_path: Path) -> None:
+    ran = askpix("flower", "--password-file", password_file, "--port", str(flower.port), cwd=tmp_path)
+
+    assert f"127.0.0.1:{flower.port}: address already in use" in the_complaint(ran)
+
+
+def test_the_password_is_in_nobody_s_environment_or_command_line(flower: Flower) -> None:
+    ours = list(Path("/proc").glob("[0-9]*"))
+    for name in ("cmdline", "environ"):
+        for process in ours:
+            try:
+                assert PASSWORD.encode() not in (process / name).read_bytes()
+            except OSError:
+                continue
