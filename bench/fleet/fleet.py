@@ -114,7 +114,7 @@ class Fleet:
             time.sleep(0.2)
 
     def memory(self) -> dict[str, float]:
-        """Returns megabytes: what a worker holds in the median, shared pages in full and in shares, and all together."""
+        """Returns megabytes: what a worker holds in the median, shared pages in full and in part, and what all hold."""
         resident, shares = [], []
         for member in self.living():
             with suppress(OSError):

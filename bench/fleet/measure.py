@@ -55,6 +55,8 @@ def measure(plan: Plan) -> dict[str, Any]:
         fleet.start(plan.workers)
         fleet.wait_until_live(client)
         started_in = time.monotonic() - began
+        # What is done once, with a worker's first part, is no part's.
+        _warm_up(client, server, plan.workers, str(folder / "warm"))
         idle = _idle(server, fleet, plan.idle_seconds)
         before, processor = server.look(), fleet.processor_seconds()
         with Watched(server, f"{KEY_PREFIX}{MODEL}") as watched:
@@ -79,7 +81,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         memory = fleet.memory()
         warnings = fleet.warnings()
         rows = check(job, plan.items)
-        traces = [Trace.read(member.trace) for member in fleet.members]
+        traces = [Trace.read(member.trace, began) for member in fleet.members]
     own = {**watched.calls(), "hgetall": len(looks)}
     own["info"] += 1
     return {
@@ -92,11 +94,18 @@ def measure(plan: Plan) -> dict[str, Any]:
         "items_per_second": round(plan.items / seconds, 1),
         "work": done(traces),
         "found_again": _found_again(traces, killed),
-        "waits": _waits(traces, killed, watched),
+        "waits": _waits(traces, watched),
         "idle": idle,
         "broker": _broker(after.since(before, own), plan, job.spec.parts, empty, before, watched, max(looks)),
         "workers": {**memory, "processor_ms_per_item": round(used / plan.items * 1000, 3), "warnings": warnings},
     }
+
+
+def _warm_up(client: Client, server: Redis, workers: int, output: str) -> None:
+    """Has each worker do some parts; those that wait longest are served first."""
+    job = client.submit(items(workers * 8), output=output, model=MODEL, part_size=2)
+    for _ in _followed(server, job):
+        pass
 
 
 def _idle(server: Redis, fleet: Fleet, seconds: float) -> dict[str, Any]:
@@ -155,17 +164,13 @@ def _replace(fleet: Fleet, count: int) -> list[Killed]:
 
 def _found_again(traces: Sequence[Trace], killed: Sequence[Killed]) -> dict[str, Any]:
     """Returns how many parts killed workers had in work, and how many seconds later others began with them."""
-    ended = {name: at for name, at in ((one.name, one.at) for one in killed)}
+    ended = {one.name: one.at for one in killed}
     begins: dict[int, list[float]] = {}
     for trace in traces:
         for when, part in trace.begins:
             begins.setdefault(part, []).append(when)
-    seconds = []
-    for trace in traces:
-        if (at := ended.get(trace.worker)) is None:
-            continue
-        for part in trace.unended():
-            seconds.append(min((when - at for when in begins[part] if when > at), default=float("nan")))
+    lost = [(part, ended[trace.worker]) for trace in traces if trace.worker in ended for part in trace.unended()]
+    seconds = [min(when - at for when in begins[part] if when > at) for part, at in lost]
     return {
         "killed": len(killed),
         "parts_in_work": len(seconds),
@@ -174,7 +179,7 @@ def _found_again(traces: Sequence[Trace], killed: Sequence[Killed]) -> dict[str,
     }
 
 
-def _waits(traces: Sequence[Trace], killed: Sequence[Killed], watched: Watched) -> dict[str, Any]:
+def _waits(traces: Sequence[Trace], watched: Watched) -> dict[str, Any]:
     """Returns for how long places, and whole workers, had no part while parts waited in the queue."""
     had_messages = filled(watched.lengths)
     return {

@@ -26,14 +26,16 @@ class Trace:
     """And how: `done`, `elsewhere` or `raised`."""
 
     @classmethod
-    def read(cls, path: Path) -> Trace:
-        """Returns what a trace file holds; a last line that was cut off is left out."""
+    def read(cls, path: Path, since: float) -> Trace:
+        """Returns what a trace file holds since a moment; a last line that was cut off is left out."""
         begins, ends = [], []
         for line in path.read_text().splitlines(keepends=True):
             words = line.split()
             if not line.endswith("\n") or len(words) < 3:
                 continue
             when, part = int(words[1]) / 1e9, int(words[2])
+            if when < since:
+                continue
             if words[0] == "begin":
                 begins.append((when, part))
             else:
