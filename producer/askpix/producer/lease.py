@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from askpix.producer.live import PartLive
+from askpix.producer.scripts import run_script
 
 LEASE_SECONDS = 20
 """A part in work is its worker's for so long after the last sign of life: with the seconds until somebody looks, a part
@@ -209,7 +210,7 @@ class Lease:
         return int(died) - int(not self._excused)
 
     def _run(self, script: str, *arguments: str | int) -> None:
-        self._redis.eval(script, len(self._keys), *self._keys, *self._which, self._owner, *map(str, arguments))
+        run_script(self._redis, script, self._keys, *self._which, self._owner, *map(str, arguments))
 
 
 def claim_part(
@@ -221,7 +222,7 @@ def claim_part(
         worker: to whom the items are credited; nobody without it.
     """
     owner = uuid.uuid4().hex
-    claimed: Any = client.eval(_CLAIM, len(keys), *keys, str(part), str(round_), owner, str(seconds))
+    claimed: Any = run_script(client, _CLAIM, keys, str(part), str(round_), owner, str(seconds))
     if claimed is None:
         return None
     epoch, deaths = claimed
@@ -232,4 +233,4 @@ def claim_part(
 
 def drop_part(client: redis.Redis, keys: Sequence[str], part: int, round_: int, why: str, *, passing: bool) -> None:
     """Says that a part does not wait any more, without being in work, why, and whether that passes by itself."""
-    client.eval(_DROP, len(keys), *keys, str(part), str(round_), why, str(int(passing)))
+    run_script(client, _DROP, keys, str(part), str(round_), why, str(int(passing)))

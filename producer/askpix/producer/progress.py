@@ -19,6 +19,7 @@ import redis
 from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.lease import LEASE_SECONDS, Lease, claim_part, drop_part
 from askpix.producer.live import Glimpse, counts_from, glimpses_from
+from askpix.producer.scripts import run_script
 
 # In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases, and
 # how often parts were begun and not ended.
@@ -168,11 +169,11 @@ class Progress:
             **{f"code:{code}": count for code, count in start.codes.items()},
         }
         flat = [value for pair in fields.items() for value in pair]
-        self._redis.eval(_BEGIN, len(self.keys), *self.keys, start.id, str(start.round), bytes(start.done), *flat)
+        run_script(self._redis, _BEGIN, self.keys, start.id, str(start.round), bytes(start.done), *map(str, flat))
 
     def change_state(self, state: JobState) -> None:
         """Says what is to be made of a job that is being counted."""
-        self._redis.eval(_CHANGE, len(self.keys), *self.keys, "state", state.value)
+        run_script(self._redis, _CHANGE, self.keys, "state", state.value)
 
     def claim(self, part: int, round_: int = 0, seconds: int = LEASE_SECONDS, worker: str = "") -> Lease | None:
         """Takes a part out of what waits, for its worker; returns None where another worker has it.

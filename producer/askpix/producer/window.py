@@ -21,6 +21,7 @@ from askpix.producer.errors import BrokerError, BrokerTrouble
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
 from askpix.producer.registry import TAKEN
+from askpix.producer.scripts import run_script
 
 STALLED_SECONDS = 10
 _RESCAN_SECONDS = 5
@@ -141,7 +142,7 @@ class Window:
 
     def _fill_some(self, job: str, progress: Progress) -> int | None:
         """Queues some parts; returns None when there is nothing more to do."""
-        picked: Any = self._redis.eval(_PICK, 5, *progress.keys, str(_CHUNK), str(_RESCAN_SECONDS))
+        picked: Any = run_script(self._redis, _PICK, progress.keys, str(_CHUNK), str(_RESCAN_SECONDS))
         if not picked:
             return None
         queue, round_, *parts = picked
@@ -151,7 +152,7 @@ class Window:
         except BrokerError:
             # Where not even this can be said, they are found as those that were lost.
             with suppress(redis.RedisError):
-                self._redis.eval(_PUT_BACK, 5, *progress.keys, *parts)
+                run_script(self._redis, _PUT_BACK, progress.keys, *parts)
             raise
         return len(parts)
 
@@ -165,4 +166,4 @@ class Window:
             redis.RedisError: the counters cannot be read.
         """
         keys = (*Progress(self._redis, job).keys, f"{KEY_PREFIX}{queue}", TAKEN)
-        return bool(self._redis.eval(_FIND_LOST, len(keys), *keys, queue, str(STALLED_SECONDS)))
+        return bool(run_script(self._redis, _FIND_LOST, keys, queue, str(STALLED_SECONDS)))

@@ -25,11 +25,16 @@ from askpix.producer.errors import MessageError
 from askpix.producer.items import first_problem
 from askpix.producer.messages import ASK_TASK, QUEUED_HEADER, is_ask_queue, queued_at
 from askpix.producer.transport import BrokerConnection, Channel, Transport
+from askpix.worker.slots import all_free
 
 _MAX_DEPTH = 20
 """Of lists and objects in one another; our messages have six. Deeper ones could be read here and not in a thread."""
 
 _SILENT_SECONDS = 10.0
+
+_LISTEN_SECONDS = 0.5
+"""For which a worker with room for everything listens before it asks again: twice a second, not ten times. Its end
+waits for that."""
 
 _Id = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 
@@ -198,7 +203,8 @@ class _Channel(Channel):
     """When the server was last asked for a message."""
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        super()._brpop_start(timeout)
+        # While all queues are listened to, nothing but a message can change which ones are to be.
+        super()._brpop_start(_LISTEN_SECONDS if timeout is None and all_free() else timeout)
         self._asked_at = time.monotonic()
 
     def hang_up_if_silent(self) -> None:

@@ -1,8 +1,8 @@
 """What live workers do beside answering: say that they live, and keep the active jobs going.
 
-One worker at a time, by a lock in Redis, looks at all active jobs: it tops up their windows, puts back
-parts that were lost, and takes jobs that have ended off the list, notifying whoever asked for it. What the broker
-has lost it registers again.
+One worker at a time, by a lock in Redis, looks at all active jobs, twice a second however many workers there are: it
+tops up their windows, puts back parts that were lost, and takes jobs that have ended off the list, notifying whoever
+asked for it. What the broker has lost it registers again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from askpix.worker.restoring import Restorer
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
+_REST_SECONDS = 0.4
+"""From one look to the next one, whoever's it is. Without it, 64 workers looked at each job 67 times a second."""
+
 _LOCK_SECONDS = 30
 
 _STOP_SECONDS = 5.0
@@ -107,7 +110,9 @@ class Keeper:
             return
         try:
             jobs = self._registry.jobs()
-            self._restorer.see(uri for uri, _ in jobs)
+            active = {uri for uri, _ in jobs}
+            self._unsaid = {uri: since for uri, since in self._unsaid.items() if uri in active}
+            self._restorer.see(active)
             self._restorer.restore_lost({uri for uri, reading in jobs if reading is not None})
             for uri, reading in jobs:
                 with about(job=uri):
@@ -120,7 +125,11 @@ class Keeper:
         finally:
             # One that ran out meanwhile is another worker's now.
             with suppress(LockError):
-                lock.release()
+                # Where there is something that another may have to say, it is others' turn at once.
+                if self._unsaid:
+                    lock.release()
+                else:
+                    lock.extend(_REST_SECONDS, replace_ttl=True)
 
     def _look(self, uri: str, reading: Reading | None) -> None:
         if reading is None:

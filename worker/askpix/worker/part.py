@@ -53,6 +53,10 @@ _TOO_MANY_DEATHS = 10
 _LIVE_SECONDS = 0.2
 """Between two looks at how far a part is."""
 
+_TOLD_SECONDS = 1.0
+"""Between two times that a part's counters are told, once it is in work for some seconds: a worker with two parts would
+otherwise have Redis run ten scripts a second, which is all that Redis can do for some thousands of workers."""
+
 _RENEWED = 4
 """Signs of life of a part that gets no further, in the time that its lease lasts."""
 
@@ -301,11 +305,12 @@ class PartRunner:
     def _follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
         """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
         work.telling.begin(before)
-        live = _Paced(self._lease_seconds / _RENEWED)
+        renewing = _Paced(self._lease_seconds / _RENEWED)
+        telling = _Paced(_LIVE_SECONDS, longest=_TOLD_SECONDS)
         holds = _Paced(_HOLD_SECONDS)
         keeping = _Paced(self._keep_seconds)
         keeping.due()
-        written = 0
+        written, further = 0, False
         while not asked.wait(_LIVE_SECONDS):
             self._beats[threading.get_ident()] = time.monotonic()
             if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
@@ -316,11 +321,14 @@ class PartRunner:
             if len(rows) > written and keeping.due():
                 written = len(rows)
                 keep(work, [*before, *rows.values()])
-            further = work.telling.see(rows)
-            if further or asked.harmless:
+            if work.telling.see(rows):
+                further = True
                 self._row_at = time.monotonic()
-            if live.due() or further:
+            elif asked.harmless:
+                self._row_at = time.monotonic()
+            if (further and telling.due()) or renewing.due():
                 work.telling.live()
+                further = False
                 if asked.harmless and work.lease is not None:
                     with counting():
                         work.lease.excuse()
@@ -328,10 +336,11 @@ class PartRunner:
 
 
 class _Paced:
-    """Says when it is time again."""
+    """Says when it is time again: after so many seconds, or twice as many each time up to the longest."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, longest: float = 0.0) -> None:
         self._seconds = seconds
+        self._longest = longest
         self._next = 0.0
 
     def due(self) -> bool:
@@ -339,4 +348,5 @@ class _Paced:
         if now < self._next:
             return False
         self._next = now + self._seconds
+        self._seconds = max(self._seconds, min(2 * self._seconds, self._longest))
         return True

@@ -53,6 +53,12 @@ def busy() -> tuple[int, int]:
     return parts, asks
 
 
+def all_free() -> bool:
+    """Returns whether there is a slot for whatever may come, so that all queues are listened to."""
+    parts, asks = busy()
+    return parts < PARTS_AT_ONCE and asks < ASKS_AT_ONCE
+
+
 _in_work: dict[int, tuple[str, float]] = {}
 """What each thread is at, by its task's name, and since when."""
 
