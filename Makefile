@@ -7,7 +7,7 @@ JOB := demo-job
 PLAYGROUND := .venv-playground
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env playground clean
-.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
+.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-metrics bench-vlm bench-watch
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -71,6 +71,9 @@ bench-watch: $(VENV)/.dev
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)
+
+bench-metrics: $(VENV)/.dev
+	$(BIN)/python bench/metrics.py $(ARGS)
 
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)
