@@ -152,6 +152,10 @@ class Tallies:
         """From taking a part to its result being written; by model and device."""
         self.parts = Counts()
         """Parts that were taken, by how that ended."""
+        self.taken_over = Counts()
+        """Parts that a worker had begun and not ended when this one took them; without labels."""
+        self.losses = Counts()
+        """How often this worker found a job's messages lost, and queued them again; without labels."""
         self.refused = Counts()
         """Messages that were refused, by reason."""
         self.fetch_seconds = Tally(STAGE_SECONDS)

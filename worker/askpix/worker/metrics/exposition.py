@@ -20,6 +20,7 @@ from askpix.worker.starting import seconds_since_start
 from askpix.worker.tallies import Labels, Spread, Tallies
 
 _MODEL = ["model", "device"]
+_NONE: dict[Labels, int] = {(): 0}
 _STARTED_AT = time.time() - seconds_since_start()
 
 
@@ -88,6 +89,18 @@ class Exposition:
             "Parts that were taken, by how that ended.",
             ["outcome"],
             _from_zero(PART_ENDS) | tallies.parts.read(),
+        )
+        families.counter(
+            "askpix_parts_taken_over",
+            "Parts that another worker had begun and not ended.",
+            [],
+            _NONE | tallies.taken_over.read(),
+        )
+        families.counter(
+            "askpix_losses_found",
+            "How often messages of a job were found lost, and its parts were queued again.",
+            [],
+            _NONE | tallies.losses.read(),
         )
         families.histogram(
             "askpix_part_seconds", "From taking a part to its result.", _MODEL, tallies.part_seconds.read()
