@@ -10,7 +10,7 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: secrets lock sbom audit
-.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
+.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-metrics bench-vlm bench-watch
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -86,6 +86,9 @@ bench-watch: $(VENV)/.dev
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)
+
+bench-metrics: $(VENV)/.dev
+	$(BIN)/python bench/metrics.py $(ARGS)
 
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)

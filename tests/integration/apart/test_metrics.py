@@ -14,6 +14,7 @@ from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client, Item, Question
+from askpix.producer.progress import Progress
 from askpix.producer.rows import Status
 from askpix.worker.codes import ITEM_CODES
 
@@ -101,6 +102,26 @@ def test_what_waits_is_told_with_its_age(
     assert 0 < oldest < 60
     pages.let_go()
     finished(job)
+
+
+def test_a_part_that_another_worker_did_not_end_is_one_taken_over(
+    client: Client, port: int, folder: Path, pages: HeldServer, broker: RedisServer
+) -> None:
+    # Given: a part in the queue that somebody had begun, and died.
+    before = scrape(port)
+    job, *_ = in_work(client, pages, folder)
+    lease = Progress(broker.client, job.folder.uri).claim(5, 0, 60, "another")
+    assert lease is not None
+    lease.release(to_queue=True, died=True)
+
+    # When
+    pages.let_go()
+    finished(job)
+
+    # Then
+    after = scrape(port)
+    assert gain(before, after, "", "askpix_parts_taken_over_total").total() == 1
+    assert gain(before, after, "outcome", "askpix_parts_total") == {"done": 6}
 
 
 def test_an_age_that_a_message_makes_up_is_none(

@@ -112,7 +112,7 @@ class Worker:
             self._ending = Ending(self._parts, grace)
             notifier = Notifier(broker, access, notify)
             self._notify = tuple(sorted(notifier.allowed))
-            self._keeper = Keeper(broker, registry, self._info, notifier, restorer)
+            self._keeper = Keeper(broker, registry, self._info, notifier, restorer, tallies.losses.add)
             self._watchdog = Watchdog(
                 self._ending,
                 engines=engines,

@@ -133,7 +133,9 @@ class Health:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             if isinstance(host, Path):
-                raise WorkerError(f"{host}: the worker cannot listen there: {reason.lower()}") from None
+                raise WorkerError(
+                    f"{host}: the worker cannot listen there: {reason.lower()}; TMPDIR says in which folder it is"
+                ) from None
             raise WorkerError(
                 f"--health-port {host}:{port}: the worker cannot listen there: {reason.lower()}"
             ) from None

@@ -45,6 +45,7 @@ class Keeper:
 
     Args:
         info: says what the worker is and has done.
+        lost: is called where messages of a job were lost.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Keeper:
         info: Callable[[], WorkerInfo],
         notifier: Notifier,
         restorer: Restorer,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
+        self._lost = lost
         self._redis = broker.redis
         self._registry = registry
         self._window = Window(broker)
@@ -141,6 +144,7 @@ class Keeper:
             self._window.fill(uri)
             if self._window.find_lost(uri, reading.queue):
                 _log.warning("messages of %s were lost: its parts are queued again", uri)
+                self._lost()
 
     def _end(self, uri: str, reading: Reading) -> None:
         if reading.notify:

@@ -183,6 +183,8 @@ class PartRunner:
         else:
             if lease is None:
                 return False
+            if lease.deaths:
+                self._tallies.taken_over.add()
         try:
             self._do(self._work(message, folder, lease))
         except BaseException as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
+from typing import Protocol
 
 from askpix.producer.messages import is_ask_queue
 from askpix.worker.codes import OTHER, PART_ENDS, REASONS
@@ -13,13 +14,21 @@ from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
 from askpix.worker.metrics.families import Families, Values, text
 from askpix.worker.metrics.process import add_process
-from askpix.worker.metrics.queues import QueueWatch
+from askpix.worker.metrics.queues import Waiting
 from askpix.worker.slots import busy
 from askpix.worker.starting import seconds_since_start
 from askpix.worker.tallies import Labels, Spread, Tallies
 
 _MODEL = ["model", "device"]
+_NONE: dict[Labels, int] = {(): 0}
 _STARTED_AT = time.time() - seconds_since_start()
+
+
+class Queues(Protocol):
+    """Says what waits."""
+
+    def read(self) -> Mapping[str, Waiting] | None:
+        """Returns it by queue; None where that is not known."""
 
 
 class Exposition:
@@ -30,7 +39,7 @@ class Exposition:
         ready: says whether it can take work.
     """
 
-    def __init__(self, engines: Engines, tallies: Tallies, queues: QueueWatch, ready: Callable[[], State]) -> None:
+    def __init__(self, engines: Engines, tallies: Tallies, queues: Queues, ready: Callable[[], State]) -> None:
         self._engines = engines
         self._tallies = tallies
         self._queues = queues
@@ -52,7 +61,6 @@ class Exposition:
             "askpix_items",
             "Items that have their rows, by status and error code.",
             [*_MODEL, "source", "status", "code"],
-            # From the start, since an increase is seen only of what was there before.
             {(*_who(engine), source, "ok", ""): 0 for engine in self._engines for source in ("part", "ask")}
             | tallies.items.read(),
         )
@@ -80,7 +88,19 @@ class Exposition:
             "askpix_parts",
             "Parts that were taken, by how that ended.",
             ["outcome"],
-            {(end,): 0 for end in PART_ENDS} | tallies.parts.read(),
+            _from_zero(PART_ENDS) | tallies.parts.read(),
+        )
+        families.counter(
+            "askpix_parts_taken_over",
+            "Parts that another worker had begun and not ended.",
+            [],
+            _NONE | tallies.taken_over.read(),
+        )
+        families.counter(
+            "askpix_losses_found",
+            "How often messages of a job were found lost, and its parts were queued again.",
+            [],
+            _NONE | tallies.losses.read(),
         )
         families.histogram(
             "askpix_part_seconds", "From taking a part to its result.", _MODEL, tallies.part_seconds.read()
@@ -89,7 +109,7 @@ class Exposition:
             "askpix_messages_refused",
             "Messages that were refused, by reason.",
             ["reason"],
-            {(reason,): 0 for reason in (*REASONS, OTHER)} | tallies.refused.read(),
+            _from_zero((*REASONS, OTHER)) | tallies.refused.read(),
         )
         parts, asks = busy()
         families.gauge("askpix_parts_in_work", "Parts that the worker is at.", [], {(): parts})
@@ -187,6 +207,11 @@ def _add_engines(families: Families, engines: Engines) -> None:
 def _reuses(engines: Engines) -> Values:
     counts = ((_who(engine), engine.measures().reused) for engine in engines)
     return {own: count for own, count in counts if count is not None}
+
+
+def _from_zero(words: Iterable[str]) -> dict[Labels, int]:
+    # From the start, since an increase is seen only of what was there before.
+    return {(word,): 0 for word in words}
 
 
 def _who(engine: Engine) -> Labels:

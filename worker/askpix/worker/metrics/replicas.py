@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
@@ -53,13 +54,13 @@ class ReplicaTelling:
 
     def metrics(self) -> bytes:
         """Returns what all replicas tell, each with its number as a label, and what the parent knows of them."""
-        answers = self._asked("/metrics")
+        told = {number: families for number, answer in self._asked("/metrics").items() if (families := _read(answer))}
         own = Families()
         own.gauge(
             "askpix_replica_up",
             "Whether a replica answered this time.",
             ["replica"],
-            {(number,): number in answers for number in self._sockets},
+            {(number,): number in told for number in self._sockets},
         )
         restarts = self._restarts.read()
         own.counter(
@@ -75,7 +76,7 @@ class ReplicaTelling:
             self._ends.read(),
         )
         own.gauge("askpix_parent_info", "The parent of replicas; always 1.", ["version"], {(version("askpix"),): 1})
-        return text([*own, *_merged({number: body.decode() for number, (_, body) in answers.items()})])
+        return text([*own, *_merged(told)])
 
     def _asked(self, page: str) -> Mapping[str, tuple[int, bytes]]:
         """Returns status and body of those that answer in time, by their numbers."""
@@ -127,10 +128,19 @@ def _readiness(answer: tuple[int, bytes] | None) -> str:
     return "; ".join(f"{what}: {how}" for what, how in said.items() if what != "status" and how != OK) or OK
 
 
-def _merged(texts: Mapping[str, str]) -> list[Metric]:
+def _read(answer: tuple[int, bytes]) -> list[Metric]:
+    """Returns the families that a replica tells; none where that cannot be read, as of one that ends meanwhile."""
+    status, body = answer
+    try:
+        return list(text_string_to_metric_families(body.decode())) if status == HTTPStatus.OK else []
+    except ValueError:
+        return []
+
+
+def _merged(told: Mapping[str, Sequence[Metric]]) -> list[Metric]:
     families: dict[str, Metric] = {}
-    for number, exposition in sorted(texts.items()):
-        for family in text_string_to_metric_families(exposition):
+    for number, own in sorted(told.items()):
+        for family in own:
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             known.samples += [
                 Sample(sample.name, {"replica": number, **sample.labels}, sample.value) for sample in family.samples
