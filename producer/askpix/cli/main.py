@@ -32,6 +32,7 @@ _COMMANDS = {
     "worker": ("askpix.cli.worker:command", "Serve models on one device."),
     "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
     "model": ("askpix.cli.model:command", "Prepare model folders."),
+    "config": ("askpix.cli.config:command", "Show the settings; try broker, storage and models."),
 }
 
 _EXTRAS = {"run": "local", "model": "convert", "worker": "worker", "devices": "worker", "playground": "playground"}
