@@ -7,7 +7,9 @@ here, such as the broker's password, goes wherever it stands.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
@@ -95,16 +97,17 @@ def shortened(text: str, most: int) -> str:
 
 def _spellings(secret: str) -> Iterable[str]:
     """Yields how a secret may be written; of a URL that holds one, only that."""
+    found = [secret]
     if "://" in secret:
-        try:
-            password = urlsplit(secret).password or ""
-        except ValueError:
-            password = ""
+        userinfo = secret.partition("://")[2].rpartition("@")[0]
         # A URL that cannot be read properly may hold one all the same.
-        secret = password or secret.partition("://")[2].rpartition("@")[0].partition(":")[2]
-    yield secret
-    yield unquote(secret)
-    yield quote(unquote(secret), safe="")
+        found = [userinfo.partition(":")[2]]
+        with suppress(ValueError):
+            found.append(urlsplit(secret).password or "")
+        # As it is sent to a proxy.
+        yield b64encode(unquote(userinfo).encode()).decode()
+    for one in found:
+        yield from (one, unquote(one), quote(unquote(one), safe=""))
 
 
 def _short_data(found: re.Match[str]) -> str:
@@ -114,8 +117,8 @@ def _short_data(found: re.Match[str]) -> str:
 def _without_query(found: re.Match[str]) -> str:
     before, mark, query = found.groups()
     is_url = "http://" in before.lower() or "https://" in before.lower()
-    # Of a URL, some libraries show no more than the path and what follows.
-    if not (is_url or ("/" in before and mark == "?" and "=" in query)):
+    # Of a URL, some libraries show no more than the path and what follows; and a path may hold spaces.
+    if not (is_url or (mark == "?" and "=" in query)):
         return found[0]
     number = _NUMBER.search(mark + query)
     if number is None:

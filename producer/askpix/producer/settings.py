@@ -18,6 +18,8 @@ Scheme = Literal["https", "http", "s3", "file", "data"]
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
+PREFIX, ENV_FILE = "ASKPIX_", ".env"
+
 
 _PASSWORD_BYTES = 4_096
 """Of a file, which is no password any more if it is longer."""
@@ -37,7 +39,7 @@ class Settings(BaseSettings):
     `make settings` writes docs/settings.md from this: of each field its docstring, default and `Side`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ASKPIX_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     broker_url: Annotated[SecretStr, Side.BOTH] = SecretStr(DEFAULT_BROKER)
     """Where the queue is: `redis://`, `rediss://` or `redis+socket://`. May hold a password, which is never shown."""
@@ -165,7 +167,7 @@ def load_settings(broker_url: str | None = None) -> Settings:
         AskpixError: a value in the environment is not valid, or the file with the password cannot be read.
     """
     try:
-        return _with_password(Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings())
+        settings = Settings(broker_url=SecretStr(broker_url)) if broker_url else Settings()
     except ValidationError as error:
         name, _, problem = first_problem(error).partition(": ")
         # Of a list, the name has the number of the value that is wrong.
@@ -173,22 +175,26 @@ def load_settings(broker_url: str | None = None) -> Settings:
         raise AskpixError(f"ASKPIX_{name.upper()} in the environment or .env is not valid: {problem.lower()}") from None
     except (UnicodeDecodeError, OSError) as error:
         raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None
+    whole = with_password(settings.broker_url, settings.broker_password_file)
+    return settings.model_copy(update={"broker_url": whole})
 
 
-def _with_password(settings: Settings) -> Settings:
-    """Returns the settings with the password of a file in a broker URL that may hold one and does not."""
-    url, file = settings.broker_url.get_secret_value(), settings.broker_password_file
+def with_password(broker_url: SecretStr, file: str | None) -> SecretStr:
+    """Returns a broker URL with the password that a file holds, where it may hold one and does not.
+
+    Raises:
+        AskpixError: the file cannot be read, or holds no password.
+    """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(broker_url.get_secret_value())
         wants_one = parts.scheme != "redis+socket" and not parts.password and bool(parts.netloc)
     except ValueError:  # said where the URL is used
         wants_one = False
     if not file or not wants_one:
-        return settings
+        return broker_url
     user, _, place = parts.netloc.rpartition("@")
     password = quote(_password_in(Path(file)), safe="")
-    whole = parts._replace(netloc=f"{user.removesuffix(':')}:{password}@{place}").geturl()
-    return settings.model_copy(update={"broker_url": SecretStr(whole)})
+    return SecretStr(parts._replace(netloc=f"{user.removesuffix(':')}:{password}@{place}").geturl())
 
 
 def _password_in(file: Path) -> str:

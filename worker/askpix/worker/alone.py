@@ -121,9 +121,14 @@ def _row(order: Order, engine: Engine, loader: Loader, fetched: Callable[[], Non
 
 def _try_out(engine: Engine) -> None:
     """Has the engine answer once, so that one which answers nothing here blames no item."""
+    with suppress(RequestError):
+        engine.submit(own_request(engine)).result()
+
+
+def own_request(engine: Engine) -> Request:
+    """Returns a request about an image of our own, which is black, that suits what an engine can do."""
     form = engine.image_form
     pixels = np.zeros((form.height or _SIDE, form.width or _SIDE, 3), np.uint8)
     captions = Ability.CAPTION in engine.abilities
     question = None if captions else Question("a mug", match=Ability.MATCH in engine.abilities)
-    with suppress(RequestError):
-        engine.submit(Request(images=(engine.open_image(pixels),), question=question)).result()
+    return Request(images=(engine.open_image(pixels),), question=question)

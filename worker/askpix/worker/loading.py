@@ -112,6 +112,7 @@ class Loader:
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         except ItemError as error:
             facts.problem = error
+            _log.debug("%s: %s: %s", reference, error.code, error.message)
             # Which would hold the image until Python looks for what holds itself.
             error.__traceback__ = error.__context__ = None
         except MemoryError:

@@ -74,10 +74,9 @@ class Safe:
         return value if isinstance(value, int) else self._reference(str(value))
 
     def _reference(self, value: str) -> str:
-        # A whole one: what follows a space in a query belongs to it too.
-        if value[:8].lower().startswith(("http://", "https://")) and "?" in value:
-            head, _, query = value.partition("?")
-            value = f"{head}?{query.replace(' ', '+')}"
+        # It is one as a whole, with the spaces that it may hold.
+        if value[:8].lower().startswith(("http://", "https://")):
+            value = "%20".join(value.split())
         return self._text(value, _FIELD)
 
     def _text(self, text: str, most: int) -> str:

@@ -63,7 +63,7 @@ def log_to_stderr(form: LogForm) -> None:
     global _taken
     _taken = form
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(form, sys.stderr))
+    handler.setFormatter(formatter(form, colors=has_colors(sys.stderr)))
     handler.addFilter(_in_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -78,8 +78,9 @@ def log_to_stderr(form: LogForm) -> None:
     sys.unraisablehook = _not_raised
 
 
-def _formatter(form: LogForm, stream: TextIO) -> logging.Formatter:
-    render: Processor = as_json if form.json else ForPeople(colors=_has_colors(stream))
+def formatter(form: LogForm, *, colors: bool = False) -> logging.Formatter:
+    """Returns what makes lines of records, whichever logger they are from."""
+    render: Processor = as_json if form.json else ForPeople(colors=colors)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[merge_contextvars, Facts(form.replica)],
         processors=[
@@ -90,7 +91,8 @@ def _formatter(form: LogForm, stream: TextIO) -> logging.Formatter:
     )
 
 
-def _has_colors(stream: TextIO) -> bool:
+def has_colors(stream: TextIO) -> bool:
+    """Returns whether lines are for a terminal that knows colors, and nobody minds them."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -1,0 +1,1 @@
+"""What `askpix config check` tries on the worker's side."""
