@@ -12,6 +12,15 @@ from askpix.cli.following import Following, Seen
 from askpix.cli.panel import line, panel
 from askpix.producer.followed import JobProgress
 from askpix.producer.live import Glimpse
+from askpix.producer.serving import Lack, Serving, Unserved
+
+UNSERVED = Unserved(
+    reason=Lack.OTHER_MODELS,
+    model="shop-catalogue-2026-large",
+    device=None,
+    models=tuple(f"a-model-of-many-with-a-long-name-{number}" for number in range(9)),
+    meant="a-model-of-many-with-a-long-name-2",
+)
 
 
 def progress(done: int, **values: Any) -> JobProgress:
@@ -33,11 +42,12 @@ def progress(done: int, **values: Any) -> JobProgress:
 def followed(seconds: int, **values: Any) -> Seen:
     """A job of two workers, of 8 and 4 items a second, that is followed from 1,000 items on."""
     following = Following()
-    following.devices = {"askpix-1@one": "CPU", "askpix-2@two": "GPU.1"}
-    following.live = frozenset(following.devices)
+    serving = Serving(devices={"askpix-1@one": "CPU", "askpix-2@two": "GPU.1"})
     for now in range(seconds + 1):
         workers = {"askpix-1@one": 600 + 8 * now, "askpix-2@two": 400 + 4 * now, "askpix-9@gone": 77}
-        seen = following.see(progress(1_000 + 12 * now, **{"workers": workers, **values}), float(now))
+        seen = following.see(
+            progress(1_000 + 12 * now, **{"workers": workers, "serving": serving, **values}), float(now)
+        )
     return seen
 
 
@@ -80,11 +90,12 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     glimpses = tuple(Glimpse(id="雪" * 90, text="ある猫 \x1b[2J" * 20, confidence=0.5) for _ in range(3))
     workers = {f"askpix-{number}@{'a-host-of-a-long-name' * 3}": 10_000_000 + number for number in range(70)}
     following = Following()
-    following.devices = dict.fromkeys(workers, "AUTO:GPU.1,CPU")
+    serving = Serving(devices=dict.fromkeys(workers, "AUTO:GPU.1,CPU"), unserved=UNSERVED)
     codes = {f"http_{number}": 1_000_000 for number in range(400, 430)}
     for now in range(3):
         grown = {name: items + now * 10 for name, items in workers.items()}
-        reading = progress(now, codes=codes, failed=2_000_000, workers=grown, latest=glimpses, round=12)
+        told = {"workers": grown, "latest": glimpses, "serving": serving}
+        reading = progress(now, codes=codes, failed=2_000_000, round=12, **told)
         seen = following.see(reading, float(now))
 
     shown = panel(seen, width)
@@ -107,9 +118,9 @@ def test_a_part_that_is_given_back_and_taken_again_does_not_change_the_pace() ->
 
 def test_a_slow_worker_that_is_there_is_shown_with_its_pace() -> None:
     following = Following()
-    following.live = frozenset({"one"})
+    serving = Serving(devices={"one": "CPU"})
     for now in range(600):
-        seen = following.see(progress(now // 90, workers={"one": now // 90}), float(now))
+        seen = following.see(progress(now // 90, workers={"one": now // 90}, serving=serving), float(now))
 
     (worker,) = seen.workers
     assert worker.rate == pytest.approx(1 / 90, rel=0.35)
@@ -147,6 +158,27 @@ def test_the_newest_answers_are_remembered_each_once() -> None:
         seen = following.see(progress(now, latest=latest), float(now))
 
     assert [glimpse.id for glimpse in seen.latest] == ["10.jpg", "9.jpg", "8.jpg", "7.jpg", "6.jpg"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 132])
+def test_a_job_that_nobody_serves_says_so_and_who_serves_what(width: int) -> None:
+    shown = texts(followed(0, workers={}, serving=Serving(unserved=UNSERVED)), width)
+
+    assert shown[0].startswith("waiting")
+    (first,) = [number for number, text in enumerate(shown) if text.startswith("nobody    No worker serves shop-cat")]
+    said = " ".join(text[10:] for text in shown[first : first + 3])
+    assert "those that run serve a-model-of-many-with-a-long-name-0" in said
+    assert max(map(len, shown)) <= width
+
+
+def test_what_is_said_of_nobody_goes_when_a_worker_comes() -> None:
+    waiting = followed(2, workers={}, serving=Serving(unserved=UNSERVED))
+    served = followed(2, workers={}, serving=Serving(devices={"one": "CPU"}))
+
+    assert any(text.startswith("nobody") for text in texts(waiting))
+    assert not any(text.startswith("nobody") for text in texts(served))
+    assert line(waiting).endswith(", no worker serves shop-catalogue-2026-large")
+    assert "no worker" not in line(served)
 
 
 def test_a_line_of_a_log_tells_the_same() -> None:

@@ -16,8 +16,8 @@ from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
 from askpix.producer.items import Question
-from askpix.producer.messages import queue_name
 from askpix.producer.rows import Kind, Row, Status, row_to_json
+from askpix.producer.serving import serving_of
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
@@ -91,9 +91,9 @@ def command(
     options = options_of(settings, prompt=prompt, system=system)
     with Client(broker) as client:
         name = model or only_model(client)
-        queue = queue_name(name, device, ask=True)
-        if not any(queue in served.queues for worker in client.workers() for served in worker.models):
-            stderr().print(f"No live worker serves {queue} yet; waiting for one.", soft_wrap=True)
+        unserved = serving_of(client.workers(), name, device, ask=True).unserved
+        if unserved is not None:
+            stderr().print(f"{printable(unserved.text)} Waiting for one.", soft_wrap=True)
         sent = client.ask(image, asked, model=name, options=options, output=output, device=device, expires=timeout)
         try:
             row = sent.get(timeout)

@@ -11,6 +11,7 @@ from typing import Any
 from askpix.producer.followed import JobProgress
 from askpix.producer.live import Glimpse
 from askpix.producer.pace import Estimate, Pace
+from askpix.producer.serving import Unserved
 
 _IDLE_SECONDS = 60.0
 """Without a new item, after which a worker that is gone is not shown any more."""
@@ -20,6 +21,10 @@ _LATEST = 5
 
 _KNOWN = 100
 """Answers that are remembered, so that none comes back as a new one."""
+
+
+_TOLD_OTHERWISE = ("workers", "latest", "serving")
+"""Of a job's progress, what is not told as it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +57,18 @@ class Seen:
     latest: tuple[Glimpse, ...]
     """The newest answers, the newest first."""
 
+    @property
+    def unserved(self) -> Unserved | None:
+        """Why nobody works on it, where nobody does."""
+        serving = self.progress.serving
+        return None if serving is None else serving.unserved
+
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON values."""
         estimate = self.estimate
         return {
-            **{name: value for name, value in asdict(self.progress).items() if name not in ("workers", "latest")},
+            **{name: value for name, value in asdict(self.progress).items() if name not in _TOLD_OTHERWISE},
+            "unserved": None if self.unserved is None else self.unserved.to_json(),
             "done_before": self.before,
             "rate": round(estimate.rate, 4),
             "eta_seconds": _rounded(estimate.seconds),
@@ -78,9 +90,9 @@ class Following:
     """Follows one job from its first reading on, in bounded memory."""
 
     def __init__(self) -> None:
-        self.devices: dict[str, str] = {}
+        self._devices: dict[str, str] = {}
         """Of workers, by name; also of those that are gone."""
-        self.live: frozenset[str] = frozenset()
+        self._live: frozenset[str] = frozenset()
         """Names of the workers that are there."""
         self._pace = Pace()
         self._before: int | None = None
@@ -98,6 +110,9 @@ class Following:
             self._before = progress.done
             # Some of them are gone: those that move are shown.
             self._workers = {name: _Worker(items) for name, items in progress.workers.items()}
+        if progress.serving is not None:
+            self._devices |= progress.serving.devices
+            self._live = frozenset(progress.serving.devices)
         if progress.state == "running" or progress.finished:
             # What workers have made, not what is done: that falls where a part is given back, and what was kept of it
             # comes again at once.
@@ -124,9 +139,9 @@ class Following:
             worker = self._workers.setdefault(name, _Worker())
             if count != worker.items:
                 worker.items, worker.moved_at = count, now
-            if name in self.live or now - worker.moved_at <= _IDLE_SECONDS:
+            if name in self._live or now - worker.moved_at <= _IDLE_SECONDS:
                 worker.pace.look(now, count)
-                device = self.devices.get(name, "")
+                device = self._devices.get(name, "")
                 paces.append(WorkerPace(name=name, device=device, items=count, rate=worker.pace.rate()))
             else:
                 worker.pace = Pace()

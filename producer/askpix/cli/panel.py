@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -16,6 +17,7 @@ from askpix.producer.pace import Estimate
 _WORKERS = 4
 _CODES = 4
 _ANSWERS = 4
+_REASONS = 3
 """Lines of each, or codes in their line."""
 
 _WIDEST = 110
@@ -33,6 +35,7 @@ def panel(seen: Seen, width: int) -> list[Text]:
     lines = [
         _bar(seen, wide),
         *_counts(seen),
+        *_unserved(seen, wide),
         *_workers(seen.workers, wide),
         *_codes(seen.progress.codes, wide),
         *_answers(seen.latest, wide),
@@ -52,6 +55,8 @@ def line(seen: Seen) -> str:
         told.append(rate(seen.estimate.rate))
         if left := _left(seen.estimate):
             told.append(f"{left} left")
+    if seen.unserved is not None:
+        told.append(printable(seen.unserved.short))
     told += _top(progress.codes)
     return ", ".join(told)
 
@@ -73,6 +78,8 @@ def _bar(seen: Seen, width: int) -> Text:
 def _doing(seen: Seen) -> str:
     progress = seen.progress
     if progress.state == "running":
+        if seen.unserved is not None:
+            return "waiting"
         return "answering" if progress.workers or progress.done > seen.before else "starting"
     return progress.state
 
@@ -89,6 +96,14 @@ def _counts(seen: Seen) -> Iterator[Text]:
         pace = f"{rate(estimate.rate)}"
         left = _left(estimate)
         yield _labelled("pace", f"{pace}, {left} left" if left and not progress.finished else pace)
+
+
+def _unserved(seen: Seen, width: int) -> Iterator[Text]:
+    if seen.unserved is None:
+        return
+    lines = wrap(printable(seen.unserved.text), max(20, width - _LABEL), max_lines=_REASONS, placeholder=f" {_CUT}")
+    for number, text in enumerate(lines):
+        yield _labelled("" if number else "nobody", text, style="yellow")
 
 
 def _left(estimate: Estimate) -> str:

@@ -86,7 +86,7 @@ def command(
         failed = " With --retry, failed items are tried again." if before.failed else ""
         stderr().print(f"{output} is complete already; nothing was left to do.{failed}", soft_wrap=True)
         with showing(as_json=as_json, unserved=False) as showed:
-            showed.show(before, Job(folder, spec))
+            showed.show(before)
     else:
         system = LocalSystem(
             model,
@@ -106,7 +106,7 @@ def command(
                     job.resume()
                 elif job.retry() is None:
                     showed.say("None of the failed items is likely to go well now.")
-                local.wait(job, lambda progress: showed.show(progress, job), told=showed.say)
+                local.wait(job, showed.show, told=showed.say)
         except KeyboardInterrupt:
             stderr().print("What is done stays; the same command carries on.")
             raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from askpix.cli.console import stderr
+from askpix.cli.console import printable, stderr
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError
 from askpix.producer.followed import Job
-from askpix.producer.messages import queue_name
+from askpix.producer.serving import Lack, Unserved
 
 
 def only_model(client: Client) -> str:
@@ -25,11 +25,9 @@ def only_model(client: Client) -> str:
 
 def unserved_note(job: Job) -> None:
     """Says so where no live worker takes a job's parts."""
-    if not job.served():
-        stderr().print(unserved_text(job), soft_wrap=True)
+    if (unserved := job.unserved()) is not None:
+        stderr().print(f"{printable(unserved.text)} The job waits for {_for_what(unserved)}.", soft_wrap=True)
 
 
-def unserved_text(job: Job) -> str:
-    """Returns what is said where no live worker takes a job's parts."""
-    queue = queue_name(job.spec.model, job.spec.device)
-    return f"No live worker serves {queue} yet: the job waits for one."
+def _for_what(unserved: Unserved) -> str:
+    return "them" if unserved.reason is Lack.BUSY else "one"

@@ -7,26 +7,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.following import Following, Seen
 from askpix.cli.panel import line, panel
 from askpix.cli.screen import Screen
-from askpix.cli.served import unserved_text
-from askpix.producer.errors import BrokerError
-from askpix.producer.followed import Job, JobProgress
+from askpix.producer.followed import JobProgress
+from askpix.producer.serving import Unserved
 
 _LINE_SECONDS = 5.0
 """Between two lines of progress, where there is no terminal."""
 
 _JSON_SECONDS = 1.0
 """Between two objects."""
-
-_WORKERS_SECONDS = 10.0
-"""Between two looks at what live workers there are."""
-
-_NEW_WORKER_SECONDS = 2.0
-"""The same, where one has answered that is not known."""
 
 
 class _Shown(ABC):
@@ -39,6 +33,13 @@ class _Shown(ABC):
     def say(self, text: str) -> None:
         """Says something to a person."""
         stderr().print(text, soft_wrap=True)
+
+    def serving(self, before: Unserved | None, seen: Seen) -> None:
+        """Says that nobody works on the job, or why that is otherwise than before, or that somebody does now."""
+        if seen.unserved is not None:
+            self.say(printable(seen.unserved.text))
+        elif before is not None and seen.progress.serving is not None:
+            self.say(f"{printable(before.model)} is served now.")
 
     def end(self, seen: Seen) -> None:  # noqa: B027 - there is nothing to do where every reading is shown
         """Shows the last progress that there is."""
@@ -54,6 +55,9 @@ class _Panel(_Shown):
 
     def say(self, text: str) -> None:
         self._screen.say(text)
+
+    def serving(self, before: Unserved | None, seen: Seen) -> None:
+        """Says nothing: it is in the panel, as long as it is so."""
 
 
 class _Lines(_Shown):
@@ -88,48 +92,33 @@ class Showing:
     """Shows one job, reading by reading.
 
     Args:
-        unserved: whether to say so when no live worker takes the job's parts.
+        unserved: whether to say so when nobody works on it.
     """
 
     def __init__(self, shown: _Shown, *, unserved: bool) -> None:
         self._shown = shown
         self._unserved = unserved
         self._following = Following()
-        self._looked = float("-inf")
-        self._served = True
         self._seen: Seen | None = None
 
     def say(self, text: str) -> None:
         """Says something to a person, beside the progress."""
         self._shown.say(printable(text))
 
-    def show(self, progress: JobProgress, job: Job) -> None:
+    def show(self, progress: JobProgress) -> None:
         """Shows a reading of the job."""
-        now = time.monotonic()
-        new = self._seen is not None and any(not worker.device for worker in self._seen.workers)
-        pause = _NEW_WORKER_SECONDS if new else _WORKERS_SECONDS
-        if progress.counted and progress.state == "running" and now - self._looked > pause:
-            self._looked = now
-            self._look_for_workers(job)
-        self._seen = self._following.see(progress, now)
+        if not self._unserved and progress.serving is not None:
+            progress = replace(progress, serving=replace(progress.serving, unserved=None))
+        before = None if self._seen is None else self._seen.unserved
+        self._seen = self._following.see(progress, time.monotonic())
+        if self._seen.unserved != before:
+            self._shown.serving(before, self._seen)
         self._shown.show(self._seen)
 
     def end(self) -> None:
         """Shows the last reading, where not every one is shown."""
         if self._seen is not None:
             self._shown.end(self._seen)
-
-    def _look_for_workers(self, job: Job) -> None:
-        try:
-            devices = job.devices()
-        except BrokerError:
-            return  # who follows the job learns of it by the job's own counters
-        self._following.devices |= devices
-        self._following.live = frozenset(devices)
-        before, self._served = self._served, bool(devices)
-        # Said again only when workers have come and gone meanwhile.
-        if self._unserved and before and not devices:
-            self.say(unserved_text(job))
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def _followed(job: Job, *, as_json: bool) -> JobProgress:
     warned: str | None = None
     with showing(as_json=as_json, unserved=True) as showed:
         for progress in job.watch(_INTERVAL_SECONDS, told=showed.say):
-            showed.show(progress, job)
+            showed.show(progress)
             if progress.warning and progress.warning != warned:
                 warned = progress.warning
                 what = "A part has to wait" if progress.passing else "A worker refused a part"
@@ -112,21 +112,26 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
         stderr().print(
             f"The broker does not know the job: `askpix resume {job}` queues what is missing.", soft_wrap=True
         )
-    elif told["served"] is False and told["state"] == "running":
-        stderr().print("No live worker serves the job: it waits for one.", soft_wrap=True)
+    elif told["unserved"] is not None:
+        stderr().print(printable(told["unserved"]["text"]), soft_wrap=True)
     return 0
 
 
 def _one_reading(uri: str, broker: str | None) -> dict[str, Any]:
     """Returns how a job is, by its folder alone where the broker does not answer."""
-    answers, served = "ok", None
+    answers, served, unserved = "ok", None, None
     with Client(broker) as client:
         job = client.job(uri)
         try:
-            progress, served = job.progress(), job.served()
+            progress, serving = job.progress(), job.serving()
+            served = bool(serving.devices)
+            if progress.state == "running" and progress.counted:
+                unserved = serving.unserved
         except BrokerError:
             answers = "lost"
             progress = Job.open(uri).progress()
     spec = job.spec
     about = {"job": job.folder.uri, "id": spec.id, "model": spec.model, "device": spec.device}
-    return {**about, "broker": answers, "served": served, **asdict(progress)}
+    counts = {name: value for name, value in asdict(progress).items() if name != "serving"}
+    told = None if unserved is None else unserved.to_json()
+    return {**about, "broker": answers, "served": served, "unserved": told, **counts}

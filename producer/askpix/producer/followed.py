@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.job import Hold, JobFolder, JobSpec
 from askpix.producer.live import Glimpse
-from askpix.producer.messages import queue_name
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import Row
+from askpix.producer.serving import Looks, Serving, Unserved, serving_of
 from askpix.producer.standing import standing
 from askpix.producer.storage import open_storage
 
@@ -59,6 +59,10 @@ class JobProgress:
 
     latest: tuple[Glimpse, ...] = ()
     """The newest answers that a worker told of."""
+
+    serving: Serving | None = None
+    """Who takes the job's parts, and if nobody does, why. `Job.watch` alone looks, every few seconds while the job
+    runs; None where it has not."""
 
     @property
     def failures(self) -> int:
@@ -105,10 +109,12 @@ class Job:
             JobError: the broker does not know the job, so that nobody works on it; or a file of it is damaged. A
                 job that the broker knew and has lost meanwhile is restored from its folder instead.
         """
-        known, patience = False, Patience(told)
+        known, patience, looks = False, Patience(told), Looks(self.serving)
         while True:
             try:
                 progress = self.progress()
+                if progress.counted and progress.state == JobState.RUNNING:
+                    progress = replace(progress, serving=looks.at(progress.workers))
             except BrokerError as error:
                 if not known:
                     raise
@@ -161,16 +167,31 @@ class Job:
         """
         return bool(self.devices())
 
+    def unserved(self) -> Unserved | None:
+        """Returns why nobody works on the job, where nobody does or none can now.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        return self.serving().unserved
+
     def devices(self) -> dict[str, str]:
         """Returns the live workers that take the job's parts, by name, and the device of each.
 
         Raises:
             BrokerError: the broker does not answer.
         """
-        queue = queue_name(self.spec.model, self.spec.device)
+        return dict(self.serving().devices)
+
+    def serving(self) -> Serving:
+        """Returns who takes the job's parts. One command, and one more where all seem busy.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
         with answering():
             workers = self._at_hand().registry.workers()
-        return {worker.name: model.device for worker in workers for model in worker.models if queue in model.queues}
+            return serving_of(workers, self.spec.model, self.spec.device, in_work=self._in_work)
 
     def results(self) -> Iterator[Row]:
         """Yields the newest rows of the parts that are done, in the order of the input."""
@@ -221,6 +242,9 @@ class Job:
             reading = self._progress.read()
         # Counters of another job that was in this folder once say nothing.
         return reading if reading is not None and reading.id == self.spec.id else None
+
+    def _in_work(self) -> bool:
+        return self._progress is not None and self._progress.in_work()
 
     def _at_hand(self) -> Dispatcher:
         if self._dispatcher is None:

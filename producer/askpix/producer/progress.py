@@ -188,6 +188,10 @@ class Progress:
         """Says that nobody has a part in work."""
         self._redis.delete(self.leases)
 
+    def in_work(self) -> bool:
+        """Returns whether a worker has a part in work. One command."""
+        return bool(self._redis.exists(self.leases))
+
     def refuse(self, part: int, round_: int, why: str, *, passing: bool = False) -> None:
         """Says that a worker refused a part. Others may take it, so it is queued again.
 

@@ -74,6 +74,9 @@ class WorkerInfo(BaseModel):
     parts: int = 0
     """Parts in work."""
 
+    slots: int = 0
+    """Parts that it takes at a time; 0 where it does not say."""
+
     asks: int = 0
     """Asks in work."""
 

@@ -190,7 +190,7 @@ def test_a_broker_that_is_lost_while_an_answer_is_awaited_is_one_clear_line(
     # Then
     assert (ran.code, ran.out) == (2, "")
     note, complaint = ran.err.splitlines()
-    assert note == f"No live worker serves {MODEL}.ask yet; waiting for one."
+    assert note == f"No worker serves {MODEL}: none is running. Waiting for one."
     assert complaint.startswith("askpix: the broker does not answer: ")
 
 

@@ -175,16 +175,17 @@ def test_a_model_that_no_worker_serves_is_a_warning(
 ) -> None:
     submitted = askpix("submit", images, "--output", "job", "--model", "no-such-model", cwd=tmp_path, env=env)
     assert (submitted.code, submitted.out) == (0, "")
-    assert "No live worker serves no-such-model yet: the job waits for one." in submitted.err
+    said = f"No worker serves no-such-model: those that run serve {MODEL}."
+    assert f"{said} The job waits for one." in submitted.err
     assert "Next: askpix watch job" in submitted.err
 
     gpu = askpix("submit", images, "--output", "gpu", "--device", "gpu", cwd=tmp_path, env=env)
-    assert f"No live worker serves {MODEL}.gpu yet" in gpu.err
+    assert f"No worker serves {MODEL} on gpu: it is served on CPU. The job waits for one." in gpu.err
 
     # What watch says while it waits, and when somebody cancels.
     running = launch("watch", "job", "--broker", env["ASKPIX_BROKER_URL"], cwd=tmp_path)
     assert running.process.stderr is not None
-    assert "No live worker serves no-such-model yet" in running.process.stderr.readline()
+    assert running.process.stderr.readline().strip() == said
     client.job(str(tmp_path / "job")).cancel()
     assert running.end().code == 2
 

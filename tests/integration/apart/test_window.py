@@ -51,7 +51,7 @@ def test_a_worker_tops_the_window_up_when_the_producer_is_gone(
     submitted = askpix(*command, cwd=tmp_path, env=env)
     assert submitted.code == 0, submitted.err
     assert f"{PARTS} parts" in submitted.err
-    assert f"No live worker serves {MODEL} yet" in submitted.err
+    assert f"No worker serves {MODEL}: none is running. The job waits for one." in submitted.err
     assert broker.waiting() == WINDOW
 
     # When it is submitted again, nothing more is queued.

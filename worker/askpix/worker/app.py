@@ -204,7 +204,14 @@ class Worker:
 
     def _info(self) -> WorkerInfo:
         parts, asks = busy()
-        return WorkerInfo(name=self._name, models=self._engines.served(), parts=parts, asks=asks, notify=self._notify)
+        return WorkerInfo(
+            name=self._name,
+            models=self._engines.served(),
+            parts=parts,
+            slots=PARTS_AT_ONCE,
+            asks=asks,
+            notify=self._notify,
+        )
 
 
 def _late(what: str, seconds: float) -> str:
