@@ -2,8 +2,8 @@
 
 Generates lists of three lengths (image URL, id, one more column), submits each with `askpix submit` to a folder and a
 Redis server of its own, and tells of each: the most memory that the command held (VmHWM, read ten times a second), what
-Redis held before, at the most and after, the time, and the job folder's size; and then, of the job that lies there, how
-long a reading of its counters takes, `askpix status`, and counting it anew from its folder, with no result and with all.
+Redis held before, at the most and after, the time, and the job folder's size; and then, of the job that lies there,
+how long a reading of its counters takes, `askpix status`, and counting it anew from its folder.
 """
 
 from __future__ import annotations
