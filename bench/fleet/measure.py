@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from bench.fleet.fleet import Fleet
 from bench.fleet.items import check, items
 from bench.fleet.redis_server import Look, Redis, Watched
+from bench.fleet.s3 import BUCKET, S3
 from bench.fleet.stand_in import MODEL
 from bench.fleet.traces import Trace, done, filled, waits
 
@@ -40,6 +42,8 @@ class Plan:
     """Workers that are killed while the job goes on, in four turns; as many come in their place."""
 
     idle_seconds: float = 15.0
+    s3: bool = False
+    """Whether the job folder is on S3."""
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -48,27 +52,30 @@ def measure(plan: Plan) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="askpix-fleet-")))
         (members := folder / "members").mkdir()
         server = stack.enter_context(Redis(folder))
+        s3 = stack.enter_context(S3(folder)) if plan.s3 else None
+        storage = f"s3://{BUCKET}/jobs" if s3 else str(folder)
         client = stack.enter_context(Client(server.url))
-        fleet = stack.enter_context(Fleet(server.url, str(folder), members, plan.item_ms, {}))
+        fleet = stack.enter_context(Fleet(server.url, storage, members, plan.item_ms, s3.environment if s3 else {}))
         empty = server.look()
         began = time.monotonic()
         fleet.start(plan.workers)
         fleet.wait_until_live(client)
         started_in = time.monotonic() - began
         # What is done once, with a worker's first part, is no part's.
-        _warm_up(client, server, plan.workers, str(folder / "warm"))
+        _warm_up(client, server, plan.workers, f"{storage}/warm")
         idle = _idle(server, fleet, plan.idle_seconds)
         before, processor = server.look(), fleet.processor_seconds()
         with Watched(server, f"{KEY_PREFIX}{MODEL}") as watched:
             began = time.monotonic()
             job = client.submit(
                 items(plan.items),
-                output=str(folder / "job"),
+                output=f"{storage}/job",
                 model=MODEL,
                 part_size=plan.part_size,
                 max_queued=plan.window,
             )
             submitted_in = time.monotonic() - began
+            asked = s3.asked() if s3 else Counter[str]()
             killed: list[Killed] = []
             looks = []
             for reading, fields in _followed(server, job):
@@ -77,6 +84,7 @@ def measure(plan: Plan) -> dict[str, Any]:
                     killed += _replace(fleet, max(1, plan.kills // 4))
             seconds = time.monotonic() - began
         after = server.look()
+        asked = (s3.asked() if s3 else Counter[str]()) - asked
         used = fleet.processor_seconds() - processor
         memory = fleet.memory()
         warnings = fleet.warnings()
@@ -97,6 +105,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         "waits": _waits(traces, watched),
         "idle": idle,
         "broker": _broker(after.since(before, own), plan, job.spec.parts, empty, before, watched, max(looks)),
+        "s3_requests_per_part": {what: round(count / job.spec.parts, 2) for what, count in asked.most_common()},
         "workers": {**memory, "processor_ms_per_item": round(used / plan.items * 1000, 3), "warnings": warnings},
     }
 

@@ -38,6 +38,7 @@ from askpix.producer.rows import (
     Row,
     item_from_record,
     outcome_from_record,
+    outcomes_from_table,
     row_from_record,
     row_to_record,
 )
@@ -201,7 +202,13 @@ class JobFolder:
 
     def read_outcomes(self, part: int, round_: int = 0) -> list[Outcome]:
         """Returns how the items of a part fared, in their order; cheaper than the rows."""
-        return self._parsed(_result_name(part, round_), outcome_from_record, _OUTCOME_COLUMNS)
+        name = _result_name(part, round_)
+        table = self._table(name, _OUTCOME_COLUMNS)
+        try:
+            return outcomes_from_table(table)
+        except (KeyError, TypeError, ValueError, pa.ArrowException):
+            # Record by record, which does without columns that are missing, and says what is wrong.
+            return self._parsed(name, outcome_from_record, _OUTCOME_COLUMNS)
 
     def read_result_table(self, part: int, round_: int = 0, columns: list[str] | None = None) -> pa.Table:
         """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""
