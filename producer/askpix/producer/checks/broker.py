@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from askpix.producer.broker import redis_client, short
-from askpix.producer.broker_url import checked_url
+from askpix.producer.broker import redis_client
+from askpix.producer.broker_url import Place, place_of
 from askpix.producer.checks.finding import Finding, Mark
 from askpix.producer.checks.rights import check_rights
 from askpix.producer.errors import AskpixError
 from askpix.producer.masking import Masking
 from askpix.producer.registry import Registry
+from askpix.producer.troubles import short
 
 _OLDEST = (6, 2)
 """Version of Redis that Celery's transport needs."""
@@ -38,7 +38,7 @@ _wrong, _ok, _note = (partial(_finding, mark=mark) for mark in (Mark.WRONG, Mark
 def check_broker(broker_url: SecretStr) -> Iterator[Finding]:
     """Yields what came of each thing that is tried at the broker; no key of it is left."""
     try:
-        url = checked_url(broker_url)
+        place = place_of(broker_url)
         client = redis_client(broker_url)
     except AskpixError as error:
         yield _wrong(what="address", said=str(error))
@@ -50,17 +50,17 @@ def check_broker(broker_url: SecretStr) -> Iterator[Finding]:
             started = time.perf_counter()
             client.ping()
         except (redis.RedisError, OSError) as error:
-            yield _wrong(what="answer", said=_no_answer(error, url))
+            yield _wrong(what="answer", said=_no_answer(error, broker_url, place))
             for what in ("server", "memory", "clock", "rights"):
                 yield _finding(what=what, mark=Mark.SKIPPED, said="the broker does not answer")
             return
-        yield _ok(what="answer", said=f"{_place(url)} answers in {(time.perf_counter() - started) * 1e3:.1f} ms")
+        yield _ok(what="answer", said=f"{place} answers in {(time.perf_counter() - started) * 1e3:.1f} ms")
         try:
             yield from _server(client)
             yield _clock(client)
             yield from check_rights(client)
         except (redis.RedisError, OSError) as error:
-            yield _wrong(what="answer", said=_no_answer(error, url))
+            yield _wrong(what="answer", said=_no_answer(error, broker_url, place))
 
 
 def check_workers(broker_url: SecretStr) -> Iterator[Finding]:
@@ -82,15 +82,10 @@ def check_workers(broker_url: SecretStr) -> Iterator[Finding]:
         yield found(what="live", mark=Mark.NOTE, said=said)
 
 
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or parts.path
-
-
-def _no_answer(error: BaseException, url: str) -> str:
+def _no_answer(error: BaseException, broker_url: SecretStr, place: Place) -> str:
     """Returns why a broker did not answer, and what to do."""
     # What the client says, it may say with the URL.
-    said, place = Masking((url,))(short(error).rstrip(".")), _place(url)
+    said = Masking((broker_url.get_secret_value(),))(short(error).rstrip("."))
     lower = said.lower()
     if isinstance(error, redis.AuthenticationError):
         if "required" in lower:

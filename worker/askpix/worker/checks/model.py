@@ -13,7 +13,6 @@ from askpix.producer.settings import Settings
 from askpix.worker.alone import own_request
 from askpix.worker.digests import Digests
 from askpix.worker.engine.building import build_engine
-from askpix.worker.engine.devices import check_device
 from askpix.worker.errors import RequestError
 from askpix.worker.models.folder import load_manifest
 
@@ -33,9 +32,7 @@ def check_model(folder: Path, device: str, settings: Settings) -> Iterator[Findi
     yield found(what="files", mark=Mark.OK, said=f"{manifest.name} ({manifest.kind}), whole")
     started = time.monotonic()
     try:
-        engine = build_engine(
-            folder, check_device(device), cache=cache, vlm_cache_megabytes=settings.vlm_cache_megabytes
-        )
+        engine = build_engine(folder, device, cache=cache, vlm_cache_megabytes=settings.vlm_cache_megabytes)
     except AskpixError as error:
         yield found(what=device, mark=Mark.WRONG, said=str(error))
         yield skipped(what="answer")
