@@ -100,10 +100,10 @@ def count_items(tallies: Tallies, engine: Counted, items: int) -> None:
             with tallies.decode_seconds.timing():
                 pass
         if number % WAVE == 0:
-            vision.add(time.perf_counter() - time.perf_counter(), WAVE)
+            vision.add(-time.perf_counter() + time.perf_counter(), WAVE)
         if number % LANE == 0:
             for _ in range(CAPTION_STEPS):
-                decoder.add(time.perf_counter() - time.perf_counter(), LANE)
+                decoder.add(-time.perf_counter() + time.perf_counter(), LANE)
         tallies.made([own], source="part")
 
 

@@ -53,6 +53,13 @@ def expressions() -> list[tuple[str, str]]:
     return found
 
 
+def documented_queries() -> list[str]:
+    """Returns the queries of the page's blocks of text that begin with a comment."""
+    blocks = re.findall(r"^```text\n(# .*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    queries = [query for block in blocks for query in block.strip().split("\n\n")]
+    return ["\n".join(line for line in query.splitlines() if not line.startswith("#")) for query in queries]
+
+
 def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
@@ -118,6 +125,14 @@ def test_prometheus_takes_what_workers_tell(scraped: PrometheusServer) -> None:
 def test_each_panel_shows_something(scraped: PrometheusServer, title: str, expression: str) -> None:
     values = [float(one["value"][1]) for one in scraped.query(expression)]
     assert any(math.isfinite(value) for value in values), f"{title}: {expression} gives {values}"
+
+
+@pytest.mark.timeout(300)
+def test_each_query_of_the_page_gives_something(scraped: PrometheusServer) -> None:
+    queries = documented_queries()
+    assert len(queries) >= 5
+    for query in queries:
+        assert scraped.query(query.replace("blip-vqa-base", MODEL)), query
 
 
 @pytest.mark.timeout(300)

@@ -24,6 +24,7 @@ from askpix.worker.image_form import Pixels
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.models.vlm_manifest import ScaledTokens
+from askpix.worker.vlm.batch import ROWS
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.preparing import prepared
 
@@ -445,3 +446,16 @@ def test_an_engine_that_is_set_aside_has_no_pipeline_and_answers_afterwards(tiny
         assert not waiting.done()
     assert _said(waiting).text == before.text
     engine.close()
+
+
+def test_what_it_says_of_its_steps_is_what_it_counts(engine: VlmEngine, ask: Callable[..., Ticket]) -> None:
+    tickets = [ask(number=number) for number in range(4)]
+    assert all(ticket.result(SECONDS) for ticket in tickets)
+
+    wait_until(lambda: engine.measures().under_way == 0, within=10, what="the end of the last request")
+    measures, counters = engine.measures(), engine.counters()
+    sizes = measures.stages["pipeline"].sizes.read()
+    assert sizes.total == counters["rows"] > 0
+    assert sum(measures.stages["pipeline"].seconds.read().counts) == sum(sizes.counts)
+    assert measures.rows == {"pipeline": (0, ROWS)}
+    assert measures.reused is None
