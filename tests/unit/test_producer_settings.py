@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from askpix.producer.broker import celery_app
+from askpix.producer.broker import celery_app, redis_client
 from askpix.producer.errors import AskpixError
 from askpix.producer.settings import DEFAULT_BROKER, load_settings
 
@@ -107,3 +107,62 @@ def test_the_queue_takes_json_only_and_nothing_of_the_users_own_celery(monkeypat
     assert app.connection_for_read().hostname == app.connection_for_write().hostname == "ours"
     assert app.backend.client.connection_pool.connection_kwargs["host"] == "ours"
     assert app.conf.task_ignore_result
+
+
+@pytest.fixture
+def password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "broker-password"
+    file.write_text("p@ss:w/rd#1\n")
+    monkeypatch.setenv("ASKPIX_BROKER_PASSWORD_FILE", str(file))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis://host:6379/0", "redis://:p%40ss%3Aw%2Frd%231@host:6379/0"),
+        ("redis://ann@host/0", "redis://ann:p%40ss%3Aw%2Frd%231@host/0"),
+        ("rediss://ann:@host/0?ssl_cert_reqs=none", "rediss://ann:p%40ss%3Aw%2Frd%231@host/0?ssl_cert_reqs=none"),
+        ("redis://ann:own@host/0", "redis://ann:own@host/0"),
+        ("redis+sentinel://ann@a:1,b:2/0?master=m", "redis+sentinel://ann:p%40ss%3Aw%2Frd%231@a:1,b:2/0?master=m"),
+        ("redis+socket:///run/redis.sock", "redis+socket:///run/redis.sock"),
+    ],
+)
+def test_a_password_from_a_file_is_put_where_a_url_has_none(url: str, whole: str, password_file: Path) -> None:
+    assert load_settings(url).broker_url.get_secret_value() == whole
+
+
+def test_the_broker_is_told_the_password_as_the_file_holds_it(password_file: Path) -> None:
+    client = redis_client(load_settings("redis://ann@h/0").broker_url)
+
+    assert client.connection_pool.connection_kwargs["password"] == "p@ss:w/rd#1"
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"", "holds no password"),
+        (b"\n", "holds no password"),
+        (b"one\ntwo\n", "holds no password"),
+        (b"x" * 5_000, "holds no password"),
+        (b"\xff\xfe", "holds no text"),
+    ],
+)
+def test_a_file_that_holds_no_password_is_named_and_not_shown(
+    held: bytes | None, words: str, password_file: Path
+) -> None:
+    password_file.unlink()
+    if held is not None:
+        password_file.write_bytes(held)
+
+    with pytest.raises(AskpixError, match="ASKPIX_BROKER_PASSWORD_FILE") as caught:
+        load_settings()
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_broker_of_our_own_needs_no_password_file(password_file: Path) -> None:
+    password_file.unlink()
+
+    assert load_settings("redis+socket:///run/redis.sock").broker_url.get_secret_value().endswith("redis.sock")

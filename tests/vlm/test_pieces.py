@@ -113,3 +113,23 @@ def test_a_gpu_of_its_own_memory_has_room_by_that_and_in_blocks_of_its_own() -> 
     assert kept(small) < kept(large) < 24
     with pytest.raises(ModelError, match="does not fit"):
         cache_blocks(LLAVA_7B, {}, left=64 * GIGABYTE, room=Room(memory=6 * GIGABYTE))
+
+
+def test_keys_and_values_take_what_they_are_allowed_and_no_more_than_there_is() -> None:
+    token = bytes_per_token(LLAVA_7B, exact=False)
+
+    def cached(gigabytes: float | None, most: float) -> float:
+        left = None if gigabytes is None else round(gigabytes * GIGABYTE)
+        blocks = cache_blocks(LLAVA_7B, {}, left=left, most=round(most * GIGABYTE))
+        return blocks * Room().block_tokens * token / GIGABYTE
+
+    assert cached(100, 2) == pytest.approx(2, abs=0.03)
+    assert cached(None, 2) == pytest.approx(2, abs=0.03)
+    assert cached(10, 4) == pytest.approx(4, abs=0.03)
+    assert cached(10, 40) == pytest.approx(10 - 5.7, abs=0.05)
+    assert cached(1_000, 900) == cached(1_000, 100) == pytest.approx(40 * (576 + 512) * token / GIGABYTE, abs=0.03)
+
+
+def test_too_little_for_one_text_is_refused_by_the_name_of_the_setting() -> None:
+    with pytest.raises(ModelError, match=r"takes 1\.1 GB, and ASKPIX_VLM_CACHE_MEGABYTES allows 0\.5 GB"):
+        cache_blocks(LLAVA_7B, {}, left=100 * GIGABYTE, most=GIGABYTE // 2)

@@ -86,15 +86,12 @@ def _no_answer(error: BaseException, broker_url: SecretStr, place: Place) -> str
     """Returns why a broker did not answer, and what to do."""
     # What the client says, it may say with the URL.
     said = Masking((broker_url.get_secret_value(),))(short(error).rstrip("."))
-    lower = said.lower()
     if isinstance(error, redis.AuthenticationError):
-        if "required" in lower:
+        if place.password is None:
             return (
                 f"{place} wants a password: write it into ASKPIX_BROKER_URL, as in redis://:PASSWORD@host, "
                 "or name a file that holds it in ASKPIX_BROKER_PASSWORD_FILE"
             )
-        if "without any password" in lower:
-            return f"{place} has no passwords, and was given one: leave it out of ASKPIX_BROKER_URL"
         return f"{place} does not take this user and password: check ASKPIX_BROKER_URL and ASKPIX_BROKER_PASSWORD_FILE"
     if isinstance(error, redis.exceptions.NoPermissionError):
         return f"this user may not even PING {place}: give it the rights that askpix needs ({said})"
