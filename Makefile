@@ -7,7 +7,7 @@ JOB := demo-job
 PLAYGROUND := .venv-playground
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env playground clean
-.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
+.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch bench-workers
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -68,6 +68,9 @@ screenshots: $(VENV)/.dev $(PLAYGROUND)/.playground
 
 bench-watch: $(VENV)/.dev
 	$(BIN)/python -m bench.watch $(ARGS)
+
+bench-workers: $(VENV)/.dev
+	$(BIN)/python -m bench.workers $(ARGS)
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)
