@@ -11,6 +11,7 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: secrets lock sbom audit
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-metrics bench-vlm bench-watch
+.PHONY: bench-workers
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -83,6 +84,9 @@ screenshots: $(VENV)/.dev $(PLAYGROUND)/.playground
 
 bench-watch: $(VENV)/.dev
 	$(BIN)/python -m bench.watch $(ARGS)
+
+bench-workers: $(VENV)/.dev
+	$(BIN)/python -m bench.workers $(ARGS)
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)

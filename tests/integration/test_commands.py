@@ -44,8 +44,18 @@ def test_devices_names_the_cpu_and_what_it_computes_in(tmp_path: Path) -> None:
     ran = askpix("devices", cwd=tmp_path)
 
     assert (ran.code, ran.err) == (0, "")
-    (line,) = (line for line in ran.out.splitlines() if line.startswith("CPU"))
-    assert "FP32" in line
+    told = {line[:13].strip(): line[13:].strip() for line in ran.out.splitlines()}
+    assert told["CPU"]
+    assert "FP32" in told["can do"].split()
+    assert told["computes in"].split(",")[0] in ("f32", "bf16", "f16")
+    assert told["worker"] == "askpix worker --device CPU"
+    assert "AUTO takes the best of: " in ran.out
+
+
+def test_devices_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    ran = askpix("devices", cwd=tmp_path, env={"COLUMNS": "60"})
+
+    assert max(map(len, ran.out.splitlines())) <= 60
 
 
 @pytest.fixture

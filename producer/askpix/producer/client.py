@@ -68,7 +68,7 @@ class Client:
             questions: asked of every item without its own; None captions.
             options: how answers are generated.
             base: what relative image references count from; by default the current folder.
-            device: the kind of device that is to answer: cpu, gpu, npu or auto; None stands for any.
+            device: the kind of device that is to answer: cpu, gpu, npu, auto, hetero or multi; None stands for any.
             notify: a Celery task, as TASK or TASK@QUEUE, to be sent when all is answered; workers must
                 allow it.
             part_size: items in a part.

@@ -96,6 +96,7 @@ def test_status_shows_one_reading(held: Job, env: dict[str, str], worker: Worker
         "device": None,
         "broker": "ok",
         "served": True,
+        "unserved": None,
         "counted": True,
     }
     counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "parts": 3, "parts_done": 1}

@@ -59,13 +59,18 @@ class Forms:
 def forms_for(device: DeviceName, manifest: BlipManifest, most: Most) -> Forms:
     """Returns the forms of a model's graphs that suit a device."""
     if "GPU" not in device.kinds:
-        return Forms(wave=CPU_WAVE)
+        return Forms(wave=wave_of(device))
     return Forms(
-        wave=GPU_WAVE,
+        wave=wave_of(device),
         vision=(_vision(), DYNAMIC),
         questions=(_questions(manifest, most), DYNAMIC),
         steps=(_steps(manifest, most), DYNAMIC),
     )
+
+
+def wave_of(device: DeviceName) -> int:
+    """Returns how many images a device encodes at a time."""
+    return GPU_WAVE if "GPU" in device.kinds else CPU_WAVE
 
 
 def within_half(model: ov.Model) -> ov.Model:
