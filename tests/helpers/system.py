@@ -29,16 +29,30 @@ REDIS_SERVER = "/usr/bin/redis-server"
 MODEL = "askpix-demo"
 
 
-class RedisServer:
-    """A real Redis server on 127.0.0.1 that keeps nothing on disk. It can be ended and started again."""
+def redis_or_skip() -> None:
+    if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
+        pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
 
-    def __init__(self, folder: Path) -> None:
-        if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
-            pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+class RedisServer:
+    """A real Redis server on 127.0.0.1 that keeps nothing on disk. It can be ended and started again.
+
+    Args:
+        options: further ones of the server.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        redis_or_skip()
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self._options = options
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.environment = {"ASKPIX_BROKER_URL": self.url}
         self.client = redis.Redis.from_url(self.url, decode_responses=True)
@@ -48,7 +62,9 @@ class RedisServer:
     def start(self) -> None:
         command = [REDIS_SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self._process = subprocess.Popen(
-            [*command, "--save", "", "--appendonly", "no"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*command, "--save", "", "--appendonly", "no", *self._options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         wait_until(self._answers, within=10, what="an answer of Redis")
 
@@ -57,6 +73,10 @@ class RedisServer:
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)
+
+    @property
+    def ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def freeze(self) -> None:
         """Has it answer nobody, without ending any connection."""

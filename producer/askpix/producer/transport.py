@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from kombu import Connection
 from kombu.transport import redis
 
-from askpix.producer.broker_url import Place
+from askpix.producer.broker_url import REDIS_PORT, Place
 from askpix.producer.connections import pool_at
 
 
@@ -54,14 +54,33 @@ class BrokerConnection(Connection):  # type: ignore[misc]
     """A connection to the master at a place."""
 
     def as_uri(self, include_password: bool = False, mask: str = "**", getfields: Any = None) -> str:  # noqa: ARG002 - as in kombu
-        """Returns where the broker is, for logs."""
-        return str(self.transport_options["place"])
+        """Returns where the broker is: for logs, or with the password as other programs of Celery's kind take it."""
+        place: Place = self.transport_options["place"]
+        if not include_password:
+            return str(place)
+        if place.path:
+            return f"redis+socket://{_login(place)}{place.path}?virtual_host={place.database}"
+        return kombu_url(place).replace("redis://", "sentinel://", 1) if place.master else kombu_url(place)
 
 
 def kombu_url(place: Place) -> str:
     """Returns a URL that kombu takes: it tells places apart by it, and connects by what `Channel` knows."""
-    host, port = place.hosts[0] if place.hosts else ("localhost", 0)
+    host, port = place.hosts[0] if place.hosts else ("localhost", REDIS_PORT)
+    url = f"redis://{_login(place)}{f'[{host}]' if ':' in host else host}:{port}/{place.database}"
+    if place.tls is None or place.master:
+        return url
+    options = {name: str(value).lower() if isinstance(value, bool) else value for name, value in place.tls.items()}
+    return f"rediss{url.removeprefix('redis')}?{urlencode(options)}"
+
+
+def for_others(place: Place) -> dict[str, Any]:
+    """Returns the transport options by which other programs of Celery's kind find a master: Flower is one."""
+    if place.master is None:
+        return {}
+    own = {"username": place.sentinel_username, "password": place.sentinel_password, **(place.tls or {})}
+    return {"master_name": place.master, "sentinel_kwargs": {name: own[name] for name in own if own[name] is not None}}
+
+
+def _login(place: Place) -> str:
     user, password = quote(place.username or "", safe=""), quote(place.password or "", safe="")
-    where = f"[{host}]" if ":" in host else host
-    login = f"{user}:{password}@" if user or password else ""
-    return f"redis://{login}{where}{f':{port}' if port else ''}/{place.database}"
+    return f"{user}:{password}@" if user or password else ""

@@ -25,16 +25,29 @@ _SAID = {
 _DENIED = re.compile(r"NOPERM|no permissions to|can't run this command or subcommand", re.IGNORECASE)
 
 _TLS = (
-    (re.compile("certificate required|handshake failure|bad certificate|unknown ca", re.IGNORECASE),
-     "it does not take our certificate: ssl_certfile= and ssl_keyfile= in the broker URL say which is ours"),
-    (re.compile("wrong version number|record layer failure|unexpected eof|packet length too long", re.IGNORECASE),
-     "what answers there speaks no TLS: rediss:// is for a server that does"),
-    (re.compile("unsupported protocol|protocol version|no protocols available", re.IGNORECASE),
-     "it speaks no TLS of version 1.2 or newer"),
-    (re.compile("verify failed", re.IGNORECASE),
-     "{reason}; ssl_ca_certs= in the broker URL names the file of the authority that its certificate is from"),
-)  # fmt: skip
-"""What is said about errors of TLS, by what OpenSSL says."""
+    (
+        re.compile("certificate required|handshake failure|bad certificate|unknown ca", re.IGNORECASE),
+        "it does not take our certificate: ssl_certfile= and ssl_keyfile= in the broker URL say which is ours",
+    ),
+    (
+        re.compile("wrong version number|record layer failure|packet length too long|http request", re.IGNORECASE),
+        "what answers there does not speak it: rediss:// is for a server that does",
+    ),
+    (
+        re.compile("unsupported protocol|protocol version|no protocols available", re.IGNORECASE),
+        "the other side speaks no version from 1.2 on",
+    ),
+    (
+        re.compile("verify failed", re.IGNORECASE),
+        "{reason}; ssl_ca_certs= in the broker URL names the file of the authority that its certificate is from",
+    ),
+)
+"""What is said about errors of TLS that stay, by what OpenSSL says."""
+
+_HUNG_UP = (
+    "the broker hung up; where it wants a certificate of ours, ssl_certfile= and ssl_keyfile= in its URL say which"
+)
+"""A server that dies and one that has looked for a certificate in vain are not always told apart."""
 
 
 def explained(error: BaseException) -> BrokerError:
@@ -59,8 +72,10 @@ def _understood(error: BaseException) -> tuple[BrokerTrouble, str | None]:
     """Returns what kind of trouble an error is, and what there is to say of it where its own words do not do."""
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, ssl.SSLError):
-            return BrokerTrouble.OTHER, f"no TLS with the broker: {_tls_said(cause)}"
+        if isinstance(cause, ssl.SSLEOFError):
+            return BrokerTrouble.LOST, _HUNG_UP
+        if isinstance(cause, ssl.SSLError) and (said := _tls_said(cause)):
+            return BrokerTrouble.OTHER, f"no TLS with the broker: {said}"
         if _DENIED.search(str(cause)) and isinstance(cause, redis.ResponseError):
             return BrokerTrouble.OTHER, _denied_said(cause)
     cause = error.__cause__ or error
@@ -98,11 +113,10 @@ def _trouble_of(cause: BaseException, chain: list[BaseException]) -> BrokerTroub
     return next((trouble for mark, trouble in marks.items() if mark in said), BrokerTrouble.OTHER)
 
 
-def _tls_said(error: ssl.SSLError) -> str:
-    text = str(error)
-    reason = getattr(error, "verify_message", "") or error.reason or text
-    said = next((said for mark, said in _TLS if mark.search(text)), "{reason}")
-    return said.format(reason=" ".join(str(reason).split())[:200].rstrip("."))
+def _tls_said(error: ssl.SSLError) -> str | None:
+    text = " ".join(str(error.args[-1]).split()) if error.args else ""
+    reason = str(getattr(error, "verify_message", "") or error.reason or text)[:200].rstrip(".")
+    return next((said.format(reason=reason) for mark, said in _TLS if mark.search(text.replace("_", " "))), None)
 
 
 def _denied_said(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from askpix.producer.broker import KEY_PREFIX, Broker
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.progress import JobState, Reading
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
+from askpix.producer.troubles import explained
 from askpix.producer.window import Window
 from askpix.worker.leftovers import remove_leftovers
 from askpix.worker.logs.about import about
@@ -98,9 +99,10 @@ class Keeper:
                 self._answered_at, trouble = time.monotonic(), ""
             except (redis.RedisError, AskpixError) as error:
                 # Said once, not twice a second for as long as it lasts.
-                if str(error) != trouble:
-                    trouble = str(error)
-                    _log.warning("jobs cannot be looked after for now: %s", error)
+                said = str(explained(error) if isinstance(error, redis.RedisError) else error)
+                if said != trouble:
+                    trouble = said
+                    _log.warning("jobs cannot be looked after for now: %s", said)
             except Exception:  # noqa: BLE001 - a live worker must go on looking
                 _log.exception("looking after jobs failed")
             if self._stopping.wait(_LOOK_SECONDS):
