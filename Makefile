@@ -48,7 +48,7 @@ secrets:
 lock: $(VENV)/.dev
 	$(LOCK) deploy/requirements/build.in --output-file deploy/requirements/build.txt
 	$(LOCK) pyproject.toml --extra flower --output-file deploy/requirements/flower.txt
-	$(LOCK) pyproject.toml --extra worker --extra vlm --output-file deploy/requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra local --extra vlm --output-file deploy/requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra convert --override deploy/requirements/without-cuda.txt --no-emit-package torch \
 	  --output-file deploy/requirements/convert.txt
 

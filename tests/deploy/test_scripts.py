@@ -1,0 +1,161 @@
+"""The scripts of deploy/: they are in order, and do what compose and systemd have them do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+from helpers.processes import environment
+from helpers.s3_server import S3Server
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+SCRIPTS = sorted(path for path in [*DEPLOY.rglob("*.sh"), ROOT / ".ci" / "run"])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_shell_linter_has_nothing_to_say(script: Path) -> None:
+    done = subprocess.run([BIN / "shellcheck", script], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Path:
+    """A folder with the script that makes secrets, and no secrets."""
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    shutil.copy(DEPLOY / "secrets.sh", folder)
+    return folder
+
+
+def secrets(deploy: Path) -> dict[str, str]:
+    subprocess.run(["./secrets.sh"], cwd=deploy, check=True, capture_output=True)
+    return {file.name: file.read_text() for file in (deploy / "secrets").iterdir()}
+
+
+def test_secrets_are_random_and_those_that_are_there_stay(deploy: Path) -> None:
+    # Given
+    first = secrets(deploy)
+    (deploy / "secrets" / "grafana_password").unlink()
+
+    # When
+    second = secrets(deploy)
+
+    # Then
+    assert set(first) == set(second)
+    assert {name for name in first if first[name] != second[name]} == {"grafana_password"}
+    passwords = [text for name, text in first.items() if name.endswith("_password")]
+    assert len(set(passwords)) == len(passwords) == 5
+    assert all(re.fullmatch("[0-9a-f]{48}", password) for password in passwords)
+
+
+def test_others_on_the_machine_cannot_reach_them_and_containers_can(deploy: Path) -> None:
+    made = secrets(deploy)
+    folder = deploy / "secrets"
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE((folder / name).stat().st_mode) for name in made} == {0o444}
+
+
+def test_the_store_s_keys_are_those_of_its_users(deploy: Path) -> None:
+    made = secrets(deploy)
+    users = {user["name"]: user for user in json.loads(made["s3_config.json"])["identities"]}
+
+    assert set(users) == {"admin", "askpix"}
+    for name, file in (("admin", "s3_admin_credentials"), ("askpix", "s3_credentials")):
+        read = ConfigParser()
+        read.read_string(made[file])
+        (keys,) = users[name]["credentials"]
+        assert keys == {
+            "accessKey": read["default"]["aws_access_key_id"],
+            "secretKey": read["default"]["aws_secret_access_key"],
+        }
+    assert all(action.endswith(":askpix") for action in users["askpix"]["actions"])
+
+
+def test_the_bucket_is_made_once(s3: S3Server, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("[default]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+    variables = {**s3.environment, "AWS_SHARED_CREDENTIALS_FILE": str(keys)}
+    del variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]
+
+    said = [
+        subprocess.run(
+            [sys.executable, DEPLOY / "s3" / "bucket.py", "a-bucket-of-its-own"],
+            env=environment(variables),
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+
+    assert said == ["made the bucket a-bucket-of-its-own\n", "the bucket a-bucket-of-its-own is there\n"]
+    assert s3.keys("a-bucket-of-its-own") == []
+
+
+def test_a_store_that_is_not_there_is_said_in_a_line() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+    done = subprocess.run(
+        [sys.executable, DEPLOY / "s3" / "bucket.py", "x"],
+        env=environment({**keys, "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("the bucket x cannot be made: ")
+    assert "Traceback" not in done.stderr
+
+
+def prepared(models: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = environment({"MODELS": str(models), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **variables})
+    return subprocess.run(["sh", DEPLOY / "model.sh"], env=env, capture_output=True, text=True)
+
+
+def name_of(models: Path) -> str:
+    return str(json.loads((models / "current" / "manifest.json").read_text())["name"])
+
+
+def test_without_a_word_the_demo_model_is_served_and_prepared_once(tmp_path: Path) -> None:
+    first = prepared(tmp_path)
+    before = (tmp_path / "current").readlink()
+    again = prepared(tmp_path)
+
+    assert first.returncode == 0, first.stderr
+    assert name_of(tmp_path) == "askpix-demo"
+    assert again.stdout.startswith("the model is there")
+    assert (tmp_path / "current").readlink() == before
+
+
+def test_a_checkpoint_is_converted_in_its_place(tmp_path: Path) -> None:
+    prepared(tmp_path)
+
+    done = prepared(tmp_path, MODEL=str(ROOT / "demo" / "checkpoint"), MODEL_PRECISION="f16")
+
+    assert done.returncode == 0, done.stderr
+    assert name_of(tmp_path) == "checkpoint"
+    # Of the one before, and of what was needed on the way, nothing is left.
+    current = str((tmp_path / "current").readlink())
+    assert {path.name for path in tmp_path.iterdir()} == {"current", "current.from", current}
+
+
+def test_where_it_cannot_be_made_the_one_before_stays(tmp_path: Path) -> None:
+    prepared(tmp_path)
+    there = {path.name for path in tmp_path.iterdir()}
+
+    done = prepared(tmp_path, MODEL="/import/none")
+
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert name_of(tmp_path) == "askpix-demo"
+    assert {path.name for path in tmp_path.iterdir()} == there
