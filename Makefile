@@ -8,6 +8,7 @@ PLAYGROUND := .venv-playground
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz setup export-env playground-env playground clean
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-vlm bench-watch
+.PHONY: bench-fleet bench-submit-many
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -68,6 +69,14 @@ screenshots: $(VENV)/.dev $(PLAYGROUND)/.playground
 
 bench-watch: $(VENV)/.dev
 	$(BIN)/python -m bench.watch $(ARGS)
+
+# 64 workers; some ten minutes, and 10 GB of memory.
+bench-fleet: $(VENV)/.dev
+	$(BIN)/python -m bench.fleet --save $(ARGS)
+
+# Ten million rows, twice; some 20 minutes, and 5 GB of disk.
+bench-submit-many: $(VENV)/.dev
+	$(BIN)/python -m bench.submit_many $(ARGS)
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)
