@@ -72,7 +72,7 @@ bench-watch: $(VENV)/.dev
 
 # 64 workers; some ten minutes, and 10 GB of memory.
 bench-fleet: $(VENV)/.dev
-	$(BIN)/python -m bench.fleet --save $(ARGS)
+	$(BIN)/python -m bench.fleet $(ARGS)
 
 # Ten million rows, twice; some 20 minutes, and 5 GB of disk.
 bench-submit-many: $(VENV)/.dev

@@ -22,18 +22,16 @@ class Model:
 
     name: str
     images_per_second: float
-    gigabytes: float
-    """That a worker holds."""
 
 
 MODELS = (
-    Model(name="BLIP base INT8, a caption", images_per_second=8.37 / 2, gigabytes=1.4),
+    Model(name="BLIP base INT8, a caption", images_per_second=8.37 / 2),
     # The engine's own rate, by what the whole worker reaches of it in INT8.
-    Model(name="BLIP base bf16, a caption", images_per_second=6.17 / 2 * 0.96, gigabytes=2.0),
-    Model(name="BLIP base INT8, one question", images_per_second=9.51 / 2, gigabytes=1.4),
-    Model(name="BLIP base INT8, ten questions", images_per_second=62.63 / 10 / 2, gigabytes=1.4),
+    Model(name="BLIP base bf16, a caption", images_per_second=6.17 / 2 * 0.96),
+    Model(name="BLIP base INT8, one question", images_per_second=9.51 / 2),
+    Model(name="BLIP base INT8, ten questions", images_per_second=62.63 / 10 / 2),
     # Computed, not measured: 1,275 tokens of an image take two cores 4 s at best, of which 58 % were reached.
-    Model(name="Qwen2-VL 2B INT4, a caption", images_per_second=0.58 / 4 / 2, gigabytes=4.0),
+    Model(name="Qwen2-VL 2B INT4, a caption", images_per_second=0.58 / 4 / 2),
 )
 
 
@@ -41,10 +39,10 @@ MODELS = (
 class Costs:
     """What a part, a worker and a request cost. The first block was measured by `make bench-fleet`."""
 
-    redis_core_per_worker: float = 0.0006
+    redis_core_per_worker: float = 0.0008
     """Share of a core of Redis that a worker at work takes, with parts of half a minute."""
 
-    redis_core_per_part: float = 0.0014
+    redis_core_per_part: float = 0.0002
     """Seconds of a core of Redis for a part, beside that."""
 
     redis_mb_per_worker: float = 0.1
