@@ -10,8 +10,8 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: secrets lock sbom audit
-.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-gallery bench-metrics bench-vlm bench-watch
-.PHONY: bench-workers
+.PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-fleet bench-gallery bench-metrics
+.PHONY: bench-submit-many bench-vlm bench-watch bench-workers
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -87,6 +87,14 @@ bench-watch: $(VENV)/.dev
 
 bench-workers: $(VENV)/.dev
 	$(BIN)/python -m bench.workers $(ARGS)
+
+# 64 workers; some ten minutes, and 10 GB of memory.
+bench-fleet: $(VENV)/.dev
+	$(BIN)/python -m bench.fleet $(ARGS)
+
+# Ten million rows, twice; some 20 minutes, and 5 GB of disk.
+bench-submit-many: $(VENV)/.dev
+	$(BIN)/python -m bench.submit_many $(ARGS)
 
 bench-gallery: $(VENV)/.dev
 	$(BIN)/python bench/gallery.py $(ARGS)

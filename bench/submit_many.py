@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from bench.blip.machine import described
 from bench.fleet.redis_server import Redis
+from bench.marked import put_between_marks
 from bench.submit import rows
 
 from askpix.producer.client import Client
@@ -43,6 +44,7 @@ RESULTS = Path(__file__).parent / "results" / "submit-many.json"
 MOST_MB, MOST_REDIS_MB = 400, 10
 """That submitting may take, and the job in Redis."""
 
+_HEAD = "| list | rows | rows/s | peak, MB | Redis, MB | folder, MB | reading, ms | status, s | from folder, s |"
 _MODEL = "nobody-serves-it"
 _ASKPIX = Path(sys.executable).with_name("askpix")
 _CHUNK = 100_000
@@ -238,11 +240,8 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--folder", type=Path, default=None, help="where the temporary files go; 10 GB")
     options = parser.parse_args()
-    told = []
-    print(
-        "| list | rows | rows/s | peak, MB | Redis: job, MB | folder, MB | reading, ms | status, s | from folder, s |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    told, lines = [], [_HEAD, "|---|---|---|---|---|---|---|---|---|"]
+    print("\n".join(lines))
     for form in options.forms:
         for count in _lengths(options.rows):
             with ExitStack() as stack:
@@ -257,9 +256,11 @@ def main() -> None:
                 f"{figures['folder_mb']:,.0f} | {figures['reading_ms']:.2f} | {figures['status_s']:.2f}",
                 f"{counted:.2f}",
             )
-            print(f"| {' | '.join(cells)} |", flush=True)
+            lines.append(f"| {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
     if options.rows == ROWS[-1] and set(options.forms) == set(FORMS):
         RESULTS.write_text(json.dumps({"machine": described(), "lists": told}, indent=1) + "\n")
+        put_between_marks(Path(__file__).with_name("README.md"), "many", "\n".join(lines))
     for figures in told:
         job_mb = figures["redis_mb"]["peak"] - figures["redis_mb"]["before"]
         if figures["peak_mb"] > MOST_MB or job_mb > MOST_REDIS_MB:

@@ -1,44 +1,69 @@
-"""The figures of a run, as people read them."""
+"""The figures of runs, as people read them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-
-def shown(figures: dict[str, Any]) -> str:
-    """Returns a Markdown table."""
-    plan, broker, idle, waits = figures["plan"], figures["broker"], figures["idle"], figures["waits"]
-    work, found, rows, workers = figures["work"], figures["found_again"], figures["rows"], figures["workers"]
-    memory = broker["memory_mb"]
-    lines = [
-        ("workers, each of which takes an item in", f"{plan['workers']}, {plan['item_ms']:g} ms"),
-        ("items in parts", f"{plan['items']:,} in {figures['parts']:,}"),
-        ("rows missing, twice, failed", f"{rows['missing']}, {rows['twice']}, {rows['failed']}"),
-        ("seconds, items a second", f"{figures['seconds']:.0f}, {figures['items_per_second']:,.0f}"),
-        ("parts done, of them once more than needed", f"{work['done']:,}, {work['done_again']}"),
-        ("workers killed, parts that they had in work", f"{found['killed']}, {found['parts_in_work']}"),
-        ("these were begun anew after, s", f"{found['soonest_s']} to {found['latest_s']}"),
-        ("a place for a part was free while parts waited", _spread(waits["place_free"])),
-        ("a worker had no part while parts waited", _spread(waits["worker_idle"])),
-        ("commands of Redis, an item and a part", f"{broker['commands_per_item']}, {broker['commands_per_part']}"),
-        ("commands a second, share of a core", f"{broker['commands_per_second']:,}, {broker['share_of_a_core']:.1%}"),
-        ("bytes to and from Redis, a part", "{received:,}, {sent:,}".format(**broker["bytes_per_part"])),
-        ("memory of Redis: empty, workers at rest, most, MB", "{empty}, {with_idle_workers}, {peak}".format(**memory)),
-        ("fields of the job's counters, at the most", f"{broker['counters_fields']}"),
-        ("at rest: commands a second, of a worker", f"{idle['commands_per_worker_second']}"),
-        ("at rest: share of a core, Redis and a worker", _shares(idle)),
-        ("connections to Redis", f"{idle['clients']}"),
-        ("memory of a worker: all, its share, MB", f"{workers['worker_rss_mb']}, {workers['worker_pss_mb']}"),
-        ("processor of a worker, ms an item", f"{workers['processor_ms_per_item']}"),
-    ]
-    return "\n".join(["| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in lines)])
+Figures = dict[str, Any]
 
 
-def _spread(waits: dict[str, Any]) -> str:
-    if not waits["count"]:
-        return "never"
-    return "{count:,} times: median {median_s:.3f} s, 99 % within {p99_s:.3f}, most {most_s:.3f}".format(**waits)
+def shown(runs: Mapping[str, Figures]) -> str:
+    """Returns a Markdown table with a column for each run."""
+    lines = [f"| | {' | '.join(runs)} |", f"|---|{'---|' * len(runs)}"]
+    lines += [f"| {what} | {' | '.join(told(run) for run in runs.values())} |" for what, told in _ROWS.items()]
+    return "\n".join(lines)
 
 
-def _shares(idle: dict[str, Any]) -> str:
-    return f"{idle['redis_share_of_a_core']:.2%}, {idle['worker_share_of_a_core']:.2%}"
+_ROWS: dict[str, Callable[[Figures], str]] = {
+    "workers; an item takes each of them": lambda run: "{workers}; {item_ms:g} ms".format(**run["plan"]),
+    "items; parts; window": lambda run: f"{run['plan']['items']:,}; {run['parts']:,}; {run['plan']['window']:,}",
+    "rows that are missing; twice; failed": lambda run: "{missing}; {twice}; {failed}".format(**run["rows"]),
+    "workers killed, and replaced": lambda run: f"{run['found_again']['killed']}",
+    "parts they had in work; begun anew after, s": lambda run: _found(run["found_again"]),
+    "parts done; of them, once more than needed": lambda run: "{done:,}; {done_again}".format(**run["work"]),
+    "seconds; items a second": lambda run: f"{run['seconds']:.0f}; {run['items_per_second']:,.0f}",
+    "a slot was free while parts waited, s: median; 99 %; most": lambda run: _spread(run["waits"]["place_free"]),
+    "a worker had no part while parts waited, s: the same": lambda run: _spread(run["waits"]["worker_idle"]),
+    "Redis: commands an item; a part": lambda run: "{commands_per_item:.2f}; {commands_per_part:.0f}".format(
+        **run["broker"]
+    ),
+    "Redis: bytes to it; from it, a part": lambda run: "{received:,}; {sent:,}".format(
+        **run["broker"]["bytes_per_part"]
+    ),
+    "Redis: commands a second; % of a core": lambda run: (
+        f"{run['broker']['commands_per_second']:,}; {run['broker']['share_of_a_core'] * 100:.1f}"
+    ),
+    "Redis: MB when empty; with workers at rest; at the most": lambda run: (
+        "{empty:.1f}; {with_idle_workers:.1f}; {peak:.1f}".format(**run["broker"]["memory_mb"])
+    ),
+    "Redis: connections; fields of the job's counters": lambda run: (
+        f"{run['idle']['clients']}; {run['broker']['counters_fields']}"
+    ),
+    "at rest: commands of a worker a second": lambda run: f"{run['idle']['commands_per_worker_second']:.1f}",
+    "at rest: % of a core, Redis; a worker": lambda run: (
+        f"{run['idle']['redis_share_of_a_core'] * 100:.1f}; {run['idle']['worker_share_of_a_core'] * 100:.1f}"
+    ),
+    "worker: MB in all; less what others share": lambda run: (
+        f"{run['workers']['worker_rss_mb']:.0f}; {run['workers']['worker_pss_mb']:.0f}"
+    ),
+    "worker: ms of a processor an item": lambda run: f"{run['workers']['processor_ms_per_item']:.2f}",
+    "S3: PUT; GET; HEAD; LIST; DELETE, a part": lambda run: _requests(run["s3_requests_per_part"]),
+}
+
+
+def _found(found: Figures) -> str:
+    if not found["parts_in_work"]:
+        return "none"
+    return "{parts_in_work}; {soonest_s:.0f} to {latest_s:.0f}".format(**found)
+
+
+def _spread(waits: Figures) -> str:
+    return "{median_s:.2f}; {p99_s:.2f}; {most_s:.2f}".format(**waits) if waits["count"] else "never"
+
+
+def _requests(per_part: Mapping[str, float]) -> str:
+    if not per_part:
+        return ""
+    kinds = ("PUT", "GET", "HEAD", "LIST", "DELETE")
+    return "; ".join(f"{sum(count for what, count in per_part.items() if what.startswith(kind)):.1f}" for kind in kinds)

@@ -76,6 +76,22 @@ def test_a_job_that_nobody_has_begun_has_no_counters(end: str, progress: Progres
     assert progress.read() is None
 
 
+def test_a_worker_that_tells_how_far_it_is_hears_whether_the_job_goes_on(progress: Progress) -> None:
+    # Given
+    lost = lease_on(progress, 0).live(PartLive(done=1))
+    progress.forget_leases()
+    begun(progress)
+    lease = lease_on(progress, 0)
+
+    # When
+    running = lease.live(PartLive(done=1))
+    progress.change_state(JobState.PAUSED)
+    paused = lease.live(PartLive(done=2))
+
+    # Then
+    assert (lost, running, paused) == (None, JobState.RUNNING, JobState.PAUSED)
+
+
 def test_parts_in_work_count_as_they_go_and_once_when_done(progress: Progress) -> None:
     begun(progress)
     first, second = lease_on(progress, 0), lease_on(progress, 1)

@@ -81,7 +81,7 @@ return {{redis.call('HGET', KEYS[1], 'epoch') or '', begun - 1}}
 """
 
 # ARGV: owner, seconds, items done, failures by code as JSON, the newest answers as JSON, worker, items that it has made
-# since it last told. Empty texts tell nothing.
+# since it last told. Empty texts tell nothing. Returns the job's state, nothing where that is not known.
 _LIVE = f"""{_COMMON}
 local done = counted and redis.call('GETBIT', KEYS[2], part) == 1
 if (free or owner == ARGV[3]) and not done then
@@ -93,6 +93,7 @@ if (free or owner == ARGV[3]) and not done then
 end
 if counted and ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[7]) end
 credit(ARGV[8], ARGV[9])
+return redis.call('HGET', KEYS[1], 'state')
 """
 
 # ARGV: owner, whether its message goes back to the queue, by how much fewer or more have begun and not ended it.
@@ -166,11 +167,12 @@ class Lease:
         self._credited = 0
         """Items that were told to be of this worker's making."""
 
-    def live(self, how: PartLive) -> None:
-        """Says how far the part is, and renews the lease."""
+    def live(self, how: PartLive) -> str | None:
+        """Says how far the part is, and renews the lease; returns the job's state, None where it is not known."""
         told = (how.codes_text(), how.latest_text(), self._worker, how.new - self._credited)
-        self._run(_LIVE, self._seconds, how.done, *told)
+        state: str | None = self._run(_LIVE, self._seconds, how.done, *told)
         self._credited = how.new
+        return state
 
     def release(self, *, to_queue: bool = False, died: bool = False) -> None:
         """Gives the part up undone.
@@ -209,8 +211,8 @@ class Lease:
         """Returns by how much more often the part will have been begun and not ended."""
         return int(died) - int(not self._excused)
 
-    def _run(self, script: str, *arguments: str | int) -> None:
-        run_script(self._redis, script, self._keys, *self._which, self._owner, *map(str, arguments))
+    def _run(self, script: str, *arguments: str | int) -> Any:
+        return run_script(self._redis, script, self._keys, *self._which, self._owner, *map(str, arguments))
 
 
 def claim_part(

@@ -63,7 +63,12 @@ _RENEWED = 4
 _WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 _HOLD_SECONDS = 2.0
-"""Between two looks whether the job was paused or cancelled."""
+"""Between two looks whether the job was paused or cancelled: at what the counters say when they are told, and at the
+folder where they do not say that it goes on."""
+
+_LOOK_SECONDS = 30.0
+"""Between two looks at the folder in any case. On S3 each is a LIST; of one every two seconds, they were most of its
+requests."""
 
 
 class PartRunner:
@@ -307,17 +312,18 @@ class PartRunner:
     def _follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
         """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
         work.telling.begin(before)
-        renewing = _Paced(self._lease_seconds / _RENEWED)
+        renewing = _Paced(min(self._lease_seconds / _RENEWED, _HOLD_SECONDS))
         telling = _Paced(_LIVE_SECONDS, longest=_TOLD_SECONDS)
-        holds = _Paced(_HOLD_SECONDS)
+        holds, looking = _Paced(_HOLD_SECONDS), _Paced(_LOOK_SECONDS)
+        looking.due()
         keeping = _Paced(self._keep_seconds)
         keeping.due()
-        written, further = 0, False
+        written, further, goes_on = 0, False, True
         while not asked.wait(_LIVE_SECONDS):
             self._beats[threading.get_ident()] = time.monotonic()
             if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
                 raise GivenBackError(died=self._died)
-            if holds.due():
+            if looking.due() or (not goes_on and holds.due()):
                 look_for_holds(work.folder)
             rows = asked.rows()
             if len(rows) > written and keeping.due():
@@ -329,8 +335,7 @@ class PartRunner:
             elif asked.harmless:
                 self._row_at = time.monotonic()
             if (further and telling.due()) or renewing.due():
-                work.telling.live()
-                further = False
+                goes_on, further = work.telling.live(), False
                 if asked.harmless and work.lease is not None:
                     with counting():
                         work.lease.excuse()

@@ -12,6 +12,7 @@ import redis
 
 from askpix.producer.lease import Lease
 from askpix.producer.live import LATEST, Glimpse, PartLive, codes_in
+from askpix.producer.progress import JobState
 from askpix.producer.rows import Row, Status
 
 _log = logging.getLogger(__name__)
@@ -50,13 +51,15 @@ class Telling:
         self._latest = [Glimpse.of(row) for row in new[:LATEST]]
         return True
 
-    def live(self) -> None:
-        """Says how far the part is, and that the worker lives."""
+    def live(self) -> bool:
+        """Says how far the part is, and that the worker lives; returns whether the job is known to go on."""
+        state = None
         if self._lease is not None:
             with counting():
-                self._lease.live(self._how(self._kept + self._made))
+                state = self._lease.live(self._how(self._kept + self._made))
                 # Told again, they would come back as the newest.
                 self._latest = ()
+        return state == JobState.RUNNING
 
     def done(self, rows: Sequence[Row]) -> None:
         """Says that the part has these rows: those that the job, or its round, asked for."""
