@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,13 @@ def installed(program: str) -> str:
 
 
 class PrometheusServer:
-    """Scrapes one address once a second, and evaluates rules as often."""
+    """Scrapes addresses once a second, and evaluates rules as often."""
 
-    def __init__(self, folder: Path, target: str, rules: Path) -> None:
+    def __init__(self, folder: Path, targets: Sequence[str], rules: Path) -> None:
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(rules)],
-            "scrape_configs": [{"job_name": "askpix", "static_configs": [{"targets": [target]}]}],
+            "scrape_configs": [{"job_name": "askpix", "static_configs": [{"targets": list(targets)}]}],
         }
         file = folder / "prometheus.yml"
         file.write_text(json.dumps(config))  # which is YAML too

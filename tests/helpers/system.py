@@ -102,15 +102,20 @@ class RedisServer:
 
 
 class WorkerProcess:
-    """`askpix worker` with the demo model."""
+    """`askpix worker`, by default with the demo model."""
 
     def __init__(
-        self, broker: RedisServer, log: Path, *options: str | Path, env: Mapping[str, str] | None = None
+        self,
+        broker: RedisServer,
+        log: Path,
+        *options: str | Path,
+        model: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._log = log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "askpix.cli.entry", "worker", "--model", demo_model(), *options],
+                [sys.executable, "-m", "askpix.cli.entry", "worker", "--model", model or demo_model(), *options],
                 cwd=log.parent,
                 env=environment({**broker.environment, **(env or {})}),
                 stdin=subprocess.DEVNULL,

@@ -79,7 +79,7 @@ def port(broker: RedisServer, root: Path, images: Path, tmp_path_factory: pytest
 
 @pytest.fixture(scope="module")
 def prometheus(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    server = PrometheusServer(tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{port}", ALERTS)
+    server = PrometheusServer(tmp_path_factory.mktemp("prometheus"), [f"127.0.0.1:{port}"], ALERTS)
     yield server
     server.close()
 

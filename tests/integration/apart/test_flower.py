@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
-import json
-import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers.flower import PASSWORD, Flower, flower_on
 from helpers.pictures import jpeg
-from helpers.processes import ASKPIX, askpix, environment, the_complaint, wait_until
+from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
-
-PASSWORD = "correct-horse:battery"
 
 # All that Flower does in Redis, for a user of its own.
 RIGHTS = (
@@ -29,69 +21,16 @@ RIGHTS = (
 )
 
 
-@dataclass(frozen=True)
-class Flower:
-    """A running Flower, to be asked over HTTP."""
-
-    port: int
-
-    def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD) -> tuple[int, str]:
-        """Returns status and body of an answer."""
-        headers = {"Content-Length": "0"}
-        if password is not None:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"askpix:{password}".encode()).decode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        status, body = answer.status, answer.read().decode()
-        connection.close()
-        return status, body
-
-    def json(self, path: str) -> Any:
-        status, body = self.ask(path)
-        assert status == 200, body
-        return json.loads(body)
-
-
 @pytest.fixture(scope="module")
-def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("secrets") / "flower_password"
-    file.write_text(f"{PASSWORD}\n")
-    return file
-
-
-@pytest.fixture(scope="module")
-def flower(broker: RedisServer, password_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
+def flower(broker: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
     """Flower with a Redis user that may look on alone, where everything else tells it to be open."""
     broker.client.execute_command("ACL", "SETUSER", "flower", "on", ">letmesee", *RIGHTS)
     folder = tmp_path_factory.mktemp("flower")
     (folder / "flowerconfig.py").write_text("basic_auth = None\nread_only = False\nport = 1\n")
-    process = subprocess.Popen(
-        [ASKPIX, "flower", "--password-file", password_file, "--port", "0"],
-        cwd=folder,
-        env=environment(
-            {
-                "ASKPIX_BROKER_URL": f"redis://flower:letmesee@127.0.0.1:{broker.port}/0",
-                "FLOWER_UNAUTHENTICATED_API": "true",
-                "FLOWER_READ_ONLY": "false",
-                "FLOWER_ADDRESS": "0.0.0.0",
-            }
-        ),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    found = re.search(r"Flower is at http://127\.0\.0\.1:(\d+)", process.stderr.readline())
-    assert found is not None
-    wait_until(lambda: broker.client.pubsub_numpat() == 1, within=20, what="Flower listening")
-    yield Flower(int(found[1]))
-    process.terminate()
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 0
-    # What it may not do it does not try.
-    assert "permission" not in said.lower(), said
-    assert "Traceback" not in said, said
+    otherwise = {"FLOWER_UNAUTHENTICATED_API": "true", "FLOWER_READ_ONLY": "false", "FLOWER_ADDRESS": "0.0.0.0"}
+    with flower_on(f"redis://flower:letmesee@127.0.0.1:{broker.port}/0", folder, env=otherwise) as flower:
+        wait_until(lambda: broker.client.pubsub_numpat() == 1, within=20, what="Flower listening")
+        yield flower
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +114,10 @@ def test_it_does_not_start_without_a_password(tmp_path: Path, content: str | Non
     assert words in the_complaint(ran)
 
 
-def test_an_address_that_is_taken_is_said(flower: Flower, password_file: Path, tmp_path: Path) -> None:
-    ran = askpix("flower", "--password-file", password_file, "--port", str(flower.port), cwd=tmp_path)
+def test_an_address_that_is_taken_is_said(flower: Flower, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(PASSWORD)
+
+    ran = askpix("flower", "--password-file", "file", "--port", str(flower.port), cwd=tmp_path)
 
     assert f"127.0.0.1:{flower.port}: address already in use" in the_complaint(ran)
 
