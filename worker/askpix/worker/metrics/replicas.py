@@ -25,6 +25,9 @@ _PATIENCE_SECONDS = 2.0
 """For all replicas together, which are asked at a time: a scrape has ten seconds by default, a probe often one to
 three."""
 
+_OTHERS_SECONDS = 0.5
+"""That those have once one has said that it is ready: a probe often waits for a second."""
+
 _LONGEST = 8 << 20
 """Bytes of an answer."""
 
@@ -49,7 +52,7 @@ class ReplicaTelling:
 
     def ready(self) -> State:
         """Returns how each replica is."""
-        answers = self._asked("/readyz")
+        answers = self._asked("/readyz", others=_OTHERS_SECONDS)
         return {f"replica {number}": _readiness(answers.get(number)) for number in self._sockets}
 
     def metrics(self) -> bytes:
@@ -78,8 +81,12 @@ class ReplicaTelling:
         own.gauge("askpix_parent_info", "The parent of replicas; always 1.", ["version"], {(version("askpix"),): 1})
         return text([*own, *_merged(told)])
 
-    def _asked(self, page: str) -> Mapping[str, tuple[int, bytes]]:
-        """Returns status and body of those that answer in time, by their numbers."""
+    def _asked(self, page: str, others: float = _PATIENCE_SECONDS) -> Mapping[str, tuple[int, bytes]]:
+        """Returns status and body of those that answer in time, by their numbers.
+
+        Args:
+            others: seconds that these have once one has said that it is well.
+        """
         said: queue.SimpleQueue[tuple[str, tuple[int, bytes] | None]] = queue.SimpleQueue()
         for number, path in self._sockets.items():
             threading.Thread(target=_ask, args=(number, path, page, said.put), daemon=True).start()
@@ -92,6 +99,8 @@ class ReplicaTelling:
                 break
             if answer is not None:
                 answers[number] = answer
+                if answer[0] == HTTPStatus.OK:
+                    ends = min(ends, time.monotonic() + others)
         return answers
 
 
