@@ -101,7 +101,7 @@ def test_what_it_is_told_goes_to_the_server(secrets: Path) -> None:
     ran = _started(secrets, REDIS_MAXMEMORY="64mb", REDIS_PORT="7000", REDIS_DATA="/elsewhere")
 
     words = ran.stdout.strip()
-    assert words.startswith(f"{DEPLOYED}/redis.conf --dir /elsewhere --aclfile ")
+    assert words.startswith(f"{secrets.parent}/run/redis.conf --dir /elsewhere --aclfile ")
     assert "--loglevel warning --maxmemory 64mb --port 7000" in words
     assert "tls" not in words
 

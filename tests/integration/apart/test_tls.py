@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 from helpers.checked import assert_whole
+from helpers.papers import Papers
 from helpers.pictures import jpeg
 from helpers.processes import askpix
 from helpers.secured import SecuredServer
@@ -20,33 +20,6 @@ from helpers.system import MODEL, HeldServer, Starter, WorkerProcess, finished
 from askpix.producer.client import Client
 
 pytestmark = pytest.mark.slow
-
-
-class Papers:
-    """An authority, and the certificates of a server and of a client that it has signed, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self.authority = trustme.CA()
-        self.ca = self._file("ca.pem", self.authority.cert_pem.bytes())
-        self.server = self.authority.issue_cert("127.0.0.1")
-        client = self.authority.issue_cert("client.example")
-        self.certificate = self._file("client.pem", b"".join(pem.bytes() for pem in client.cert_chain_pems))
-        self.key = self._file("client.key", client.private_key_pem.bytes())
-
-    def _file(self, name: str, content: bytes) -> str:
-        path = self._folder / name
-        path.write_bytes(content)
-        return str(path)
-
-
-def _secrets(server: trustme.LeafCert, ca: str | None = None) -> dict[str, bytes]:
-    found = {
-        "redis_tls_cert": b"".join(pem.bytes() for pem in server.cert_chain_pems),
-        "redis_tls_key": server.private_key_pem.bytes(),
-    }
-    return found if ca is None else {**found, "redis_tls_ca": Path(ca).read_bytes()}
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +35,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 @pytest.fixture(scope="module")
 def broker(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredServer]:
     """A server that wants certificates of its clients too, as deploy/redis starts it."""
-    own = {"ssl_ca_certs": papers.ca, "ssl_certfile": papers.certificate, "ssl_keyfile": papers.key}
-    server = SecuredServer(tmp_path_factory.mktemp("redis"), secrets=_secrets(papers.server, papers.ca), tls=own)
+    server = SecuredServer(tmp_path_factory.mktemp("redis"), secrets=papers.secrets(mutual=True), tls=papers.own)
     yield server
     server.close()
 
@@ -149,7 +121,7 @@ def test_a_certificate_that_has_expired_is_refused(papers: Papers, tmp_path: Pat
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
     server = SecuredServer(
         tmp_path / "redis",
-        secrets=_secrets(papers.authority.issue_cert("127.0.0.1", not_after=past)),
+        secrets=papers.secrets(mutual=False, not_after=past),
         tls={"ssl_cert_reqs": "none"},
     )
 
