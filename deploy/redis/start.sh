@@ -45,7 +45,9 @@ while IFS= read -r line || [ -n "$line" ]; do
     esac
 done < "$template"
 
-set -- "$config" --dir "${REDIS_DATA:-/data}" --aclfile "$run/users.acl" "$@"
+# A copy, for sentinels have a server write down whose replica it is.
+cat "$config" > "$run/redis.conf"
+set -- "$run/redis.conf" --dir "${REDIS_DATA:-/data}" --aclfile "$run/users.acl" "$@"
 [ -z "${REDIS_MAXMEMORY:-}" ] || set -- "$@" --maxmemory "$REDIS_MAXMEMORY"
 
 # With a certificate, only TLS is spoken; with an authority for clients, they need certificates too.

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers.flower import Flower, flower_on
 from helpers.metrics import free_port, wait_until_ready
-from helpers.papers import Papers, redis_secrets
+from helpers.papers import Papers
 from helpers.processes import Ran, askpix, wait_until
 from helpers.prometheus import PrometheusServer
 from helpers.s3_server import S3Server, using
@@ -81,7 +81,7 @@ def deployment(
     s3.put(f"s3://{bucket}/shop/text.jpg", b"no image at all")
     papers = Papers(folder / "papers")
     with ExitStack() as stack:
-        broker = SecuredServer(folder / "redis", secrets=redis_secrets(papers.server), tls={"ssl_ca_certs": papers.ca})
+        broker = SecuredServer(folder / "redis", secrets=papers.secrets(mutual=False), tls={"ssl_ca_certs": papers.ca})
         stack.callback(broker.close)
         cores = sorted(os.sched_getaffinity(0))
         workers, ports = {}, []

@@ -53,6 +53,10 @@ class Proxy:
                 while self._sockets:
                     _hang_up(self._sockets.pop(), way)
 
+    def lead_to(self, port: int) -> None:
+        """Has new connections lead to another server; those that there are stay where they are."""
+        self._target = ("127.0.0.1", port)
+
     def close(self) -> None:
         self.turn(Way.REFUSED)
         _hang_up(self._listener, Way.REFUSED)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 from helpers.processes import wait_until
@@ -20,20 +22,46 @@ DOWN_MILLISECONDS = 1_000
 """Of silence after which a sentinel takes a server to be down."""
 
 
-class Sentinels:
-    """The two servers and those that watch them, where tests take a RedisServer; `client` is one of the master."""
+def _open_server(folder: Path) -> RedisServer:
+    folder.mkdir()
+    return RedisServer(folder)
 
-    def __init__(self, folder: Path) -> None:
-        self.servers = [RedisServer(_made(folder / name)) for name in ("first", "second")]
+
+@dataclass(frozen=True, kw_only=True)
+class Secured:
+    """How servers and sentinels are kept."""
+
+    server: Callable[[Path], RedisServer] = _open_server
+    port: str = "port {port}"
+    lines: str = ""
+    """Further ones of the sentinels' configuration."""
+
+    login: Mapping[str, Any] = field(default_factory=dict)
+    """With what a test speaks to sentinels."""
+
+    url: str = f"redis+sentinel://{{hosts}}/0?master={MASTER}"
+
+
+class Sentinels:
+    """The two servers and those that watch them, where tests take a RedisServer; `client` is one of the master.
+
+    Args:
+        secured: what makes a server, a line of all sentinels' configuration, and how they are spoken to; by default all
+            is open.
+    """
+
+    def __init__(self, folder: Path, secured: Secured | None = None) -> None:
+        self._secured = secured or Secured()
+        self.servers = [self._secured.server(folder / name) for name in ("first", "second")]
         first, second = self.servers
         second.client.replicaof("127.0.0.1", str(first.port))
         wait_until(lambda: _in_step(first), within=20, what="a replica that has all of its master")
         self._ports = [free_port() for _ in range(3)]
         self._processes = [self._start(_made(folder / f"sentinel-{port}"), port) for port in self._ports]
         hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
-        self.url = f"redis+sentinel://{hosts}/0?master={MASTER}"
+        self.url = self._secured.url.format(hosts=hosts)
         self.environment = {"ASKPIX_BROKER_URL": self.url}
-        self._asked = [redis.Redis(port=port, decode_responses=True) for port in self._ports]
+        self._asked = [redis.Redis(port=port, decode_responses=True, **self._secured.login) for port in self._ports]
         wait_until(self._agreed, within=30, what="sentinels that know each other and both servers")
         self.client = redis_client(SecretStr(self.url))
 
@@ -41,10 +69,11 @@ class Sentinels:
         config = folder / "sentinel.conf"
         first = self.servers[0].port
         config.write_text(
-            f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
+            f"{self._secured.port.format(port=port)}\nbind 127.0.0.1\ndir {folder}\n"
             f"sentinel monitor {MASTER} 127.0.0.1 {first} 2\n"
             f"sentinel down-after-milliseconds {MASTER} {DOWN_MILLISECONDS}\n"
             f"sentinel failover-timeout {MASTER} 5000\n"
+            f"{self._secured.lines}\n"
         )
         command: Sequence[str | Path] = [REDIS_SERVER, config, "--sentinel"]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

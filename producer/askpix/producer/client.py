@@ -25,7 +25,7 @@ class Client:
     """Puts jobs on the queue.
 
     Args:
-        broker_url: redis://, rediss:// or redis+socket://. Without one, ASKPIX_BROKER_URL.
+        broker_url: redis://, rediss://, redis+sentinel:// or redis+socket://. Without one, ASKPIX_BROKER_URL.
     """
 
     def __init__(self, broker_url: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
 from askpix.producer.broker_url import Place
 
@@ -58,6 +58,31 @@ class _FoundEncrypted(_Own, SentinelManagedConnection, redis.SSLConnection):
     pass
 
 
+class _Sentinels(Sentinel):
+    """Sentinels that say in words when they know of no master: the library would print its clients."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            address: tuple[str, int] = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except MasterNotFoundError:
+            why = self._unreached()
+            said = "no sentinel answers" if why else f"the sentinels know no master {service_name!r} that lives"
+            raise MasterNotFoundError(said) from why
+        return address
+
+    def _unreached(self) -> redis.RedisError | None:
+        """Returns why no sentinel answers; None where one does."""
+        why = None
+        for sentinel in self.sentinels:
+            try:
+                sentinel.ping()
+            except redis.RedisError as error:
+                why = error
+            else:
+                return None
+        return why
+
+
 Refine = Callable[[type[Any]], type[Any]]
 
 
@@ -94,7 +119,7 @@ def _kind(place: Place) -> type[Any]:
     return _Found if place.tls is None else _FoundEncrypted
 
 
-def _sentinels(place: Place, tls: dict[str, Any]) -> Sentinel:
+def _sentinels(place: Place, tls: dict[str, Any]) -> _Sentinels:
     own = {
         "username": place.sentinel_username,
         "password": place.sentinel_password,
@@ -105,4 +130,4 @@ def _sentinels(place: Place, tls: dict[str, Any]) -> Sentinel:
         "ssl": bool(tls),
         **tls,
     }
-    return Sentinel(place.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
+    return _Sentinels(place.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]

@@ -42,7 +42,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     broker_url: Annotated[SecretStr, Side.BOTH] = SecretStr(DEFAULT_BROKER)
-    """Where the queue is: `redis://`, `rediss://` or `redis+socket://`. May hold a password, which is never shown."""
+    """Where the queue is: `redis://`, `rediss://`, [`redis+sentinel://`](redis.md#a-replica-that-takes-over) or
+    `redis+socket://`. May hold a password, which is never shown."""
 
     broker_password_file: Annotated[str | None, Side.BOTH] = None
     """File that holds [the broker's password](#passwords-from-files), for a broker URL that holds none."""

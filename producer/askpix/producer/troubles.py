@@ -78,12 +78,12 @@ def _understood(error: BaseException) -> tuple[BrokerTrouble, str | None]:
             return BrokerTrouble.OTHER, f"no TLS with the broker: {said}"
         if _DENIED.search(str(cause)) and isinstance(cause, redis.ResponseError):
             return BrokerTrouble.OTHER, _denied_said(cause)
-    cause = error.__cause__ or error
-    trouble = _trouble_of(cause, chain)
-    if isinstance(cause, MasterNotFoundError):
-        return trouble, f"no sentinel of the broker knows a master that lives: {_missing(str(cause))}"
-    if isinstance(cause, redis.AuthenticationError):
-        return trouble, f"the broker refuses this user or password: {_WHERE}, and who asks"
+        if isinstance(cause, redis.AuthenticationError):
+            return BrokerTrouble.OTHER, f"the broker refuses this user or password: {_WHERE}, and who asks"
+    trouble = _trouble_of(error.__cause__ or error, chain)
+    for cause in chain:
+        if isinstance(cause, MasterNotFoundError):
+            return trouble, f"the broker has no master for now: {cause}"
     return trouble, _SAID.get(trouble)
 
 
@@ -101,8 +101,6 @@ def _trouble_of(cause: BaseException, chain: list[BaseException]) -> BrokerTroub
     if any(isinstance(one, redis.ReadOnlyError) for one in chain):
         return BrokerTrouble.READ_ONLY
     match cause:
-        case redis.AuthenticationError():
-            return BrokerTrouble.OTHER
         case redis.OutOfMemoryError():
             return BrokerTrouble.FULL
         case redis.ConnectionError() | redis.TimeoutError() | OSError():
@@ -115,15 +113,10 @@ def _trouble_of(cause: BaseException, chain: list[BaseException]) -> BrokerTroub
 
 def _tls_said(error: ssl.SSLError) -> str | None:
     text = " ".join(str(error.args[-1]).split()) if error.args else ""
-    reason = str(getattr(error, "verify_message", "") or error.reason or text)[:200].rstrip(".")
+    reason = str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or text)[:200].rstrip(".")
     return next((said.format(reason=reason) for mark, said in _TLS if mark.search(text.replace("_", " "))), None)
 
 
 def _denied_said(error: BaseException) -> str:
     said = " ".join(str(error).split()).removeprefix("NOPERM ")[:200].rstrip(".")
     return f"the broker's user may not do this: {said}; docs/redis.md lists the rights that askpix needs"
-
-
-def _missing(said: str) -> str:
-    """Returns what sentinels said, without how the library writes its clients."""
-    return " ".join(re.sub(r"<[^ ]*\(.*?\)>\)>|Redis<.*?>>>|<.*?>\)>", "a sentinel", said).split())[:200]

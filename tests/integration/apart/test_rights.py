@@ -144,10 +144,10 @@ def test_what_a_user_may_not_do_is_said(broker: SecuredServer, pages: HeldServer
     ):
         ran = askpix(*words, cwd=broker.folder, env=env)
         assert ran.code == 2, ran.out
-        assert "the broker's user may not do this: " in ran.err
-        assert "ermissions" in ran.err
+        said = ran.err.splitlines()[-1]
+        assert "the broker's user may not do this: " in said
+        assert "ermissions" in said
         assert "Traceback" not in ran.err
-        assert len(ran.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("right", ["brpop", "hset"])

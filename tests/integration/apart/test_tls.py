@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from helpers.checked import assert_whole
-from helpers.papers import Papers, redis_secrets
+from helpers.papers import Papers
 from helpers.pictures import jpeg
 from helpers.processes import askpix
 from helpers.secured import SecuredServer
@@ -35,8 +35,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 @pytest.fixture(scope="module")
 def broker(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredServer]:
     """A server that wants certificates of its clients too, as deploy/redis starts it."""
-    own = {"ssl_ca_certs": papers.ca, "ssl_certfile": papers.certificate, "ssl_keyfile": papers.key}
-    server = SecuredServer(tmp_path_factory.mktemp("redis"), secrets=redis_secrets(papers.server, papers.ca), tls=own)
+    server = SecuredServer(tmp_path_factory.mktemp("redis"), secrets=papers.secrets(mutual=True), tls=papers.own)
     yield server
     server.close()
 
@@ -122,7 +121,7 @@ def test_a_certificate_that_has_expired_is_refused(papers: Papers, tmp_path: Pat
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
     server = SecuredServer(
         tmp_path / "redis",
-        secrets=redis_secrets(papers.authority.issue_cert("127.0.0.1", not_after=past)),
+        secrets=papers.secrets(mutual=False, not_after=past),
         tls={"ssl_cert_reqs": "none"},
     )
 
