@@ -52,6 +52,15 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml --extra convert --override deploy/requirements/without-cuda.txt --no-emit-package torch \
 	  --output-file deploy/requirements/convert.txt
 
+# What the image of workers holds, as CycloneDX, with the licence of each package: build/sbom.json.
+sbom: $(VENV)/.dev build/runtime/.installed
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-format JSON --output-file build/sbom.json build/runtime
+	@echo "The list is in build/sbom.json" >&2
+
+# Fails where a package that is pinned has a known fault; says so where nobody can be asked.
+audit: $(VENV)/.dev
+	$(BIN)/python deploy/audit.py $(ARGS)
+
 # Where the tests look for it; they make it themselves, if it is not there.
 export-env: $(VENV)/.dev
 	ASKPIX_EXPORT_ENV=.cache/export $(BIN)/askpix model export-env
@@ -142,6 +151,12 @@ $(PLAYGROUND)/.playground: pyproject.toml constraints.txt
 	grep -v '^pillow==' constraints.txt > $(PLAYGROUND)/constraints.txt
 	$(PLAYGROUND)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PLAYGROUND)/constraints.txt \
 	  -e '.[local,playground,vlm]'
+	@touch $@
+
+build/runtime/.installed: deploy/requirements/runtime.txt | $(BIN)/python
+	$(PYTHON) -m venv build/runtime
+	build/runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	build/runtime/bin/python -m pip uninstall --quiet --yes pip setuptools
 	@touch $@
 
 # Debian keeps what this needs in a package of its own.

@@ -234,7 +234,8 @@ def commands() -> list[list[str]]:
         service["command"] for service in SERVICES.values() if service.get("command", [""])[0] in ("worker", "flower")
     ]
     guide = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-    lines = re.findall(r"docker compose run --rm askpix ([^|>\n]+)", guide)
+    lines = re.findall(r"^\$ docker compose run --rm askpix ([^|>\n]+)", guide, re.MULTILINE)
+    assert len(lines) > 3
     return [*ours, *([word.strip("'\"") for word in re.findall(r"\"[^\"]*\"|\S+", line)] for line in lines)]
 
 
@@ -262,6 +263,16 @@ def test_the_health_of_a_worker_is_asked_where_it_tells() -> None:
     assert {name for found in config["dns_sd_configs"] for name in found["names"]} == set(WORKERS)
     assert {str(found["port"]) for found in config["dns_sd_configs"]} == set(checks)
     assert all("metrics" in SERVICES[name]["networks"] for name in (*WORKERS, "prometheus"))
+
+
+def test_grafana_finds_its_dashboards_and_prometheus() -> None:
+    mounts = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    found = [yaml.safe_load(file.read_text()) for file in (ROOT / "deploy/grafana/provisioning").rglob("*.y*ml")]
+
+    (path,) = [each["options"]["path"] for config in found for each in config.get("providers", ())]
+    assert mounts["./deploy/grafana/dashboards"] == path
+    (url,) = [each["url"] for config in found for each in config.get("datasources", ())]
+    assert url == f"http://prometheus:{SERVICES['prometheus']['ports'][0].rpartition(':')[2]}"
 
 
 def test_the_redis_users_are_those_of_its_access_list() -> None:

@@ -200,6 +200,26 @@ def test_it_is_small(installed: Path) -> None:
     assert sum(path.stat().st_size for path in files) < 700e6
 
 
+def test_its_bill_of_materials_names_every_package_with_a_licence_that_asks_for_little(
+    installed: Path, tmp_path: Path
+) -> None:
+    # When
+    program = Path(sys.executable).with_name("cyclonedx-py")
+    (options,) = re.findall(r"cyclonedx-py (environment .*) --output-file", (ROOT / "Makefile").read_text())
+    file = tmp_path / "sbom.json"
+    subprocess.run([program, *options.split(), "--output-file", file, installed], check=True, capture_output=True)
+
+    # Then
+    bill = json.loads(file.read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    listed = {one["name"].lower().replace("_", "-"): one for one in bill["components"]}
+    named = {name: str(one.get("licenses")) for name, one in listed.items()}
+    assert {"askpix", "openvino", "celery"} <= set(listed)
+    assert set(listed) - {"askpix"} <= set(pinned("runtime"))
+    assert {name for name, own in named.items() if not re.search("Apache|BSD|MIT|MPL|PSF", own)} == set()
+    assert {name for name, own in named.items() if "GPL" in own} == set()
+
+
 def test_stages_are_read_as_they_are_written() -> None:
     assert STAGES["runtime"].base == "user"
     assert STAGES["runtime"].values("COPY") == ["--from=build-runtime /opt/askpix /opt/askpix"]

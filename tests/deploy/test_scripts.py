@@ -16,6 +16,9 @@ import pytest
 from helpers.processes import environment
 from helpers.s3_server import S3Server
 
+from askpix.cli.worker import command as worker
+from askpix.producer.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
@@ -159,3 +162,33 @@ def test_where_it_cannot_be_made_the_one_before_stays(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert name_of(tmp_path) == "askpix-demo"
     assert {path.name for path in tmp_path.iterdir()} == there
+
+
+def test_the_unit_is_one_that_systemd_understands_and_closed(tmp_path: Path) -> None:
+    # Given: the unit, with a program that is here.
+    if shutil.which("systemd-analyze") is None and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
+        pytest.skip("systemd-analyze is not installed (Debian package systemd)")
+    text = (DEPLOY / "systemd" / "askpix-worker.service").read_text(encoding="utf-8")
+    unit = tmp_path / "askpix-worker.service"
+    unit.write_text(text.replace("/opt/askpix/bin/askpix", str(BIN / "askpix")))
+
+    # When
+    read = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    judged = subprocess.run(["systemd-analyze", "security", "--offline=yes", unit], capture_output=True, text=True)
+
+    # Then: 0 is closed to everything, and 10 is open.
+    assert read.returncode == 0, read.stderr
+    (exposure,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert float(exposure) < 2.5
+
+
+def test_the_unit_starts_a_worker_with_options_that_it_has() -> None:
+    text = (DEPLOY / "systemd" / "askpix-worker.service").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ExecStart=/opt/askpix/bin/askpix (.*)$", text, re.MULTILINE)
+    (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+    name, *options = command.split()
+
+    with worker.make_context(name, options) as context:
+        assert int(stop) >= context.params["grace"] + 10
+    known = {f"ASKPIX_{field.upper()}" for field in Settings.model_fields}
+    assert set(re.findall(r"ASKPIX_[A-Z_]+", text)) <= known
