@@ -29,12 +29,17 @@ REDIS_SERVER = "/usr/bin/redis-server"
 MODEL = "askpix-demo"
 
 
+def need_redis_server() -> None:
+    """Skips the test where there is no Redis server, unless none may be skipped."""
+    if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
+        pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
+
+
 class RedisServer:
     """A real Redis server on 127.0.0.1 that keeps nothing on disk. It can be ended and started again."""
 
     def __init__(self, folder: Path) -> None:
-        if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
-            pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
+        need_redis_server()
         self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
