@@ -66,10 +66,13 @@ def generate(path: Path, count: int) -> None:
             writer.write_table(pa.table([pa.array(values) for values in zip(*chunk, strict=True)], names=names))
 
 
-def measure(form: str, count: int, folder: Path, *, results: bool) -> dict[str, Any]:
+def measure(
+    form: str, count: int, folder: Path, *, watched: bool, results: bool, window: int = 2_000
+) -> dict[str, Any]:
     """Returns the figures of one list.
 
     Args:
+        watched: whether it is watched for some seconds too.
         results: whether the folder is counted with all its results, which takes long.
     """
     source, job_folder = folder / f"list.{form}", folder / "job"
@@ -79,6 +82,7 @@ def measure(form: str, count: int, folder: Path, *, results: bool) -> dict[str, 
         with Samples(server) as samples:
             began = time.perf_counter()
             command = [_ASKPIX, "submit", source, "--output", job_folder, "--model", _MODEL, "--broker", server.url]
+            command += ["--max-queued", str(window)]
             process = _started(command, folder)
             peak = samples.follow(process)
             seconds = time.perf_counter() - began
@@ -110,8 +114,9 @@ def measure(form: str, count: int, folder: Path, *, results: bool) -> dict[str, 
                 "reading_commands": _commands(server, job),
                 "status_s": _status(job_folder, server.url),
                 "standing_without_results_s": _seconds(lambda: standing(job.folder, spec)),
-                "watch_mb": _watched(job_folder, server.url, folder),
             }
+            if watched:
+                figures["watch_mb"] = _watched(job_folder, server.url, folder)
             if results:
                 _finish(job.folder, count)
                 figures["standing_with_results_s"] = _seconds(lambda: standing(job.folder, spec))
@@ -247,7 +252,7 @@ def main() -> None:
             with ExitStack() as stack:
                 temporary = tempfile.TemporaryDirectory(prefix="askpix-submit-", dir=options.folder)
                 folder = Path(stack.enter_context(temporary))
-                figures = measure(form, count, folder, results=form == options.forms[0])
+                figures = measure(form, count, folder, watched=True, results=form == options.forms[0])
             told.append(figures)
             job_mb = figures["redis_mb"]["peak"] - figures["redis_mb"]["before"]
             counted = figures.get("standing_with_results_s", figures["standing_without_results_s"])

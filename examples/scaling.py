@@ -3,7 +3,7 @@
     python examples/scaling.py --images 100_000_000 --days 7
 
 Rates are those that `bench/README.md` measured; everything else is a number of its own that can be given. Prices are
-examples, of the order of what large clouds list in 2026 (US dollars, before discounts): put in your own.
+examples, of the order of Amazon's list prices for us-east-1 in 2025, in US dollars: put in your own.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from bench.fleet.redis_server import Redis, Watched
 from bench.fleet.stand_in import MODEL
 from bench.fleet.traces import Trace, done
 from helpers.processes import wait_until
-from helpers.system import REDIS_SERVER, finished
+from helpers.system import finished, need_redis_server
 
 from askpix.producer.client import Client
 from askpix.worker.slots import PARTS_AT_ONCE
@@ -32,7 +32,7 @@ LOOKS_A_SECOND = 2.5
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Redis]:
-    assert Path(REDIS_SERVER).exists()
+    need_redis_server()
     with Redis(tmp_path) as server:
         yield server
 

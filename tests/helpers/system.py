@@ -29,7 +29,8 @@ REDIS_SERVER = "/usr/bin/redis-server"
 MODEL = "askpix-demo"
 
 
-def redis_or_skip() -> None:
+def need_redis_server() -> None:
+    """Skips the test where there is no Redis server, unless none may be skipped."""
     if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
         pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
 
@@ -49,7 +50,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        redis_or_skip()
+        need_redis_server()
         self.folder = folder
         self._options = options
         self.port = free_port()
