@@ -24,6 +24,9 @@ from askpix.producer.troubles import LOST, explained, refused
 KEY_PREFIX = "askpix:"
 """Of every key in Redis, so that a server can be shared."""
 
+ANSWERS = f"{KEY_PREFIX}celery-task-meta-"
+"""Of keys that hold the results of asks, and of channels on which it is said that they do."""
+
 RESULT_SECONDS = 3600
 """That the result of an ask waits to be fetched."""
 
@@ -189,7 +192,7 @@ class Broker:
             BrokerError: the broker does not answer, or what it holds is no result.
         """
         # Under this key it is stored, and on a channel of the same name it is said that it is.
-        key = f"{KEY_PREFIX}celery-task-meta-{id_}"
+        key = f"{ANSWERS}{id_}"
         ends = time.monotonic() + timeout
         try:
             with self.redis.pubsub() as channel:  # type: ignore[no-untyped-call]

@@ -96,11 +96,11 @@ def test_all_that_askpix_does(
 
     # When: the server has lost everything in the midst of a job.
     third, urls, _ = in_work(client, pages, folder.with_name(f"{folder.name}-third"))
+    assert MODEL in _ran(broker, "askpix", "jobs")
     broker.client.flushall()
     pages.let_go()
     finished(third)
     assert_whole(third, broker, urls)
-    assert MODEL in _ran(broker, "askpix", "jobs")
     for process in (worker, last):
         process.close()
 
@@ -334,3 +334,14 @@ def _elsewhere(name: str) -> list[tuple[str | int, ...]]:
     if name in ("subscribe", "psubscribe"):
         found.append((name.upper(), "*"))
     return found
+
+
+def test_config_check_tries_what_the_user_askpix_may(broker: SecuredServer) -> None:
+    (line,) = [line for line in broker.template.splitlines() if line.startswith("user askpix on")]
+    may = {word.removeprefix("+").replace("|", " ") for word in line.split() if word.startswith("+")}
+    before, after = {"ping", "hello", "auth", "select", "client setname"}, {"subscribe", "unsubscribe"}
+
+    out = _ran(broker, "askpix", "config", "check")
+
+    assert f"all {len(may - before - after) + 1} commands" in out
+    assert broker.refusals() == []

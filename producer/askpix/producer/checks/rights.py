@@ -10,7 +10,7 @@ from functools import partial
 
 import redis
 
-from askpix.producer.broker import KEY_PREFIX
+from askpix.producer.broker import ANSWERS, KEY_PREFIX
 from askpix.producer.checks.finding import Finding, Mark
 from askpix.producer.errors import BrokerError
 from askpix.producer.troubles import short
@@ -22,6 +22,7 @@ _COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("text", ("EXISTS", "{}")),
     ("text", ("EXPIRE", "{}", "60")),
     ("text", ("PEXPIRE", "{}", "60000")),
+    ("text", ("PTTL", "{}")),
     ("text", ("PERSIST", "{}")),
     ("bits", ("SETBIT", "{}", "7", "1")),
     ("bits", ("GETBIT", "{}", "7")),
@@ -31,7 +32,7 @@ _COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("list", ("LRANGE", "{}", "0", "-1")),
     ("list", ("LREM", "{}", "1", "d")),
     ("list", ("LTRIM", "{}", "0", "9")),
-    ("list", ("RPOP", "{}")),
+    ("list", ("LINDEX", "{}", "-1")),
     ("list", ("BRPOP", "{}", "1")),
     ("hash", ("HSET", "{}", "field", "1")),
     ("hash", ("HGET", "{}", "field")),
@@ -49,12 +50,11 @@ _COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("zset", ("ZREM", "{}", "a")),
     ("set", ("SADD", "{}", "a")),
     ("set", ("SMEMBERS", "{}")),
-    ("set", ("SREM", "{}", "a")),
     ("text", ("TIME",)),
     ("text", ("EVAL", "return redis.call('EXISTS', KEYS[1])", "1", "{}")),
     ("text", ("SCRIPT LOAD", "return 1")),
     ("text", ("EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "0")),
-    ("text", ("PUBLISH", "{}", "askpix tries whether it may")),
+    ("channel", ("PUBLISH", "{}", "askpix tries whether it may")),
     ("text", ("WATCH", "{}")),
     ("text", ("UNWATCH",)),
     ("text", ("MULTI",)),
@@ -77,12 +77,14 @@ def check_rights(client: redis.Redis) -> Iterator[Finding]:
     """
     scratch = f"{KEY_PREFIX}check:{secrets.token_hex(8)}"
     keys = {kind: f"{scratch}:{kind}" for kind, _ in _COMMANDS}
+    # Where answers are told.
+    keys["channel"] = f"{ANSWERS}check-{secrets.token_hex(8)}"
     missing: dict[str, None] = {}
     try:
         for kind, command in _COMMANDS:
             if right := _missing(client, [keys[kind] if word == "{}" else word for word in command]):
                 missing[right] = None
-        if right := _listening(client, keys["text"]):
+        if right := _listening(client, keys["channel"]):
             missing[right] = None
     except BrokerError as error:
         yield _finding(mark=Mark.WRONG, said=str(error))
@@ -137,7 +139,7 @@ def _right(said: str, command: str) -> str:
     if found := _MISSING.search(said):
         return f"+{found[1].lower()}"
     if "channel" in said:
-        return f"&{KEY_PREFIX}*"
+        return f"&{ANSWERS}*"
     if "key" in said:
         return f"~{KEY_PREFIX}*"
     return f"+{command.lower().replace(' ', '|')}"
