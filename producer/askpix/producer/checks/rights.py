@@ -112,7 +112,9 @@ def _missing(client: redis.Redis, command: list[str]) -> str | None:
         return _right(str(error), command[0])
     except redis.OutOfMemoryError:
         raise BrokerError("its memory is full (its maxmemory): it takes no more jobs") from None
-    except redis.ReadOnlyError:
+    except redis.ConnectionError as error:
+        if not isinstance(error.__cause__, redis.ReadOnlyError):
+            raise
         raise BrokerError("it takes no writes: it is a replica, or another is taking over") from None
     except redis.ResponseError as error:
         if "MISCONF" in str(error):
