@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,8 @@ from askpix.worker.engine.base import Request
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.errors import RequestError
 from askpix.worker.local import demo_model
+from askpix.worker.logs.about import about
+from askpix.worker.logs.setup import LogForm, formatter
 
 LONGEST = 64
 """Tokens that the demo model's texts may have."""
@@ -171,6 +175,83 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
                 ticket.result(SECONDS)
             assert (raised.value.code, raised.value.retryable) == ("model_failed", True)
     assert all(answer.text for answer in ask(fragile, map(request, images)))
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """Lines of askpix's log as programs read them."""
+    found: list[dict[str, Any]] = []
+    handler = logging.Handler()
+    handler.setFormatter(formatter(LogForm(json=True)))
+    handler.emit = lambda record: found.append(json.loads(handler.format(record)))  # type: ignore[method-assign]
+    logging.getLogger("askpix").addHandler(handler)
+    yield found
+    logging.getLogger("askpix").removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("question", "stage", "said"),
+    [
+        pytest.param(None, "_captions", "a batch failed on CPU", id="decoding a caption"),
+        pytest.param("what is it?", "_answers", "a batch failed on CPU", id="decoding an answer"),
+        pytest.param(CHOICE, "_choices", "a batch failed on CPU", id="scoring choices"),
+        pytest.param("what is it?", None, "a batch failed on CPU", id="reading a question"),
+        pytest.param(None, None, "a row could not be let in", id="letting a caption into its lane"),
+    ],
+)
+def test_the_log_says_of_which_item_a_batch_failed(
+    fragile: BlipEngine,
+    encoded: BlipImage,
+    logged: list[dict[str, Any]],
+    question: Question | str | None,
+    stage: str | None,
+    said: str,
+) -> None:
+    # given
+    with pytest.MonkeyPatch.context() as patch:
+        if stage is None:
+            assert encoded.states is not None
+            encoded.states = encoded.states[:, :-1]
+        else:
+            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
+
+        # when
+        with about(job="/jobs/a", part=3, item="mug"):
+            failing = fragile.submit(request(encoded, question))
+        with pytest.raises(RequestError):
+            failing.result(SECONDS)
+    # Whoever asked is told before it is logged, and what comes next after it.
+    ask(fragile, [request(handle(fragile, product(2)))])
+
+    # then
+    (line,) = [line for line in logged if line["level"] == "error"][:1]
+    assert line["message"].startswith(said)
+    assert (line["job"], line["part"], line["item"]) == ("/jobs/a", 3, "mug")
+    assert "Traceback" in line["exception"]
+
+
+def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged: list[dict[str, Any]]) -> None:
+    # given infer requests of another graph
+    images = [handle(fragile, product(number)) for number in range(12)]
+    with pytest.MonkeyPatch.context() as patch:
+        for vision in fragile._vision._requests:
+            patch.setattr(vision, "_request", fragile._questions._request)
+
+        # when
+        tickets = []
+        for number, image in enumerate(images):
+            with about(job="/jobs/a", item=f"picture-{number}"):
+                tickets.append(fragile.submit(request(image)))
+        for ticket in tickets:
+            with pytest.raises(RequestError):
+                ticket.result(SECONDS)
+    ask(fragile, map(request, images))
+
+    # then
+    failed = [line for line in logged if line["message"].startswith("images could not be")]
+    named = {item for line in failed for item in line.get("items", [line.get("item")])}
+    assert named >= {f"picture-{number}" for number in range(8)}
+    assert all(line["job"] == "/jobs/a" for line in failed)
 
 
 @pytest.mark.parametrize("question", [None, "what is it?", CHOICE])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -84,8 +85,6 @@ def test_a_broker_can_be_tried_when_other_settings_are_wrong(monkeypatch: pytest
 
 
 def test_a_check_that_hangs_or_fails_is_a_finding_and_keeps_nobody_waiting() -> None:
-    from threading import Event
-
     ends = Event()
 
     def hangs() -> list[Finding]:

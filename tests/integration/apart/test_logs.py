@@ -15,6 +15,7 @@ from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished
 from kombu.utils.uuid import uuid
+from pydantic import SecretStr
 
 from askpix.producer import Client, Item
 from askpix.producer.broker import celery_app
@@ -113,7 +114,7 @@ def test_lines_say_which_job_part_and_item_they_are_about(start: Start, guarded:
 def test_nobody_forges_a_line(start: Start, guarded: RedisServer, root: Path) -> None:
     # Given
     worker = start("--log-json")
-    app = celery_app(_secret(guarded.url), results=False)
+    app = celery_app(SecretStr(guarded.url), results=False)
     app.conf.task_create_missing_queues = True
 
     # When: an id, a path, a URL of a job, a task's name and its id are hostile.
@@ -154,7 +155,7 @@ def test_no_password_and_no_signature_is_ever_logged(
     urls = [
         signed,
         f"https://ann:{SECRETS['url']}@shop.example/a.jpg",
-        f"http://shop.example/{SECRETS['url'][:0]}?{SECRETS['url']}",
+        f"http://shop.example/?{SECRETS['url']}",
     ]
 
     # When: signed URLs fail, an output on S3 fails, and the broker goes away for a moment.
@@ -226,9 +227,3 @@ def test_the_setting_does_as_the_option_does_and_the_option_of_run_is_for_people
 
     assert json.loads(worker.err)["level"] == "critical"
     assert (run.code, "{" in run.err) == (0, False)
-
-
-def _secret(url: str) -> Any:
-    from pydantic import SecretStr
-
-    return SecretStr(url)

@@ -124,7 +124,7 @@ class PartItems:
     ) -> None:
         if self._no_more:
             return
-        with about(**self._about, **about_items([self._items[place].id for place in places])):
+        with about(**{**self._about, **about_items([self._items[place].id for place in places])}):
             self._load_and_ask(image, places, threads, tries, begun)
 
     def _load_and_ask(

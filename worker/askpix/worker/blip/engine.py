@@ -208,9 +208,9 @@ class BlipEngine(ThreadedEngine[Job]):
     def _step(self, stage: _Turns) -> None:
         try:
             stage.step()
-        except Exception:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001
             # The device failed one batch. Its tickets were told; the engine goes on with the others.
-            with self._under_way.about_failed():
+            with self._under_way.about_failed(error):
                 _log.exception("a batch failed on %s", self.info.device)
 
     def _receive(self) -> None:

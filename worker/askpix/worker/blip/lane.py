@@ -20,6 +20,7 @@ from askpix.worker.blip.work import Floats, States
 from askpix.worker.engine.forms import Form
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
+from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.blip_manifest import Sizes
 
 _log = logging.getLogger(__name__)
@@ -187,7 +188,8 @@ class DecoderLane:
                 for member in row.members:
                     self._let_in(member)
             except Exception as error:  # noqa: BLE001 - its ticket must hear of it, the others go on
-                _log.exception("a row could not be let in")
+                with about(**concerning([row.context])):
+                    _log.exception("a row could not be let in")
                 row.failed(error)
 
     def _open_slots(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -74,6 +75,9 @@ class Row:
     failed: Callable[[BaseException], None]
     begun: Callable[[], None]
     """Is called when the row begins to be decoded."""
+
+    context: Context = field(default_factory=copy_context)
+    """Of its ticket."""
 
     chooser: Chooser | None = None
     group: Group | None = None

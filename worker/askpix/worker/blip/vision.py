@@ -161,7 +161,7 @@ class VisionStage:
             request.begin(batch)
         except Exception as error:  # noqa: BLE001
             self._fail(_released(batch), error)
-            with self._under_way.about_failed():
+            with self._under_way.about_failed(error):
                 _log.exception("images could not be given to the device")
         else:
             self._computing += 1
@@ -177,7 +177,7 @@ class VisionStage:
             states = encoded.request.states()
         except RuntimeError as error:
             self._fail(waiting, error)
-            with self._under_way.about_failed():
+            with self._under_way.about_failed(error):
                 _log.exception("images could not be encoded")
             return
         self.images += len(encoded.images)

@@ -41,8 +41,8 @@ class UnderWay(Generic[J]):
     def __init__(self, capacity: int) -> None:
         self._room = threading.Semaphore(capacity)
         self._jobs: set[J] = set()
-        self._failed = deque[Context](maxlen=_REMEMBERED)
-        """Of requests on which the model failed, and of which nothing was logged yet."""
+        self._failed = deque[tuple[BaseException, Context]](maxlen=_REMEMBERED)
+        """Why requests have failed, and what they were about, until that is logged."""
         self.answers = 0
         """Requests that were answered."""
 
@@ -78,13 +78,14 @@ class UnderWay(Generic[J]):
 
     def fail(self, job: J, error: BaseException) -> None:
         if not isinstance(error, RequestError | EngineStoppedError):
-            self._failed.append(job.ticket.context)
+            self._failed.append((error, job.ticket.context))
         job.ticket.fail(request_error(error))
         self._leave(job)
 
-    def about_failed(self) -> AbstractContextManager[Any]:
-        """Has the lines of a block say that they are about the requests on which the model has just failed."""
-        failed = [self._failed.popleft() for _ in range(len(self._failed))]
+    def about_failed(self, error: BaseException) -> AbstractContextManager[Any]:
+        """Has the lines of a block say that they are about the requests that have just failed for an error."""
+        failed = [context for why, context in self._failed if why is error]
+        self._failed.clear()
         return about(**concerning(failed))
 
     def fail_all(self, error: BaseException) -> None:
