@@ -66,11 +66,12 @@ def test_where_it_cannot_be_its_own_nothing_is_kept_and_one_line_says_so(
 
 
 def test_what_has_not_been_used_for_long_is_removed(tmp_path: Path) -> None:
-    # Given
-    for name, days in {"old": KEEP_DAYS + 1, "young": KEEP_DAYS - 1, "new": 0}.items():
-        (tmp_path / f"{name}.blob").write_bytes(b"x")
+    # Given: whole graphs, and a GPU's kernels
+    ages = {"old.blob": KEEP_DAYS + 1, "young.blob": KEEP_DAYS - 1, "new.blob": 0}
+    for name, days in {**ages, "old.cl_cache": KEEP_DAYS + 1, "new.cl_cache": 0}.items():
+        (tmp_path / name).write_bytes(b"x")
         then = time.time() - days * 24 * 3600
-        os.utime(tmp_path / f"{name}.blob", (then, then))
+        os.utime(tmp_path / name, (then, then))
     # Written long ago, loaded lately.
     (tmp_path / "loaded.blob").write_bytes(b"x")
     os.utime(tmp_path / "loaded.blob", (time.time() - 24 * 3600, time.time() - 90 * 24 * 3600))
@@ -81,7 +82,8 @@ def test_what_has_not_been_used_for_long_is_removed(tmp_path: Path) -> None:
     settle(tmp_path)
 
     # Then
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["loaded.blob", "new.blob", "old.txt", "young.blob"]
+    left = ["loaded.blob", "new.blob", "new.cl_cache", "old.txt", "young.blob"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 def hold(folder: Path, holding: object, let_go: object) -> None:

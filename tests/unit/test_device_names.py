@@ -55,6 +55,7 @@ def test_a_name_stands_for_devices_that_are_there(text: str, there: tuple[str, .
         ("MULTI:", "names no devices: MULTI is written like MULTI:GPU,CPU"),
         ("AUTO:", "names no devices"),
         ("AUTO:CPU,,CPU", "names no devices"),
+        ("AUTO:CPU,cpu", "names a device twice"),
         ("AUTO:-CPU", "leaves no device: there is CPU"),
         ("HETERO:-GPU,CPU", "only AUTO takes devices to leave out"),
         ("MULTI:CPU(4)", "there is no device 'CPU(4)'"),

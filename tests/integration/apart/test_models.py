@@ -66,3 +66,19 @@ def test_two_workers_with_other_models_keep_to_their_own_cores_and_queues(
             for model in (MODEL, other)
         }
         assert serving == {MODEL: {demo.name, both.name}, other: {both.name}}
+
+
+@pytest.mark.parametrize("device", ["AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
+def test_a_worker_on_a_list_of_devices_has_a_queue_of_its_kind(
+    device: str, client: Client, images: Path, folder: Path, start_worker: Starter
+) -> None:
+    kind = device.partition(":")[0].lower()
+    with closing(start_worker("--device", device)) as worker:
+        job = client.submit([str(images / "000-bottle.jpg")], output=str(folder), model=MODEL, device=kind)
+
+        (row,) = finished(job).results()
+        assert (row.status.value, row.device) == ("ok", device)
+        info = worker.info(client)
+        assert info is not None
+        assert info.models[0].queues == tuple(f"{MODEL}{end}" for end in ("", f".{kind}", ".ask", f".{kind}.ask"))
+        worker.wait_for_log(f"{device} computes {MODEL} on CPU")

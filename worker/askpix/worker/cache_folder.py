@@ -67,7 +67,8 @@ def settle(folder: Path) -> None:
     OpenVINO notices a compiled model that was cut off, but not one whose end a power failure left as zeros.
     """
     now = time.time()
-    for blob in folder.glob("*.blob"):
+    # GPUs keep the kernels of graphs with varying shapes in files of their own.
+    for blob in (*folder.glob("*.blob"), *folder.glob("*.cl_cache")):
         with suppress(OSError):  # someone else has just removed it
             facts = blob.stat()
             if now - max(facts.st_mtime, facts.st_atime) > KEEP_DAYS * 24 * 3600:

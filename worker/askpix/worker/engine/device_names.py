@@ -68,6 +68,9 @@ def device_name(text: str, there: Sequence[str]) -> DeviceName:
         raise DeviceError(f"{text[:_SHOWN]!r}: only AUTO takes devices to leave out, such as AUTO:-CPU")
     for one in wanted:
         _found(one, text, there)
+    if len(set(wanted)) < len(wanted):
+        # AUTO was seen to stand still for ever with one twice, when several infer requests came at once.
+        raise DeviceError(f"{text[:_SHOWN]!r} names a device twice")
     left_out = {one[1:] for one in given if one.startswith("-")}
     members = tuple(one for one in wanted or _preferred(there) if not left_out & {one, kind_of(one)})
     if not members:
