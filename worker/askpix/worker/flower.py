@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 _LEAST = 8
 """Characters of a password."""
 
+_BOOLEANS = ("true", "false")
+
 _GONE_SECONDS = 3600
 """After which a worker that has ended is not listed any more."""
 
@@ -117,7 +119,8 @@ def _app(settings: Settings) -> Celery:
     parts = urlsplit(app.our_url)
     if parts.scheme == "rediss":
         # Flower's own client of the broker takes how to check its certificate from here alone.
-        app.conf.broker_use_ssl = dict(parse_qsl(parts.query))
+        own = dict(parse_qsl(parts.query))
+        app.conf.broker_use_ssl = {name: own[name] == "true" if own[name] in _BOOLEANS else own[name] for name in own}
     return app
 
 
