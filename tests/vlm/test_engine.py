@@ -18,6 +18,7 @@ from helpers.vlm import TinyVlms
 from askpix.producer.items import Item, Options, Question, Turn
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import EngineStoppedError, ItemError, RequestError
 from askpix.worker.image_form import Pixels
@@ -459,3 +460,35 @@ def test_what_it_says_of_its_steps_is_what_it_counts(engine: VlmEngine, ask: Cal
     assert sum(measures.stages["pipeline"].seconds.read().counts) == sum(sizes.counts)
     assert measures.rows == {"pipeline": (0, ROWS)}
     assert measures.reused is None
+
+
+def test_memory_for_texts_is_what_the_setting_allows(tiny: TinyVlms) -> None:
+    # Given: an engine that takes what it likes, and one, as a worker builds it, that may take a megabyte.
+    folder = tiny.folder("llava")
+    least = build_engine(folder, precision=Precision.F32, vlm_cache_megabytes=1)
+    free = build_engine(folder, precision=Precision.F32)
+
+    # When
+    try:
+        answers = [
+            engine.submit(
+                Request(
+                    images=(engine.open_image(picture()),),
+                    question=Question("what?"),
+                    options=Options(max_new_tokens=8),
+                )
+            ).result(SECONDS)
+            for engine in (least, free)
+        ]
+        blocks = [engine._new_batch.args[3] for engine in (least, free)]  # type: ignore[attr-defined]
+        again = least.recipe()
+        blocks.append(again._new_batch.args[3])  # type: ignore[attr-defined]
+        again.close()
+    finally:
+        least.close()
+        free.close()
+
+    # Then
+    assert answers[0].text == answers[1].text
+    assert blocks[0] < blocks[1]
+    assert blocks[2] == blocks[0], "a process of its own builds the same"

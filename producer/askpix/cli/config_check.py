@@ -18,7 +18,7 @@ from askpix.cli.console import printable, stdout
 from askpix.cli.needing import needing
 from askpix.cli.options import broker_option, model_folder
 from askpix.producer.checks.broker import check_broker, check_workers
-from askpix.producer.checks.finding import THREAD, Checks, Finding, Mark, tried
+from askpix.producer.checks.finding import THREAD, Finding, Mark, tried
 from askpix.producer.checks.settings import check_settings, usable_broker
 from askpix.producer.checks.storage import check_storage
 from askpix.producer.errors import AskpixError
@@ -91,14 +91,14 @@ def _findings(
     for uri in storages:
         yield from tried(f"storage {uri}", partial(check_storage, uri), timeout)
     for folder in models:
-        yield from tried(f"model {folder}", _model(folder, device), timeout)
+        yield from tried(f"model {folder}", partial(_check_model, folder, device), timeout)
     yield from tried("workers", lambda: check_workers(usable_broker(broker)), timeout)
 
 
-def _model(folder: Path, device: str) -> Checks:
+def _check_model(folder: Path, device: str) -> Iterator[Finding]:
     with needing("--model", extra="worker"):
         from askpix.worker.checks.model import check_model
-    return partial(check_model, folder, device, _valid_settings())
+    yield from check_model(folder, device, _valid_settings())
 
 
 def _valid_settings() -> Settings:
