@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ASKPIX_", env_file=".env", extra="ignore", frozen=True)
 
     broker_url: SecretStr = SecretStr(DEFAULT_BROKER)
-    """Where the queue is: redis://, rediss://, redis+sentinel:// or redis+socket://. May hold a password, so it is never logged."""
+    """Where the queue is: redis://, rediss://, redis+sentinel://, redis+socket://. May hold a password; not logged."""
 
     window: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Parts of a job that wait in the broker at a time, some 1.4 KB each; a live worker tops them up."""
