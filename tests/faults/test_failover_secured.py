@@ -10,7 +10,7 @@ import pytest
 from helpers.checked import assert_whole
 from helpers.papers import Papers
 from helpers.processes import askpix
-from helpers.secured import SecuredServer
+from helpers.secured import TESTS_OWN, SecuredServer
 from helpers.sentinels import MASTER, Secured, Sentinels
 from helpers.system import MODEL, HeldServer, Starter, finished, in_work
 
@@ -34,7 +34,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
         return SecuredServer(where, *following, "--tls-replication", "yes", secrets=secrets, tls=papers.own)
 
     asking = {"master": MASTER, "sentinel_password": PASSWORD, **papers.own}
-    user = f"askpix:{quote(SecuredServer.password('askpix'), safe='')}"
+
+    def url_of(user: str) -> str:
+        password = quote(SecuredServer.password(user), safe="")
+        return f"rediss+sentinel://{user}:{password}@{{hosts}}/0?{urlencode(asking)}"
+
     secured = Secured(
         server=server,
         port="port 0\ntls-port {port}",
@@ -48,7 +52,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
             f"tls-ca-cert-file {folder}/redis_tls_ca\n"
         ),
         login={"password": PASSWORD, "ssl": True, **papers.own},
-        url=f"rediss+sentinel://{user}@{{hosts}}/0?{urlencode(asking)}",
+        url=url_of("askpix"),
+        own_url=url_of(TESTS_OWN),
     )
     sentinels = Sentinels(folder, secured)
     yield sentinels

@@ -24,7 +24,7 @@ SECRETS = {
     "sentinel": "redis_sentinel_password",
 }
 
-_TEST = "tests-own"
+TESTS_OWN = "tests-own"
 """A user who may do anything, which no deployment has."""
 
 
@@ -48,7 +48,7 @@ class SecuredServer(RedisServer):
     ) -> None:
         self._secrets, self._users, self._server = folder / "secrets", folder / "users.acl", server
         self._secrets.mkdir(parents=True)
-        self._write(f"redis_{_TEST}", self.password(_TEST).encode())
+        self._write(f"redis_{TESTS_OWN}", self.password(TESTS_OWN).encode())
         for user, secret in SECRETS.items():
             self._write(secret, f"{self.password(user)}\n".encode())
         for name, value in (secrets or {}).items():
@@ -59,7 +59,7 @@ class SecuredServer(RedisServer):
             text = text.replace(old, new)
         self.template = text
         """Of the users' file."""
-        self._users.write_text(f"{text}user {_TEST} on #@redis_{_TEST}@ ~* &* +@all\n")
+        self._users.write_text(f"{text}user {TESTS_OWN} on #@redis_{TESTS_OWN}@ ~* &* +@all\n")
         self.tls = tls
         super().__init__(folder, *options)
 
@@ -90,7 +90,7 @@ class SecuredServer(RedisServer):
         self.url = self.url_of("askpix")
         self.environment = self.as_user("askpix")
         self.client.close()
-        own = {"password": self.password(_TEST), "username": _TEST, "decode_responses": True}
+        own = {"password": self.password(TESTS_OWN), "username": TESTS_OWN, "decode_responses": True}
         secured = {"ssl": True, **self.tls} if self.tls else {}
         self.client = redis.Redis(host="127.0.0.1", port=self.port, **own, **secured)
         self._process = subprocess.Popen(

@@ -39,6 +39,9 @@ class Secured:
     login: Mapping[str, Any] = field(default_factory=dict)
     """With what a test speaks to sentinels."""
 
+    own_url: str | None = None
+    """By which a test looks into the servers, where not as everybody."""
+
     url: str = f"redis+sentinel://{{hosts}}/0?master={MASTER}"
 
 
@@ -61,9 +64,16 @@ class Sentinels:
         hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
         self.url = self._secured.url.format(hosts=hosts)
         self.environment = {"ASKPIX_BROKER_URL": self.url}
-        self._asked = [redis.Redis(port=port, decode_responses=True, **self._secured.login) for port in self._ports]
-        wait_until(self._agreed, within=30, what="sentinels that know each other and both servers")
-        self.client = redis_client(SecretStr(self.url))
+        self._asked = [
+            redis.Redis(host="127.0.0.1", port=port, decode_responses=True, **self._secured.login)
+            for port in self._ports
+        ]
+        self.client = redis_client(SecretStr((self._secured.own_url or self.url).format(hosts=hosts)))
+        try:
+            wait_until(self._agreed, within=30, what="sentinels that know each other and both servers")
+        except TimeoutError:
+            self.close()
+            raise
 
     def _start(self, folder: Path, port: int) -> subprocess.Popen[bytes]:
         config = folder / "sentinel.conf"
