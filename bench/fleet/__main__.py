@@ -67,7 +67,10 @@ def main() -> None:
 def _tell(figures: dict[str, Any]) -> None:
     machine = figures["machine"]
     where = f"{machine['cores']} cores of {machine['cpu']}, {machine['date'][:10]}"
-    about = f"Measured on {where}; workers, Redis and producer share them."
+    about = (
+        f"Measured on {where}; workers, Redis and producer share them. At the end, {machine['load'][2]:.0f} processes"
+    )
+    about += " were ready to run, in the mean of 15 minutes."
     for page in PAGES:
         put_between_marks(page, "fleet", f"{shown(figures['runs'])}\n\n{about}")
 

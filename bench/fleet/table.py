@@ -23,8 +23,8 @@ _ROWS: dict[str, Callable[[Figures], str]] = {
     "parts they had in work; begun anew after, s": lambda run: _found(run["found_again"]),
     "parts done; of them, once more than needed": lambda run: "{done:,}; {done_again}".format(**run["work"]),
     "seconds; items a second": lambda run: f"{run['seconds']:.0f}; {run['items_per_second']:,.0f}",
-    "a slot was free while parts waited, s: median; 99 %; most": lambda run: _spread(run["waits"]["place_free"]),
-    "a worker had no part while parts waited, s: the same": lambda run: _spread(run["waits"]["worker_idle"]),
+    "a slot was free while parts waited, s: median; 99 %; most": lambda run: _waits(run, "place_free"),
+    "a worker had no part while parts waited, s: the same": lambda run: _waits(run, "worker_idle"),
     "Redis: commands an item; a part": lambda run: "{commands_per_item:.2f}; {commands_per_part:.0f}".format(
         **run["broker"]
     ),
@@ -60,6 +60,11 @@ def _found(found: Figures) -> str:
 
 def _spread(waits: Figures) -> str:
     return "{median_s:.2f}; {p99_s:.2f}; {most_s:.2f}".format(**waits) if waits["count"] else "never"
+
+
+def _waits(run: Figures, which: str) -> str:
+    # Where no part ever waited, nothing can be said.
+    return _spread(run["waits"][which]) if run["waits"]["longest_queue"] else "no part waited"
 
 
 def _requests(per_part: Mapping[str, float]) -> str:
