@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.ports import free_port
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.s3_server import S3Server
 from helpers.system import REDIS_SERVER
@@ -39,7 +39,7 @@ class Together:
         shutil.copytree(ROOT / "deploy", deploy, ignore=shutil.ignore_patterns("secrets"))
         subprocess.run([deploy / "secrets.sh"], check=True, capture_output=True)
         self.secrets = deploy / "secrets"
-        self.ports = {name: _free_port() for name in ("redis", "health", "flower")}
+        self.ports = {name: free_port() for name in ("redis", "health", "flower")}
         (folder / "models").mkdir()
         # The first that fits counts.
         self._places = {
@@ -115,12 +115,6 @@ class Together:
         for process in self._started.values():
             process.kill()
             process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def health_in_image(address: str) -> list[str]:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from helpers.flower import Flower, flower_on
-from helpers.metrics import free_port, wait_until_ready
+from helpers.metrics import wait_until_ready
 from helpers.papers import Papers
+from helpers.ports import free_port
 from helpers.processes import Ran, askpix, wait_until
 from helpers.prometheus import PrometheusServer
 from helpers.s3_server import S3Server, using
@@ -179,6 +180,8 @@ def test_flower_shows_workers_and_parts_to_who_has_the_password(deployment: Depl
     parts = [task for task in deployment.flower.json("/api/tasks?limit=1000").values() if task["name"] == "askpix.part"]
     assert Counter(task["state"] for task in parts) == {"SUCCESS": sum(ITEMS.values()) // 50}
     assert {task["worker"] for task in parts} == names
+    queues = deployment.flower.json("/api/queues/length")["active_queues"]
+    assert [one["messages"] for one in queues if one["name"] in ITEMS] == [0] * len(ITEMS)
 
 
 @pytest.mark.usefixtures("jobs")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.http_server import closed_port
 from helpers.pictures import jpeg
+from helpers.ports import free_port
 from helpers.processes import askpix, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter
 
@@ -35,17 +35,12 @@ def _looking(port: int) -> Look:
     return look
 
 
-def _free_port() -> int:
-    with closed_port() as port:
-        return port
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_worker_is_ready_as_long_as_all_that_it_needs_is_there(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path, tmp_path: Path
 ) -> None:
-    port = _free_port()
+    port = free_port()
     look = _looking(port)
     storage = tmp_path / "storage"
     worker = start_worker("--storage-root", storage, "--health-port", str(port))

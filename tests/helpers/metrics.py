@@ -7,7 +7,6 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 
-from helpers.http_server import closed_port
 from helpers.processes import wait_until
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,11 +40,6 @@ class Scrape:
         for own, value in self.samples(name, **labels):
             found[own.get(label, "")] += int(value)
         return +found
-
-
-def free_port() -> int:
-    with closed_port() as port:
-        return port
 
 
 def scrape(port: int) -> Scrape:

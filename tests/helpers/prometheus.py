@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.http_server import closed_port
+from helpers.ports import free_port
 from helpers.processes import wait_until
 
 
@@ -38,8 +38,8 @@ class PrometheusServer:
         }
         file = folder / "prometheus.yml"
         file.write_text(json.dumps(config))  # which is YAML too
-        with closed_port() as port:
-            self._url = f"http://127.0.0.1:{port}"
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}"
         options = [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'data'}"]
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen(

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from helpers.ports import free_port
 from helpers.processes import wait_until
-from helpers.system import REDIS_SERVER, RedisServer, free_port
+from helpers.system import REDIS_SERVER, RedisServer
 from pydantic import SecretStr
 
 from askpix.producer.broker import redis_client

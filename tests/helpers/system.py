@@ -17,6 +17,7 @@ import pytest
 import redis
 from helpers.http_server import Server, _Handler
 from helpers.pictures import jpeg
+from helpers.ports import free_port
 from helpers.processes import environment, wait_until
 
 from askpix.producer.client import Client
@@ -33,13 +34,6 @@ def need_redis_server() -> None:
     """Skips the test where there is no Redis server, unless none may be skipped."""
     if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
         pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 class RedisServer:

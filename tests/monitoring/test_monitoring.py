@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from helpers.http_server import Server
-from helpers.metrics import free_port, scrape, status
+from helpers.metrics import scrape, status
+from helpers.ports import free_port
 from helpers.processes import wait_until
 from helpers.prometheus import PrometheusServer, installed
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.metrics import Scrape, free_port, scrape, wait_until_ready
+from helpers.metrics import Scrape, scrape, wait_until_ready
 from helpers.pictures import jpeg
+from helpers.ports import free_port
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.metrics import free_port, scrape, status
+from helpers.metrics import scrape, status
+from helpers.ports import free_port
 from helpers.processes import wait_until
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished
 
