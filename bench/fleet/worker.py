@@ -30,12 +30,13 @@ def main() -> None:
     seconds, trace = float(sys.argv[1]) / 1000, Path(sys.argv[2])
     del sys.argv[1:3]
 
-    def build_engine(*_: Any) -> Engine:
+    @wraps(worker.build_engine)
+    def build_engine(*_: Any, **__: Any) -> Engine:
         return StandIn(seconds)
 
     # As where just what `askpix[worker]` takes is installed: Arrow loads pandas where it is there, which is 55 MB.
     sys.meta_path.insert(0, _Without("pandas"))
-    worker.build_engine = build_engine  # type: ignore[assignment]
+    worker.build_engine = build_engine
     _trace_parts(os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     askpix()
 

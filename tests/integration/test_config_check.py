@@ -139,7 +139,7 @@ def test_a_right_that_is_missing_is_named(
     # Then
     mark, said = found["rights"]
     assert (code, mark) == (1, "wrong")
-    missing = said.partition(": add ")[2].removesuffix(" to its ACL").split()
+    missing = said.partition(": add ")[2].partition(" to its ACL")[0].split()
     assert set(named) <= set(missing)
     if taken[0] != "-@all":
         assert missing == named
@@ -203,7 +203,7 @@ def test_no_broker_at_all_and_an_address_that_is_none(tmp_path: Path) -> None:
         _, nobody = of_broker(f"redis://127.0.0.1:{free.getsockname()[1]}", tmp_path)
     code, none = of_broker("amqp://host", tmp_path)
 
-    assert "cannot be reached" in nobody["answer"][1]
+    assert "does not answer" in nobody["answer"][1]
     assert (code, none["address"][0]) == (1, "wrong")
 
 

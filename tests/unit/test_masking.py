@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from askpix.producer.masking import MASK, Masking, printable, shortened
+from askpix.producer.masking import MASK, Masking, escaped, shortened
 
 SECRET = "Xy7-hidden-9"
 
@@ -132,7 +132,7 @@ def test_no_text_takes_long(piece: str) -> None:
     ],
 )
 def test_what_a_terminal_acts_on_is_written_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert escaped(text) == shown
 
 
 def test_a_long_text_says_how_long_it_was() -> None:

@@ -13,7 +13,7 @@ from askpix.cli.console import stderr
 from askpix.cli.options import broker_option
 from askpix.producer.errors import InputError
 from askpix.producer.settings import load_settings
-from askpix.worker.flower import Page, password_in, serve
+from askpix.worker.flower import Page, page_password, serve
 
 
 @click.command()
@@ -52,7 +52,7 @@ def command(password_file: Path, user: str, address: str, port: int, tasks: int,
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", user):
         raise InputError("--user takes letters, digits, dots and dashes, 64 at the most")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    page = Page(address=address, port=port, user=user, password=password_in(password_file), tasks=tasks)
+    page = Page(address=address, port=port, user=user, password=page_password(password_file), tasks=tasks)
     serve(page, load_settings(broker), _ready)
 
 

@@ -18,7 +18,7 @@ from askpix.producer.broker_url import Place, place_of
 from askpix.producer.connections import pool_at
 from askpix.producer.errors import BrokerError
 from askpix.producer.messages import ASK_TASK, PART_TASK, QUEUED_HEADER, AskMessage, PartMessage
-from askpix.producer.transport import TRANSPORT, BrokerConnection, for_others, kombu_url
+from askpix.producer.transport import TRANSPORT, BrokerConnection, kombu_url
 from askpix.producer.troubles import LOST, explained, refused
 
 KEY_PREFIX = "askpix:"
@@ -99,7 +99,6 @@ def celery_app(broker_url: SecretStr, *, results: bool = True) -> Celery:
         broker_transport=TRANSPORT,
         broker_transport_options={
             "place": place,
-            **for_others(place),
             "global_keyprefix": KEY_PREFIX,
             # Longer than any part takes: the transport would hand a slow part to a second worker.
             "visibility_timeout": 12 * 3600,

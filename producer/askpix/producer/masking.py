@@ -82,7 +82,7 @@ class Masking:
         return _KEY_ID.sub(MASK, text)
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """Returns a text in one line, without what a terminal would act on: such characters are shown as Python writes
     them, as in `\\n` and `\\x1b`."""
     if text.isprintable():

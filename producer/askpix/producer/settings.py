@@ -13,16 +13,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import first_problem
 from askpix.producer.lease import LEASE_SECONDS
+from askpix.producer.password_file import password_in
 
 Scheme = Literal["https", "http", "s3", "file", "data"]
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
 PREFIX, ENV_FILE = "ASKPIX_", ".env"
-
-
-_PASSWORD_BYTES = 4_096
-"""Of a file, which is no password any more if it is longer."""
 
 
 class Side(StrEnum):
@@ -194,19 +191,5 @@ def with_password(broker_url: SecretStr, file: str | None) -> SecretStr:
     if not file or not wants_one:
         return broker_url
     user, _, place = parts.netloc.rpartition("@")
-    password = quote(_password_in(Path(file)), safe="")
+    password = quote(password_in(Path(file), f"{PREFIX}BROKER_PASSWORD_FILE"), safe="")
     return SecretStr(parts._replace(netloc=f"{user.removesuffix(':')}:{password}@{place}").geturl())
-
-
-def _password_in(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            held = opened.read(_PASSWORD_BYTES + 1)
-        password = held.decode("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} holds no text") from None
-    if not password or len(held) > _PASSWORD_BYTES or not password.isprintable():
-        raise AskpixError(f"ASKPIX_BROKER_PASSWORD_FILE: {file} holds no password: write it there in one line")
-    return password

@@ -54,13 +54,8 @@ class BrokerConnection(Connection):  # type: ignore[misc]
     """A connection to the master at a place."""
 
     def as_uri(self, include_password: bool = False, mask: str = "**", getfields: Any = None) -> str:  # noqa: ARG002 - as in kombu
-        """Returns where the broker is: for logs, or with the password as other programs of Celery's kind take it."""
-        place: Place = self.transport_options["place"]
-        if not include_password:
-            return str(place)
-        if place.path:
-            return f"redis+socket://{_login(place)}{place.path}?virtual_host={place.database}"
-        return kombu_url(place).replace("redis://", "sentinel://", 1) if place.master else kombu_url(place)
+        """Returns where the broker is, never with a password."""
+        return str(self.transport_options["place"])
 
 
 def kombu_url(place: Place) -> str:
@@ -71,14 +66,6 @@ def kombu_url(place: Place) -> str:
         return url
     options = {name: str(value).lower() if isinstance(value, bool) else value for name, value in place.tls.items()}
     return f"rediss{url.removeprefix('redis')}?{urlencode(options)}"
-
-
-def for_others(place: Place) -> dict[str, Any]:
-    """Returns the transport options by which other programs of Celery's kind find a master: Flower is one."""
-    if place.master is None:
-        return {}
-    own = {"username": place.sentinel_username, "password": place.sentinel_password, **(place.tls or {})}
-    return {"master_name": place.master, "sentinel_kwargs": {name: own[name] for name in own if own[name] is not None}}
 
 
 def _login(place: Place) -> str:

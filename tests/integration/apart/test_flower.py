@@ -9,26 +9,27 @@ import pytest
 from helpers.flower import PASSWORD, Flower, flower_on
 from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+from helpers.secured import SecuredServer
+from helpers.system import MODEL, HeldServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
 
-# All that Flower does in Redis, for a user of its own.
-RIGHTS = (
-    *("resetkeys", "~askpix:*", "resetchannels", "&askpix:/0.celeryev/*", "-@all"),
-    *("+ping", "+hello", "+auth", "+client|setname", "+multi", "+exec", "+psubscribe", "+punsubscribe"),
-    *("+llen", "+hvals", "+time", "+sadd"),
-)
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredServer]:
+    """A server that has a user for Flower, who may look on alone."""
+    server = SecuredServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="module")
-def flower(broker: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
+def flower(broker: SecuredServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
     """Flower with a Redis user that may look on alone, where everything else tells it to be open."""
-    broker.client.execute_command("ACL", "SETUSER", "flower", "on", ">letmesee", *RIGHTS)
     folder = tmp_path_factory.mktemp("flower")
     (folder / "flowerconfig.py").write_text("basic_auth = None\nread_only = False\nport = 1\n")
     otherwise = {"FLOWER_UNAUTHENTICATED_API": "true", "FLOWER_READ_ONLY": "false", "FLOWER_ADDRESS": "0.0.0.0"}
-    with flower_on(f"redis://flower:letmesee@127.0.0.1:{broker.port}/0", folder, env=otherwise) as flower:
+    with flower_on(broker.url_of("flower"), folder, env=otherwise) as flower:
         wait_until(lambda: broker.client.pubsub_numpat() == 1, within=20, what="Flower listening")
         yield flower
 
@@ -87,7 +88,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_nothing_can_be_commanded_and_the_worker_lives_on(
-    flower: Flower, worker: WorkerProcess, broker: RedisServer, path: str
+    flower: Flower, worker: WorkerProcess, broker: SecuredServer, path: str
 ) -> None:
     with broker.client.pubsub() as channels:  # type: ignore[no-untyped-call]
         channels.psubscribe("askpix:*pidbox*")
@@ -103,7 +104,7 @@ def test_nothing_can_be_commanded_and_the_worker_lives_on(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "cannot be read: no such file"), ("", "holds no password"), ("short", "8 to 200"), ("a b c d e", "spaces")],
+    [(None, "cannot be read: No such file"), ("", "holds no password"), ("short", "8 to 200"), ("a b c d e", "spaces")],
 )
 def test_it_does_not_start_without_a_password(tmp_path: Path, content: str | None, words: str) -> None:
     if content is not None:

@@ -10,12 +10,11 @@ import logging
 import re
 import signal
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from celery import Celery
@@ -23,11 +22,13 @@ from celery.app.control import Control
 from flower.app import Flower
 from flower.options import options
 from flower.urls import settings as page_settings
+from flower.views import BaseHandler
 from flower.views.monitor import Metrics
 from tornado.web import authenticated
 
-from askpix.producer.broker import celery_app, redis_client
+from askpix.producer.broker import KEY_PREFIX, celery_app, redis_client
 from askpix.producer.errors import AskpixError
+from askpix.producer.password_file import password_in
 from askpix.producer.registry import Registry
 from askpix.producer.settings import Settings
 
@@ -35,8 +36,6 @@ _log = logging.getLogger(__name__)
 
 _LEAST = 8
 """Characters of a password."""
-
-_BOOLEANS = ("true", "false")
 
 _GONE_SECONDS = 3600
 """After which a worker that has ended is not listed any more."""
@@ -54,21 +53,17 @@ class Page:
     """That it keeps in memory; the oldest go first."""
 
 
-def password_in(file: Path) -> str:
-    """Returns the password that a file holds, in its only line.
+def page_password(file: Path) -> str:
+    """Returns the password that a file holds.
 
     Raises:
         AskpixError: there is none, or none that a browser can send.
     """
-    try:
-        password = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise AskpixError(f"--password-file {file} cannot be read: {why.lower()}") from None
+    password = password_in(file, "--password-file")
     if not re.fullmatch(f"[!-~]{{{_LEAST},200}}", password):
         raise AskpixError(
-            f"--password-file {file} holds no password: it is one line of {_LEAST} to 200 letters, digits and signs, "
-            "without spaces"
+            f"--password-file: {file} holds no password for a page: it is one line of {_LEAST} to 200 letters, digits "
+            "and signs, without spaces"
         )
     return password
 
@@ -89,7 +84,8 @@ def serve(page: Page, settings: Settings, ready: Callable[[str], None]) -> None:
     options.enable_events = False
     options.max_tasks = page.tasks
     options.purge_offline_workers = _GONE_SECONDS
-    flower = _LookingOn(_app(settings), Registry(redis_client(settings.broker_url)))
+    flower = _LookingOn(_app(settings), redis_client(settings.broker_url))
+    BaseHandler.get_broker = _queues_of
     try:
         port = flower.start_http_server()
     except OSError as error:
@@ -116,12 +112,26 @@ class _Silent(Control):  # type: ignore[misc]
 def _app(settings: Settings) -> Celery:
     app = celery_app(settings.broker_url, results=False)
     app.control_cls = f"{__name__}:_Silent"
-    parts = urlsplit(app.our_url)
-    if parts.scheme == "rediss":
-        # Flower's own client of the broker takes how to check its certificate from here alone.
-        own = dict(parse_qsl(parts.query))
-        app.conf.broker_use_ssl = {name: own[name] == "true" if own[name] in _BOOLEANS else own[name] for name in own}
     return app
+
+
+class _Queues:
+    """How many messages wait: by our own client, which knows sentinels and certificates."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    async def queues(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        own = list(names)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for name in own:
+                pipe.llen(f"{KEY_PREFIX}{name}")
+            return [{"name": name, "messages": count} for name, count in zip(own, pipe.execute(), strict=True)]
+
+
+def _queues_of(handler: BaseHandler) -> _Queues:
+    queues: _Queues = handler.application.queues
+    return queues
 
 
 class _Metrics(Metrics):  # type: ignore[misc]
@@ -133,9 +143,10 @@ class _Metrics(Metrics):  # type: ignore[misc]
 class _LookingOn(Flower):  # type: ignore[misc]
     """Flower with what workers announce in place of what it would ask them."""
 
-    def __init__(self, app: Celery, registry: Registry) -> None:
+    def __init__(self, app: Celery, client: redis.Redis) -> None:
         super().__init__(capp=app, options=options, **page_settings)
-        self._registry = registry
+        self._registry = Registry(client)
+        self.queues = _Queues(client)
         self.add_handlers(".*", [("/metrics", _Metrics)])
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,7 +19,7 @@ from askpix.producer.checks.rights import check_rights
 from askpix.producer.errors import AskpixError
 from askpix.producer.masking import Masking
 from askpix.producer.registry import Registry
-from askpix.producer.troubles import short
+from askpix.producer.troubles import explained
 
 _OLDEST = (6, 2)
 """Version of Redis that Celery's transport needs."""
@@ -51,7 +50,7 @@ def check_broker(broker_url: SecretStr) -> Iterator[Finding]:
             client.ping()
         except (redis.RedisError, OSError) as error:
             yield _wrong(what="answer", said=_no_answer(error, broker_url, place))
-            for what in ("server", "memory", "clock", "rights"):
+            for what in ("version", "role", "memory", "clock", "rights"):
                 yield _finding(what=what, mark=Mark.SKIPPED, said="the broker does not answer")
             return
         yield _ok(what="answer", said=f"{place} answers in {(time.perf_counter() - started) * 1e3:.1f} ms")
@@ -84,8 +83,6 @@ def check_workers(broker_url: SecretStr) -> Iterator[Finding]:
 
 def _no_answer(error: BaseException, broker_url: SecretStr, place: Place) -> str:
     """Returns why a broker did not answer, and what to do."""
-    # What the client says, it may say with the URL.
-    said = Masking((broker_url.get_secret_value(),))(short(error).rstrip("."))
     if isinstance(error, redis.AuthenticationError):
         if place.password is None:
             return (
@@ -93,25 +90,12 @@ def _no_answer(error: BaseException, broker_url: SecretStr, place: Place) -> str
                 "or name a file that holds it in ASKPIX_BROKER_PASSWORD_FILE"
             )
         return f"{place} does not take this user and password: check ASKPIX_BROKER_URL and ASKPIX_BROKER_PASSWORD_FILE"
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        return f"this user may not even PING {place}: give it the rights that askpix needs ({said})"
-    if _is_of(error, ssl.SSLError):
-        return (
-            f"the secure connection to {place} failed ({said}): check ssl_ca_certs, and whether the server speaks TLS"
-        )
     if isinstance(error, redis.TimeoutError | TimeoutError):
         return f"{place} did not answer in time: it hangs, or something on the way drops what is sent"
     if isinstance(error, redis.BusyLoadingError):
         return f"{place} is still loading what it has on disk: wait a little"
-    return f"{place} cannot be reached ({said}): check ASKPIX_BROKER_URL or --broker, and whether the server runs"
-
-
-def _is_of(error: BaseException | None, kind: type[BaseException]) -> bool:
-    for _ in range(10):
-        if error is None or isinstance(error, kind):
-            break
-        error = error.__cause__ or error.__context__
-    return isinstance(error, kind)
+    # What the client says, it may say with the URL.
+    return f"{place}: {Masking((broker_url.get_secret_value(),))(str(explained(error)))}"
 
 
 def _server(client: redis.Redis) -> Iterator[Finding]:

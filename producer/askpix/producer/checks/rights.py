@@ -94,7 +94,11 @@ def check_rights(client: redis.Redis) -> Iterator[Finding]:
             client.delete(*keys.values())
     if missing:
         needed = " ".join(missing)
-        yield _finding(mark=Mark.WRONG, said=f"this user may not do all that askpix does: add {needed} to its ACL")
+        said = (
+            f"this user may not do all that a worker does: add {needed} to its ACL. "
+            "Users who only submit or look on need less: see docs/redis.md"
+        )
+        yield _finding(mark=Mark.WRONG, said=said)
     else:
         yield _finding(mark=Mark.OK, said=f"all {len(_COMMANDS) + 1} commands that askpix needs are allowed")
 

@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
-from askpix.producer.masking import Masking, printable, shortened
+from askpix.producer.masking import Masking, escaped, shortened
 from askpix.worker.logs.about import FIELDS
 
 Event = MutableMapping[str, Any]
@@ -80,13 +80,13 @@ class Safe:
         return self._text(value, _FIELD)
 
     def _text(self, text: str, most: int) -> str:
-        return shortened(printable(self._masking(text)), most)
+        return shortened(escaped(self._masking(text)), most)
 
     def _traceback(self, text: str) -> str:
         # Its end says most.
         if len(text) > _TRACEBACK:
             text = f"... {text[-_TRACEBACK:].partition(chr(10))[2]}"
-        return "\n".join(printable(line) for line in self._masking(text).split("\n"))
+        return "\n".join(escaped(line) for line in self._masking(text).split("\n"))
 
 
 def as_json(logger: Any, method: str, event: Event) -> str:  # noqa: ARG001

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TextIO
@@ -17,6 +18,8 @@ import urllib3
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
+from askpix.producer.broker_url import place_of
+from askpix.producer.errors import BrokerError
 from askpix.producer.masking import Masking
 from askpix.producer.settings import Settings
 from askpix.worker.logs.lines import Facts, ForPeople, Safe, as_json
@@ -52,9 +55,11 @@ def taken() -> LogForm | None:
 
 
 def secrets_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Returns what this process knows and must not say: URLs with passwords, and keys of S3."""
+    """Returns what this process knows and must not say: URLs with passwords, those of sentinels, and keys of S3."""
     held = [settings.broker_url] + ([] if settings.proxy is None else [settings.proxy])
     keys = [environment[name] for name in _AWS_SECRETS if environment.get(name)]
+    with suppress(BrokerError):  # said where the URL is used
+        keys.append(place_of(settings.broker_url).sentinel_password or "")
     return (*(secret.get_secret_value() for secret in held), *keys)
 
 
