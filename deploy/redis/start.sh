@@ -27,8 +27,14 @@ digest() {
 [ -r "$template" ] || fail "$template cannot be read"
 [ -r "$config" ] || fail "$config cannot be read"
 [ -r "$secrets/redis_password" ] || fail "$secrets/redis_password cannot be read: it holds the password of the user askpix"
+data=${REDIS_DATA:-/data}
+[ -d "$data" ] || fail "$data is no folder: it is for the append-only file"
 mkdir -p "$run"
 chmod 700 "$run"
+# The server changes into the folder of its data before it reads files.
+secrets=$(cd "$secrets" && pwd)
+run=$(cd "$run" && pwd)
+data=$(cd "$data" && pwd)
 : > "$run/users.acl"
 
 while IFS= read -r line || [ -n "$line" ]; do
@@ -45,9 +51,15 @@ while IFS= read -r line || [ -n "$line" ]; do
     esac
 done < "$template"
 
-# A copy, for sentinels have a server write down whose replica it is.
-cat "$config" > "$run/redis.conf"
-set -- "$run/redis.conf" --dir "${REDIS_DATA:-/data}" --aclfile "$run/users.acl" "$@"
+# A copy, for sentinels have a server write down whose replica it is. Where the folder is kept, so is that.
+if [ ! -e "$run/redis.conf" ]; then
+    cat "$config" > "$run/redis.conf"
+    [ -z "${REDIS_REPLICAOF:-}" ] || printf 'replicaof %s\n' "$REDIS_REPLICAOF" >> "$run/redis.conf"
+    if [ -r "$secrets/redis_replica_password" ]; then
+        printf 'masteruser replica\nmasterauth "%s"\n' "$(sed 's/[\\"]/\\&/g' "$secrets/redis_replica_password")" >> "$run/redis.conf"
+    fi
+fi
+set -- "$run/redis.conf" --dir "$data" --aclfile "$run/users.acl" "$@"
 [ -z "${REDIS_MAXMEMORY:-}" ] || set -- "$@" --maxmemory "$REDIS_MAXMEMORY"
 
 # With a certificate, only TLS is spoken; with an authority for clients, they need certificates too.

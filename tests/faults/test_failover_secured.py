@@ -30,8 +30,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
         (folder / name).write_bytes(content)
 
     def server(where: Path) -> SecuredServer:
-        following = ("--masteruser", "replica", "--masterauth", SecuredServer.password("replica"))
-        return SecuredServer(where, *following, "--tls-replication", "yes", secrets=secrets, tls=papers.own)
+        return SecuredServer(where, "--tls-replication", "yes", secrets=secrets, tls=papers.own)
 
     asking = {"master": MASTER, "sentinel_password": PASSWORD, **papers.own}
 

@@ -27,6 +27,7 @@ def _started(secrets: Path, server: str = "/bin/echo", **env: str) -> subprocess
             "PATH": "/usr/bin:/bin",
             "REDIS_SECRETS": str(secrets),
             "REDIS_RUN": str(secrets.parent / "run"),
+            "REDIS_DATA": str(secrets.parent),
             "REDIS_SERVER": server,
             **env,
         },
@@ -98,10 +99,10 @@ def test_without_a_password_for_askpix_nothing_starts(secrets: Path) -> None:
 
 
 def test_what_it_is_told_goes_to_the_server(secrets: Path) -> None:
-    ran = _started(secrets, REDIS_MAXMEMORY="64mb", REDIS_PORT="7000", REDIS_DATA="/elsewhere")
+    ran = _started(secrets, REDIS_MAXMEMORY="64mb", REDIS_PORT="7000", REDIS_DATA="/var")
 
     words = ran.stdout.strip()
-    assert words.startswith(f"{secrets.parent}/run/redis.conf --dir /elsewhere --aclfile ")
+    assert words.startswith(f"{secrets.parent}/run/redis.conf --dir /var --aclfile ")
     assert "--loglevel warning --maxmemory 64mb --port 7000" in words
     assert "tls" not in words
 
@@ -132,3 +133,56 @@ def test_the_server_is_as_its_configuration_says(tmp_path: Path) -> None:
     assert config["enable-debug-command"] == config["enable-module-command"] == "no"
     assert config["requirepass"] == ""
     assert config["appendfsync"] == "everysec"
+
+
+def test_folders_may_be_named_from_where_one_is(secrets: Path) -> None:
+    # Given
+    for name in ("redis_tls_cert", "redis_tls_key"):
+        (secrets / name).write_text("a paper")
+    here = {"REDIS_SECRETS": "secrets", "REDIS_RUN": "run", "REDIS_DATA": "."}
+
+    # When: the server goes into the folder of its data before it reads anything.
+    ran = subprocess.run(
+        ["sh", DEPLOYED / "start.sh"],
+        cwd=secrets.parent,
+        env={"PATH": "/usr/bin:/bin", "REDIS_SERVER": "/bin/echo", **here},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+    # Then
+    assert ran.returncode == 0, ran.stderr
+    words = ran.stdout.split()
+    own = str(secrets.parent)
+    for option, value in (
+        ("--dir", own),
+        ("--aclfile", f"{own}/run/users.acl"),
+        ("--tls-cert-file", f"{own}/secrets/redis_tls_cert"),
+    ):
+        assert words[words.index(option) + 1] == value
+    assert words[0] == f"{own}/run/redis.conf"
+
+
+def test_how_a_replica_logs_in_is_written_where_nobody_looks(secrets: Path) -> None:
+    (secrets / "redis_replica_password").write_text('Zq"7\\x\n')
+
+    ran = _started(secrets)
+
+    written = secrets.parent / "run" / "redis.conf"
+    assert "Zq" not in ran.stdout
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert written.read_text().endswith('masteruser replica\nmasterauth "Zq\\"7\\\\x"\n')
+
+
+def test_whose_replica_a_server_became_is_kept(secrets: Path) -> None:
+    # Given
+    _started(secrets, REDIS_REPLICAOF="10.0.0.1 6379")
+    written = secrets.parent / "run" / "redis.conf"
+    assert "replicaof 10.0.0.1 6379\n" in written.read_text()
+
+    # When: sentinels have had the server write down another, and it is started again.
+    written.write_text(written.read_text().replace("10.0.0.1", "10.0.0.2"))
+    _started(secrets, REDIS_REPLICAOF="10.0.0.1 6379")
+
+    # Then
+    assert "replicaof 10.0.0.2 6379\n" in written.read_text()

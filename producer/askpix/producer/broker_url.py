@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -136,7 +136,9 @@ def place_of(broker_url: SecretStr) -> Place:
 
 
 def _options(parts: SplitResult) -> dict[str, str]:
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    # Not as forms are read, in which a + is a space: passwords have some.
+    pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+    options = {unquote(name): unquote(value) for name, _, value in pairs}
     known = _OPTIONS[parts.scheme]
     if parts.fragment or not all(name in known and known[name].fullmatch(value) for name, value in options.items()):
         raise BrokerError(

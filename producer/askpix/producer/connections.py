@@ -62,25 +62,28 @@ class _Sentinels(Sentinel):
     """Sentinels that say in words when they know of no master: the library would print its clients."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        try:
-            address: tuple[str, int] = super().discover_master(service_name)  # type: ignore[no-untyped-call]
-        except MasterNotFoundError:
-            why = self._unreached()
-            said = "no sentinel answers" if why else f"the sentinels know no master {service_name!r} that lives"
-            raise MasterNotFoundError(said) from why
-        return address
+        """Returns address and port of the master, as the first sentinel says that knows one which lives.
 
-    def _unreached(self) -> redis.RedisError | None:
-        """Returns why no sentinel answers; None where one does."""
-        why = None
+        Raises:
+            MasterNotFoundError: none does.
+        """
+        why: redis.RedisError | None = None
+        answered = False
         for sentinel in self.sentinels:
             try:
-                sentinel.ping()
-            except redis.RedisError as error:
+                masters: Any = sentinel.sentinel_masters()
+            except redis.RedisError as error:  # one that refuses us is as good as one that is gone
                 why = error
-            else:
-                return None
-        return why
+                continue
+            answered, state = True, masters.get(service_name)
+            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
+                return state["ip"], state["port"]
+        if answered:
+            raise MasterNotFoundError(f"the sentinels know no master {service_name!r} that lives")
+        if isinstance(why, redis.ResponseError):
+            # It is no word on what we may do at the master.
+            raise MasterNotFoundError(f"no sentinel answers: {why}")
+        raise MasterNotFoundError("no sentinel answers") from why
 
 
 Refine = Callable[[type[Any]], type[Any]]

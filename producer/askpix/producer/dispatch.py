@@ -75,8 +75,8 @@ class Dispatcher:
                     registered = True
                     self._filler.fill(folder.uri)
             except BrokerError as error:
-                if error.trouble is BrokerTrouble.LOST:
-                    # It may have lost the job too.
+                if error.trouble in (BrokerTrouble.LOST, BrokerTrouble.READ_ONLY):
+                    # It, or the one that takes over, may have lost the job too.
                     registered = False
                 if registered and error.trouble is BrokerTrouble.FULL:
                     if told is not None:

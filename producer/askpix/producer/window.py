@@ -26,7 +26,7 @@ from askpix.producer.scripts import run_script
 STALLED_SECONDS = 10
 _RESCAN_SECONDS = 5
 _CHUNK = 200
-_LOCK_SECONDS = 30
+_LOCK_SECONDS = 10
 """That nobody else fills after a filler that died. Two at once do no harm."""
 
 # In each script, KEYS begin with a job's keys: hash, bits of done parts, bits of parts that wait, leases,

@@ -142,7 +142,7 @@ class Worker:
             looking = redis_client(settings.broker_url)
             stack.callback(looking.close)
             queues = QueueWatch(looking, [*engines.ask_queues(), *engines.part_queues()])
-            self._exposition = Exposition(engines, tallies, queues, lambda: self.ready(patience=_SCRAPE_SECONDS))
+            self._exposition = Exposition(engines, tallies, queues, self.ready)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -184,7 +184,7 @@ class Worker:
         trouble = self._watchdog.trouble()
         return {"worker": trouble[1] if trouble else OK}
 
-    def ready(self, patience: float = 60.0) -> State:
+    def ready(self, patience: float = _SCRAPE_SECONDS) -> State:
         """Returns whether it can take work.
 
         Args:

@@ -13,7 +13,6 @@ from askpix.producer.errors import AskpixError
 from askpix.producer.job import JobFolder
 from askpix.producer.progress import Progress
 from askpix.worker.access import Access
-from askpix.worker.logs.about import about
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +46,8 @@ class Restorer:
         while len(self._seen) > _MOST:
             self._seen.pop(next(iter(self._seen)), None)
 
-    def restore_lost(self, active: Collection[str]) -> None:
-        """Begins those jobs anew of which the broker knows nothing, neither how far they are nor how they ended.
+    def lost(self, active: Collection[str]) -> list[str]:
+        """Returns the jobs of which the broker knows nothing, neither how far they are nor how they ended.
 
         Args:
             active: jobs that the broker knows.
@@ -56,20 +55,24 @@ class Restorer:
         Raises:
             redis.RedisError: the broker does not answer.
         """
-        now = time.monotonic()
+        now, found = time.monotonic(), []
         for uri, due in list(self._seen.items()):
             if uri in active or due > now:
                 continue
             # One that has ended, or was cancelled, still has its counters.
             if Progress(self._redis, uri).read() is not None:
                 self._seen.pop(uri, None)
-                continue
-            with about(job=uri):
-                try:
-                    self._restore(uri)
-                except AskpixError as error:
-                    _log.warning("%s was lost by the broker and cannot be restored for now: %s", uri, error)
-                    self._seen[uri] = now + _AGAIN_SECONDS
+            else:
+                found.append(uri)
+        return found
+
+    def restore(self, uri: str) -> None:
+        """Begins a job anew, where its folder can be read."""
+        try:
+            self._restore(uri)
+        except AskpixError as error:
+            _log.warning("%s was lost by the broker and cannot be restored for now: %s", uri, error)
+            self._seen[uri] = time.monotonic() + _AGAIN_SECONDS
 
     def _restore(self, uri: str) -> None:
         """Begins a job anew by what its folder says, unless it is held; one that is complete ends as others do."""
