@@ -265,6 +265,29 @@ def test_a_part_whose_worker_died_is_queued_again_although_others_wait(
     assert queued(broker) == [(1, 0), (2, 0), (0, 0)]
 
 
+def test_a_job_that_is_lost_while_it_is_submitted_is_registered_again(
+    broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: another server takes over just after the job was registered, and has not heard of it.
+    add, taken_over = Registry.add_job, []
+
+    def lose(registry: Registry, uri: str) -> None:
+        add(registry, uri)
+        if not taken_over:
+            taken_over.append(uri)
+            broker.redis.flushdb()
+
+    monkeypatch.setattr(Registry, "add_job", lose)
+
+    # When
+    dispatcher.enqueue(folder, submitted(folder))
+
+    # Then
+    assert taken_over
+    assert queued(broker) == [(0, 0), (1, 0), (2, 0)]
+    assert dispatcher.registry.job_uris() == [folder.uri]
+
+
 def test_messages_that_the_broker_lost_are_sent_again(
     broker: Broker, dispatcher: Dispatcher, folder: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

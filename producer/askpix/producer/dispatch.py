@@ -73,7 +73,8 @@ class Dispatcher:
                     if not registered:
                         self._register(folder, spec, anew=anew)
                     registered = True
-                    self._filler.fill(folder.uri)
+                    if not self._filler.fill(folder.uri):
+                        self._check_known(folder)
             except BrokerError as error:
                 if error.trouble in (BrokerTrouble.LOST, BrokerTrouble.READ_ONLY):
                     # It, or the one that takes over, may have lost the job too.
@@ -95,6 +96,10 @@ class Dispatcher:
         if anew or not known:
             progress.begin(self._start(spec, standing(folder, spec)))
         self.registry.add_job(folder.uri)
+
+    def _check_known(self, folder: JobFolder) -> None:
+        if Progress(self._broker.redis, folder.uri).read() is None:
+            raise BrokerError(f"the broker has lost what it knew of {folder.uri}", BrokerTrouble.LOST)
 
     def pause(self, folder: JobFolder) -> None:
         """Keeps workers from a job until it is resumed; they give back what they have in work."""

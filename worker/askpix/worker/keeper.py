@@ -120,7 +120,7 @@ class Keeper:
             since += _LOOK_SECONDS
 
     def _remove_false_lock(self) -> None:
-        """Removes a lock that does not end by itself: it is not of our making, and would keep all from looking for ever."""
+        """Removes a lock that has no end: it is not of our making, and would keep all from looking for ever."""
         if self._redis.pttl(_LOCK) == _ENDLESS:
             self._redis.delete(_LOCK)
             _log.error(
