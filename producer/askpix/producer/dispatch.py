@@ -73,8 +73,7 @@ class Dispatcher:
                     if not registered:
                         self._register(folder, spec, anew=anew)
                     registered = True
-                    if not self._filler.fill(folder.uri):
-                        self._check_known(folder)
+                    self._fill(folder)
             except BrokerError as error:
                 if error.trouble in (BrokerTrouble.LOST, BrokerTrouble.READ_ONLY):
                     # It, or the one that takes over, may have lost the job too.
@@ -97,8 +96,8 @@ class Dispatcher:
             progress.begin(self._start(spec, standing(folder, spec)))
         self.registry.add_job(folder.uri)
 
-    def _check_known(self, folder: JobFolder) -> None:
-        if Progress(self._broker.redis, folder.uri).read() is None:
+    def _fill(self, folder: JobFolder) -> None:
+        if not self._filler.fill(folder.uri) and Progress(self._broker.redis, folder.uri).read() is None:
             raise BrokerError(f"the broker has lost what it knew of {folder.uri}", BrokerTrouble.LOST)
 
     def pause(self, folder: JobFolder) -> None:
