@@ -23,6 +23,9 @@ TEXT = FILE.read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WORKERS = ("worker", "worker-gpu")
+OURS = re.compile(r"askpix(-model)?:")
+"""How names of images begin that are built here."""
+
 ONCE = ("bucket", "model", "askpix")
 """Services that end by themselves."""
 
@@ -69,7 +72,7 @@ def test_every_container_is_closed(name: str) -> None:
 @every_service
 def test_none_runs_as_root(name: str) -> None:
     service = SERVICES[name]
-    if "build" in service:
+    if OURS.match(service["image"]):
         return  # test_image.py looks after the users of our own images
     user, _, _ = service["user"].partition(":")
     assert user.isdecimal()
@@ -121,10 +124,18 @@ def test_queue_and_store_reach_nobody_outside() -> None:
     assert masquerade == "false"
 
 
-def test_of_the_store_only_the_door_that_asks_for_keys_listens_to_others() -> None:
+def test_of_the_store_only_s3_listens_to_others_and_to_those_who_have_its_keys_anyway() -> None:
     command = SERVICES["s3"]["command"]
 
     assert {"-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", "-s3.config=/run/secrets/s3_config.json"} <= set(command)
+    assert {"-s3.port.iceberg=0", "-s3.port.lance=0"} <= set(command)
+    # Beside S3 there is a port that asks for no keys: see docs/deployment.md.
+    on_it = {name for name, service in SERVICES.items() if "storage" in service["networks"]} - {"s3"}
+    assert on_it == {
+        name
+        for name, service in SERVICES.items()
+        if {"s3_credentials", "s3_admin_credentials"} & set(service.get("secrets", ()))
+    }
 
 
 @every_service
@@ -186,9 +197,24 @@ def test_images_are_of_a_release(name: str) -> None:
     if "build" in service:
         target = _VARIABLE.sub(lambda found: str(found[2])[2:], service["build"]["target"])
         assert target in stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
-        assert service["image"] == f"askpix:{service['build']['target']}"
+        assert OURS.sub("", service["image"]) == service["build"]["target"]
+    elif OURS.match(service["image"]):
+        # Nobody else's, should there be one of that name.
+        assert service["pull_policy"] == "never"
     else:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-alpine)?(@sha256:[0-9a-f]{64})?$", service["image"])
+
+
+def test_every_image_of_ours_is_built_by_one_service() -> None:
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    run = {service["image"] for service in SERVICES.values() if OURS.match(service["image"])}
+
+    # Builders that make the same name at once fail, one of them.
+    assert len(set(built)) == len(built)
+    assert set(built) == run
+    # What `up` starts, without a profile, is built by what it starts.
+    always = {service["image"] for service in SERVICES.values() if "build" in service and "profiles" not in service}
+    assert run - always == {"askpix:gpu"}
 
 
 def test_every_file_that_is_mounted_is_in_the_repository() -> None:
@@ -228,6 +254,15 @@ def test_all_that_can_be_set_is_in_the_example_with_its_default() -> None:
     assert not [name for name in example if _SECRET.search(name)]
 
 
+def elsewhere() -> list[str]:
+    """Returns the command line of the worker that the guide starts on another machine."""
+    guide = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    (line,) = re.findall(
+        r"^\$ docker run --detach .* askpix:runtime (worker .*)$", guide.replace("\\\n", ""), re.MULTILINE
+    )
+    return line.split()
+
+
 def commands() -> list[list[str]]:
     """Returns every command line of askpix in the file, and those that the guide gives for its command line."""
     ours = [
@@ -236,7 +271,11 @@ def commands() -> list[list[str]]:
     guide = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\$ docker compose run --rm askpix ([^|>\n]+)", guide, re.MULTILINE)
     assert len(lines) > 3
-    return [*ours, *([word.strip("'\"") for word in re.findall(r"\"[^\"]*\"|\S+", line)] for line in lines)]
+    return [
+        *ours,
+        elsewhere(),
+        *([word.strip("'\"") for word in re.findall(r"\"[^\"]*\"|\S+", line)] for line in lines),
+    ]
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=lambda words: " ".join(words)[:60])
@@ -258,11 +297,17 @@ def test_the_health_of_a_worker_is_asked_where_it_tells() -> None:
     checks = re.findall(r"127\.0\.0\.1:(\d+)/readyz", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 
     assert {port.rpartition(":")[2]} == set(checks)
+    alone = elsewhere()
+    assert {alone[alone.index("--health-port") + 1]} == set(checks)
     scraped = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     (config,) = [each for each in yaml.safe_load(scraped)["scrape_configs"] if each["job_name"] == "askpix"]
-    assert {name for found in config["dns_sd_configs"] for name in found["names"]} == set(WORKERS)
-    assert {str(found["port"]) for found in config["dns_sd_configs"]} == set(checks)
-    assert all("metrics" in SERVICES[name]["networks"] for name in (*WORKERS, "prometheus"))
+    (found,) = config["dns_sd_configs"]
+    assert str(found["port"]) in checks
+    # A name for all of them, of whatever service, so that it leads to some as long as there is one.
+    named = {alias for name in WORKERS for alias in SERVICES[name]["networks"]["metrics"]["aliases"]}
+    assert {*found["names"]} == named
+    assert all(SERVICES[name]["networks"]["metrics"]["aliases"] == found["names"] for name in WORKERS)
+    assert "metrics" in SERVICES["prometheus"]["networks"]
 
 
 def test_grafana_finds_its_dashboards_and_prometheus() -> None:
