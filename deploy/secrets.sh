@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes the passwords and keys that docker-compose.yml hands to its services, in deploy/secrets. What is there stays.
 #
+# And looks whether containers can read what they are given of this repository, which a clone under a strict umask forbids.
+#
 # The folder is closed to all others on this machine. The files in it can be read by all who get that far: each service has
 # a user of its own, and sees only the files that are mounted into it.
 set -eu
@@ -49,4 +51,16 @@ if ! [ -e secrets/s3_config.json ]; then
   ]
 }
 END
+fi
+
+# Their users are others than the owner of the clone. `deploy` as a whole is not named: the secrets are in it.
+cd ..
+given="deploy/redis deploy/s3 deploy/prometheus deploy/grafana deploy/models deploy/model.sh demo/images"
+# shellcheck disable=SC2086
+closed=$(find $given \( -type d ! -perm -005 -o ! -type d ! -perm -004 \) -print 2>/dev/null || true)
+if [ -n "$closed" ]; then
+  echo "containers could not read:" >&2
+  echo "$closed" | sed -n '1,5s/^/  /p' >&2
+  echo "have them read it, and run this again:  chmod -R go+rX $given" >&2
+  exit 1
 fi

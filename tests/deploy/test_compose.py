@@ -9,12 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import yaml
 from helpers.dockerfile import stages
 
-from askpix.cli.main import command as askpix
 from askpix.producer.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +21,9 @@ TEXT = FILE.read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WORKERS = ("worker", "worker-gpu")
+OURS = re.compile(r"askpix(-model)?:")
+"""How names of images begin that are built here."""
+
 ONCE = ("bucket", "model", "askpix")
 """Services that end by themselves."""
 
@@ -30,6 +31,11 @@ _VARIABLE = re.compile(r"\$\{([A-Z_]+)(:-[^}]*)?\}")
 _SECRET = re.compile(r"password|secret|key|token|credential", re.IGNORECASE)
 
 every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def by_default(text: str) -> str:
+    """Returns a text of the file as it is where nothing is set."""
+    return _VARIABLE.sub(lambda found: str(found[2])[2:], text)
 
 
 def listed(service: dict[str, Any], key: str) -> list[str]:
@@ -69,7 +75,7 @@ def test_every_container_is_closed(name: str) -> None:
 @every_service
 def test_none_runs_as_root(name: str) -> None:
     service = SERVICES[name]
-    if "build" in service:
+    if OURS.match(service["image"]):
         return  # test_image.py looks after the users of our own images
     user, _, _ = service["user"].partition(":")
     assert user.isdecimal()
@@ -121,10 +127,18 @@ def test_queue_and_store_reach_nobody_outside() -> None:
     assert masquerade == "false"
 
 
-def test_of_the_store_only_the_door_that_asks_for_keys_listens_to_others() -> None:
+def test_of_the_store_only_s3_listens_to_others_and_to_those_who_have_its_keys_anyway() -> None:
     command = SERVICES["s3"]["command"]
 
     assert {"-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", "-s3.config=/run/secrets/s3_config.json"} <= set(command)
+    assert {"-s3.port.iceberg=0", "-s3.port.lance=0"} <= set(command)
+    # Beside S3 there is a port that asks for no keys: see docs/deployment.md.
+    on_it = {name for name, service in SERVICES.items() if "storage" in service["networks"]} - {"s3"}
+    assert on_it == {
+        name
+        for name, service in SERVICES.items()
+        if {"s3_credentials", "s3_admin_credentials"} & set(service.get("secrets", ()))
+    }
 
 
 @every_service
@@ -184,18 +198,32 @@ def test_both_workers_are_the_same_but_for_the_device() -> None:
 def test_images_are_of_a_release(name: str) -> None:
     service = SERVICES[name]
     if "build" in service:
-        target = _VARIABLE.sub(lambda found: str(found[2])[2:], service["build"]["target"])
+        target = by_default(service["build"]["target"])
         assert target in stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
-        assert service["image"] == f"askpix:{service['build']['target']}"
+        assert OURS.sub("", service["image"]) == service["build"]["target"]
+    elif OURS.match(service["image"]):
+        # Nobody else's, should there be one of that name.
+        assert service["pull_policy"] == "never"
     else:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-alpine)?(@sha256:[0-9a-f]{64})?$", service["image"])
 
 
+def test_every_image_of_ours_is_built_by_one_service() -> None:
+    images = {name: by_default(service["image"]) for name, service in SERVICES.items()}
+    built = [images[name] for name, service in SERVICES.items() if "build" in service]
+    run = {image for image in images.values() if OURS.match(image)}
+
+    # Builders that make the same name at once fail, one of them.
+    assert len(set(built)) == len(built)
+    assert set(built) == run
+    # What `up` starts, without a profile, is built by what it starts.
+    always = {images[name] for name, service in SERVICES.items() if "build" in service and "profiles" not in service}
+    assert run - always == {"askpix:gpu"}
+
+
 def test_every_file_that_is_mounted_is_in_the_repository() -> None:
     mounted = {
-        _VARIABLE.sub(lambda found: str(found[2])[2:], volume).partition(":")[0]
-        for service in SERVICES.values()
-        for volume in listed(service, "volumes")
+        by_default(volume).partition(":")[0] for service in SERVICES.values() for volume in listed(service, "volumes")
     }
     here = {path for path in mounted if path.startswith("./")}
 
@@ -226,43 +254,6 @@ def test_all_that_can_be_set_is_in_the_example_with_its_default() -> None:
 
     assert used == example
     assert not [name for name in example if _SECRET.search(name)]
-
-
-def commands() -> list[list[str]]:
-    """Returns every command line of askpix in the file, and those that the guide gives for its command line."""
-    ours = [
-        service["command"] for service in SERVICES.values() if service.get("command", [""])[0] in ("worker", "flower")
-    ]
-    guide = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^\$ docker compose run --rm askpix ([^|>\n]+)", guide, re.MULTILINE)
-    assert len(lines) > 3
-    return [*ours, *([word.strip("'\"") for word in re.findall(r"\"[^\"]*\"|\S+", line)] for line in lines)]
-
-
-@pytest.mark.parametrize("arguments", commands(), ids=lambda words: " ".join(words)[:60])
-def test_every_command_line_is_one(arguments: list[str]) -> None:
-    with click.Context(askpix, info_name="askpix") as context:
-        name, found, rest = askpix.resolve_command(context, list(arguments))
-        assert found is not None
-        while isinstance(found, click.Group):
-            name, inner, rest = found.resolve_command(context, rest)
-            assert inner is not None
-            found = inner
-
-        # An option that does not exist, or a value that it does not take, raises.
-        found.make_context(name, rest, parent=context)
-
-
-def test_the_health_of_a_worker_is_asked_where_it_tells() -> None:
-    (port,) = {each for name in WORKERS for each in SERVICES[name]["command"] if each.startswith("--health-port=")}
-    checks = re.findall(r"127\.0\.0\.1:(\d+)/readyz", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-
-    assert {port.rpartition(":")[2]} == set(checks)
-    scraped = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
-    (config,) = [each for each in yaml.safe_load(scraped)["scrape_configs"] if each["job_name"] == "askpix"]
-    assert {name for found in config["dns_sd_configs"] for name in found["names"]} == set(WORKERS)
-    assert {str(found["port"]) for found in config["dns_sd_configs"]} == set(checks)
-    assert all("metrics" in SERVICES[name]["networks"] for name in (*WORKERS, "prometheus"))
 
 
 def test_grafana_finds_its_dashboards_and_prometheus() -> None:

@@ -13,7 +13,8 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-from helpers.processes import environment
+import yaml
+from helpers.processes import environment, wait_until
 from helpers.s3_server import S3Server
 
 from askpix.cli.worker import command as worker
@@ -86,6 +87,40 @@ def test_the_store_s_keys_are_those_of_its_users(deploy: Path) -> None:
     assert all(action.endswith(":askpix") for action in users["askpix"]["actions"])
 
 
+def given_to_containers() -> list[str]:
+    """Returns what compose mounts of this repository."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"].values()
+    mounted = [volume for service in services for volume in service.get("volumes", ())]
+    return sorted({found[1] for volume in mounted if (found := re.search(r"\./((?:deploy|demo)/[\w./]+)", volume))})
+
+
+@pytest.mark.parametrize("path", given_to_containers())
+def test_what_containers_could_not_read_is_said_with_what_opens_it(deploy: Path, path: str) -> None:
+    # Given: a clone in which one path is closed to others, as all are under umask 077.
+    clone = deploy.parent
+    for each in given_to_containers():
+        (clone / each).parent.mkdir(exist_ok=True, parents=True)
+        if (ROOT / each).is_dir():
+            shutil.copytree(ROOT / each, clone / each)
+        else:
+            shutil.copy(ROOT / each, clone / each)
+    subprocess.run(["chmod", "-R", "go+rX", *given_to_containers()], cwd=clone, check=True)
+    secrets(deploy)
+    subprocess.run(["chmod", "-R", "go=", path], cwd=clone, check=True)
+
+    # When
+    said = subprocess.run(["./secrets.sh"], cwd=deploy, capture_output=True, text=True)
+    (advice,) = re.findall(r"(chmod .*)$", said.stderr, re.MULTILINE)
+    subprocess.run(["sh", "-c", advice], cwd=clone, check=True)
+    then = subprocess.run(["./secrets.sh"], cwd=deploy, capture_output=True, text=True)
+
+    # Then: it is open, and the secrets are not.
+    assert said.returncode == 1
+    assert f"\n  {path}\n" in said.stderr
+    assert (then.returncode, then.stderr) == (0, "")
+    assert stat.S_IMODE((deploy / "secrets").stat().st_mode) == 0o700
+
+
 def test_the_bucket_is_made_once(s3: S3Server, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("[default]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
@@ -120,8 +155,13 @@ def test_a_store_that_is_not_there_is_said_in_a_line() -> None:
     assert "Traceback" not in done.stderr
 
 
+def preparing(models: Path, **variables: str) -> dict[str, str]:
+    """Returns the environment of the script that prepares a model."""
+    return environment({"MODELS": str(models), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **variables})
+
+
 def prepared(models: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    env = environment({"MODELS": str(models), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **variables})
+    env = preparing(models, **variables)
     return subprocess.run(["sh", DEPLOY / "model.sh"], env=env, capture_output=True, text=True)
 
 
@@ -162,6 +202,44 @@ def test_where_it_cannot_be_made_the_one_before_stays(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert name_of(tmp_path) == "askpix-demo"
     assert {path.name for path in tmp_path.iterdir()} == there
+
+
+@pytest.mark.parametrize("word", ["", str(ROOT / "demo" / "checkpoint")], ids=["as before", "another model"])
+def test_what_one_that_was_killed_left_goes(tmp_path: Path, word: str) -> None:
+    # Given
+    prepared(tmp_path)
+    for left in ("model-20200101-000000-7", ".model-20200101-000000-7-x1", "hub"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "weights").write_bytes(b"half")
+    (tmp_path / "current.new").symlink_to("model-20200101-000000-7")
+
+    # When
+    done = prepared(tmp_path, MODEL=word)
+
+    # Then
+    assert done.returncode == 0, done.stderr
+    assert name_of(tmp_path) == ("checkpoint" if word else "askpix-demo")
+    current = str((tmp_path / "current").readlink())
+    assert {path.name for path in tmp_path.iterdir()} == {"current", "current.from", current}
+
+
+def test_one_that_is_stopped_leaves_nothing_and_nobody(tmp_path: Path) -> None:
+    # Given: one that converts, and has begun to write.
+    prepared(tmp_path)
+    there = {path.name for path in tmp_path.iterdir()}
+    env = preparing(tmp_path, MODEL=str(ROOT / "demo" / "checkpoint"))
+    script = subprocess.Popen(["sh", DEPLOY / "model.sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_until(lambda: {path.name for path in tmp_path.iterdir()} > there, within=60, what="a model that is half there")
+
+    # When: it is told to end, and it alone, as an init does.
+    script.terminate()
+    # This returns when nobody holds its end of the pipe any more: neither it nor what it started.
+    said, _ = script.communicate(timeout=60)
+
+    # Then
+    assert script.returncode == 143, said
+    assert {path.name for path in tmp_path.iterdir()} == there
+    assert name_of(tmp_path) == "askpix-demo"
 
 
 def test_the_unit_is_one_that_systemd_understands_and_closed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What docker-compose.yml starts answers a job: its own commands, health checks, users and secrets, without containers.
 
-Each service is a process here. Its places are others than in a container, and nothing else about it is.
+Each service is a process here. Its places are others than in a container, and nothing else about it is. Whether what a
+deployment says of itself agrees with its results, test_figures_agree.py asks, of parts that it puts together itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import yaml
 from helpers.ports import free_port
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.s3_server import S3Server
-from helpers.system import REDIS_SERVER
+from helpers.system import REDIS_SERVER, need_redis_server
 
 ROOT = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -37,6 +38,8 @@ class Together:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         deploy = folder / "deploy"
         shutil.copytree(ROOT / "deploy", deploy, ignore=shutil.ignore_patterns("secrets"))
+        # As the guide says, where a clone is closed to others.
+        subprocess.run(["chmod", "-R", "go+rX", deploy], check=True)
         subprocess.run([deploy / "secrets.sh"], check=True, capture_output=True)
         self.secrets = deploy / "secrets"
         self.ports = {name: free_port() for name in ("redis", "health", "flower")}
@@ -125,8 +128,7 @@ def health_in_image(address: str) -> list[str]:
 
 @pytest.fixture
 def together(s3: S3Server) -> Iterator[Together]:
-    if not Path(REDIS_SERVER).exists() and "ASKPIX_TESTS_MUST_NOT_SKIP" not in os.environ:
-        pytest.skip(f"{REDIS_SERVER} is not installed (Debian package redis-server)")
+    need_redis_server()
     with tempfile.TemporaryDirectory(prefix="together-") as folder:
         together = Together(Path(folder), s3)
         yield together

@@ -1,4 +1,8 @@
-"""A whole deployment on one machine, without containers: what each part of it says of a job is what the job holds."""
+"""What Prometheus, Flower, logs and commands say of two jobs is what these hold, in a whole deployment.
+
+It is put together here, with two models, a broker with TLS and a Prometheus; what docker-compose.yml starts by its own
+commands is in test_compose_as_processes.py.
+"""
 
 from __future__ import annotations
 
