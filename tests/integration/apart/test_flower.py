@@ -127,17 +127,16 @@ def test_an_address_that_is_taken_is_said(flower: Flower, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_it_logs_as_a_worker_does(tmp_path: Path, as_json: bool) -> None:
-    # Given: a broker that is not there
+    # Given: a broker that is not there, with a password that the error would show
     with closed_port() as port:
-        url = f"redis://ann:of-the-broker@127.0.0.1:{port}/0"
+        url = f"redis://ann:Connection%20refused@127.0.0.1:{port}/0"
 
         # When
         with flower_on(url, tmp_path, env={"ASKPIX_LOG_JSON": "true"} if as_json else None) as flower:
             assert flower.ask("/broker")[0] == 200
 
     # Then
-    assert "of-the-broker" not in "".join(flower.log)
-    assert PASSWORD not in "".join(flower.log)
+    assert "refused" not in "".join(flower.log)
     about_broker = next(line for line in flower.log if "the broker does not say who works" in line)
     if as_json:
         lines = [json.loads(line) for line in flower.log]
