@@ -298,6 +298,7 @@ log_to_stderr(LogForm(json="json" in sys.argv, secrets=("redis://:long-password@
 library = logging.getLogger("library")
 library.warning("%d of long-password", "of-an-argument")
 library.error("%s", Unsaid())
+library.error(Unsaid())
 try:
     raise ConnectionResetError("the connection broke")
 except ConnectionResetError:
@@ -315,12 +316,14 @@ def test_a_line_that_cannot_be_made_is_told_of_in_one_of_the_same_form(form: str
     assert "long-password" not in ran.stderr
     assert "of-an-argument" not in ran.stderr
     shown = ran.stderr.splitlines()
-    first, second, empty, broken, both = [json.loads(one)["message"] if form == "json" else one for one in shown]
-    assert "a line '%d of ***' of <string>:11 cannot be logged: %d format: a real number is required" in first
-    assert "a line '%s' of <string>:12 cannot be logged: no words for ***" in second
+    first, second, third, empty, broken, both = [json.loads(one)["message"] if form == "json" else one for one in shown]
+    assert "a line of <string>:11 cannot be logged: TypeError: %d format: a real number is required" in first
+    assert first.endswith(": %d of ***")
+    assert second.endswith("a line of <string>:12 cannot be logged: RuntimeError: no words for ***: %s")
+    assert third.endswith("a line of <string>:13 cannot be logged: RuntimeError: no words for ***: (Unsaid)")
     assert empty.endswith("the connection broke")
     assert broken.endswith("not: the connection broke")
-    assert "a line '%d' of <string>:18 cannot be logged" in both
+    assert "a line of <string>:19 cannot be logged: TypeError" in both
 
 
 _ENDED = """

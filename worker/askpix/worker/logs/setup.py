@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -44,9 +45,10 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Says of a line that cannot be made in one of the same form, without its arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in the base class
-        error = sys.exc_info()[1]
+        why = traceback.format_exception_only(sys.exc_info()[1])[-1].strip()
+        form = record.msg if isinstance(record.msg, str) else f"({type(record.msg).__name__})"
+        text = f"a line of {record.filename}:{record.lineno} cannot be logged: {why}: {form}"
         with suppress(Exception):  # the stream itself is gone
-            text = f"a line {record.msg!r} of {record.filename}:{record.lineno} cannot be logged: {error}"
             line = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, text, None, None)
             self.stream.write(self.format(line) + self.terminator)
             self.flush()
