@@ -9,7 +9,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ class Flower:
     """A running one."""
 
     port: int
+    log: list[str] = field(default_factory=list)
+    """Lines that it had said on standard error when it ended."""
 
     def ask(self, path: str, *, method: str = "GET", password: str | None = PASSWORD) -> tuple[int, str]:
         """Returns status and body of an answer."""
@@ -61,10 +63,12 @@ def flower_on(broker_url: str, folder: Path, *, env: Mapping[str, str] | None = 
         line = process.stderr.readline()
         found = re.search(r"Flower is at http://127\.0\.0\.1:(\d+)", line)
         assert found is not None, line
-        yield Flower(int(found[1]))
+        flower = Flower(int(found[1]))
+        yield flower
     finally:
         process.terminate()
         _, said = process.communicate(timeout=20)
+    flower.log.extend([line.removesuffix("\n"), *said.splitlines()])
     assert process.returncode == 0
     assert "permission" not in said.lower(), said
     assert "Traceback" not in said, said

@@ -135,6 +135,59 @@ def test_a_traceback_is_masked_and_forges_nothing(as_json: bool) -> None:
         assert all(line.startswith("    ") for line in others)
 
 
+@pytest.mark.parametrize("said", ["m" * 1_000_000, "a line of a message\n" * 10_000, "\n" * 20_000])
+def test_a_traceback_keeps_its_last_frames_and_what_was_raised_however_long_that_is(said: str, json_log: Log) -> None:
+    def deeper(depth: int) -> None:
+        if depth:
+            deeper_still(depth - 1)
+        raise ValueError(f"{said}")
+
+    def deeper_still(depth: int) -> None:
+        deeper(depth)
+
+    try:
+        deeper(200)
+    except ValueError:
+        json_log.logger.exception("it failed")
+
+    (line,) = json_log.objects
+    told = line["exception"].split("\n")
+    assert told[0] == "..."
+    assert ", in deeper_still" in line["exception"]
+    assert [one for one in told if one.startswith("  File")][-1].endswith(", in deeper")
+    assert f"\nValueError: {said[:3_000]}" in line["exception"]
+    assert "... (" in told[-1]
+    assert len(line["exception"]) < 12_100
+
+
+@pytest.mark.parametrize("distance", range(3_960, 4_001, 8))
+def test_no_half_of_a_secret_is_left_where_a_message_of_a_traceback_is_cut(distance: int) -> None:
+    log = Log(LogForm(json=True, secrets=("redis://:long-password@h/0",)))
+
+    try:
+        raise ValueError(f"{'x' * (distance - len('ValueError: '))}long-password{'x' * 10_000}")
+    except ValueError:
+        log.logger.exception("it failed")
+
+    assert "xlong" not in log.text
+    assert "xlon" not in log.text
+
+
+def test_a_chain_of_errors_is_told_from_its_end(json_log: Log) -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+    except ValueError:
+        json_log.logger.exception("it failed")
+
+    told = json_log.objects[0]["exception"]
+    assert told.startswith("Traceback (most recent call last):\n  File")
+    assert "KeyError: 'first'\n\nThe above exception was the direct cause" in told
+    assert told.endswith("ValueError: second")
+
+
 def test_an_id_that_is_a_signed_url_is_masked_to_its_end(json_log: Log) -> None:
     with about(**about_items(["https://h/a b.jpg?sig=Xy7 and more#2"])):
         json_log.logger.info("no image")
@@ -231,6 +284,61 @@ def test_all_that_a_process_says_is_lines_of_one_form() -> None:
     ]
     assert "ZeroDivisionError" in lines[3]["exception"]
     assert lines[4]["exception"].endswith("RuntimeError: the end of ***")
+
+
+_FAULTY = """
+import logging, sys
+from askpix.worker.logs.setup import LogForm, log_to_stderr
+
+class Unsaid:
+    def __str__(self):
+        raise RuntimeError("no words for long-password")
+
+log_to_stderr(LogForm(json="json" in sys.argv, secrets=("redis://:long-password@h/0",)))
+library = logging.getLogger("library")
+library.warning("%d of long-password", "of-an-argument")
+library.error("%s", Unsaid())
+library.error(Unsaid())
+try:
+    raise ConnectionResetError("the connection broke")
+except ConnectionResetError:
+    library.exception("")
+    library.exception("not\\nsent")
+    library.exception("%d", "of-an-argument")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+def test_a_line_that_cannot_be_made_is_told_of_in_one_of_the_same_form(form: str) -> None:
+    ran = subprocess.run([sys.executable, "-c", _FAULTY, form], capture_output=True, encoding="utf-8", timeout=60)
+
+    assert ran.returncode == 0
+    assert "long-password" not in ran.stderr
+    assert "of-an-argument" not in ran.stderr
+    shown = ran.stderr.splitlines()
+    first, second, third, empty, broken, both = [json.loads(one)["message"] if form == "json" else one for one in shown]
+    assert "a line of <string>:11 cannot be logged: TypeError: %d format: a real number is required" in first
+    assert first.endswith(": %d of ***")
+    assert second.endswith("a line of <string>:12 cannot be logged: RuntimeError: no words for ***: %s")
+    assert third.endswith("a line of <string>:13 cannot be logged: RuntimeError: no words for ***: (Unsaid)")
+    assert empty.endswith("the connection broke")
+    assert broken.endswith("not: the connection broke")
+    assert "a line of <string>:19 cannot be logged: TypeError" in both
+
+
+_ENDED = """
+import logging, sys
+from askpix.worker.logs.setup import LogForm, log_to_stderr
+log_to_stderr(LogForm())
+sys.stderr.close()
+logging.getLogger("askpix").warning("nobody hears this")
+print("done")
+"""
+
+
+def test_a_log_that_nobody_takes_any_more_ends_nothing() -> None:
+    ran = subprocess.run([sys.executable, "-c", _ENDED], capture_output=True, encoding="utf-8", timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "done\n")
 
 
 @pytest.fixture

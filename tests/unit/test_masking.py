@@ -26,6 +26,18 @@ SECRET = "Xy7-hidden-9"
         ("<a href='https://h/a.jpg?{}'>", "<a href='https://h/a.jpg?***"),
         ("https://h/a.jpg#access_token={}", "https://h/a.jpg#***"),
         ("https://h/a.jpg?sig={}#2", "https://h/a.jpg?***#2"),
+        ("(https://h/a.jpg?sig={}#2)", "(https://h/a.jpg?***#2)"),
+        # Wherever in its word it begins, and however it is written there.
+        ("item#1:https://h/a.jpg?key={}", "item#1:https://h/a.jpg?***"),
+        ("#2:https://h/a.jpg?Policy={}", "#2:https://h/a.jpg?***"),
+        ("#2:https://h/a.jpg?Policy={}#12,", "#2:https://h/a.jpg?***#12,"),
+        ("?https://h/a.jpg?key={}", "?***"),
+        ("what?https://h/a.jpg?{}", "what?https://h/a.jpg?***"),
+        ("https://h/a.jpg%3Fkey%3D{}", "https://h/a.jpg%3F***"),
+        ("https://p/plain/https%3A%2F%2Fh%2Fa.jpg%3FPolicy%3D{}", "https://p/plain/https%3A%2F%2Fh%2Fa.jpg%3F***"),
+        ("https://p/https%253A%252F%252Fh%252Fa%253FPolicy%253D{}", "https://p/https%253A%252F%252Fh%252Fa%253F***"),
+        ("from=https%3a%2f%2Fh%2Fa.jpg%3fPolicy%3d{}", "from=https%3a%2f%2Fh%2Fa.jpg%3f***"),
+        (r"{{\"url\":\"https:\/\/h\/a.jpg?{}\"}}", r"{\"url\":\"https:\/\/h\/a.jpg?***"),
         (
             "Max retries exceeded with url: /a.jpg?sig={} (Caused by x)",
             "Max retries exceeded with url: /a.jpg?*** (Caused by x)",
@@ -33,19 +45,25 @@ SECRET = "Xy7-hidden-9"
         ('"GET /a.jpg?token={} HTTP/1.1" 403', '"GET /a.jpg?*** HTTP/1.1" 403'),
         # What has a name.
         ("Authorization: Basic {}", "Authorization: ***"),
-        ("{{'Proxy-Authorization': 'Bearer {}', 'Host': 'h'}}", "{'Proxy-Authorization***"),
+        ("{{'Proxy-Authorization': 'Bearer {}', 'Host': 'h'}}", "{'Proxy-Authorization': ***"),
         ("Authorization: AWS4-HMAC-SHA256 Credential=AKIAX/eu, Signature={}", "Authorization: ***"),
         ("Connection(host='h', password='{}', db=0)", "Connection(host='h', password=***, db=0)"),
         ("aws_secret_access_key = {}", "aws_secret_access_key = ***"),
         ("X-Amz-Security-Token: {}", "X-Amz-Security-Token: ***"),
         ("Bearer {}{}", "Bearer ***"),
+        ("password%3D{}", "password%3D***"),
+        ("%7B%22password%22%3A%22{}", "%7B%22password%22%3A***"),
+        ('{{"password": "a\\"{}", "a": 1}}', '{"password": ***, "a": 1}'),
+        (r"{{\"password\": \"{}\", \"a\": 1}}", r"{\"password\": ***, \"a\": 1}"),
+        (r"{{\"password\": \"a\\\"{}\"}}", r"{\"password\": ***}"),
+        (r"{{\\\"token\\\":\\\"{}\\\"}}", r"{\\\"token\\\":***}"),
+        ('password="{} is cut', "password=*** is cut"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
     masked = Masking()(text.format(SECRET, SECRET))
 
-    assert SECRET not in masked
-    assert masked == shown or masked.startswith(shown.removesuffix("***"))
+    assert masked == shown
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,9 @@ def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
     [
         "part 3 of s3://shop/jobs/spring is done",
         "https://h/a.jpg#2 is not there",
+        "(https://h/a.jpg#2): is not there",
+        "is https://h/a.jpg? there, or #",
+        "100%3 of item#1:https://h/a%20b.jpg",
         "https://h/@ann/a.jpg",
         "what is this? nobody knows",
         "what color is it?",
@@ -109,7 +130,11 @@ def test_a_password_that_a_long_text_breaks_off_at_is_not_shown() -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "piece",
-    ["redis://", "http://", "://", "https://a?", "?#", "/", "data:", "data:,", "token='", 'password="', "x-amz-", "a@"],
+    [
+        *("redis://", "http://", "://", "https://a?", "?#", "/", "data:", "data:,", "token='", 'password="', "x-amz-"),
+        *("a@", "#1)", "#1", "%25", "%3F", "%3D", "https%3A%2F%2F", "http:\\", "\\", "token=\\", "token=b"),
+        *("token%3D", 'token\\"', "token  ", "".join("token=" + "\\" * n + "'token=\"" for n in range(9, -1, -1))),
+    ],
 )
 def test_no_text_takes_long(piece: str) -> None:
     masking = Masking((f"redis://:{SECRET}@h/0",))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from pathlib import Path
 
 import click
@@ -14,6 +13,10 @@ from askpix.cli.options import broker_option
 from askpix.producer.errors import InputError
 from askpix.producer.settings import load_settings
 from askpix.worker.flower import Page, page_password, serve
+from askpix.worker.logs.secrets import secrets_of
+from askpix.worker.logs.setup import LogForm, current_form, log_to_stderr
+
+_log = logging.getLogger("askpix")
 
 
 @click.command()
@@ -51,10 +54,16 @@ def command(password_file: Path, user: str, address: str, port: int, tasks: int,
     """
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", user):
         raise InputError("--user takes letters, digits, dots and dashes, 64 at the most")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    page = Page(address=address, port=port, user=user, password=page_password(password_file), tasks=tasks)
-    serve(page, load_settings(broker), _ready)
+    password, settings = page_password(password_file), load_settings(broker)
+    log_to_stderr(LogForm(json=settings.log_json, secrets=(*secrets_of(settings), password)))
+    # Of the libraries, which tell of every page that is looked at.
+    logging.getLogger().setLevel(logging.WARNING)
+    serve(Page(address=address, port=port, user=user, password=password, tasks=tasks), settings, _ready)
 
 
 def _ready(address: str) -> None:
-    stderr().print(f"Flower is at {address} (Ctrl-C ends it)", soft_wrap=True)
+    line = f"Flower is at {address} (Ctrl-C ends it)"
+    if (form := current_form()) is not None and form.json:
+        _log.info("%s", line)
+    else:
+        stderr().print(line, soft_wrap=True)

@@ -24,7 +24,7 @@ from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import place_of
 from askpix.producer.errors import AskpixError, WorkerError
 from askpix.producer.messages import notify_target
-from askpix.producer.settings import Settings, load_settings
+from askpix.producer.settings import Settings, load_settings, wants_json
 from askpix.worker.access import Access
 from askpix.worker.app import Worker
 from askpix.worker.cores import Cores, chosen, shared_out, shown, take
@@ -36,8 +36,8 @@ from askpix.worker.health import Health
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
-from askpix.worker.logs.setup import LogForm, log_to_stderr, secrets_of
-from askpix.worker.logs.setup import taken as taken_form
+from askpix.worker.logs.secrets import secrets_of
+from askpix.worker.logs.setup import LogForm, current_form, log_to_stderr
 from askpix.worker.metrics.exposition import starting
 from askpix.worker.metrics.replicas import ReplicaTelling
 from askpix.worker.parent import end_with_parent
@@ -61,7 +61,7 @@ class _WithArguments(click.Command):
         try:
             return super().invoke(ctx)
         except AskpixError as error:
-            if (form := taken_form()) is None or not form.json:
+            if (form := current_form()) is None or not form.json:
                 raise
             _log.critical("%s", error)
             return WRONG_USAGE
@@ -161,11 +161,11 @@ def command(
     Takes parts of jobs and single asks from the queues of its models until it is told to stop. What it
     may read and write is what these options allow, whatever a message says.
     """
-    form = LogForm(level=log_level, json=bool(log_json), replica=0 if replicas > 1 else replica_number)
+    json_lines = wants_json() if log_json is None else log_json
+    form = LogForm(level=log_level, json=json_lines, replica=0 if replicas > 1 else replica_number)
     log_to_stderr(form)
     settings = load_settings(broker)
-    json_lines = settings.log_json if log_json is None else log_json
-    log_to_stderr(replace(form, json=json_lines, secrets=secrets_of(settings)))
+    log_to_stderr(replace(form, secrets=secrets_of(settings)))
     _log.debug("start: loading modules took %.2f s", seconds_since_start())
     quiet_decoders()
     allow_many_files()

@@ -26,8 +26,14 @@ _BROKER_USERINFO = re.compile(r"(?i)\b((?:rediss?|sentinel)(?:\+[a-z]{1,10})?://
 _USERINFO = re.compile(r"(://)[^\s/?#@]+@(?:[^\s/?#@]*@)*")
 _CUT_AUTHORITY = re.compile(r"(://)[^\s/?#]*\Z")
 
-_QUERY = re.compile(r"(?<!\S)([^\s?#]+)([?#])(\S+)")
-"""A word with a ? or # in it."""
+_WORD = re.compile(r"\S+")
+
+_WEB = re.compile(r"(?i)https?(?::|%(?:25){0,4}3a)(?:\\{0,8}/|%(?:25){0,4}2f){2}")
+"""Where a web address begins, also one that is encoded within another, or escaped in JSON."""
+
+_ASKS = re.compile(r"(?i)\?|%(?:25){0,4}3f")
+_ENDS_PATH = re.compile(r"(?i)[?#]|%(?:25){0,4}3f")
+_EQUALS = re.compile(r"(?i)=|%(?:25){0,4}3d")
 
 _NUMBER = re.compile(r"#[0-9]{1,9}(?=[\"',;:)\]}>]*\Z)")
 """At the end of an id that askpix made of a reference which had come before."""
@@ -36,15 +42,19 @@ _DATA = re.compile(r"(?i)\bdata:([^\s,]{0,100}),(\S{16,})")
 
 _NAMED = re.compile(
     r"(?i)((?:x-amz-[a-z-]{1,40}|signature|\bsig|passw(?:or)?d|secret(?:[_-]?access)?(?:[_-]?key)?|token|"
-    r"api[_-]?key|credential)[\"']?\s{0,2}[=:]\s{0,2})(?:b?'[^']*'|b?\"[^\"]*\"|[^\s,;&)}\]'\"]+)"
+    r"api[_-]?key|credential)(?:\\{0,8}[\"']|%(?:25){0,4}22)?\s{0,2}(?:[=:]|%(?:25){0,4}3[ad])\s{0,2})"
+    r"(?:b?(?P<escape>\\{0,8})(?P<quote>[\"'])(?s:.*?)(?<!\\)(?P=escape)(?P=quote)|(?:b?\\{0,8}[\"'])?[^\s,;&)}\]'\"]+)"
 )
-"""A name of a secret, and its value."""
+"""A name of a secret, and its value: up to the quote that closes it, which has as many backslashes as the one before.
+
+Where one is not closed, none of its kind follows, and there are 18 kinds: so time still goes by the length.
+"""
 
 _AUTHORIZATION = re.compile(r"(?i)(authorization[\"']?\s{0,2}[:=,]\s{0,2})[^\r\n]+")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s{1,2}[a-z0-9+/=._~-]{16,}")
 _KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}")
 
-_MAY_HOLD = re.compile(r"[?@=:#]|[Bb]earer|[Bb]asic|A[KS]IA").search
+_MAY_HOLD = re.compile(r"[?@=:#%]|[Bb]earer|[Bb]asic|A[KS]IA").search
 
 
 class Masking:
@@ -74,8 +84,8 @@ class Masking:
         if "://" in text:
             text = _BROKER_USERINFO.sub(rf"\1{MASK}@", text)
             text = _USERINFO.sub(rf"\1{MASK}@", text)
-        if "?" in text or "#" in text:
-            text = _QUERY.sub(_without_query, text)
+        if _ENDS_PATH.search(text):
+            text = _WORD.sub(_without_query, text)
         text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
         text = _BEARER.sub(rf"\1 {MASK}", text)
         text = _NAMED.sub(rf"\1{MASK}", text)
@@ -115,12 +125,24 @@ def _short_data(found: re.Match[str]) -> str:
 
 
 def _without_query(found: re.Match[str]) -> str:
-    before, mark, query = found.groups()
-    is_url = "http://" in before.lower() or "https://" in before.lower()
-    # Of a URL, some libraries show no more than the path and what follows; and a path may hold spaces.
-    if not (is_url or (mark == "?" and "=" in query)):
-        return found[0]
-    number = _NUMBER.search(mark + query)
-    if number is None:
-        return f"{before}{mark}{MASK}"
-    return f"{before}{number[0]}" if number.start() == 0 else f"{before}{mark}{MASK}{number[0]}"
+    word = found[0]
+    mark = _query_in(word)
+    if mark is None:
+        return word
+    number = _NUMBER.search(word, mark.start())
+    if number is not None and number.start() == mark.start():
+        return word
+    end = len(word) if number is None else number.start()
+    return word[: mark.end()] + (MASK if mark.end() < end else "") + word[end:]
+
+
+def _query_in(word: str) -> re.Match[str] | None:
+    """Returns the mark at which the query of a URL in a word begins, or that of a path: of a URL, some libraries show
+    no more than the path and what follows; and a path may hold spaces."""
+    found = []
+    if web := _WEB.search(word):
+        found.append(_ENDS_PATH.search(word, web.end()))
+    path = _ASKS.search(word)
+    if path and _EQUALS.search(word, path.end()):
+        found.append(path)
+    return min((mark for mark in found if mark), key=lambda mark: mark.start(), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -175,6 +176,20 @@ def load_settings(broker_url: str | None = None) -> Settings:
         raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None
     whole = with_password(settings.broker_url, settings.broker_password_file)
     return settings.model_copy(update={"broker_url": whole})
+
+
+class _LogSettings(BaseSettings):
+    model_config = Settings.model_config
+
+    log_json: bool = False
+
+
+def wants_json() -> bool:
+    """Returns whether a worker logs JSON, where other settings, or the file .env as a whole, may be wrong."""
+    for file in (ENV_FILE, None):
+        with suppress(ValidationError, UnicodeDecodeError, OSError):
+            return _LogSettings(_env_file=file).log_json
+    return False
 
 
 def with_password(broker_url: SecretStr, file: str | None) -> SecretStr:

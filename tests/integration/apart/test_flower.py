@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers.flower import PASSWORD, Flower, flower_on
+from helpers.http_server import closed_port
 from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.secured import SecuredServer
@@ -121,6 +123,28 @@ def test_an_address_that_is_taken_is_said(flower: Flower, tmp_path: Path) -> Non
     ran = askpix("flower", "--password-file", "file", "--port", str(flower.port), cwd=tmp_path)
 
     assert f"127.0.0.1:{flower.port}: address already in use" in the_complaint(ran)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_it_logs_as_a_worker_does(tmp_path: Path, as_json: bool) -> None:
+    # Given: a broker that is not there, with a password that the error would show
+    with closed_port() as port:
+        url = f"redis://ann:Connection%20refused@127.0.0.1:{port}/0"
+
+        # When
+        with flower_on(url, tmp_path, env={"ASKPIX_LOG_JSON": "true"} if as_json else None) as flower:
+            assert flower.ask("/broker")[0] == 200
+
+    # Then
+    assert "refused" not in "".join(flower.log)
+    about_broker = next(line for line in flower.log if "the broker does not say who works" in line)
+    if as_json:
+        lines = [json.loads(line) for line in flower.log]
+        assert lines[0]["message"].startswith("Flower is at ")
+        assert json.loads(about_broker)["level"] == "warning"
+        assert "tornado.access" not in {line["logger"] for line in lines}
+    else:
+        assert " WARNING the broker does not say" in about_broker
 
 
 def test_the_password_is_in_nobody_s_environment_or_command_line(flower: Flower) -> None:

@@ -227,3 +227,25 @@ def test_the_setting_does_as_the_option_does_and_the_option_of_run_is_for_people
 
     assert json.loads(worker.err)["level"] == "critical"
     assert (run.code, "{" in run.err) == (0, False)
+
+
+@pytest.mark.parametrize("where", ["environment", ".env", "environment, beside a .env that is none"])
+def test_a_setting_that_is_wrong_is_said_in_the_form_that_another_asks_for(tmp_path: Path, where: str) -> None:
+    # Given
+    wanted = {"ASKPIX_LOG_JSON": "true"}
+    env = {"ASKPIX_BROKER_PASSWORD_FILE": "/nowhere", **({} if where == ".env" else wanted)}
+    if where != "environment":
+        (tmp_path / ".env").write_bytes(b"ASKPIX_LOG_JSON=true\n" if where == ".env" else b"\xff\xfe")
+
+    # When
+    ran = askpix("worker", "--storage-root", ".", cwd=tmp_path, env=env)
+
+    # Then
+    (line,) = [json.loads(line) for line in ran.err.splitlines()]
+    assert (ran.code, line["level"]) == (2, "critical")
+    assert ("the file .env" if "none" in where else "BROKER_PASSWORD_FILE") in line["message"]
+
+
+def test_a_form_that_is_none_is_said_for_people(tmp_path: Path) -> None:
+    ran = askpix("worker", "--storage-root", ".", cwd=tmp_path, env={"ASKPIX_LOG_JSON": "perhaps"})
+    assert (ran.code, ran.err.splitlines()[-1][:32]) == (2, "askpix: ASKPIX_LOG_JSON in the e")

@@ -27,7 +27,7 @@ from askpix.worker.item import ItemWork
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.logs.about import about, about_items, carried, subject
-from askpix.worker.logs.setup import taken as taken_form
+from askpix.worker.logs.setup import current_form
 from askpix.worker.part_work import PartWork
 from askpix.worker.replicas import ended_how
 
@@ -275,5 +275,5 @@ def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: fl
         manners=manners,
         item_seconds=item_seconds,
         decode_megabytes=decode_megabytes,
-        logs=taken_form(),
+        logs=current_form(),
     )

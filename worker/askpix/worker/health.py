@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -21,6 +23,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from askpix.producer.errors import WorkerError
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = 16
 _PATIENCE_SECONDS = 5.0
@@ -54,6 +58,13 @@ class _Bounded(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as in the base class
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            _log.debug("whoever asked how the worker is has gone: %s", error)
+        else:
+            _log.exception("how the worker is could not be told")
 
 
 class _BoundedLocal(_Bounded):

@@ -7,7 +7,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +54,14 @@ class Facts:
         return {**told, **named, **event}
 
 
+def with_traceback(logger: Any, method: str, event: Event) -> Event:  # noqa: ARG001
+    """A processor that has what was raised told as the pieces of a traceback: each frame, and all of each message."""
+    error = (event.pop("exc_info", None) or (None, None, None))[1]
+    if error is not None:
+        event["exception"] = traceback.format_exception(error)
+    return event
+
+
 class Safe:
     """A processor that masks all texts of a line and takes out what a terminal would act on."""
 
@@ -82,11 +91,22 @@ class Safe:
     def _text(self, text: str, most: int) -> str:
         return shortened(escaped(self._masking(text)), most)
 
-    def _traceback(self, text: str) -> str:
+    def _traceback(self, pieces: Sequence[str]) -> str:
+        kept: list[str] = []
+        left = _TRACEBACK
         # Its end says most.
-        if len(text) > _TRACEBACK:
-            text = f"... {text[-_TRACEBACK:].partition(chr(10))[2]}"
-        return "\n".join(escaped(line) for line in self._masking(text).split("\n"))
+        for piece in reversed(pieces):
+            kept.insert(0, self._piece(piece))
+            left -= len(kept[0])
+            if left < 0:
+                kept[0] = "...\n"
+                break
+        text = self._masking("".join(kept)).removesuffix("\n")
+        return "\n".join(escaped(line) for line in text.split("\n"))
+
+    def _piece(self, piece: str) -> str:
+        # Masked before it is cut: a half of a secret is not known as one.
+        return piece if len(piece) <= _MESSAGE else f"{shortened(self._masking(piece), _MESSAGE)}\n"
 
 
 def as_json(logger: Any, method: str, event: Event) -> str:  # noqa: ARG001

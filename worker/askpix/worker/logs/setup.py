@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,15 +18,10 @@ import urllib3
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
-from askpix.producer.broker_url import place_of
-from askpix.producer.errors import BrokerError
 from askpix.producer.masking import Masking
-from askpix.producer.settings import Settings
-from askpix.worker.logs.lines import Facts, ForPeople, Safe, as_json
+from askpix.worker.logs.lines import Facts, ForPeople, Safe, as_json, with_traceback
 
 _log = logging.getLogger("askpix")
-
-_AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,28 +41,32 @@ class LogForm:
     """That are masked wherever they stand."""
 
 
-_taken: LogForm | None = None
+class _Handler(logging.StreamHandler[TextIO]):
+    """Says of a line that cannot be made in one of the same form, without its arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in the base class
+        why = traceback.format_exception_only(sys.exc_info()[1])[-1].strip()
+        form = record.msg if isinstance(record.msg, str) else f"({type(record.msg).__name__})"
+        text = f"a line of {record.filename}:{record.lineno} cannot be logged: {why}: {form}"
+        with suppress(Exception):  # the stream itself is gone
+            line = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, text, None, None)
+            self.stream.write(self.format(line) + self.terminator)
+            self.flush()
 
 
-def taken() -> LogForm | None:
+_current: LogForm | None = None
+
+
+def current_form() -> LogForm | None:
     """Returns how this process logs, for a process of its own to do so too; None where that is not ours to say."""
-    return _taken
-
-
-def secrets_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Returns what this process knows and must not say: URLs with passwords, those of sentinels, and keys of S3."""
-    held = [settings.broker_url] + ([] if settings.proxy is None else [settings.proxy])
-    keys = [environment[name] for name in _AWS_SECRETS if environment.get(name)]
-    with suppress(BrokerError):  # said where the URL is used
-        keys.append(place_of(settings.broker_url).sentinel_password or "")
-    return (*(secret.get_secret_value() for secret in held), *keys)
+    return _current
 
 
 def log_to_stderr(form: LogForm) -> None:
     """Has all that this process logs, warns of and dies of said on standard error. Called again, it replaces that."""
-    global _taken
-    _taken = form
-    handler = logging.StreamHandler(sys.stderr)
+    global _current
+    _current = form
+    handler = _Handler(sys.stderr)
     handler.setFormatter(formatter(form, colors=has_colors(sys.stderr)))
     handler.addFilter(_in_a_line)
     root = logging.getLogger()
@@ -89,7 +88,7 @@ def formatter(form: LogForm, *, colors: bool = False) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[merge_contextvars, Facts(form.replica)],
         processors=[
-            structlog.processors.format_exc_info,
+            with_traceback,
             Safe(Masking(form.secrets)),
             render,
         ],
@@ -106,8 +105,10 @@ def _in_a_line(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     broke = isinstance(error, OSError | redis.RedisError | urllib3.exceptions.HTTPError)
     if broke and not record.name.startswith("askpix"):
-        record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error}", ()
-        record.exc_info = record.exc_text = None
+        with suppress(Exception):  # a message that cannot be made is the handler's to tell of
+            said = record.getMessage().partition("\n")[0]
+            record.msg, record.args = f"{said}: {error}" if said else str(error), ()
+            record.exc_info = record.exc_text = None
     return True
 
 
