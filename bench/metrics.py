@@ -20,9 +20,10 @@ from askpix.producer.rows import Answer, Kind, Row, Status
 from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageHandle, Measures, Request, Ticket
 from askpix.worker.engines import Engines
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.instruments import StageHistograms
 from askpix.worker.metrics.exposition import Exposition
 from askpix.worker.metrics.queues import Waiting
-from askpix.worker.tallies import StageTally, Tallies
+from askpix.worker.tallies import Tallies
 
 ITEMS, ROUNDS, SCRAPES = 20_000, 7, 50
 CAPTION_STEPS = 10
@@ -42,7 +43,7 @@ class Counted(Engine):
         self.abilities = frozenset({Ability.CAPTION})
         self.image_form = ImageForm(width=None, height=None)
         names = ("vision_encoder", "question_encoder", "choices", "answer_decoder", "caption_decoder")
-        self.tallies = {name: StageTally() for name in names}
+        self.tallies = {name: StageHistograms() for name in names}
 
     def open_image(self, pixels: Pixels) -> ImageHandle:
         raise NotImplementedError

@@ -12,12 +12,13 @@ from askpix.worker.codes import OTHER, PART_ENDS, REASONS
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
+from askpix.worker.instruments import HistogramSnapshot, Labels
 from askpix.worker.metrics.families import Families, Values, text
 from askpix.worker.metrics.process import add_process
 from askpix.worker.metrics.queues import Waiting
 from askpix.worker.slots import busy
 from askpix.worker.starting import seconds_since_start
-from askpix.worker.tallies import Labels, Spread, Tallies
+from askpix.worker.tallies import Tallies
 
 _MODEL = ["model", "device"]
 _NONE: dict[Labels, int] = {(): 0}
@@ -76,7 +77,7 @@ class Exposition:
             "askpix_stage_seconds",
             "Fetching an image, decoding it, and writing a part's result.",
             ["stage"],
-            {(stage,): tally.read() for stage, tally in stages.items()},
+            {(stage,): histogram.read() for stage, histogram in stages.items()},
         )
         families.gauge(
             "askpix_images_loading", "Images that are being fetched or decoded.", [], {(): tallies.loading.read()}
@@ -139,7 +140,7 @@ class Exposition:
         )
 
 
-def starting() -> bytes:
+def starting_text() -> bytes:
     """Returns what a worker tells that has no engine yet."""
     families = Families()
     _add_worker(families, ready=False)
@@ -157,15 +158,15 @@ def _add_worker(families: Families, *, ready: bool) -> None:
 
 def _add_engines(families: Families, engines: Engines) -> None:
     info: dict[Labels, float] = {}
-    seconds: dict[Labels, Spread] = {}
-    sizes: dict[Labels, Spread] = {}
+    seconds: dict[Labels, HistogramSnapshot] = {}
+    sizes: dict[Labels, HistogramSnapshot] = {}
     rows: dict[Labels, float] = {}
     places: dict[Labels, float] = {}
     for engine in engines:
         own, measures = _who(engine), engine.measures()
         info[*own, engine.info.precision, engine.info.fingerprint] = 1
-        for stage, tally in measures.stages.items():
-            seconds[*own, stage], sizes[*own, stage] = tally.seconds.read(), tally.sizes.read()
+        for stage, histograms in measures.stages.items():
+            seconds[*own, stage], sizes[*own, stage] = histograms.seconds.read(), histograms.sizes.read()
         for decoder, (used, there) in measures.rows.items():
             rows[*own, decoder], places[*own, decoder] = used, there
     families.gauge(

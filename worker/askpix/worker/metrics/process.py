@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from askpix.worker.cgroup import memory_limit
+from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families, Values
-from askpix.worker.tallies import Labels
 
 _DECODER = b"askpix.worker.images.apart"
 _SELF = Path("/proc/self")
