@@ -17,6 +17,7 @@ from typing import Any
 from blip.machine import described
 
 from askpix.producer.rows import Answer, Kind, Row, Status
+from askpix.worker.codes import USUAL_CODES
 from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageHandle, Measures, Request, Ticket
 from askpix.worker.engines import Engines
 from askpix.worker.image_form import ImageForm, Pixels
@@ -131,9 +132,9 @@ def measure() -> dict[str, Any]:
     exposition = Exposition(Engines([engine]), tallies, _Queues(), dict)
     alone = microseconds(lambda: count_items(tallies, engine, ITEMS), ITEMS)
     four = microseconds(lambda: together(4, lambda: count_items(tallies, engine, ITEMS // 4)), ITEMS)
-    for number in range(30):
+    for code in sorted(USUAL_CODES)[:30]:
         # As many codes as a bad day has.
-        tallies.items.add(engine.info.model, "CPU", "part", "error", f"code {number}")
+        tallies.items.add(engine.info.model, "CPU", "part", "error", code)
     scrape = microseconds(lambda: [exposition.text() for _ in range(SCRAPES)], SCRAPES)
     return {
         "microseconds_per_item": alone,

@@ -28,7 +28,7 @@ class Tallies:
         self.parts = Counter()
         """Parts that were taken, by how that ended."""
         self.taken_over = Counter()
-        """Parts that a worker had begun and not ended when this one took them; without labels."""
+        """How often this worker took a part that others had begun and not ended, at any time before; without labels."""
         self.losses = Counter()
         """How often this worker found a job's messages lost, and queued them again; without labels."""
         self.refused = Counter()

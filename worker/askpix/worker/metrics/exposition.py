@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from askpix.producer.messages import is_ask_queue
-from askpix.worker.codes import OTHER, PART_ENDS, REASONS
+from askpix.worker.codes import OTHER, PART_ENDS, REASONS, USUAL_CODES
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
@@ -60,10 +60,9 @@ class Exposition:
         tallies = self._tallies
         families.counter(
             "askpix_items",
-            "Items that have their rows, by status and error code.",
+            "Items whose rows this worker has made, by status and error code.",
             [*_MODEL, "source", "status", "code"],
-            {(*_who(engine), source, "ok", ""): 0 for engine in self._engines for source in ("part", "ask")}
-            | tallies.items.read(),
+            _no_items(self._engines) | tallies.items.read(),
         )
         families.counter("askpix_answers", "Answers of these items.", [*_MODEL, "kind"], tallies.answers.read())
         families.histogram(
@@ -93,7 +92,7 @@ class Exposition:
         )
         families.counter(
             "askpix_parts_taken_over",
-            "Parts that another worker had begun and not ended.",
+            "How often a part was taken of which workers had died, or at least with it, since it was first begun.",
             [],
             _NONE | tallies.taken_over.read(),
         )
@@ -208,6 +207,12 @@ def _add_engines(families: Families, engines: Engines) -> None:
 def _reuses(engines: Engines) -> Values:
     counts = ((_who(engine), engine.measures().reused) for engine in engines)
     return {own: count for own, count in counts if count is not None}
+
+
+def _no_items(engines: Engines) -> dict[Labels, int]:
+    # Parts fail thousands at once, before anybody looks again; who asks does so one by one.
+    ok = {(*_who(engine), source, "ok", ""): 0 for engine in engines for source in ("part", "ask")}
+    return ok | {(*_who(engine), "part", "error", code): 0 for engine in engines for code in USUAL_CODES}
 
 
 def _from_zero(words: Iterable[str]) -> dict[Labels, int]:
