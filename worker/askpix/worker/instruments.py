@@ -2,7 +2,7 @@
 counted.
 
 An observation is one addition under a lock of its own, so that the work that is counted does not feel it: all of an
-item's together take 7.5 microseconds (`make bench-metrics`), where what an item costs beside the model is up to 1,000.
+item's together take 7.3 microseconds (`make bench-metrics`), where what an item costs beside the model is up to 1,000.
 """
 
 from __future__ import annotations
