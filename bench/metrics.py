@@ -17,12 +17,14 @@ from typing import Any
 from blip.machine import described
 
 from askpix.producer.rows import Answer, Kind, Row, Status
+from askpix.worker.codes import USUAL_CODES
 from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageHandle, Measures, Request, Ticket
 from askpix.worker.engines import Engines
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.instruments import StageHistograms
 from askpix.worker.metrics.exposition import Exposition
 from askpix.worker.metrics.queues import Waiting
-from askpix.worker.tallies import StageTally, Tallies
+from askpix.worker.tallies import Tallies
 
 ITEMS, ROUNDS, SCRAPES = 20_000, 7, 50
 CAPTION_STEPS = 10
@@ -42,7 +44,7 @@ class Counted(Engine):
         self.abilities = frozenset({Ability.CAPTION})
         self.image_form = ImageForm(width=None, height=None)
         names = ("vision_encoder", "question_encoder", "choices", "answer_decoder", "caption_decoder")
-        self.tallies = {name: StageTally() for name in names}
+        self.tallies = {name: StageHistograms() for name in names}
 
     def open_image(self, pixels: Pixels) -> ImageHandle:
         raise NotImplementedError
@@ -130,9 +132,9 @@ def measure() -> dict[str, Any]:
     exposition = Exposition(Engines([engine]), tallies, _Queues(), dict)
     alone = microseconds(lambda: count_items(tallies, engine, ITEMS), ITEMS)
     four = microseconds(lambda: together(4, lambda: count_items(tallies, engine, ITEMS // 4)), ITEMS)
-    for number in range(30):
+    for code in sorted(USUAL_CODES)[:30]:
         # As many codes as a bad day has.
-        tallies.items.add(engine.info.model, "CPU", "part", "error", f"code {number}")
+        tallies.items.add(engine.info.model, "CPU", "part", "error", code)
     scrape = microseconds(lambda: [exposition.text() for _ in range(SCRAPES)], SCRAPES)
     return {
         "microseconds_per_item": alone,

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import redis
@@ -90,6 +91,50 @@ def test_a_user_who_may_not_look_into_messages_counts_them(server: RedisServer, 
     assert found == {"m": Waiting(messages=1, oldest=None)}
 
 
+def test_a_user_who_may_run_no_scripts_counts_them_too(server: RedisServer, broker: Broker) -> None:
+    broker.send_parts([PartMessage(job="/job", part=0)], "m")
+    server.client.execute_command("ACL", "SETUSER", "poorer", "on", ">secret", "~*", "+@all", "-eval")
+
+    found = look(server, "m", url=server.url.replace("://", "://poorer:secret@"))
+
+    assert found == {"m": Waiting(messages=1, oldest=None)}
+
+
+def test_a_broker_that_was_busy_tells_ages_again(
+    server: RedisServer, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: somebody's script that does not end, for which Redis refuses all else.
+    monkeypatch.setattr(queues, "_FRESH_SECONDS", 0.0)
+    broker.send_parts([PartMessage(job="/job", part=0)], "m")
+    before = server.client.config_get("lua-time-limit")
+    server.client.config_set("lua-time-limit", 1)
+
+    def endless() -> None:
+        with redis.Redis.from_url(server.url) as client, suppress(redis.ResponseError):
+            client.eval("while true do end", 0)
+
+    with redis.Redis.from_url(server.url, decode_responses=True, socket_timeout=30) as client:
+        watch = QueueWatch(client, ["m"])
+        thread = threading.Thread(target=endless)
+        thread.start()
+        try:
+            wait_until(lambda: _busy(client), within=20, what="a busy broker")
+
+            # When
+            during = watch.read()
+        finally:
+            server.client.script_kill()
+            thread.join()
+            server.client.config_set("lua-time-limit", before["lua-time-limit"])
+
+        # Then
+        assert during is None
+        wait_until(lambda: bool(watch.read()), within=20, what="a new look")
+        found = watch.read()
+        assert found is not None
+        assert found["m"].oldest is not None
+
+
 def test_many_who_ask_make_one_look(server: RedisServer, broker: Broker) -> None:
     # Given
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
@@ -126,6 +171,14 @@ def test_a_broker_that_hangs_is_told_after_a_while(
 
         # Then
         wait_until(lambda: watch.read() is not None, within=20, what="a new look")
+
+
+def _busy(client: redis.Redis) -> bool:
+    try:
+        client.llen("askpix:m")
+    except redis.ResponseError as error:
+        return "busy running a script" in str(error)
+    return False
 
 
 def _scripts(server: RedisServer) -> int:

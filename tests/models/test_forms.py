@@ -144,6 +144,16 @@ def test_where_a_form_is_refused_the_next_is_taken_and_the_log_says_so(
     assert warning.endswith("); it is given a bounded batch, which may be slower")
 
 
+NO_CHOICES = Form(name="rows that do not fit", shapes={"ids": ((2, 4), 1), "positions": ((3, 4), 1)})
+"""Which compiles, and fails when two ids meet three positions."""
+
+
+@pytest.mark.parametrize("refused", [NO_STREAMS, NO_CHOICES])
+def test_a_device_that_cannot_score_choices_says_so_when_it_starts(refused: Form, gpu_forms: Forms) -> None:
+    with pytest.raises(DeviceError, match=r"text_decoder\.xml in no form: .*`--device CPU` takes all"):
+        BlipEngine(demo_model(), precision=Precision.F32, forms=replace(gpu_forms, choices=refused))
+
+
 def test_where_none_is_taken_the_reasons_are_told() -> None:
     forms = Forms(wave=4, vision=(NO_STREAMS, NO_SHAPE))
 

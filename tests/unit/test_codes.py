@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from askpix.worker.careful import WORKER_DIED
-from askpix.worker.codes import ITEM_CODES, OTHER, REASONS, item_code, refusal
+from askpix.worker.codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, item_code, refusal
 from askpix.worker.errors import NOT_ALLOWED
 from askpix.worker.images.objects import _CODES
+from askpix.worker.intake import RefusedError
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "job-folder.md"
 ERRORS = {"ItemError", "ImageError", "RequestError"}
 REFUSALS = {"MessageError", "RefusedError"}
 
@@ -33,27 +38,56 @@ def first_words() -> dict[str, set[str]]:
     return found
 
 
+def codes_of_the_sources() -> set[str]:
+    """Returns the codes that errors of items are raised with: as literals, as constants, and from tables."""
+    return first_words()["codes"] | {WORKER_DIED, NOT_ALLOWED, *(code for code, _ in _CODES.values())}
+
+
+def reasons_of_the_sources() -> set[str]:
+    default = inspect.signature(RefusedError).parameters["reason"].default
+    return first_words()["reasons"] | {str(default)}
+
+
+def named(codes: Iterable[str]) -> set[str]:
+    """Returns codes that askpix itself names; the statuses of servers have no names here."""
+    return {code for code in codes if not code.startswith("http_")}
+
+
+def documented() -> set[str]:
+    """Returns the codes of the page's table of error codes."""
+    section = PAGE.read_text().partition("\n## Error codes\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {code for row in rows for code in re.findall(r"`([a-z0-9_]+)`", row)}
+
+
 def literals(nodes: list[ast.expr]) -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def test_each_code_of_the_sources_is_known() -> None:
-    written = first_words()["codes"]
-    assert len(written) > 30
-    assert written | {WORKER_DIED, NOT_ALLOWED, *(code for code, _ in _CODES.values())} <= ITEM_CODES
+    assert len(first_words()["codes"]) > 30
+    assert codes_of_the_sources() <= ITEM_CODES
 
 
 def test_each_reason_of_the_sources_is_known() -> None:
-    written = first_words()["reasons"]
-    assert len(written) > 4
-    assert written | {"malformed"} <= REASONS
+    assert len(first_words()["reasons"]) > 4
+    assert reasons_of_the_sources() <= REASONS
 
 
 def test_each_code_that_is_known_is_one_of_the_sources() -> None:
-    sources = "\n".join(path.read_text() for path in (ROOT / "worker").rglob("*.py") if path.name != "codes.py")
-    assert {
-        code for code in ITEM_CODES | REASONS if not code.startswith("http_") and f'"{code}"' not in sources
-    } == set()
+    assert named(ITEM_CODES) == codes_of_the_sources()
+    assert reasons_of_the_sources() == REASONS
+
+
+def test_each_code_that_is_known_is_documented_and_no_other() -> None:
+    assert named(documented()) == named(ITEM_CODES)
+    assert {"http_404"} <= documented() <= ITEM_CODES
+
+
+def test_those_that_are_told_from_the_start_are_known() -> None:
+    assert {*ITEM_CODES, OTHER} >= USUAL_CODES
+    assert named(USUAL_CODES) == {*named(ITEM_CODES), OTHER}
+    assert {"http_403", "http_404", "http_429", "http_503"} <= USUAL_CODES
 
 
 @pytest.mark.parametrize(
@@ -70,5 +104,10 @@ def test_each_code_that_is_known_is_one_of_the_sources() -> None:
 )
 def test_all_else_is_other(code: str, told: str) -> None:
     assert item_code(code) == told
-    assert refusal(code) in (OTHER, code)
-    assert refusal(code) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("malformed", "malformed"), ("outside", "outside"), ("timeout", OTHER), ("", OTHER)]
+)
+def test_reasons_that_are_not_known_are_other(reason: str, told: str) -> None:
+    assert refusal(reason) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from askpix.worker.cgroup import memory_limit
+from askpix.worker.cgroup import Memory, memory, memory_left
 from askpix.worker.metrics.families import Families
 from askpix.worker.metrics.process import add_process
 
@@ -57,15 +58,61 @@ def test_the_tightest_limit_counts(tmp_path: Path) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/worker\n")
     (tmp_path / "proc/self/mountinfo").write_text("30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
-    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemAvailable: 9 kB\n")
-    assert memory_limit(tmp_path) == 16_384_000
+    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemAvailable: 9000 kB\n")
+    machine = Memory(used=7_000 * 1024, limit=16_000 * 1024)
+    assert memory(tmp_path) == machine
 
     (group / "memory.max").write_text("max\n")
-    assert memory_limit(tmp_path) == 16_384_000
+    (group / "memory.current").write_text("5000000\n")
+    assert memory(tmp_path) == machine
 
     (group / "worker/memory.max").write_text("3000000\n")
-    assert memory_limit(tmp_path) == 3_000_000
+    (group / "worker/memory.current").write_text("2900000\n")
+    assert memory(tmp_path) == Memory(used=2_900_000, limit=3_000_000)
+
+    # Files that were read, and nobody needs, make room.
+    (group / "worker/memory.stat").write_text("anon 900000\ninactive_file 1500000\nactive_file 500000\n")
+    assert memory(tmp_path) == Memory(used=1_400_000, limit=3_000_000)
+    assert memory_left(tmp_path) == 1_600_000
+
+
+def test_the_older_control_groups_say_it_too(tmp_path: Path) -> None:
+    group = tmp_path / "sys/fs/cgroup/memory"
+    group.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("4:memory:/docker/a\n")
+    (tmp_path / "proc/self/mountinfo").write_text(
+        "30 24 0:26 /docker/a /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    )
+    (tmp_path / "proc/meminfo").write_text("MemTotal:       16000 kB\nMemAvailable: 9000 kB\n")
+    (group / "memory.limit_in_bytes").write_text("3000000\n")
+    (group / "memory.usage_in_bytes").write_text("2900000\n")
+    (group / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 900000\n")
+
+    assert memory(tmp_path) == Memory(used=2_000_000, limit=3_000_000)
 
 
 def test_nobody_says(tmp_path: Path) -> None:
-    assert memory_limit(tmp_path) is None
+    assert memory(tmp_path) is None
+
+
+@linux
+def test_what_a_file_holds_is_nobodys_own(tmp_path: Path) -> None:
+    # Given: 64 MB of a file, as of a model's weights, all of it read.
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(64 << 20))
+    own = ("askpix_resident_memory_bytes", "worker")
+    before = told()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        # When
+        assert sum(mapped[::4096]) == 0
+        during = told()
+
+    # Then
+    assert during[own] - before[own] < 32 << 20
+
+
+@linux
+def test_the_memory_that_is_used_is_told_beside_its_limit() -> None:
+    found = told()
+    assert 0 < found["askpix_memory_used_bytes", ""] <= found["askpix_memory_limit_bytes", ""]

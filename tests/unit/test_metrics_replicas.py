@@ -13,10 +13,10 @@ from helpers.metrics import Scrape
 
 from askpix.producer.errors import WorkerError
 from askpix.worker.health import OK, Health
-from askpix.worker.metrics.exposition import starting
+from askpix.worker.instruments import Counter
+from askpix.worker.metrics.exposition import starting_text
 from askpix.worker.metrics.families import Families, text
-from askpix.worker.metrics.replicas import ReplicaTelling
-from askpix.worker.tallies import Counts
+from askpix.worker.metrics.replicas import ReplicaHealth
 
 
 def exposition(items: int, code: str) -> bytes:
@@ -48,14 +48,14 @@ def replica(stack: ExitStack, path: Path, told: bytes) -> Health:
 def test_what_replicas_say_is_put_together_with_their_numbers(stack: ExitStack, folder: Path) -> None:
     # Given
     paths = [folder / name for name in "abc"]
-    restarts, ends = Counts(), Counts()
+    restarts, ends = Counter(), Counter()
     restarts.add("2", by=3)
     ends.add("2", "signal", by=3)
     replica(stack, paths[0], exposition(5, "timeout"))
     replica(stack, paths[1], exposition(7, 'odd "code"\\\n'))
 
     # When: the third is not there.
-    told = Scrape(ReplicaTelling(paths, restarts, ends).metrics().decode())
+    told = Scrape(ReplicaHealth(paths, restarts, ends).metrics().decode())
 
     # Then
     assert told.by("replica", "askpix_items_total") == {"1": 6, "2": 8}
@@ -73,7 +73,7 @@ def test_one_that_hangs_or_talks_nonsense_is_one_that_is_not_up(stack: ExitStack
     silent.bind(str(paths[1]))
     silent.listen()
     replica(stack, paths[2], b'askpix_items_total{model="cut o')
-    telling = ReplicaTelling(paths, Counts(), Counts())
+    telling = ReplicaHealth(paths, Counter(), Counter())
 
     # When
     told = Scrape(telling.metrics().decode())
@@ -85,10 +85,10 @@ def test_one_that_hangs_or_talks_nonsense_is_one_that_is_not_up(stack: ExitStack
 
 
 def test_it_says_what_a_replica_lacks(stack: ExitStack, folder: Path) -> None:
-    health = replica(stack, folder / "a", starting())
+    health = replica(stack, folder / "a", starting_text())
     health.ready = lambda: {"worker": OK, "broker": "it has not answered for 20 seconds", "storage": "s3 is no folder"}
 
-    telling = ReplicaTelling([folder / "a"], Counts(), Counts())
+    telling = ReplicaHealth([folder / "a"], Counter(), Counter())
 
     assert telling.ready() == {"replica 1": "broker: it has not answered for 20 seconds; storage: s3 is no folder"}
     assert json.dumps(telling.alive()) == '{"worker": "ok"}'
@@ -97,9 +97,9 @@ def test_it_says_what_a_replica_lacks(stack: ExitStack, folder: Path) -> None:
 def test_a_socket_that_is_left_of_a_killed_one_is_taken_over(stack: ExitStack, folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(folder / "a"))
-    replica(stack, folder / "a", starting())
+    replica(stack, folder / "a", starting_text())
 
-    told = Scrape(ReplicaTelling([folder / "a"], Counts(), Counts()).metrics().decode())
+    told = Scrape(ReplicaHealth([folder / "a"], Counter(), Counter()).metrics().decode())
 
     assert told.sum("askpix_replica_up") == 1
     assert [value for _, value in told.samples("askpix_worker_ready")] == [0]

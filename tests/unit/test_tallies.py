@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from askpix.worker.instruments import Counter, Gauge, Histogram, LabelledHistogram
 from askpix.worker.metrics.families import Families, text
-from askpix.worker.tallies import Counts, LabelledTally, Level, Tallies, Tally
+from askpix.worker.tallies import Tallies
 
 
 def together(what: object, times: int = 8) -> None:
@@ -21,36 +22,36 @@ def together(what: object, times: int = 8) -> None:
 
 
 def test_a_value_is_in_the_class_whose_upper_end_it_does_not_pass() -> None:
-    tally = Tally((1.0, 2.0))
+    histogram = Histogram((1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 2.0, 2.5, 100.0):
-        tally.add(value)
-    spread = tally.read()
+        histogram.add(value)
+    spread = histogram.read()
     assert spread.counts == (2, 2, 2)
     assert spread.total == 107.5
 
 
 def test_what_fails_has_taken_its_time_too() -> None:
-    tally = Tally((60.0,))
-    with pytest.raises(KeyError), tally.timing():
+    histogram = Histogram((60.0,))
+    with pytest.raises(KeyError), histogram.timing():
         raise KeyError
-    assert tally.read().counts == (1, 0)
+    assert histogram.read().counts == (1, 0)
 
 
 def test_many_threads_lose_nothing() -> None:
-    counts, tallies, level = Counts(), LabelledTally((1.0,)), Level()
+    counts, histograms, gauge = Counter(), LabelledHistogram((1.0,)), Gauge()
 
     def work() -> None:
         for _ in range(2_000):
             counts.add("a", "b")
-            tallies.of("a").add(0.5)
-            with level.one_more():
-                assert level.read() > 0
+            histograms.of("a").add(0.5)
+            with gauge.one_more():
+                assert gauge.read() > 0
 
     together(work)
 
     assert counts.read() == {("a", "b"): 16_000}
-    assert tallies.read()["a",].counts == (16_000, 0)
-    assert level.read() == 0
+    assert histograms.read()["a",].counts == (16_000, 0)
+    assert gauge.read() == 0
 
 
 def test_reasons_of_refusals_do_not_grow() -> None:
@@ -62,12 +63,12 @@ def test_reasons_of_refusals_do_not_grow() -> None:
 
 
 def test_prometheus_reads_classes_as_those_below_as_well() -> None:
-    tally = Tally((0.5, 1.0))
+    histogram = Histogram((0.5, 1.0))
     for value in (0.1, 0.7, 3.0):
-        tally.add(value)
+        histogram.add(value)
     families = Families()
 
-    families.histogram("askpix_x_seconds", "X.", ["stage"], {("a",): tally.read()})
+    families.histogram("askpix_x_seconds", "X.", ["stage"], {("a",): histogram.read()})
     families.counter("askpix_y", "Y.", [], {})
 
     assert text(families).decode().splitlines() == [

@@ -38,8 +38,8 @@ from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
 from askpix.worker.logs.secrets import secrets_of
 from askpix.worker.logs.setup import LogForm, current_form, log_to_stderr
-from askpix.worker.metrics.exposition import starting
-from askpix.worker.metrics.replicas import ReplicaTelling
+from askpix.worker.metrics.exposition import starting_text
+from askpix.worker.metrics.replicas import ReplicaHealth
 from askpix.worker.parent import end_with_parent
 from askpix.worker.replicas import READY_OPTION, WRONG_USAGE, Replicas
 from askpix.worker.starting import seconds_since_start, stage
@@ -195,7 +195,7 @@ def command(
         listening = (health_socket, 0) if health_socket is not None else health
         told = None if listening is None else stack.enter_context(Health(*listening))
         if told is not None:
-            told.metrics = starting
+            told.metrics = starting_text
         engines = _engines(models or (demo_model(),), device, Precision(precision), settings)
         worker = stack.enter_context(Worker(engines, access, settings, notify=notify, grace=grace, events=events))
         if told is not None:
@@ -247,7 +247,7 @@ def _run_replicas(shares: Sequence[Cores], arguments: Sequence[str], health: tup
         for one, path in zip(commands, sockets, strict=True):
             one += ["--health-socket", str(path)]
         replicas = Replicas(commands)
-        telling = ReplicaTelling(sockets, replicas.restarted, replicas.ended)
+        telling = ReplicaHealth(sockets, replicas.restarted, replicas.ended)
         told = stack.enter_context(Health(*health))
         told.alive, told.ready, told.enough, told.metrics = telling.alive, telling.ready, any, telling.metrics
         return replicas.run()

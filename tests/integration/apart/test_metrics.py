@@ -18,7 +18,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in
 from askpix.producer.client import Client, Item, Question
 from askpix.producer.progress import Progress
 from askpix.producer.rows import Status
-from askpix.worker.codes import ITEM_CODES
+from askpix.worker.codes import ITEM_CODES, OTHER, USUAL_CODES
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,41 @@ def test_its_figures_are_those_of_the_rows(
         rows[0].device,
         rows[0].fingerprint,
     )
+
+
+def test_each_code_that_many_items_may_have_is_told_before_any_has_it(start_worker: Starter) -> None:
+    port = free_port()
+    worker = start_worker("--health-port", str(port))
+    wait_until_ready(port)
+
+    told = {own["code"]: value for own, value in scrape(port).samples("askpix_items_total", source="part")}
+
+    worker.close()
+    assert told == dict.fromkeys((*USUAL_CODES, ""), 0)
+
+
+def test_rows_whose_result_cannot_be_written_are_not_made_again(
+    client: Client, port: int, folder: Path, pages: HeldServer
+) -> None:
+    # Given: a part in work, and something in the way of its result.
+    before = scrape(port)
+    job, urls, names = in_work(client, pages, folder)
+    obstacle = folder / "results" / "part-000000.parquet"
+    obstacle.mkdir(parents=True)
+    pages.let_go()
+    wait_until(lambda: "cannot be written" in (job.progress().error or ""), within=60, what="a job that stops")
+
+    # When
+    obstacle.rmdir()
+    job.resume()
+    rows = finished(job).results()
+
+    # Then
+    assert sum(row.status is Status.OK for row in rows) == len(urls)
+    assert [pages.came.count(name) for name in names] == [1] * len(names)
+    after = once(port, lambda now: gain(before, now, "outcome", "askpix_parts_total")["done"] == 6)
+    assert gain(before, after, "outcome", "askpix_parts_total")["failed"] == 1
+    assert gain(before, after, "source", "askpix_items_total") == {"part": len(urls)}
 
 
 def test_what_waits_is_told_with_its_age(
@@ -233,4 +268,4 @@ def test_what_messages_say_is_no_label(client: Client, port: int, broker: RedisS
     }
     assert "evil" not in after.text
     assert {own["model"] for own, _ in after.samples("askpix_items_total")} == {MODEL}
-    assert {own["code"] for own, _ in after.samples("askpix_items_total")} <= {*ITEM_CODES, ""}
+    assert {own["code"] for own, _ in after.samples("askpix_items_total")} <= {*ITEM_CODES, OTHER, ""}

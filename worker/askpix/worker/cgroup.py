@@ -11,6 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """Of a control group, or of the machine, in bytes."""
+
+    used: int
+    """By all processes that share it, each page once. Files that were read, and nobody needs any more, do not count."""
+
+    limit: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Mount:
     """A mounted hierarchy of control groups."""
@@ -39,35 +49,36 @@ def memory_left(root: Path = Path("/")) -> int | None:
     Args:
         root: where /proc and /sys are.
     """
-    left = [free for folder in _groups(root, "memory") if (free := _free(folder)) is not None]
-    for line in _lines(root / "proc/meminfo"):
-        name, _, amount = line.partition(":")
-        if name == "MemAvailable":
-            left.append(int(amount.split()[0]) * 1024)
-    return min(left, default=None)
+    return min((max(memory.limit - memory.used, 0) for memory in _memories(root)), default=None)
 
 
-def memory_limit(root: Path = Path("/")) -> int | None:
-    """Returns how many bytes of memory this process's group, or else its machine, has; None where nobody says.
+def memory(root: Path = Path("/")) -> Memory | None:
+    """Returns the memory of this process's group, or else of its machine; None where nobody says.
+
+    Of several groups within each other, it is that with the lowest limit.
 
     Args:
         root: where /proc and /sys are.
     """
-    limits = [
-        int(limit)
-        for folder in _groups(root, "memory")
-        for name in ("memory.max", "memory.limit_in_bytes")
-        if (limit := " ".join(_lines(folder / name))).isdecimal()
-    ]
-    for line in _lines(root / "proc/meminfo"):
-        name, _, amount = line.partition(":")
-        if name == "MemTotal":
-            limits.append(int(amount.split()[0]) * 1024)
-    return min(limits, default=None)
+    return min(_memories(root), key=lambda memory: memory.limit, default=None)
 
 
-def _free(folder: Path) -> int | None:
-    """Returns what a group may still take, files that it has read and nobody needs any more included."""
+def _memories(root: Path) -> Iterator[Memory]:
+    """Yields the memory of each group with a limit, and that of the machine."""
+    for folder in _groups(root, "memory"):
+        if (memory := _of_group(folder)) is not None:
+            yield memory
+    machine = {
+        name: int(amount.split()[0]) * 1024
+        for name, _, amount in (line.partition(":") for line in _lines(root / "proc/meminfo"))
+        if name in ("MemTotal", "MemAvailable")
+    }
+    if len(machine) == 2:
+        yield Memory(used=machine["MemTotal"] - machine["MemAvailable"], limit=machine["MemTotal"])
+
+
+def _of_group(folder: Path) -> Memory | None:
+    """Returns the memory of a group; None where it has no limit."""
     for limit, used, kept in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -75,7 +86,7 @@ def _free(folder: Path) -> int | None:
         numbers = [" ".join(_lines(folder / name)) for name in (limit, used)]
         if all(number.isdecimal() for number in numbers):
             stat = dict(line.split(" ", 1) for line in _lines(folder / "memory.stat") if " " in line)
-            return max(int(numbers[0]) - int(numbers[1]) + int(stat.get(kept, 0)), 0)
+            return Memory(used=max(int(numbers[1]) - int(stat.get(kept, 0)), 0), limit=int(numbers[0]))
     return None
 
 

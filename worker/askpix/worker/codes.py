@@ -25,6 +25,11 @@ settings_contradict too_long worker_died
 """
 _HTTP = (f"http_{status.value}" for status in HTTPStatus)
 
+_USUAL_HTTP = (f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 500, 502, 503, 504))
+
+USUAL_CODES = frozenset((*_LOADING.split(), *_ANSWERING.split(), *_USUAL_HTTP, OTHER))
+"""Which many items may have at once, so that an increase has to be seen: all but the statuses that few servers send."""
+
 ITEM_CODES = frozenset((*_LOADING.split(), *_ANSWERING.split(), *_HTTP))
 REASONS = frozenset(
     ("malformed", "wrong_queue", "no_job", "no_such_part", "notify", "other_weights", "outside", "unknown_model")

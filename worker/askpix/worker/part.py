@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import redis
@@ -29,12 +28,11 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
+from askpix.worker.part_watch import PartWatch
 from askpix.worker.part_work import (
-    GivenBackError,
     PartWork,
     give_up,
     keep,
-    look_for_holds,
     pin,
     raise_if_held,
     rows_before,
@@ -50,25 +48,7 @@ _DEATHS = 2
 _TOO_MANY_DEATHS = 10
 """After which nobody takes the part any more: even so it ends its workers."""
 
-_LIVE_SECONDS = 0.2
-"""Between two looks at how far a part is."""
-
-_TOLD_SECONDS = 1.0
-"""Between two times that a part's counters are told, once it is in work for some seconds: a worker with two parts would
-otherwise have Redis run ten scripts a second, which is all that Redis can do for some thousands of workers."""
-
-_RENEWED = 4
-"""Signs of life of a part that gets no further, in the time that its lease lasts."""
-
 _WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
-
-_HOLD_SECONDS = 2.0
-"""Between two looks whether the job was paused or cancelled: at what the counters say when they are told, and at the
-folder where they do not say that it goes on."""
-
-_LOOK_SECONDS = 30.0
-"""Between two looks at the folder in any case. On S3 each is a LIST; of one every two seconds, they were most of its
-requests."""
 
 
 class PartRunner:
@@ -111,25 +91,18 @@ class PartRunner:
             places=settings.load_threads,
         )
         self._threads = LoadThreads(hosts)
+        self._watch = PartWatch(settings.lease_seconds, settings.keep_seconds)
         self._lease_seconds = settings.lease_seconds
-        self._keep_seconds = settings.keep_seconds
         self._item_seconds = settings.item_seconds
         self._decode_megabytes = settings.decode_megabytes
         self._manners = manners
         self._unwritable: set[str] = set()
         """Folders that took no result when one was last written."""
-        self._beats: dict[int, float] = {}
-        """When each thread that has a part in work last showed that it goes on."""
-        self._row_at = 0.0
-        """When a row of any part was last there, or a part was begun."""
         self._seen = seen
-        self._draining = threading.Event()
-        self._stopping = threading.Event()
-        self._died = False
 
     def drain(self) -> None:
         """Makes parts in work end with GivenBackError when the device has done what it was given of them."""
-        self._draining.set()
+        self._watch.drain()
 
     def stop(self, *, died: bool = False) -> None:
         """Makes parts in work end at once with GivenBackError.
@@ -137,8 +110,7 @@ class PartRunner:
         Args:
             died: whether one of them may be the reason for the worker's end.
         """
-        self._died = self._died or died
-        self._stopping.set()
+        self._watch.stop(died=died)
 
     def close(self) -> None:
         self.stop()
@@ -146,14 +118,11 @@ class PartRunner:
 
     def silent(self) -> float:
         """Returns for how many seconds a part's thread has not gone on, of several the longest time."""
-        return time.monotonic() - min(list(self._beats.values()), default=time.monotonic())
+        return self._watch.silent()
 
     def stalled(self) -> float:
-        """Returns for how many seconds no part has got any further; 0 where there is none.
-
-        One alone may have to wait for long: its images are loaded when those of the part before it are.
-        """
-        return time.monotonic() - self._row_at if self._beats else 0.0
+        """Returns for how many seconds no part has got any further; 0 where there is none."""
+        return self._watch.stalled()
 
     def progress(self, message: PartMessage) -> Progress:
         """Returns the counters of a message's job."""
@@ -171,12 +140,8 @@ class PartRunner:
             JobError: the job's files are damaged.
             StorageError: the storage cannot be read or written.
         """
-        thread = threading.get_ident()
-        self._row_at = self._beats[thread] = time.monotonic()
-        try:
+        with self._watch.at_work():
             return self._run(message)
-        finally:
-            del self._beats[thread]
 
     def _run(self, message: PartMessage) -> bool:
         folder = JobFolder(self._access.open_job(message.job))
@@ -230,8 +195,13 @@ class PartRunner:
             pin(work)
             todo = self._places(work)
             rows = self._answered(work, todo)
-            with self._tallies.write_seconds.timing():
-                self._write(work, rows)
+            try:
+                with self._tallies.write_seconds.timing():
+                    self._write(work, rows)
+            except BaseException:
+                # Whoever takes the part next need not make them again.
+                keep(work, rows if todo is None else [rows[place] for place in todo])
+                raise
             info = work.engine.info
             self._tallies.part_seconds.of(info.model, info.device).add(time.monotonic() - begun)
             self._count_refused(work, rows)
@@ -249,7 +219,7 @@ class PartRunner:
                     raise
                 _log.warning("%s; trying again", error)
                 # Not when all others do.
-                if self._stopping.wait(random.uniform(0.5, 1) * seconds):
+                if self._watch.stopping.wait(random.uniform(0.5, 1) * seconds):
                     raise
                 work.telling.live()
             else:
@@ -284,7 +254,7 @@ class PartRunner:
         asked = self._asked(work, {place: items[place] for place in todo}, tries, before)
         try:
             asked.begin(self._threads)
-            self._follow(work, asked, kept.values())
+            self._watch.follow(work, asked, kept.values())
         except BaseException:
             asked.give_up()
             work.telling.see(asked.rows())
@@ -308,52 +278,3 @@ class PartRunner:
             recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds, self._decode_megabytes)
             return Careful(work, items, tries, recipe)
         return PartItems(work, items, tries, self._loader, self._item_seconds)
-
-    def _follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
-        """Waits for the rows; says how far they are, keeps them, and looks whether to stop."""
-        work.telling.begin(before)
-        renewing = _Paced(min(self._lease_seconds / _RENEWED, _HOLD_SECONDS))
-        telling = _Paced(_LIVE_SECONDS, longest=_TOLD_SECONDS)
-        holds, looking = _Paced(_HOLD_SECONDS), _Paced(_LOOK_SECONDS)
-        looking.due()
-        keeping = _Paced(self._keep_seconds)
-        keeping.due()
-        written, further, goes_on = 0, False, True
-        while not asked.wait(_LIVE_SECONDS):
-            self._beats[threading.get_ident()] = time.monotonic()
-            if self._stopping.is_set() or (self._draining.is_set() and asked.drained()):
-                raise GivenBackError(died=self._died)
-            if looking.due() or (not goes_on and holds.due()):
-                look_for_holds(work.folder)
-            rows = asked.rows()
-            if len(rows) > written and keeping.due():
-                written = len(rows)
-                keep(work, [*before, *rows.values()])
-            if work.telling.see(rows):
-                further = True
-                self._row_at = time.monotonic()
-            elif asked.harmless:
-                self._row_at = time.monotonic()
-            if (further and telling.due()) or renewing.due():
-                goes_on, further = work.telling.live(), False
-                if asked.harmless and work.lease is not None:
-                    with counting():
-                        work.lease.excuse()
-        work.telling.see(asked.rows())
-
-
-class _Paced:
-    """Says when it is time again: after so many seconds, or twice as many each time up to the longest."""
-
-    def __init__(self, seconds: float, longest: float = 0.0) -> None:
-        self._seconds = seconds
-        self._longest = longest
-        self._next = 0.0
-
-    def due(self) -> bool:
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._seconds
-        self._seconds = max(self._seconds, min(2 * self._seconds, self._longest))
-        return True

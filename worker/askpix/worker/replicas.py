@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
+from askpix.worker.instruments import Counter
 from askpix.worker.logs.about import about
-from askpix.worker.tallies import Counts
 
 _log = logging.getLogger(__name__)
 
@@ -142,9 +142,9 @@ class Replicas:
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._replicas = [_Replica(number, command, self._events) for number, command in enumerate(commands, start=1)]
         self._restarts = restarts or Restarts()
-        self.restarted = Counts()
+        self.restarted = Counter()
         """By the number of the replica."""
-        self.ended = Counts()
+        self.ended = Counter()
         """Of replicas that were not told to end, by number and how: `signal`, or an exit code."""
         self._ending = False
         self._code = 0

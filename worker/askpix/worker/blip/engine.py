@@ -40,10 +40,10 @@ from askpix.worker.engine.devices import Compiler, Precision, computes_on, preci
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.instruments import StageHistograms
 from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.folder import load_blip
 from askpix.worker.starting import stage
-from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class BlipEngine(ThreadedEngine[Job]):
     def measures(self) -> Measures:
         lanes = {"answer_decoder": self._answers, "caption_decoder": self._captions}
         return Measures(
-            stages={"vision_encoder": self._vision.tally, **{one.name: one.tally for one in self._stages}},
+            stages={"vision_encoder": self._vision.histograms, **{one.name: one.histograms for one in self._stages}},
             rows={name: (lane.in_work, LANE_SLOTS) for name, lane in lanes.items()},
             under_way=len(self._under_way),
             reused=self._vision.reused,
@@ -271,7 +271,7 @@ class _Turns:
         self.name = name
         self._stage = stage
         self._done = done
-        self.tally = StageTally()
+        self.histograms = StageHistograms()
         self.waited = 0
 
     @property
@@ -292,7 +292,7 @@ class _Turns:
         before, began = self._done(), time.perf_counter()
         self._stage.step()
         if computed := self._done() - before:
-            self.tally.add(time.perf_counter() - began, computed)
+            self.histograms.add(time.perf_counter() - began, computed)
 
 
 def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:

@@ -52,8 +52,11 @@ class Forms:
     vision: tuple[Form, ...] = (DYNAMIC,)
     questions: tuple[Form, ...] = (DYNAMIC,)
     steps: tuple[Form, ...] = (DYNAMIC,)
-    """Of the text decoder, for steps of decoding: one token of each row. Choices need one more in shapes of any size: a
-    bound on rows, tokens and words, each by itself, would be one of 8 GB for scores that never take more than 31 MB."""
+    """Of the text decoder, for steps of decoding: one token of each row."""
+
+    choices: Form = DYNAMIC
+    """Of one more text decoder, for choices, where that for steps has bounds: bounds on rows, tokens and words, each by
+    itself, would be one of 8 GB for scores that never take more than 31 MB."""
 
 
 def forms_for(device: DeviceName, manifest: BlipManifest, most: Most) -> Forms:

@@ -90,18 +90,20 @@ def compile_graphs(
 
     Raises:
         ModelError: one of them cannot be compiled.
-        DeviceError: the device takes none of several forms of one.
+        DeviceError: the device takes none of several forms of one, or none in which it scores choices.
     """
     forms = forms or forms_for(compiler.name, manifest, most)
     states = StateType(compiler.precision)
     cache = [f"cache.{index}" for index in range(2 * manifest.sizes.layers)]
 
-    def compiled(name: str, forms: Sequence[Form], *between: str, **properties: Any) -> tuple[ov.CompiledModel, Form]:
+    def compiled(
+        name: str, forms: Sequence[Form], *between: str, tried: bool = False, **properties: Any
+    ) -> tuple[ov.CompiledModel, Form]:
         adapt = states.adapt(between)
         path = folder / f"{name}.xml"
         if compiler.name.kinds <= {"CPU"}:
-            return compile_first(compiler, path, forms, adapt, **properties)
-        return compile_first(compiler, path, forms, lambda model: within_half(adapt(model)), **properties)
+            return compile_first(compiler, path, forms, adapt, tried=tried, **properties)
+        return compile_first(compiler, path, forms, lambda model: within_half(adapt(model)), tried=tried, **properties)
 
     reads = manifest.abilities & READING
     generates = Ability.CAPTION in manifest.abilities
@@ -113,7 +115,8 @@ def compile_graphs(
         decoder, step_form = compiled("text_decoder", forms.steps, "states", "entry", *cache, **_PLAIN)
         choices = decoder
         if step_form is not DYNAMIC:
-            choices, _ = compiled("text_decoder", (DYNAMIC,), "states", "entry", *cache, **_PLAIN)
+            # Else the first choices of a job would show that the device does not compute it.
+            choices, _ = compiled("text_decoder", (forms.choices,), "states", "entry", *cache, tried=True, **_PLAIN)
     return Graphs(
         vision_encoder=vision,
         text_encoder=encoder,
@@ -126,11 +129,11 @@ def compile_graphs(
     )
 
 
-def _streams(compiler: Compiler) -> dict[str, int]:
+def _streams(compiler: Compiler) -> dict[str, Any]:
     """Returns the streams of the vision encoder; other devices than CPUs know best themselves."""
     return {"NUM_STREAMS": min(STREAMS, cores.available())} if compiler.name.kinds == {"CPU"} else {}
 
 
-_PLAIN = {"SNIPPETS_MODE": "DISABLE"}
+_PLAIN: dict[str, Any] = {"SNIPPETS_MODE": "DISABLE"}
 """The CPU plugin would fuse the absorbed attention into kernels made for small heads; a step of 32 rows then takes
 70 ms instead of 59 (AVX512-BF16; with AMX, 4.2 against 2.2 ms a row)."""

@@ -16,7 +16,7 @@ from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels
-from askpix.worker.tallies import StageTally
+from askpix.worker.instruments import StageHistograms
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class VisionStage:
         """Images that were encoded."""
         self.reused = 0
         """Requests whose image was encoded, or waited for it, before they came."""
-        self.tally = StageTally()
+        self.histograms = StageHistograms()
         """Of waves."""
         self._current = (0.0, 0)
         """When the one that is computed began, and its images."""
@@ -171,7 +171,7 @@ class VisionStage:
         self._computing -= 1
         if not self._computing:
             began, size = self._current
-            self.tally.add(time.perf_counter() - began, size)
+            self.histograms.add(time.perf_counter() - began, size)
         waiting = _released(encoded.images)
         try:
             states = encoded.request.states()

@@ -17,8 +17,8 @@ from askpix.producer.rows import Answer
 from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
-from askpix.worker.tallies import StageTally
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ class EngineInfo:
 class Measures:
     """How the stages of an engine do. Their names are of a small set that does not change while it runs."""
 
-    stages: Mapping[str, StageTally] = field(default_factory=dict)
+    stages: Mapping[str, StageHistograms] = field(default_factory=dict)
     """What each did since the engine was built, in batches."""
 
     rows: Mapping[str, tuple[int, int]] = field(default_factory=dict)

@@ -63,27 +63,31 @@ def compile_first(
     path: Path,
     forms: Sequence[Form],
     adapt: Callable[[ov.Model], ov.Model],
+    *,
+    tried: bool = False,
     **properties: Any,
 ) -> tuple[ov.CompiledModel, Form]:
     """Returns a graph compiled in the first form that the device takes, and that form.
 
-    A form is taken when the graph compiles and, where there are several, computes once. Who follows the log is told
-    of each one that is not.
+    A form is taken when the graph compiles and, where there are several or it is to be tried, computes once. Who
+    follows the log is told of each one that is not.
 
     Args:
         path: of the graph's .xml.
         adapt: changes the graph before all else.
+        tried: whether a form that is the only one has to compute once, too.
         properties: OpenVINO's, for every form.
 
     Raises:
-        ModelError: there is one form only, and the graph cannot be compiled.
-        DeviceError: the device takes none of several.
+        ModelError: there is one form only, which is not to be tried, and the graph cannot be compiled.
+        DeviceError: the device takes none of several, or not the one that is tried.
     """
+    tried = tried or len(forms) > 1
     reasons = []
     for form, following in zip(forms, (*forms[1:], None), strict=True):
         try:
             compiled = compiler.compile(path, _then(adapt, form.adapt), **{**properties, **form.properties})
-            if len(forms) > 1:
+            if tried:
                 _try_once(compiled)
         except RuntimeError as error:
             reasons.append(f"{form.name}: {reason_of(error)}")
@@ -94,7 +98,7 @@ def compile_first(
                 )
         else:
             return compiled, form
-    if len(forms) == 1:
+    if not tried:
         raise ModelError(f"{path} cannot be compiled for {compiler.device}: {reasons[0].partition(': ')[2]}")
     raise DeviceError(
         f"{compiler.device} takes {path} in no form: {'; '.join(reasons)}. `--device CPU` takes all; "

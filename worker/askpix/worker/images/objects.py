@@ -20,6 +20,7 @@ _CODES = {
     Trouble.NO_OBJECT: ("object_not_found", True),
     Trouble.NO_BUCKET: ("bucket_not_found", False),
     Trouble.DENIED: ("object_denied", False),
+    Trouble.OTHER: ("object_failed", True),
 }
 
 
@@ -50,7 +51,7 @@ def read_object(location: S3Location, manners: Manners, take: Take) -> bytes:
                 body.close()
         except StorageError as error:
             trouble = error.trouble if isinstance(error, S3Error) else Trouble.OTHER
-            code, retryable = _CODES.get(trouble, ("object_failed", True))
+            code, retryable = _CODES.get(trouble, _CODES[Trouble.OTHER])
             raise ImageError(code, str(error), retryable=retryable) from None
 
 

@@ -8,16 +8,17 @@ from importlib.metadata import version
 from typing import Protocol
 
 from askpix.producer.messages import is_ask_queue
-from askpix.worker.codes import OTHER, PART_ENDS, REASONS
+from askpix.worker.codes import OTHER, PART_ENDS, REASONS, USUAL_CODES
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
 from askpix.worker.health import OK, State
+from askpix.worker.instruments import HistogramSnapshot, Labels
 from askpix.worker.metrics.families import Families, Values, text
 from askpix.worker.metrics.process import add_process
 from askpix.worker.metrics.queues import Waiting
 from askpix.worker.slots import busy
 from askpix.worker.starting import seconds_since_start
-from askpix.worker.tallies import Labels, Spread, Tallies
+from askpix.worker.tallies import Tallies
 
 _MODEL = ["model", "device"]
 _NONE: dict[Labels, int] = {(): 0}
@@ -59,10 +60,9 @@ class Exposition:
         tallies = self._tallies
         families.counter(
             "askpix_items",
-            "Items that have their rows, by status and error code.",
+            "Items whose rows this worker has made, by status and error code.",
             [*_MODEL, "source", "status", "code"],
-            {(*_who(engine), source, "ok", ""): 0 for engine in self._engines for source in ("part", "ask")}
-            | tallies.items.read(),
+            _no_items(self._engines) | tallies.items.read(),
         )
         families.counter("askpix_answers", "Answers of these items.", [*_MODEL, "kind"], tallies.answers.read())
         families.histogram(
@@ -76,7 +76,7 @@ class Exposition:
             "askpix_stage_seconds",
             "Fetching an image, decoding it, and writing a part's result.",
             ["stage"],
-            {(stage,): tally.read() for stage, tally in stages.items()},
+            {(stage,): histogram.read() for stage, histogram in stages.items()},
         )
         families.gauge(
             "askpix_images_loading", "Images that are being fetched or decoded.", [], {(): tallies.loading.read()}
@@ -92,7 +92,7 @@ class Exposition:
         )
         families.counter(
             "askpix_parts_taken_over",
-            "Parts that another worker had begun and not ended.",
+            "How often a part was taken of which workers had died, or at least with it, since it was first begun.",
             [],
             _NONE | tallies.taken_over.read(),
         )
@@ -139,7 +139,7 @@ class Exposition:
         )
 
 
-def starting() -> bytes:
+def starting_text() -> bytes:
     """Returns what a worker tells that has no engine yet."""
     families = Families()
     _add_worker(families, ready=False)
@@ -157,15 +157,15 @@ def _add_worker(families: Families, *, ready: bool) -> None:
 
 def _add_engines(families: Families, engines: Engines) -> None:
     info: dict[Labels, float] = {}
-    seconds: dict[Labels, Spread] = {}
-    sizes: dict[Labels, Spread] = {}
+    seconds: dict[Labels, HistogramSnapshot] = {}
+    sizes: dict[Labels, HistogramSnapshot] = {}
     rows: dict[Labels, float] = {}
     places: dict[Labels, float] = {}
     for engine in engines:
         own, measures = _who(engine), engine.measures()
         info[*own, engine.info.precision, engine.info.fingerprint] = 1
-        for stage, tally in measures.stages.items():
-            seconds[*own, stage], sizes[*own, stage] = tally.seconds.read(), tally.sizes.read()
+        for stage, histograms in measures.stages.items():
+            seconds[*own, stage], sizes[*own, stage] = histograms.seconds.read(), histograms.sizes.read()
         for decoder, (used, there) in measures.rows.items():
             rows[*own, decoder], places[*own, decoder] = used, there
     families.gauge(
@@ -207,6 +207,12 @@ def _add_engines(families: Families, engines: Engines) -> None:
 def _reuses(engines: Engines) -> Values:
     counts = ((_who(engine), engine.measures().reused) for engine in engines)
     return {own: count for own, count in counts if count is not None}
+
+
+def _no_items(engines: Engines) -> dict[Labels, int]:
+    # Parts fail thousands at once, before anybody looks again; who asks does so one by one.
+    ok = {(*_who(engine), source, "ok", ""): 0 for engine in engines for source in ("part", "ask")}
+    return ok | {(*_who(engine), "part", "error", code): 0 for engine in engines for code in USUAL_CODES}
 
 
 def _from_zero(words: Iterable[str]) -> dict[Labels, int]:

@@ -9,7 +9,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from askpix.worker.tallies import Labels, Spread
+from askpix.worker.instruments import HistogramSnapshot, Labels
 
 Values = Mapping[Labels, float]
 
@@ -29,10 +29,12 @@ class Families(list[Metric]):
             family.add_metric(own, value)
         self.append(family)
 
-    def histogram(self, name: str, about: str, labels: Sequence[str], spreads: Mapping[Labels, Spread]) -> None:
+    def histogram(
+        self, name: str, about: str, labels: Sequence[str], snapshots: Mapping[Labels, HistogramSnapshot]
+    ) -> None:
         family = HistogramMetricFamily(name, about, labels=labels)
-        for own, spread in sorted(spreads.items()):
-            family.add_metric(own, _buckets(spread), spread.total)
+        for own, snapshot in sorted(snapshots.items()):
+            family.add_metric(own, _buckets(snapshot), snapshot.total)
         self.append(family)
 
 
@@ -51,9 +53,9 @@ def text(families: Iterable[Metric]) -> bytes:
     return generate_latest(registry)
 
 
-def _buckets(spread: Spread) -> list[tuple[str, float]]:
+def _buckets(snapshot: HistogramSnapshot) -> list[tuple[str, float]]:
     found, below = [], 0
-    for bound, count in zip((*spread.bounds, float("inf")), spread.counts, strict=True):
+    for bound, count in zip((*snapshot.bounds, float("inf")), snapshot.counts, strict=True):
         below += count
         found.append(("+Inf" if bound == float("inf") else repr(float(bound)), float(below)))
     return found

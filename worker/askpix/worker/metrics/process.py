@@ -7,9 +7,9 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from askpix.worker.cgroup import memory_limit
+from askpix.worker.cgroup import memory
+from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families, Values
-from askpix.worker.tallies import Labels
 
 _DECODER = b"askpix.worker.images.apart"
 _SELF = Path("/proc/self")
@@ -18,7 +18,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def add_process(families: Families) -> None:
     """Adds what the system says of this process; what it does not say is left out."""
-    resident: dict[Labels, float] = {("worker",): float(_resident(_SELF))}
+    own: dict[Labels, float] = {("worker",): float(_own_memory(_SELF))}
     times = os.times()
     # Those that have ended and were waited for are in the latter two.
     seconds: dict[Labels, float] = {
@@ -27,21 +27,27 @@ def add_process(families: Families) -> None:
     }
     for child in _children():
         who = ("decoders",) if _DECODER in _read(child / "cmdline") else ("others",)
-        resident[who] = resident.get(who, 0.0) + _resident(child)
+        own[who] = own.get(who, 0.0) + _own_memory(child)
         seconds["children",] += _seconds(child)
-    known: Values = {who: amount for who, amount in resident.items() if amount}
+    known: Values = {who: amount for who, amount in own.items() if amount}
     families.gauge(
         "askpix_resident_memory_bytes",
-        "Memory of the worker's process, and of its decoders together.",
+        "Memory of the worker's process, and of its decoders together, without pages of files and shared ones.",
         ["process"],
         known,
     )
-    limit = memory_limit()
+    shared = memory()
+    families.gauge(
+        "askpix_memory_used_bytes",
+        "Memory that all processes of the worker's control group, or else of its machine, take.",
+        [],
+        {} if shared is None else {(): float(shared.used)},
+    )
     families.gauge(
         "askpix_memory_limit_bytes",
         "Memory that the worker's control group, or else its machine, has in all.",
         [],
-        {} if limit is None else {(): float(limit)},
+        {} if shared is None else {(): float(shared.limit)},
     )
     families.counter(
         "askpix_cpu_seconds", "Processor time of the worker's process, and of its children.", ["process"], seconds
@@ -65,9 +71,10 @@ def _folders(path: Path) -> list[Path]:
         return []
 
 
-def _resident(folder: Path) -> int:
+def _own_memory(folder: Path) -> int:
+    """Returns what a process has in memory for itself: pages of files, as of weights, several may have, each once."""
     fields = _read(folder / "statm").split()
-    return int(fields[1]) * resource.getpagesize() if len(fields) > 1 else 0
+    return (int(fields[1]) - int(fields[2])) * resource.getpagesize() if len(fields) > 2 else 0
 
 
 def _seconds(folder: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ for place, key in ipairs(KEYS) do
 end
 return found
 """
+
+
+_REFUSED = re.compile(r"executing the script can't run|ACL failure in script|unknown command")
+"""How Redis up to 7.0, and since, says that a script may not run a command; and how any says that there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +114,8 @@ class QueueWatch:
             try:
                 answer: Any = self._redis.eval(_LOOK, len(keys), *keys, str(_TAIL), QUEUED_HEADER)
             except redis.ResponseError as error:
+                if not _refused(error):
+                    raise
                 # A user of the broker that may not look into messages can still count them.
                 self._by_script = False
                 _log.warning("how long messages have waited is not known: %s", error)
@@ -118,6 +125,11 @@ class QueueWatch:
             for key in keys:
                 pipe.llen(key)
             return [(int(length), "") for length in pipe.execute()]
+
+
+def _refused(error: redis.ResponseError) -> bool:
+    """Returns whether the broker will say so again: another error, as that it is busy, passes."""
+    return isinstance(error, redis.exceptions.NoPermissionError) or _REFUSED.search(str(error)) is not None
 
 
 def _together(lists: Sequence[tuple[int, str]]) -> Waiting:

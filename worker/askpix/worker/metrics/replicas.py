@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from askpix.worker.health import OK, State
+from askpix.worker.instruments import Counter
 from askpix.worker.metrics.families import Families, text
-from askpix.worker.tallies import Counts
 
 _PATIENCE_SECONDS = 2.0
 """For all replicas together, which are asked at a time: a scrape has ten seconds by default, a probe often one to
@@ -32,7 +32,7 @@ _LONGEST = 8 << 20
 """Bytes of an answer."""
 
 
-class ReplicaTelling:
+class ReplicaHealth:
     """Asks replicas by their sockets.
 
     Args:
@@ -41,7 +41,7 @@ class ReplicaTelling:
         ends: how often each ended untold, by its number and how.
     """
 
-    def __init__(self, sockets: Sequence[Path], restarts: Counts, ends: Counts) -> None:
+    def __init__(self, sockets: Sequence[Path], restarts: Counter, ends: Counter) -> None:
         self._sockets = {str(number): path for number, path in enumerate(sockets, start=1)}
         self._restarts = restarts
         self._ends = ends

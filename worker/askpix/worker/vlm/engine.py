@@ -28,11 +28,11 @@ from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.room import Room
 from askpix.worker.starting import stage
-from askpix.worker.tallies import StageTally
 from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import ROWS, Batch
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
@@ -105,7 +105,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._waiting = Waiting[Run]()
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
-        self._steps = StageTally()
+        self._steps = StageHistograms()
         self.abilities = manifest.abilities
         self.image_form = ImageForm(width=None, height=None)
         self.info = EngineInfo(
