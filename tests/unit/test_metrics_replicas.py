@@ -108,3 +108,25 @@ def test_a_socket_that_is_left_of_a_killed_one_is_taken_over(stack: ExitStack, f
 def test_a_folder_whose_name_is_too_long_is_one_line(folder: Path) -> None:
     with pytest.raises(WorkerError, match="cannot listen there: af_unix path too long"):
         Health(folder / ("x" * 120))
+
+
+def test_a_replica_that_stands_still_is_said_until_it_has_ended(folder: Path) -> None:
+    # Given
+    now, ends = [0.0], Counter()
+    path = folder / "a"
+    told = ReplicaHealth([path], Counter(), ends, clock=lambda: now[0])
+    assert told.alive() == {"worker": OK}, "one that is still starting"
+    with Health(path):
+        assert told.alive() == {"worker": OK}
+
+    # When: nobody answers any more, for less than a minute, and for more.
+    now[0] = 59.0
+    soon = told.alive()
+    now[0] = 61.0
+    late = told.alive()
+
+    # Then
+    assert soon == {"worker": OK}
+    assert late == {"worker": OK, "replica 1": "it has not answered for 61 seconds"}
+    ends.add("1", "signal")
+    assert told.alive() == {"worker": OK}, "another is started in its place"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import queue
 import socket
@@ -28,6 +29,9 @@ three."""
 _OTHERS_SECONDS = 0.5
 """That those have once one has said that it is ready: a probe often waits for a second."""
 
+_STILL_SECONDS = 60.0
+"""Without an answer, after which a replica that had answered does not come to itself any more."""
+
 _LONGEST = 8 << 20
 """Bytes of an answer."""
 
@@ -39,16 +43,43 @@ class ReplicaHealth:
         sockets: one for each replica, in order.
         restarts: how often each was started again, by its number.
         ends: how often each ended untold, by its number and how.
+        clock: gives seconds.
     """
 
-    def __init__(self, sockets: Sequence[Path], restarts: Counter, ends: Counter) -> None:
+    def __init__(
+        self, sockets: Sequence[Path], restarts: Counter, ends: Counter, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sockets = {str(number): path for number, path in enumerate(sockets, start=1)}
         self._restarts = restarts
         self._ends = ends
+        self._clock = clock
+        self._answered: dict[str, tuple[float, int]] = {}
+        """When each replica last answered, and how many of its kind had ended by then."""
 
     def alive(self) -> State:
-        """The parent starts again what does not live."""
-        return {"worker": OK}
+        """Returns whether replicas that have answered still do.
+
+        What ends, the parent starts again, and a replica that hangs ends by itself, unless it stands still as a whole:
+        that nobody in it notices.
+        """
+        ends, now = self._ended_by_number(), self._clock()
+        for number in self._asked("/livez", others=_OTHERS_SECONDS):
+            self._answered[number] = (now, ends[number])
+        still = {
+            number: now - at
+            for number, (at, ended) in self._answered.items()
+            if ended == ends[number] and now - at > _STILL_SECONDS
+        }
+        said = {
+            f"replica {number}": f"it has not answered for {silence:.0f} seconds" for number, silence in still.items()
+        }
+        return {"worker": OK, **said}
+
+    def _ended_by_number(self) -> collections.Counter[str]:
+        ended: collections.Counter[str] = collections.Counter()
+        for (number, _), count in self._ends.read().items():
+            ended[number] += count
+        return ended
 
     def ready(self) -> State:
         """Returns how each replica is."""
