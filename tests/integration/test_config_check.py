@@ -283,7 +283,7 @@ def test_a_bucket_that_is_well_is_left_as_it_was(s3: S3Server, broker: RedisServ
 
 
 def test_bucket_endpoint_and_credentials_are_told_apart(s3: S3Server, broker: RedisServer, tmp_path: Path) -> None:
-    def wrong(env: dict[str, str], uri: str = "s3://shop/jobs") -> tuple[str, str]:
+    def wrong(env: dict[str, str], uri: str = "s3://nobody-made-it/jobs") -> tuple[str, str]:
         code, found = of_storage(uri, broker, tmp_path, env)
         assert code == 1
         ((what, said),) = [(key[1], said) for key, (mark, said) in found.items() if mark == "wrong"]

@@ -214,5 +214,5 @@ def test_a_kind_of_device_that_there_is_none_of_is_wrong_usage(
     for words in (("ask", *own), ("submit", *own, "--output", folder)):
         ran = askpix(*words, cwd=tmp_path, env=broker.environment)
 
-        assert the_complaint(ran) == f"{device!r} is no kind of device: it is cpu, gpu, npu, auto"
+        assert the_complaint(ran) == f"{device!r} is no kind of device: it is cpu, gpu, npu, auto, hetero, multi"
     assert not folder.exists()
