@@ -21,6 +21,7 @@ from helpers.ports import free_port
 from helpers.processes import environment, wait_until
 
 from askpix.producer.client import Client
+from askpix.producer.errors import BrokerError
 from askpix.producer.followed import Job
 from askpix.producer.progress import Progress
 from askpix.producer.registry import WorkerInfo
@@ -221,11 +222,20 @@ Starter = Callable[..., WorkerProcess]
 """Starts a worker with further options, and `env` for its environment; waits until it lives."""
 
 
-def finished(job: Job, *, within: float = 60) -> Job:
-    """Waits for a job's end; returns the job."""
+def finished(job: Job, *, within: float = 60, whatever_fails: bool = False) -> Job:
+    """Waits for a job's end; returns the job.
+
+    Args:
+        whatever_fails: whether the broker may not answer meanwhile.
+    """
 
     def ended() -> bool:
-        progress = job.progress()
+        try:
+            progress = job.progress()
+        except BrokerError:
+            if whatever_fails:
+                return False
+            raise
         assert progress.error is None, progress.error
         return progress.finished
 

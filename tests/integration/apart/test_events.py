@@ -83,9 +83,9 @@ def test_with_it_workers_and_tasks_are_seen_and_nothing_of_what_they_are_about(
     # Then
     assert row.status is Status.OK
     assert kinds(events, "askpix.part") == ["task-received", "task-started", "task-succeeded"]
-    assert kinds(events, "askpix.ask") == [
-        *("task-received", "task-started", "task-succeeded"),
-        *("task-received", "task-started", "task-failed"),
+    # The end of one may be told after the next has come.
+    assert sorted(kinds(events, "askpix.ask")) == [
+        *("task-failed", "task-received", "task-received", "task-started", "task-started", "task-succeeded"),
     ]
     assert events[0]["type"] == "worker-online"
     assert {event["hostname"] for event in events} == {worker.name}
