@@ -172,7 +172,9 @@ def test_what_prometheus_has_scraped_are_the_figures_of_the_rows(
     assert scraped == made
     answers = deployment.prometheus.number("sum(askpix_answers_total)")
     assert answers == sum(len(row.answers) for rows in jobs.values() for row in rows)
-    assert deployment.prometheus.number("sum(askpix_queue_messages)") == 0
+    # Queues are looked into less often than they are asked about.
+    waiting = "sum(askpix_queue_messages)"
+    wait_until(lambda: deployment.prometheus.number(waiting) == 0, within=30, what="empty queues")
 
 
 @pytest.mark.usefixtures("jobs")
