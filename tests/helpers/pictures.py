@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from catalogue import picture
 from PIL import Image
 
@@ -69,3 +70,8 @@ def exif_rotated_jpeg() -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(product().transpose(Image.Transpose.ROTATE_90), exif=exif, quality=92)
+
+
+def noise(number: int = 0, width: int = 64, height: int = 48) -> np.ndarray:
+    """Returns a picture of noise, uint8 [height, width, 3], the same for the same number."""
+    return np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
