@@ -11,9 +11,10 @@ from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, ha
 
 from askpix.producer.items import Question
 from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
-from askpix.worker.blip.engine import LANE_SLOTS, PATIENCE, BlipEngine
+from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
+from askpix.worker.blip.turns import PATIENCE
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ticket
 from askpix.worker.local import demo_model

@@ -7,30 +7,34 @@
 
 The device does one thing at a time, and that is cheapest in full batches. So the thread runs a stage that has
 a full batch, of several the last; where none has, it encodes more images; and where there are none, it runs
-what there is. Nothing waits for a
-batch to fill that no work on its way could fill. All state belongs to the thread: requests come in, and
-encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
+what there is, after a moment if requests keep coming: see `Gathering`. All state belongs to the thread: requests come
+in, and encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from askpix.worker.blip.answers import match_answer
 from askpix.worker.blip.choices import ChoiceStage
 from askpix.worker.blip.forms import Forms, Most
+from askpix.worker.blip.gathering import Gathering
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, QuestionStage
 from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
+from askpix.worker.blip.turns import Turns
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, Job, States
 from askpix.worker.digests import Digests
@@ -40,7 +44,6 @@ from askpix.worker.engine.devices import Compiler, Precision, computes_on, preci
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels
-from askpix.worker.instruments import StageHistograms
 from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.folder import load_blip
 from askpix.worker.starting import stage
@@ -52,9 +55,6 @@ LANE_SLOTS = 32
 
 URGENT_SLOTS = 8
 """Places that urgent rows have beside those: one joins the next step though others hold all of them."""
-
-PATIENCE = 16
-"""Turns of other stages after which one that has work runs, full or not."""
 
 CAPACITY = 256
 """Requests under way, the urgent ones not counted; `submit` waits when there are more."""
@@ -115,13 +115,14 @@ class BlipEngine(ThreadedEngine[Job]):
             under_way=self._under_way,
             scored=self._chosen,
         )
+        self._gathering = Gathering()
         self._captions = _lane(graphs, manifest, manifest.sizes.image_hidden)
         self._answers = _lane(graphs, manifest, manifest.sizes.hidden)
         self._stages = (
-            _Turns("question_encoder", self._questions, lambda: self._questions.questions),
-            _Turns("choices", self._choices, lambda: self._choices.choices),
-            _Turns("answer_decoder", self._answers, lambda: self._answers.rows),
-            _Turns("caption_decoder", self._captions, lambda: self._captions.rows),
+            Turns("question_encoder", self._questions, lambda: self._questions.questions),
+            Turns("choices", self._choices, lambda: self._choices.choices),
+            Turns("answer_decoder", self._answers, lambda: self._answers.rows),
+            Turns("caption_decoder", self._captions, lambda: self._captions.rows),
         )
         self.abilities = manifest.abilities
         self.image_form = ImageForm(
@@ -181,31 +182,34 @@ class BlipEngine(ThreadedEngine[Job]):
         return not (self._closing and not self._under_way and self._inbox.empty())
 
     def _use_device(self) -> None:
-        """Begins a wave of images, or runs the stages whose turn it is."""
-        chosen = self._chosen_stages()
-        if not chosen:
+        """Begins a wave of images, or runs the stages whose turn it is; or nothing, while more is to be waited for."""
+        if self._vision.urgent:
             self._vision.begin()
-            return
+        elif (pressing := self._pressing()) is not None:
+            self._run_stages([pressing])
+        elif self._vision.ready and (self._vision.full or not self._gathering.seconds):
+            self._vision.begin()
+        elif not self._gathering.seconds:
+            self._run_stages([one for one in self._stages if one.busy])
+            self._gathering.begin()
+
+    def _pressing(self) -> Turns | None:
+        """Returns the stage that is not to wait."""
+        # Urgent ones that came together stay together, so the first stage first; the others, from the last one.
+        orders = ((Turns.is_urgent, 1), (Turns.is_overdue, -1), (Turns.is_full, -1))
+        for at_once, order in orders:
+            for one in self._stages[::order]:
+                if at_once(one):
+                    return one
+        return None
+
+    def _run_stages(self, chosen: list[Turns]) -> None:
         for one in self._stages:
             one.waited += 1
         for one in chosen:
             self._step(one)
 
-    def _chosen_stages(self) -> list[_Turns]:
-        """Returns the stages that the device is to work for next; none, where that is the vision encoder."""
-        if self._vision.urgent:
-            return []
-        # Urgent ones that came together stay together, so the first stage first; the others, from the last one.
-        orders = ((_Turns.is_urgent, 1), (_Turns.is_overdue, -1), (_Turns.is_full, -1))
-        for at_once, order in orders:
-            for one in self._stages[::order]:
-                if at_once(one):
-                    return [one]
-        if self._vision.ready:
-            return []
-        return [one for one in self._stages if one.busy]
-
-    def _step(self, stage: _Turns) -> None:
+    def _step(self, stage: Turns) -> None:
         try:
             stage.step()
         except Exception as error:  # noqa: BLE001
@@ -214,19 +218,34 @@ class BlipEngine(ThreadedEngine[Job]):
                 _log.exception("a batch failed on %s", self.info.device)
 
     def _receive(self) -> None:
-        """Takes everything from the inbox; waits for something when there is nothing else to do."""
+        """Takes everything from the inbox; waits for something when there is nothing else to do, or not yet."""
         idle = not (self._vision.ready or any(stage.busy for stage in self._stages))
         wait = self._vision.busy or (idle and not (self._closing and not self._under_way))
+        if not wait and not self._presses():
+            self._wait(self._gathering.seconds)
         while wait or not self._inbox.empty():
-            entry = self._inbox.get()
+            self._take(self._inbox.get())
             wait = False
-            if isinstance(entry, Job):
-                if not self._under_way:
-                    self._ended_at = time.monotonic()
-                self._under_way.add(entry)
-                self._vision.take(entry)
-            elif isinstance(entry, Encoded):
-                self._vision.end(entry)
+
+    def _take(self, entry: Any) -> None:
+        if isinstance(entry, Job):
+            if not self._under_way:
+                self._ended_at = time.monotonic()
+            self._under_way.add(entry)
+            self._gathering.came()
+            self._vision.take(entry)
+        elif isinstance(entry, Encoded):
+            self._vision.end(entry)
+
+    def _wait(self, seconds: float) -> None:
+        """Takes what comes next into the inbox, unless nothing does for some seconds."""
+        if seconds:
+            with suppress(queue.Empty):
+                self._take(self._inbox.get(timeout=seconds))
+
+    def _presses(self) -> bool:
+        """Returns whether there is something that is not to wait for more."""
+        return self._closing or self._vision.urgent or self._vision.full or self._pressing() is not None
 
     def _seen(self, job: Job) -> None:
         """Sends a request on whose image is encoded."""
@@ -258,41 +277,6 @@ class BlipEngine(ThreadedEngine[Job]):
         assert question is not None
         scores = [job.scores[index] for index in range(len(job.choice_ids))]
         self._under_way.finish(job, choice_answer(question, scores, [len(ids) for ids in job.choice_ids]))
-
-
-class _Turns:
-    """A stage behind the vision encoder, and how many turns it has waited for more to do.
-
-    Args:
-        done: says how many questions, choices or rows it has computed.
-    """
-
-    def __init__(self, name: str, stage: QuestionStage | ChoiceStage | DecoderLane, done: Callable[[], int]) -> None:
-        self.name = name
-        self._stage = stage
-        self._done = done
-        self.histograms = StageHistograms()
-        self.waited = 0
-
-    @property
-    def busy(self) -> bool:
-        return self._stage.busy
-
-    def is_urgent(self) -> bool:
-        return self._stage.urgent
-
-    def is_full(self) -> bool:
-        return self._stage.full
-
-    def is_overdue(self) -> bool:
-        return self.busy and self.waited >= PATIENCE
-
-    def step(self) -> None:
-        self.waited = 0
-        before, began = self._done(), time.perf_counter()
-        self._stage.step()
-        if computed := self._done() - before:
-            self.histograms.add(time.perf_counter() - began, computed)
 
 
 def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:

@@ -119,6 +119,11 @@ class VisionStage:
         return self._computing > 0
 
     @property
+    def full(self) -> bool:
+        """Whether `begin` has a whole wave to do."""
+        return self.ready and len(self._images) >= self._wave
+
+    @property
     def urgent(self) -> bool:
         """Whether `begin` has something urgent to do."""
         return self.ready and self._images.urgent > 0
