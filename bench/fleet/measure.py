@@ -179,7 +179,9 @@ def _found_again(traces: Sequence[Trace], killed: Sequence[Killed]) -> dict[str,
         for when, part in trace.begins:
             begins.setdefault(part, []).append(when)
     lost = [(part, ended[trace.worker]) for trace in traces if trace.worker in ended for part in trace.unended()]
-    seconds = [min(when - at for when in begins[part] if when > at) for part, at in lost]
+    later = [[when - at for when in begins[part] if when > at] for part, at in lost]
+    # Killed between the end of a part and saying so, a worker has lost nothing: all rows are there.
+    seconds = [min(each) for each in later if each]
     return {
         "killed": len(killed),
         "parts_in_work": len(seconds),
