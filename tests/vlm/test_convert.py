@@ -98,7 +98,7 @@ def test_the_template_is_the_one_that_writes_as_the_checkpoint_does() -> None:
     assert template_of(_rendered(None), "chatml") == "chatml"
     with pytest.raises(ModelError, match="name one with --template"):
         template_of(_rendered(None), None)
-    with pytest.raises(ModelError, match="as none of vicuna, mistral"):
+    with pytest.raises(ModelError, match="as none of chatml, llama3"):
         template_of(_rendered("Q: <image> what is it? A:"), None)
     with pytest.raises(ModelError, match="not as the template vicuna does"):
         template_of(_rendered("[INST] <image>\nwhat is it? [/INST]"), "vicuna")

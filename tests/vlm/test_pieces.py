@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from askpix.cli.model import TEMPLATE_NAMES
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
@@ -44,10 +43,6 @@ def test_some_models_have_a_system_text_of_their_own() -> None:
     own, given = (TEMPLATES["qwen"].prompt("a", image="", system=system) for system in (None, "Be brief."))
     assert own.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\na")
     assert given.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na")
-
-
-def test_the_command_line_knows_all_templates() -> None:
-    assert tuple(TEMPLATES) == TEMPLATE_NAMES
 
 
 def test_braces_in_what_is_said_stay() -> None:

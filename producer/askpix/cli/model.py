@@ -19,6 +19,7 @@ from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
+from askpix.worker.vlm.templates import TEMPLATES
 
 
 @click.group()
@@ -29,9 +30,6 @@ def command() -> None:
 
 command.add_command(compare)
 command.add_command(info)
-
-TEMPLATE_NAMES = ("vicuna", "mistral", "chatml", "llama3", "qwen", "qwen3")
-"""The names in `askpix.worker.vlm.templates`, which is not imported for `--help`."""
 
 _output = click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The new model folder."
@@ -52,7 +50,7 @@ _output = click.option(
 )
 @click.option(
     "--template",
-    type=click.Choice(TEMPLATE_NAMES),
+    type=click.Choice(tuple(TEMPLATES)),
     help="How conversations are written, for a vision-language checkpoint that does not say.",
 )
 @click.option(

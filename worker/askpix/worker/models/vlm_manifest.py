@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from askpix.producer.errors import ModelError
 from askpix.worker.models.manifest import ManifestPart, ModelManifest, Size
+from askpix.worker.vlm.templates import template_named
 
 _Count = Annotated[int, Field(ge=1)]
 
@@ -89,3 +91,12 @@ class VlmManifest(ModelManifest):
     """Of the language model's stored weights; below f16, the other graphs' are stored in int8."""
 
     compression: Compression | None = None
+
+    @field_validator("template")
+    @classmethod
+    def _is_there(cls, name: str) -> str:
+        try:
+            template_named(name)
+        except ModelError as error:
+            raise ValueError(str(error)) from None
+        return name
