@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from askpix.producer.errors import ModelError
 from askpix.worker.models.manifest import ManifestPart, ModelManifest, Size
-from askpix.worker.vlm.templates import template_named
+from askpix.worker.vlm.templates import Template, template_named
 
 _Count = Annotated[int, Field(ge=1)]
 
@@ -91,6 +91,11 @@ class VlmManifest(ModelManifest):
     """Of the language model's stored weights; below f16, the other graphs' are stored in int8."""
 
     compression: Compression | None = None
+
+    @property
+    def conversation(self) -> Template:
+        """How conversations are written for it."""
+        return template_named(self.template)
 
     @field_validator("template")
     @classmethod

@@ -87,7 +87,8 @@ class VlmEngine(ThreadedEngine[Job]):
         room = room_on(compiler)
         most = None if cache_megabytes is None else cache_megabytes << 20
         blocks = cache_blocks(manifest, properties, room=room, most=most)
-        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks, room.block_tokens)
+        stops = manifest.conversation.stops
+        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks, room.block_tokens, stops)
         with stage("loading the pipeline"):
             try:
                 self._batch = self._new_batch()

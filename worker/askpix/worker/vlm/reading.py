@@ -17,7 +17,7 @@ from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
 from askpix.worker.vlm.settled import Settled
-from askpix.worker.vlm.templates import CAPTION, TEMPLATES
+from askpix.worker.vlm.templates import CAPTION
 from askpix.worker.vlm.texts import Cleaner
 from askpix.worker.vlm.work import Job, VlmImage
 
@@ -48,11 +48,11 @@ class RequestReader:
         decode: Callable[[Sequence[int]], str],
     ) -> None:
         self._name = manifest.name
-        self._template = TEMPLATES[manifest.template]
+        self._template = manifest.conversation
         self._form = manifest.image_tokens
         self._context = manifest.language.context
         self._capacity = capacity
-        self._cleaner = Cleaner(manifest.reserved)
+        self._cleaner = Cleaner((*manifest.reserved, *self._template.reserved))
         self._count = count
         self._decode = decode
         self._defaults = manifest.generation
@@ -77,29 +77,40 @@ class RequestReader:
         prompt_tokens = self._count(written) - 1 + image_tokens(self._form, image.width, image.height)
         prompt = written.replace(self._template.image, self._template.tag, 1)
         scored = question is not None and question.choices is not None
+        stops = self._stops(question, settings)
         job = Job(
             image=image,
             question=question,
             prompt=prompt,
             begun=begun,
             settings=Generation() if scored else settings,
+            stops=stops,
             max_new_tokens=_longest(question) if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
             prompt_tokens=prompt_tokens,
             seed=_seed(settings, prompt, image),
             urgent=request.urgent,
             follows=bool(request.history),
-            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun)),
+            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, stops)),
         )
         self._check_length(job)
         return job
 
-    def _growing(self, request: Request, settings: Generation, begun: str) -> Growing | None:
+    def _stops(self, question: Question | None, settings: Generation) -> tuple[str, ...]:
+        """Returns the texts that end what is generated; the template's do not where it keeps to a form of its own."""
+        if question is not None and question.choices is not None:
+            return ()
+        of_request = settings.stop or ()
+        if question is not None and question.json_schema is not None:
+            return of_request
+        return (*self._template.stops, *of_request)
+
+    def _growing(self, request: Request, settings: Generation, begun: str, stops: tuple[str, ...]) -> Growing | None:
         """Returns what the text's tokens are told to; None where it is not known before it has ended."""
         question = request.question
         weighed = question is not None and (question.choices is not None or question.json_schema is not None)
         if not request.stream or weighed or settings.beams > 1 or settings.texts > 1:
             return None
-        return Growing(Settled(self._decode, begun, settings.stop or ()))
+        return Growing(Settled(self._decode, begun, stops))
 
     def _check(self, question: Question, settings: Generation) -> None:
         if question.match:

@@ -60,6 +60,9 @@ class Job:
     settings: Generation
     """The request's own, and the model's where it leaves them open."""
 
+    stops: tuple[str, ...]
+    """Texts that end what is generated, which is what stands before them: the template's and the request's."""
+
     max_new_tokens: int
     prompt_tokens: int
     seed: int
