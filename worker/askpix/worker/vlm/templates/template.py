@@ -36,6 +36,11 @@ class Template:
     """What the system's text is where none is given; None where there is none then."""
 
     user: str
+    """A question."""
+
+    plain: str | None = None
+    """A question that no image stands in front of, where it is written otherwise."""
+
     answer: str
     """What the model has answered before."""
 
@@ -59,7 +64,7 @@ class Template:
 
         Words that it is written with, such as "USER:", are anybody's to write.
         """
-        pieces = (self.system or "", self.user, self.answer, self.cue, self.image, *self.stops)
+        pieces = (self.system or "", self.user, self.plain or "", self.answer, self.cue, self.image, *self.stops)
         return tuple(dict.fromkeys(tag for piece in pieces for tag in _TAG.findall(piece)))
 
     def prompt(
@@ -77,7 +82,8 @@ class Template:
         asked = [*(turn.question for turn in history), question]
         answered = [turn.answer for turn in history]
         for number, text in enumerate(asked):
-            pieces.append(_put(self.user, image + text if number == 0 else text))
+            shown = image if number == 0 else ""
+            pieces.append(_put(self.user if shown else self.plain or self.user, shown + text))
             if number < len(answered):
                 pieces.append(_put(self.answer, answered[number]))
         return "".join(pieces) + self.cue + begun
