@@ -6,9 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from askpix.worker.engine.base import Ability
 from askpix.worker.models.manifest import ManifestPart, ModelManifest, Size
 
 _Count = Annotated[int, Field(ge=1)]
+
+
+SEVERAL_IMAGES = frozenset(("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"))
+"""Families whose models are shown several images in a conversation."""
 
 
 class FixedTokens(ManifestPart):
@@ -89,3 +94,7 @@ class VlmManifest(ModelManifest):
     """Of the language model's stored weights; below f16, the other graphs' are stored in int8."""
 
     compression: Compression | None = None
+
+    @property
+    def offered(self) -> frozenset[Ability]:
+        return self.abilities | ({Ability.IMAGES} if self.family in SEVERAL_IMAGES else set())
