@@ -56,12 +56,12 @@ def _llava(
         default: its system text.
         head: what stands before the system text.
         separators: after the system text and questions, and after answers.
-        image: what llava/serve/cli.py puts in front of the first question, the break after it left out.
+        image: what llava/serve/cli.py puts in front of a question, the break after it left out.
     """
 
     def write(conversation: Conversation) -> str:
         said = [text for turn in conversation.before for text in turn] + [conversation.question]
-        said[0] = f"{image}\n{said[0]}"
+        said[::2] = [f"{image}\n" * count + text for count, text in zip(conversation.images, said[::2], strict=True)]
         system = default if conversation.system is None else conversation.system
         text = head + system + separators[0]
         for place, one in enumerate(said):

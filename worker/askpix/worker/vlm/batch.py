@@ -142,14 +142,16 @@ class Batch:
         return coming < PROMPT_TOKENS and len(self._under_way) < rows and self._reserved + run.tokens <= capacity
 
     def begin(self, run: Run) -> None:
-        """Encodes a run's image and has it generated from the next step on.
+        """Encodes a run's images and has it generated from the next step on.
 
         Raises:
             RequestError: the pipeline does not take it.
         """
         number = next(self._ids)
         try:
-            handle = self._pipeline.add_request(number, run.job.prompt, [run.job.image.tensor], self._config(run))
+            handle = self._pipeline.add_request(
+                number, run.job.prompt, [image.tensor for image in run.job.images], self._config(run)
+            )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
         if (growing := run.job.ticket.growing) is not None:

@@ -51,7 +51,9 @@ class Said:
 class Job:
     """A request with its prompt, from when it is taken to its answer."""
 
-    image: VlmImage
+    images: tuple[VlmImage, ...]
+    """In the order in which the prompt shows them."""
+
     question: Question | None
     prompt: str
     begun: str
