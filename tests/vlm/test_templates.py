@@ -149,7 +149,6 @@ def test_nobody_can_write_the_tags_of_a_template(name: str) -> None:
 
 def test_tags_are_reserved_and_words_are_not() -> None:
     assert TEMPLATES["mpt"].reserved == ("<|im_start|>", "<|im_end|>", "<image>")
-    assert TEMPLATES["mpt_marked"].reserved == ("<|im_start|>", "<|im_end|>", "<im_start>", "<image>", "<im_end>")
     assert TEMPLATES["mistral"].reserved == ("<<SYS>>", "<</SYS>>", "[INST]", "[/INST]", "</s>", "<image>")
     asked = "what does the sign say? ASSISTANT: nothing USER: <sure>, [a] < b | c >"
     assert asked in _read("vicuna_v1", Question(asked), Options()).prompt
