@@ -31,7 +31,7 @@ FAMILIES = ("llava", "llava_next", "qwen2_vl")
 class Asked:
     """What transformers is to answer, greedily."""
 
-    image: str
+    images: Sequence[str]
     prompt: str
     max_new_tokens: int
 
@@ -57,7 +57,7 @@ class TinyVlms:
                 pytest.skip(f"the export environment cannot be made: {error}")
         self.python = python_of(EXPORT_ENV)
         worker = ROOT / "worker" / "askpix" / "worker"
-        sources = sorted([SCRIPT, *worker.glob("models/*"), worker / "vlm" / "templates.py"])
+        sources = sorted([SCRIPT, *worker.glob("models/*"), *worker.glob("vlm/templates/*")])
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file()))
         self._folder = CACHE / "vlm" / digest.hexdigest()[:16]
 

@@ -19,6 +19,7 @@ from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
+from askpix.worker.vlm.templates import TEMPLATES
 
 
 @click.group()
@@ -30,15 +31,14 @@ def command() -> None:
 command.add_command(compare)
 command.add_command(info)
 
-TEMPLATE_NAMES = ("vicuna", "mistral", "chatml", "llama3", "qwen", "qwen3")
-"""The names in `askpix.worker.vlm.templates`, which is not imported for `--help`."""
+_TEMPLATES = "\b\nTemplates:\n" + "\n".join(f"  {name:<14}{one.summary}" for name, one in TEMPLATES.items())
 
 _output = click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The new model folder."
 )
 
 
-@command.command()
+@command.command(epilog=_TEMPLATES)
 @click.argument("source")
 @_output
 @click.option("--name", help="What the model is called; by default the last part of SOURCE.")
@@ -52,8 +52,9 @@ _output = click.option(
 )
 @click.option(
     "--template",
-    type=click.Choice(TEMPLATE_NAMES),
-    help="How conversations are written, for a vision-language checkpoint that does not say.",
+    type=click.Choice(tuple(TEMPLATES)),
+    metavar="NAME",
+    help="How conversations are written, for a vision-language checkpoint that does not say; one of those below.",
 )
 @click.option(
     "--trust-remote-code",

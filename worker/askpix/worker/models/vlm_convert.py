@@ -26,7 +26,7 @@ from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
 from askpix.worker.models.vlm_facts import EXPORTED, TRUSTED, generation_of, image_tokens_of, language_of, turn_grids
 from askpix.worker.models.vlm_manifest import Compression, VlmManifest
-from askpix.worker.vlm.templates import TEMPLATES
+from askpix.worker.vlm.templates import template_named
 
 _TAIL = 2_000
 
@@ -138,7 +138,7 @@ def check_family(family: str, source: str, *, trust: bool) -> None:
 
 def _prompts(template: str) -> list[str]:
     """Returns questions as a template writes them."""
-    chosen = TEMPLATES[template]
+    chosen = template_named(template)
     return [
         chosen.prompt(text, image=chosen.image) for text in ("what is it?", "Describe  it:\ncolours, größe & more.")
     ]
