@@ -14,8 +14,20 @@ from askpix.worker.playground.dropped import Dropped, Picture
 _MOST_TURNS = 50
 """Of a conversation that are remembered, and shown."""
 
-Message = tuple[str, str | Picture]
-"""What was said or shown, after who did: user or assistant."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What one of the two has said."""
+
+    role: str
+    """user or assistant."""
+
+    text: str
+    picture: Picture | None = None
+    """That was shown with it."""
+
+    number: int = 0
+    """Which picture of the conversation that is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,14 +51,13 @@ class Conversation:
 
     def messages(self, now: Said) -> Iterator[Message]:
         """Yields what was said, up to what is being answered now; each image when it was shown."""
-        before: Picture | None = None
+        last, number = "", 0
         for said in (*self.turns, now):
-            if before is None or before.digest != said.about.digest:
-                yield "user", said.about
-            yield "user", said.question
+            picture = said.about if said.about.digest != last else None
+            last, number = said.about.digest, number + (picture is not None)
+            yield Message(role="user", text=said.question, picture=picture, number=number)
             if said.answer:
-                yield "assistant", said.answer
-            before = said.about
+                yield Message(role="assistant", text=said.answer)
 
     def recalled(self, image: Dropped, read: Callable[[Picture], Dropped]) -> Recalled:
         """Returns the latest that a model can be told at all, before what is asked about an image.
