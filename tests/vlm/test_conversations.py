@@ -146,9 +146,7 @@ def test_a_turn_without_a_question_asked_for_a_caption(ask: Ask) -> None:
 
 
 def test_images_that_are_too_many_for_the_context_are_told(ask: Ask) -> None:
-    with pytest.raises(
-        RequestError, match=r"its 64 images come to 1,\d+ tokens, and 12 may be"
-    ) as caught:
+    with pytest.raises(RequestError, match=r"its 64 images come to 1,\d+ tokens, and 12 may be") as caught:
         ask(shown=64)
     assert caught.value.code == "too_long"
     assert ask(shown=8).result(SECONDS).prompt_tokens > 8 * 16
