@@ -38,14 +38,18 @@ def _lines(*values: Any) -> str:
                     {"question": "in which colour?", "answer": "red"}]),
         '{"question": "what is it?", "answer": "a mug", "images": ["a.jpg"]}\n\n'
         '{"question": "in which colour?", "answer": "red", "images": []}',
-        "- question: what is it?\n  answer: a mug\n  images: [a.jpg]\n- {question: in which colour?, answer: red}\n",
-        "\ufeff# so far\n- {question: what is it?, answer: a mug, images: [a.jpg]}\n"
-        "- {question: in which colour?, answer: red}\n",
+        "- question: what is it?\n  answer: a mug\n  images: [a.jpg]\n- {question: 'in which colour?', answer: red}\n",
+        "\ufeff# so far\n- question: what is it?\n  answer: a mug\n  images:\n  - a.jpg\n"
+        "- question: in which colour?\n  answer: red\n",
     ],
     ids=["json", "lines", "yaml", "yaml with a mark"],
 )  # fmt: skip
 def test_turns_are_a_list_or_lines(text: str, tmp_path: Path) -> None:
     assert read_history(_file(tmp_path, text)) == TURNS
+
+
+def test_a_file_that_is_called_yaml_is_yaml(tmp_path: Path) -> None:
+    assert read_history(_file(tmp_path, "[{question: a, answer: b},]", "talk.yaml")) == (Turn("a", "b"),)
 
 
 @pytest.mark.parametrize("text", ["", " \n\n", "# nothing yet\n", "[]"])
