@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from askpix.cli.history import read_history
+from askpix.cli.main import main
 from askpix.producer import Turn
 from askpix.producer.errors import InputError
 
@@ -119,3 +121,52 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
         read_history(tmp_path / "nowhere")
     with pytest.raises(InputError, match="cannot be read: is a directory"):
         read_history(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "Missing argument 'IMAGE'"),
+        (("--history", "talk.yaml"), "Missing argument 'IMAGE'"),
+        (("a.jpg", "--history", "talk.yaml"), "with --history, a QUESTION is needed, and a.jpg is an image"),
+        (
+            ("https://x.example/1.jpg", "--history", "talk.yaml"),
+            "QUESTION is needed, and https://x.example/1.jpg is an",
+        ),
+        (("what is it?", "--history", "none.yaml"), "none.yaml shows no image: give IMAGE too"),
+        (("what is it?", "--history", "bad.yaml"), "bad.yaml, turn 2: answer: "),
+        (("what is it?", "--history", "nowhere.yaml"), "nowhere.yaml cannot be read: no such file"),
+        (("what is it?", "--history", "gone.yaml"), "gone.jpg cannot be read: no such file"),
+        (("what is it?", "--history", "long.yaml"), "history: it has 1,000 turns; 20 are taken"),
+        (("what is it?", "--history", "many.yaml"), "it shows 9 images; 8 are taken"),
+        ((f"{'q' * 300}?", "--history", "gone.yaml"), "gone.jpg cannot be read: no such file"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(
+    words: tuple[str, ...],
+    told: str,
+    broker_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _file(tmp_path, b"a picture", "a.jpg")
+    for name, text in {
+        "talk": "- {question: a, answer: b, images: [a.jpg]}",
+        "none": "- {question: a, answer: b}",
+        "bad": "- {question: a, answer: b}\n- {question: a}",
+        "gone": "- {question: a, answer: b, images: [gone.jpg]}",
+        "long": "- {question: a, answer: b, images: [a.jpg]}\n" + "- {question: a, answer: b}\n" * 999,
+        "many": "- {question: a, answer: b, images: [a.jpg, a.jpg, a.jpg]}\n" * 3,
+    }.items():
+        _file(tmp_path, text, f"{name}.yaml")
+    monkeypatch.setattr(sys, "argv", ["askpix", "ask", *words, "--model", "m", "--broker", broker_url])
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, "")
+    assert told in " ".join(err.split())
+    assert "Traceback" not in err
