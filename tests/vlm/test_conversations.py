@@ -100,6 +100,29 @@ def test_conversations_in_a_batch_equal_single_ones(case: Case) -> None:
     assert [answer.text for answer in together] == [answer.text for answer in case.alone] * 2
 
 
+def test_what_was_said_and_shown_before_is_taken_in_once(case: Case) -> None:
+    """A prompt takes a step for each 256 tokens."""
+    history = [Turn("a red mug on a table " * 40, "a mug", ("i",)), Turn("what is it " * 30, "that", ("j",))]
+
+    def steps(*turns: Turn, shown: int = 2) -> tuple[int, int]:
+        before = case.engine.counters()["steps"]
+        images = tuple(case.engine.open_images([noise(number) for number in range(shown)]))
+        options = Options(max_new_tokens=1)
+        request = Request(images=images, question=Question("and?"), options=options, history=turns)
+        tokens = case.engine.submit(request).result(SECONDS).prompt_tokens or 0
+        return tokens, case.engine.counters()["steps"] - before
+
+    first, taken = steps(*history)
+    assert first > 256
+    assert taken == 2
+    # With a turn and an image more.
+    longer, taken = steps(*history, Turn("and?", "no"), shown=3)
+    assert longer > first
+    assert taken == 1
+    # Unless it begins otherwise.
+    assert steps(Turn("b" + history[0].question, "a mug", ("i",)), history[1])[1] == 2
+
+
 def test_which_image_is_shown_when_counts(case: Case) -> None:
     talk = case.talks[0]
     talk.pictures.reverse()

@@ -228,7 +228,8 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
 
 def _hint(stops: bool) -> str:
     how = "" if stops else " Stop ends the wait: the worker answers all the same."
-    return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{how}"
+    joins = " Where the model chats, another image joins the conversation."
+    return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{joins}{how}"
 
 
 def _chooser(number: int, known: Sequence[str], precisions: Sequence[str]) -> tuple[Any, Any]:
