@@ -22,7 +22,7 @@ from askpix.worker.asking import AskRunner
 from askpix.worker.engines import Engines
 from askpix.worker.loading import Loader
 from askpix.worker.several_images import SeveralImages
-from askpix.worker.vlm import engine as vlm_engine
+from askpix.worker.vlm import image_room
 from askpix.worker.vlm.engine import VlmEngine
 
 SHORT = {"max_new_tokens": 12}
@@ -161,7 +161,7 @@ def test_images_at_full_size_that_come_together_never_wait_for_each_other(
     tiny: TinyVlms, loader: Loader, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a model that cuts them into tiles itself; those of one ask alone are more than may be held."""
-    monkeypatch.setattr(vlm_engine, "_PIXEL_BYTES", 7_000_000)
+    monkeypatch.setattr(image_room, "PIXEL_BYTES", 7_000_000)
     urls = [server.put(f"/{n}.png", encoded(product().resize((1_200, 900)).rotate(n), "PNG")) for n in range(3)]
     engine = VlmEngine(tiny.folder("llava_next"))
     several, ended, found = SeveralImages(loader), threading.Semaphore(0), []
@@ -179,5 +179,5 @@ def test_images_at_full_size_that_come_together_never_wait_for_each_other(
         assert ended.acquire(timeout=100)
     assert found == [None] * 60
     # And all of it was given back.
-    engine._pixels.take(engine._pixels.total)
+    engine._room._room.take(7_000_000)
     engine.close()

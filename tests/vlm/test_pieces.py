@@ -40,6 +40,24 @@ def test_conversations_are_written_as_checkpoints_do(name: str, prompt: str) -> 
     assert template.prompt("c", image="<i>", system="S", history=[Turn("a", "b")]) == prompt
 
 
+@pytest.mark.parametrize(
+    ("images", "shown", "prompt"),
+    [
+        # Where no turn shows any, in front of the first question; else with its own, and what is left with the new one.
+        (1, (0, 0), "USER: <i>a ASSISTANT: b USER: c ASSISTANT: d USER: e ASSISTANT:"),
+        (1, (1, 0), "USER: <i>a ASSISTANT: b USER: c ASSISTANT: d USER: e ASSISTANT:"),
+        (2, (0, 0), "USER: <i><i>a ASSISTANT: b USER: c ASSISTANT: d USER: e ASSISTANT:"),
+        (2, (1, 0), "USER: <i>a ASSISTANT: b USER: c ASSISTANT: d USER: <i>e ASSISTANT:"),
+        (2, (0, 1), "USER: a ASSISTANT: b USER: <i>c ASSISTANT: d USER: <i>e ASSISTANT:"),
+        (4, (2, 1), "USER: <i><i>a ASSISTANT: b USER: <i>c ASSISTANT: d USER: <i>e ASSISTANT:"),
+    ],
+)
+def test_each_image_stands_in_front_of_its_question(images: int, shown: tuple[int, int], prompt: str) -> None:
+    first, second = (("x",) * count for count in shown)
+    history = [Turn("a", "b", first), Turn("c", "d", second)]
+    assert TEMPLATES["vicuna"].prompt("e", image="<i>", images=images, history=history) == prompt
+
+
 def test_some_models_have_a_system_text_of_their_own() -> None:
     own, given = (TEMPLATES["qwen"].prompt("a", image="", system=system) for system in (None, "Be brief."))
     assert own.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\na")
