@@ -184,7 +184,9 @@ def test_hostile_texts_stay_texts(window: Window) -> None:
     window.choose("model-0", "tiny-llava")
     window.ask(HOSTILE)
     assert window.messages()[0] == HOSTILE
-    for side in ("#side-0 img", "#side-0 script", "#side-0 strong", "#side-0 a", "#side-0 b"):
+    # The picture that was asked about is there, and is ours.
+    assert window.pictures() == [f"Image 1: {EXAMPLES[0]}"]
+    for side in ("#side-0 img:not(.shown)", "#side-0 script", "#side-0 strong", "#side-0 a", "#side-0 b"):
         expect(window.at(side)).to_have_count(0)
 
 
@@ -279,18 +281,114 @@ def test_a_chat_streams_stops_and_goes_on(window: Window) -> None:
     assert window.tokens_read() < with_history
 
 
-def test_what_was_said_is_forgotten_with_another_image(window: Window) -> None:
-    _long(window)
-    window.fill("setting-max_new_tokens", "8")
+def _short(window: Window, length: str = "8") -> None:
+    """Has answers end soon."""
+    window.fill("setting-max_new_tokens", length)
     window.fill("setting-min_new_tokens", "")
-    window.ask("what is it?")
+
+
+def _grows(window: Window) -> None:
+    """Waits until an answer comes, and has not ended; returns when more of it has come."""
+    window.watched.page.wait_for_function(
+        """before => {
+            const said = [...document.querySelectorAll('#side-0 .chat .bot .message-content')].at(-1)?.innerText;
+            if (document.querySelector('#side-0 .facts textarea')?.value !== 'answering') return false;
+            window.askpixSaw ??= said.length;
+            return said.length > window.askpixSaw;
+        }"""
+    )
+    window.watched.page.evaluate("() => { delete window.askpixSaw; }")
+
+
+def _shown(window: Window) -> int:
+    """Returns how many pictures are in the conversation, and there to be seen."""
+    return int(
+        window.at("#side-0 .chat img.shown").evaluate_all(
+            "(all) => all.filter((one) => one.complete && one.naturalWidth > 0).length"
+        )
+    )
+
+
+def test_a_conversation_of_three_turns_over_two_images(window: Window) -> None:
+    """It streams, and stopping in the midst keeps what there is; clearing forgets it."""
+    # Given: a question about one picture, whose answer comes to its end.
+    _long(window)
+    for name in ("max_new_tokens", "min_new_tokens"):
+        window.fill(f"setting-{name}", "90")
+    window.clear()
+    window.begin("what is it?")
+    _grows(window)
+    window.wait()
     first = window.tokens_read()
-    window.go_on("what is it?")
-    assert window.tokens_read() > first
+    assert window.pictures() == [f"Image 1: {EXAMPLES[0]}"]
+
+    # When: another one joins it, and its answer is stopped in the midst.
     window.pick(1)
-    window.go_on("what is it?")
-    assert window.tokens_read() == first
+    for name in ("max_new_tokens", "min_new_tokens"):
+        window.fill(f"setting-{name}", "600")
+    window.begin("and what is this one?")
+    _grows(window)
+    window.at("#stop").click()
+    expect(window.at("#side-0 .facts textarea")).to_have_value("stopped", timeout=SECONDS * 1000)
+    stopped = window.messages()
+    assert stopped[0::2] == ["what is it?", "and what is this one?"]
+    assert len(stopped[3]) > 0
+    assert window.pictures() == [f"Image {number + 1}: {EXAMPLES[number]}" for number in range(2)]
+
+    # Then: the third goes on from all of that, and shows no picture anew.
+    _short(window)
+    window.go_on("which of them is larger?")
+    assert window.messages()[:5] == [*stopped, "which of them is larger?"]
+    assert window.pictures() == [f"Image {number + 1}: {EXAMPLES[number]}" for number in range(2)] + [None]
+    assert _shown(window) == 2
+    # The second image alone has 16 tokens.
+    assert window.tokens_read() > first + 16
+    assert "turns" not in window.facts()
+
+    # And cleared, all of it is forgotten.
+    window.ask("what is it?")
     assert len(window.messages()) == 2
+    assert window.pictures() == [f"Image 1: {EXAMPLES[1]}"]
+    assert window.tokens_read() == first
+
+
+def test_what_the_model_cannot_take_is_dropped_with_its_image_and_the_page_says_so(window: Window) -> None:
+    # Given: questions of which the model's 1,024 tokens hold one.
+    _long(window)
+    _short(window)
+    window.ask("a red mug on a table " * 80)
+    assert 500 < window.tokens_read() < 1_000
+
+    # When
+    window.pick(1)
+    window.go_on("a red mug on a table  " * 80)
+    assert "told the last 0 of 1 turns and 1 of 2 images" in window.facts()
+    window.go_on("and its colour?")
+
+    # Then: the page shows it all, and says what the model was not told.
+    assert "told the last 1 of 2 turns and 1 of 2 images" in window.facts()
+    assert len(window.messages()) == 6
+    assert _shown(window) == 2
+
+
+def test_who_reads_by_ear_and_keys_has_it_all(window: Window) -> None:
+    _long(window)
+    _short(window)
+    window.pick(0)
+    window.ask("what is it?")
+    window.pick(1)
+    question = window.at("#question textarea, #question input").first
+    question.fill("and this one?")
+    question.press("Enter")
+    expect(window.at("#side-0 .chat .user .message-content")).to_have_count(2, timeout=SECONDS * 1000)
+
+    window.wait()
+    log = window.at("#side-0 [role=log]")
+    assert log.get_attribute("aria-live") == "polite"
+    for number in range(2):
+        expect(log.get_by_role("img", name=f"Image {number + 1}: {EXAMPLES[number]}")).to_be_visible()
+    # Nothing in it takes the keys on the way to what can be pressed.
+    assert log.locator("a, button, [tabindex]").count() == 0
 
 
 def test_clearing_in_the_middle_leaves_nothing(window: Window) -> None:
@@ -391,6 +489,16 @@ def test_through_the_queue_a_conversation_goes_on(through_queue: Server, open_pa
     window.go_on("what is it?")
     assert window.tokens_read() > first
     assert len(window.messages()) == 4
+
+    # With another image too, which joins it.
+    before = window.tokens_read()
+    window.pick(1)
+    window.go_on("and this one?")
+    assert window.tokens_read() > before + 16
+    assert window.messages()[0::2] == ["what is it?", "what is it?", "and this one?"]
+    assert window.pictures() == [f"Image 1: {EXAMPLES[0]}", None, f"Image 2: {EXAMPLES[1]}"]
+    window.ask("what is it?")
+    assert window.tokens_read() == first
 
 
 def test_through_the_queue_stopping_ends_the_wait(through_queue: Server, open_page: Open) -> None:

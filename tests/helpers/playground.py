@@ -158,6 +158,12 @@ class Window:
         texts = [line.strip() for line in lines if line.strip() and line.strip() != "Probabilities"]
         return dict(zip(texts[::2], texts[1::2], strict=True))
 
+    def pictures(self, side: int = 0) -> list[str | None]:
+        """Returns what readers are told of the pictures that were shown with each of the person's messages."""
+        return self.at(f"#side-{side} .chat .user .message-content").evaluate_all(
+            "(all) => all.map((one) => one.querySelector('img')?.alt ?? null)"
+        )
+
     def messages(self, side: int = 0) -> list[str]:
         """Returns what was said, in turn by the person and the model."""
         return [text.strip() for text in self.at(f"#side-{side} .chat .message-content").all_inner_texts()]

@@ -313,4 +313,4 @@ def test_what_is_stopped_before_it_begins_is_not_answered(here: Here, images: Pa
     stop.set()
     asked = asked_of("what is shown?", "", {}, BLIP)
     data = (images / "001-mug.jpg").read_bytes()
-    assert list(here.tell(F32, data, asked, (), stop))[-1] == Told(facts="stopped")
+    assert list(here.tell(F32, [data], asked, (), stop))[-1] == Told(facts="stopped")

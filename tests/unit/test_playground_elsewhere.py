@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from helpers.pictures import jpeg
 from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError
+from askpix.producer.items import Turn
 from askpix.producer.registry import Registry, Served, WorkerInfo
 from askpix.worker.engine.base import Ability
 from askpix.worker.playground.elsewhere import Elsewhere
@@ -42,7 +44,7 @@ def registry(counters: redis.Redis) -> Iterator[Registry]:
 
 
 def _ask(source: Elsewhere, stop: Stop) -> Iterator[Told]:
-    return source.tell(Chosen(model="m", precision="auto"), jpeg(), ASKED, (), stop)
+    return source.tell(Chosen(model="m", precision="auto"), [jpeg()], ASKED, (), stop)
 
 
 def _stopped(source: Elsewhere) -> None:
@@ -91,6 +93,9 @@ def _queue(counters: redis.Redis) -> str:
         ([("answer", "chat"), ("answer",)], {Ability.ANSWER}),
         ([("answer", "chat"), ()], {Ability.ANSWER}),
         ([("answer", "chat", "telepathy")], {Ability.ANSWER, Ability.CHAT}),
+        ([("chat", "images"), ("chat", "images")], {Ability.CHAT, Ability.IMAGES}),
+        ([("chat", "images"), ("chat",)], {Ability.CHAT}),
+        ([("chat", "images"), ()], {Ability.IMAGES}),
         ([(), ()], None),
     ],
 )
@@ -108,3 +113,37 @@ def test_a_model_can_what_all_its_workers_can(
     (model,) = elsewhere.models()
     assert model.abilities == common
     assert model.chats == (common is not None and Ability.CHAT in common)
+    assert model.sees_several == (model.chats and Ability.IMAGES in (common or ()))
+
+
+def _uri(image: bytes) -> str:
+    return f"data:application/octet-stream;base64,{base64.b64encode(image).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("images", "history", "image", "turns"),
+    [
+        # As workers know it that know of no images in turns.
+        ([b"a"], [Turn("q", "a", ("x",)), Turn("r", "b")], b"a", [None, None]),
+        ([b"a"], [], b"a", None),
+        ([b"a", b"b"], [Turn("q", "a", ("x",)), Turn("r", "b")], b"b", [[b"a"], None]),
+        ([b"a", b"b"], [Turn("q", "a", ("x",)), Turn("r", "b", ("y",))], None, [[b"a"], [b"b"]]),
+    ],
+)
+def test_each_image_is_sent_with_its_turn(
+    images: list[bytes],
+    history: list[Turn],
+    image: bytes | None,
+    turns: list[list[bytes] | None] | None,
+    elsewhere: Elsewhere,
+    counters: redis.Redis,
+) -> None:
+    asked = elsewhere.tell(Chosen(model="m", precision="auto"), images, ASKED, history, Stop())
+    next(asked)
+
+    message = json.loads(base64.b64decode(json.loads(counters.lindex(_queue(counters), 0))["body"]))[0][0]
+    assert message.get("image") == (None if image is None else _uri(image))
+    told = message.get("history")
+    shown = None if told is None else [[*one["images"]] if "images" in one else None for one in told]
+    assert shown == (None if turns is None else [one and [*map(_uri, one)] for one in turns])
+    asked.close()

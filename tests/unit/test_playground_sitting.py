@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from askpix.producer.errors import AskpixError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
+from askpix.worker.playground.conversation import Conversation, Said
+from askpix.worker.playground.dropped import Dropped, Picture
 from askpix.worker.playground.form import Asked
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.places import Places
@@ -37,16 +40,23 @@ class Words:
 
     def __init__(self) -> None:
         self.histories: list[tuple[Turn, ...]] = []
+        self.shown: list[list[bytes]] = []
+        """The images of each question."""
 
     def models(self) -> Sequence[AtHand]:
-        return [AtHand(name="chat", abilities=frozenset({Ability.CAPTION, Ability.ANSWER, Ability.CHAT}))]
+        chats = frozenset({Ability.CAPTION, Ability.ANSWER, Ability.CHAT})
+        return [
+            AtHand(name="chat", abilities=chats | {Ability.IMAGES}),
+            AtHand(name="of one", abilities=chats),
+        ]
 
     def tell(
-        self, _chosen: Chosen, _image: bytes, _asked: Asked, history: Sequence[Turn], stop: Stop
+        self, _chosen: Chosen, images: Sequence[bytes], _asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
         if len(history) > self.takes:
             raise RequestError("too_long", "these come to too many tokens")
         self.histories.append(tuple(history))
+        self.shown.append(list(images))
         text = ""
         for number in range(3):
             if stop.is_set:
@@ -66,8 +76,8 @@ def source() -> Words:
 
 @pytest.fixture
 def playground(source: Words, tmp_path: Path) -> Playground:
-    (tmp_path / "a.jpg").write_bytes(b"a")
-    (tmp_path / "b.jpg").write_bytes(b"b")
+    for name in "abcdefghij":
+        (tmp_path / f"{name}.jpg").write_bytes(name.encode())
     return Playground(source, [tmp_path], Places(places=2, waiting=2))
 
 
@@ -83,42 +93,89 @@ class Ask:
         self._playground = playground
         self._folder = folder
 
-    def __call__(self, image: str, question: str, page: str = "page") -> Iterator[tuple[Shown, ...]]:
+    def __call__(
+        self, image: str, question: str, page: str = "page", model: Chosen = CHAT
+    ) -> Iterator[tuple[Shown, ...]]:
         path = str(self._folder / f"{image}.jpg")
-        filled = Filled(image=path, question=question, choices="", settings={}, sides=(CHAT,))
+        filled = Filled(image=path, question=question, choices="", settings={}, sides=(model,))
         return self._playground.ask(page, filled)
 
 
 def _messages(shown: tuple[Shown, ...]) -> list[str]:
-    return [text for _, text in shown[0].messages or ()]
+    return [message.text for message in shown[0].messages or ()]
+
+
+def _pictures(shown: tuple[Shown, ...]) -> list[tuple[int, str] | None]:
+    """Returns the pictures that the messages of a person show, with their numbers."""
+    said = [message for message in shown[0].messages or () if message.role == "user"]
+    return [(one.number, one.picture.path.stem) if one.picture else None for one in said]
 
 
 # Conversations.
 
 
-def test_a_conversation_is_about_one_image_with_one_model() -> None:
+def _said(question: str, answer: str, image: bytes = b"a") -> Said:
+    return Said(about=Picture(Path("a.jpg"), hashlib.sha256(image).hexdigest()), question=question, answer=answer)
+
+
+def _asking(image: bytes = b"a") -> Dropped:
+    return Dropped(Picture(Path("now.jpg"), hashlib.sha256(image).hexdigest()), image)
+
+
+def _gone(_: Picture) -> Dropped:
+    raise AskpixError("it is gone")
+
+
+def test_a_conversation_is_about_one_thing() -> None:
     sitting = Sitting()
     ask = sitting.begin()
-    talk = sitting.conversation(ask, 0, CHAT, "a")
-    sitting.add(ask, talk, "what is it?", "a mug")
-    again = sitting.conversation(sitting.begin(), 0, CHAT, "a")
-    assert again.history() == (Turn("what is it?", "a mug"),)
-    assert again.messages() == (("user", "what is it?"), ("assistant", "a mug"))
+    talk = sitting.conversation(ask, 0, (CHAT, "a"))
+    sitting.add(ask, talk, _said("what is it?", "a mug"))
+    again = sitting.conversation(sitting.begin(), 0, (CHAT, "a"))
+    assert [said.question for said in again.turns] == ["what is it?"]
     for about in ((CHAT, "b"), (Chosen(model="other", precision="f32"), "b"), (CHAT, "a")):
         ask = sitting.begin()
-        talk = sitting.conversation(ask, 0, *about)
-        assert talk.history() == ()
-        sitting.add(ask, talk, "what?", "that")
+        talk = sitting.conversation(ask, 0, about)
+        assert talk.turns == []
+        sitting.add(ask, talk, _said("what?", "that"))
 
 
 def test_a_model_is_told_the_last_twenty_turns_and_no_endless_ones() -> None:
-    sitting = Sitting()
-    ask = sitting.begin()
-    talk = sitting.conversation(ask, 0, CHAT, "a")
+    talk = Conversation(about=None)
     for number in range(25):
-        sitting.add(ask, talk, str(number), "a" * 30_000)
-    assert [turn.question for turn in talk.history()] == [str(number) for number in range(5, 25)]
-    assert {len(turn.answer) for turn in talk.history()} == {20_000}
+        talk.add(_said(str(number), "a" * 30_000))
+    told = talk.recalled(_asking(), _gone)
+    assert [turn.question for turn in told.history] == [str(number) for number in range(5, 25)]
+    assert {len(turn.answer) for turn in told.history} == {20_000}
+    # The one image is shown with the first of them.
+    assert [len(turn.images) for turn in told.history] == [1, *[0] * 19]
+    assert told.images == [b"a"]
+
+
+def test_images_that_are_gone_take_what_was_said_of_them_along() -> None:
+    talk = Conversation(about=None)
+    for image in (b"a", b"a", b"b", b"c"):
+        talk.add(_said("what?", "that", image))
+    files = {_said("", "", image).about.digest: image for image in (b"b", b"c")}
+
+    def read(picture: Picture) -> Dropped:
+        return Dropped(picture, files[picture.digest]) if picture.digest in files else _gone(picture)
+
+    told = talk.recalled(_asking(b"c"), read)
+    assert told.images == [b"b", b"c"]
+    assert [len(turn.images) for turn in told.history] == [1, 1]
+
+
+def test_no_more_is_shown_than_an_ask_may_have() -> None:
+    talk = Conversation(about=None)
+    large = {number: bytes([number]) * 6_000_000 for number in range(4)}
+    for image in large.values():
+        talk.add(_said("what?", "that", image))
+    files = {_said("", "", image).about.digest: image for image in large.values()}
+    told = talk.recalled(_asking(large[0]), lambda picture: Dropped(picture, files[picture.digest]))
+    # Twenty million bytes, each time that one is shown.
+    assert [image[0] for image in told.images] == [2, 3, 0]
+    assert len(told.turns) == 2
 
 
 def test_a_conversation_goes_on_with_as_many_turns_as_the_model_takes(ask: Ask, source: Words) -> None:
@@ -134,6 +191,54 @@ def test_a_conversation_goes_on_with_as_many_turns_as_the_model_takes(ask: Ask, 
     source.takes = -1
     (shown,) = list(ask("a", "too much?"))[-1]
     assert shown.told.problem == "these come to too many tokens"
+
+
+def test_a_new_image_joins_the_conversation_and_is_shown_at_its_turn(ask: Ask, source: Words) -> None:
+    for image, question in (("a", "what is it?"), ("a", "and its colour?"), ("b", "and this?"), ("b", "larger?")):
+        last = list(ask(image, question))[-1]
+    assert _pictures(last) == [(1, "a"), None, (2, "b"), None]
+    assert source.shown[-1] == [b"a", b"b"]
+    assert [len(turn.images) for turn in source.histories[-1]] == [1, 0, 1]
+    # The second was new when it was asked about; and one that comes back is shown again.
+    assert source.shown[2] == [b"a", b"b"]
+    assert [len(turn.images) for turn in source.histories[2]] == [1, 0]
+    assert _pictures(list(ask("a", "and again?"))[-1])[-1] == (3, "a")
+    assert source.shown[-1] == [b"a", b"b", b"a"]
+
+
+def test_a_model_that_looks_at_one_image_begins_anew_with_another(ask: Ask, source: Words) -> None:
+    one = Chosen(model="of one", precision="f32")
+    for image, question in (("a", "what is it?"), ("a", "and its colour?"), ("b", "and this?")):
+        last = list(ask(image, question, model=one))[-1]
+    assert _messages(last)[0] == "and this?"
+    assert _pictures(last) == [(1, "b")]
+    assert source.shown[-1] == [b"b"]
+    assert source.histories[-1] == ()
+
+
+def test_with_the_oldest_turns_go_the_images_that_only_they_were_about(ask: Ask, source: Words) -> None:
+    source.takes = 2
+    for image, question in (("a", "1"), ("a", "2"), ("b", "3"), ("b", "4")):
+        last = list(ask(image, question))[-1]
+    # It keeps the image that its question is about, and the one of the turn that is left of it.
+    assert last[0].told.facts == "confidence 1.00 · told the last 2 of 3 turns"
+    assert source.shown[-1] == [b"a", b"b"]
+    assert [(turn.question, len(turn.images)) for turn in source.histories[-1]] == [("2", 1), ("3", 1)]
+
+    last = list(ask("b", "5"))[-1]
+    assert last[0].told.facts == "confidence 1.00 · told the last 2 of 4 turns and 1 of 2 images"
+    assert source.shown[-1] == [b"b"]
+    assert [(turn.question, len(turn.images)) for turn in source.histories[-1]] == [("3", 1), ("4", 0)]
+    # All is shown all the same.
+    assert _pictures(last) == [(1, "a"), None, (2, "b"), None, None]
+
+
+def test_of_many_images_a_model_is_shown_the_last_eight(ask: Ask, source: Words) -> None:
+    for image in "abcdefghij":
+        last = list(ask(image, "what is it?"))[-1]
+    assert b"".join(source.shown[-1]) == b"cdefghij"
+    assert len(source.histories[-1]) == 7
+    assert last[0].told.facts == "confidence 1.00 · told the last 7 of 9 turns and 8 of 10 images"
 
 
 def test_of_a_long_conversation_the_last_fifty_turns_are_shown(ask: Ask) -> None:
@@ -152,7 +257,8 @@ def test_a_conversation_goes_on_after_an_answer_that_was_stopped(ask: Ask, playg
 
 
 def test_what_is_asked_of_another_image_has_nothing_of_the_answer_that_it_stopped(ask: Ask) -> None:
-    # Given
+    # Given: a model that looks at one image.
+    ask = partial(ask, model=Chosen(model="of one", precision="f32"))
     first = ask("a", "what is in a?")
     next(first)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import subprocess
@@ -138,6 +139,50 @@ def test_turns_are_checked_before_anything_is_sent(client: Client) -> None:
         client.ask(IMAGE, "and?", model="m", history=[Turn("what is it?", "a" * 20_001)])
     with pytest.raises(InputError, match="needs a question"):
         client.ask(IMAGE, model="m", history=[{"question": "what is it?", "answer": "a mug"}])
+
+
+def _sent(asked: Ask, counters: redis.Redis) -> dict[str, Any]:
+    """Returns the message of an ask, which no worker takes."""
+    messages = (json.loads(message) for message in counters.lrange("askpix:m.ask", 0, -1))
+    body = next(one["body"] for one in messages if one["headers"]["id"] == asked.id)
+    return json.loads(base64.b64decode(body))[0][0]
+
+
+def test_local_files_that_turns_show_are_sent_along(client: Client, counters: redis.Redis, tmp_path: Path) -> None:
+    # Given
+    (tmp_path / "a.jpg").write_bytes(b"picture a")
+    file, uri = str(tmp_path / "a.jpg"), "data:application/octet-stream;base64,cGljdHVyZSBh"
+
+    # When
+    turn = {"question": "and now?", "answer": "a plate", "images": [IMAGE, f"file://{file}"]}
+    asked = client.ask(None, "why?", model="m", history=[Turn("what?", "a mug", images=(file,)), turn, Turn("a", "b")])
+
+    # Then
+    sent = _sent(asked, counters)
+    assert [one.get("images") for one in sent["history"]] == [[uri], [IMAGE, uri], None]
+    assert "image" not in sent
+
+
+def test_images_that_cannot_be_shown_are_told_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "large.jpg").write_bytes(bytes(12_000_000))
+    large, missing = str(tmp_path / "large.jpg"), str(tmp_path / "none.jpg")
+    for image, shown, words in (
+        (IMAGE, [missing], r"none\.jpg cannot be read: no such file"),
+        (None, [large, large], "its images' references come to more than 28,000,000 characters together"),
+        (large, [large], "its images' references come to more"),
+        (IMAGE, [IMAGE] * 8, "it shows 9 images; 8 are taken"),
+        (None, [large] * 1_000, "a turn shows 1000 images; an ask may show 8"),
+        (None, [], "it shows no image: give one, or a history that shows one"),
+        (IMAGE, "a.jpg", r"history\.0\.images"),
+        (IMAGE, [7], r"history\.0\.images\.0"),
+    ):
+        turn = {"question": "what?", "answer": "a mug", "images": shown}
+        with pytest.raises(InputError, match=words):
+            client.ask(image, "and?", model="m", history=[turn])
+    with pytest.raises(InputError, match="it has 1,000 turns; 20 are taken"):
+        client.ask(IMAGE, "and?", model="m", history=[Turn("what?", "a mug")] * 1_000)
+    with pytest.raises(InputError, match=r"history\.0"):
+        client.ask(IMAGE, "and?", model="m", history="what?")
 
 
 def test_a_refusal_is_an_error_of_its_own(client: Client, counters: redis.Redis) -> None:

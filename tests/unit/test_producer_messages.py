@@ -179,6 +179,11 @@ def test_an_ask_may_have_turns_behind_it() -> None:
         [Turn("q", "a" * 20_001)],
         [["what is it?", "a mug"]],
         TURNS * 21,
+        [{**TURNS[0], "images": "a.jpg"}],
+        [{**TURNS[0], "images": [7]}],
+        [{**TURNS[0], "images": [""]}],
+        [{**TURNS[0], "images": [["a.jpg"]]}],
+        [{**TURNS[0], "images": None}],
     ],
     ids=lambda value: repr(value)[:60],
 )
@@ -187,6 +192,48 @@ def test_what_are_no_turns_is_refused_in_one_line(history: Any) -> None:
         AskMessage.parse({**ASK, "questions": ["and?"], "history": history})
 
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+SHOWN = {**TURNS[0], "images": ["a.jpg", "s3://b/c.jpg"]}
+
+
+def test_turns_may_show_images_and_then_the_ask_needs_none() -> None:
+    message = AskMessage.parse({**ASK, "questions": ["and?"], "history": [SHOWN, *TURNS]})
+
+    assert message.images == ("a.jpg", "s3://b/c.jpg", ASK["image"])
+    assert AskMessage.parse(message.model_dump(mode="json")) == message
+    without = AskMessage.parse({"v": 1, "model": "m", "questions": ["and?"], "history": [*TURNS, SHOWN]})
+    assert without.image is None
+    assert without.images == ("a.jpg", "s3://b/c.jpg")
+
+
+def test_turns_without_images_are_told_as_workers_know_them_that_know_of_none() -> None:
+    message = AskMessage.parse({**ASK, "questions": ["and?"], "history": [*TURNS, SHOWN]})
+
+    assert message.model_dump(mode="json")["history"] == [TURNS[0], SHOWN]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"image": None}, "it shows no image: give one, or a history that shows one"),
+        ({"image": None, "questions": ["and?"], "history": TURNS}, "it shows no image"),
+        ({"questions": ["and?"], "history": [SHOWN] * 4}, "it shows 9 images; 8 are taken"),
+        ({"questions": ["and?"], "history": [{**SHOWN, "images": ["a"] * 100_000}]}, "it shows 100001 images"),
+        ({"questions": ["and?"], "history": TURNS * 1_000}, "history: it has 1,000 turns; 20 are taken"),
+        (
+            {"questions": ["and?"], "history": [{**SHOWN, "images": ["x" * 14_000_000] * 2}]},
+            "its images' references come to more than 28,000,000 characters together",
+        ),
+        ({"questions": ["and?"], "history": [{**SHOWN, "images": ["x" * 28_000_001]}]}, "history.0.images.0"),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_images_that_are_none_or_too_many_are_refused_in_words(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(MessageError, match=words) as caught:
+        AskMessage.parse({**ASK, **more})
+
     assert len(str(caught.value)) < 400
 
 

@@ -75,6 +75,18 @@ def test_a_flood_ends_in_time_and_the_next_one_is_answered(
     assert runner.run(message(engine, questions=["what is it?"]))["status"] == "ok"
 
 
+def test_a_blip_looks_at_one_image_and_none_is_loaded_before_it_says_so(
+    runner: AskRunner, engine: BlipEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loader, "decoded", lambda *_, **__: pytest.fail("an image was loaded"))
+    turn = {"question": "what is it?", "answer": "a mug", "images": ["https://shop.example/1.jpg"]}
+
+    row = runner.run(message(engine, questions=["and this?"], history=[turn]))
+
+    assert (row["status"], row["error_code"], row["retryable"]) == ("error", "too_many_images", False)
+    assert row["error_message"] == "askpix-demo looks at one image at a time"
+
+
 def test_a_blip_is_told_nothing_of_before(runner: AskRunner, engine: BlipEngine) -> None:
     history = [{"question": "what is it?", "answer": "a mug"}]
 

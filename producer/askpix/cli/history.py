@@ -50,7 +50,8 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
             if line.strip():
                 yield f"line {number}", _json(line, f"{path}, line {number}")
         return
-    values = _json(text, str(path)) if text.lstrip().startswith("[") else _yaml(text, path)
+    is_json = text.lstrip().startswith("[") and path.suffix.lower() not in (".yaml", ".yml")
+    values = _json(text, str(path)) if is_json else _yaml(text, path)
     if values is None:
         return
     if not isinstance(values, list):

@@ -14,8 +14,20 @@ from askpix.worker.playground.dropped import Dropped, Picture
 _MOST_TURNS = 50
 """Of a conversation that are remembered, and shown."""
 
-Message = tuple[str, str | Picture]
-"""What was said or shown, after who did: user or assistant."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What one of the two has said."""
+
+    role: str
+    """user or assistant."""
+
+    text: str
+    picture: Picture | None = None
+    """That was shown with it."""
+
+    number: int = 0
+    """Which picture of the conversation that is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,14 +51,17 @@ class Conversation:
 
     def messages(self, now: Said) -> Iterator[Message]:
         """Yields what was said, up to what is being answered now; each image when it was shown."""
-        before: Picture | None = None
+        last, number = "", 0
         for said in (*self.turns, now):
-            if before is None or before.digest != said.about.digest:
-                yield "user", said.about
-            yield "user", said.question
+            picture = said.about if said.about.digest != last else None
+            last, number = said.about.digest, number + (picture is not None)
+            yield Message(role="user", text=said.question, picture=picture, number=number)
             if said.answer:
-                yield "assistant", said.answer
-            before = said.about
+                yield Message(role="assistant", text=said.answer)
+
+    def shown(self, now: Picture) -> int:
+        """Returns how many images were shown, the one that is asked about now among them."""
+        return sum(digest != "" for digest in _newly([said.about for said in self.turns], now))
 
     def recalled(self, image: Dropped, read: Callable[[Picture], Dropped]) -> Recalled:
         """Returns the latest that a model can be told at all, before what is asked about an image.
@@ -86,18 +101,22 @@ class Recalled:
     @property
     def images(self) -> list[bytes]:
         """All that are shown, in order."""
-        return [self.files[digest].data for digest in self._shown() if digest]
+        return [self.files[digest].data for digest in self._newly() if digest]
 
     @property
     def history(self) -> tuple[Turn, ...]:
         """The turns, each naming the image that is shown with it, if one is."""
-        shown = self._shown()
         return tuple(
             Turn(said.question, said.answer[:MAX_ANSWER], (digest,) if digest else ())
-            for said, digest in zip(self.turns, shown, strict=False)
+            for said, digest in zip(self.turns, self._newly(), strict=False)
         )
 
-    def _shown(self) -> list[str]:
-        """Returns the digest of the image that is shown with each turn, the new question's last; or an empty text."""
-        about = [*(said.about.digest for said in self.turns), self.image.picture.digest]
-        return [digest if digest != before else "" for before, digest in zip(["", *about], about, strict=False)]
+    def _newly(self) -> list[str]:
+        return _newly([said.about for said in self.turns], self.image.picture)
+
+
+def _newly(about: Sequence[Picture], now: Picture) -> list[str]:
+    """Returns the digests of the images that are shown with each turn, the new question's last; an empty text where
+    it is about the one before."""
+    digests = [*(picture.digest for picture in about), now.digest]
+    return [digest if digest != before else "" for before, digest in zip(["", *digests], digests, strict=False)]

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
 from askpix.producer.errors import AskpixError
 from askpix.worker.images.manners import MAX_BYTES
-from askpix.worker.playground.dropped import Picture
+from askpix.worker.playground.conversation import Message
 from askpix.worker.playground.form import SETTINGS, Setting
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.playground import Filled, Playground, Shown
@@ -108,7 +109,7 @@ class _Side:
         if shown is None:
             return [gr.update(visible=False), *[gr.update() for _ in range(5)]]
         told, chats = shown.told, shown.messages is not None
-        messages = [{"role": role, "content": _content(said)} for role, said in shown.messages or ()]
+        messages = [{"role": one.role, "content": _content(one)} for one in shown.messages or ()]
         return [
             gr.update(visible=True),
             gr.update(value=messages, visible=chats, label=name),
@@ -119,9 +120,14 @@ class _Side:
         ]
 
 
-def _content(said: str | Picture) -> Any:
-    """Returns a message as the conversation shows it: it takes texts for HTML."""
-    return html.escape(said, quote=False) if isinstance(said, str) else {"path": str(said.path)}
+def _content(message: Message) -> str:
+    """Returns a message as the conversation shows it, which takes texts for HTML: the only tag is our own."""
+    text = html.escape(message.text, quote=False)
+    if message.picture is None:
+        return text
+    source = f"gradio_api/file={quote(str(message.picture.path))}"
+    name = html.escape(f"Image {message.number}: {message.picture.path.name}")
+    return f'<img alt="{name}" class="shown" src="{source}">{text}'
 
 
 def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
@@ -222,7 +228,8 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
 
 def _hint(stops: bool) -> str:
     how = "" if stops else " Stop ends the wait: the worker answers all the same."
-    return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{how}"
+    joins = " Where the model chats, another image joins the conversation."
+    return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{joins}{how}"
 
 
 def _chooser(number: int, known: Sequence[str], precisions: Sequence[str]) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from askpix.producer.errors import AskpixError
 from askpix.worker.errors import ItemError
-from askpix.worker.playground.conversation import Conversation, Message, Said
+from askpix.worker.playground.conversation import Conversation, Message, Recalled, Said
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of
 from askpix.worker.playground.models import AtHand, Chosen, Source
@@ -164,7 +164,7 @@ class Playground:
             while True:
                 try:
                     for told in self.source.tell(chosen, recalled.images, asked, recalled.history, stop):
-                        yield _with_turns(told, len(recalled.turns), len(talk.turns))
+                        yield _with_less(told, recalled, talk)
                     return
                 except ItemError as error:
                     if error.code != "too_long" or not recalled.turns:
@@ -187,8 +187,11 @@ def _problem(error: AskpixError, filled: Filled) -> tuple[Shown, ...]:
     return tuple(Shown(told=Told(problem=str(error))) for _ in filled.sides)
 
 
-def _with_turns(told: Told, given: int, turns: int) -> Told:
-    """Returns an answer with how much of what was said the model was told, if that is not all."""
+def _with_less(told: Told, recalled: Recalled, talk: Conversation) -> Told:
+    """Returns an answer with how much of what was said and shown the model was told, if that is not all."""
+    given, turns = len(recalled.turns), len(talk.turns)
     if told.said is None or given == turns:
         return told
-    return replace(told, facts=f"{told.facts} · told the last {given} of {turns} turns")
+    seen, shown = len(recalled.images), talk.shown(recalled.image.picture)
+    images = "" if seen == shown else f" and {seen} of {shown} images"
+    return replace(told, facts=f"{told.facts} · told the last {given} of {turns} turns{images}")

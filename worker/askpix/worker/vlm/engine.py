@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -31,10 +30,10 @@ from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.folder import load_vlm
-from askpix.worker.room import Room
 from askpix.worker.starting import stage
 from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import ROWS, Batch
+from askpix.worker.vlm.image_room import ImageRoom
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
 from askpix.worker.vlm.preparing import prepared
 from askpix.worker.vlm.reading import RequestReader
@@ -45,9 +44,6 @@ _log = logging.getLogger(__name__)
 CAPACITY = 64
 """Requests under way, urgent ones and those that follow others not counted; `submit` waits when there are more.
 Each holds its image at full size."""
-
-_PIXEL_BYTES, _SMALL_BYTES = 256 << 20, 1 << 20
-"""Of images that are held at full size, where a model takes them so; those of up to a megabyte are not counted."""
 
 
 class VlmEngine(ThreadedEngine[Job]):
@@ -104,7 +100,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._form = manifest.image_tokens
         self._reader = RequestReader(manifest, self._count, blocks * room.block_tokens, self._decode)
         self._waiting = Waiting[Run]()
-        self._pixels = Room(_PIXEL_BYTES)
+        self._room = ImageRoom()
         self._images = 0
         self._steps = StageHistograms()
         self.abilities = manifest.offered
@@ -122,13 +118,12 @@ class VlmEngine(ThreadedEngine[Job]):
     def open_image(self, pixels: Pixels) -> ImageHandle:
         image = self._image(pixels)
         del pixels
-        self._take_room([image])
+        self._room.take([image])
         return image
 
     def open_images(self, several: Sequence[Pixels]) -> list[ImageHandle | ItemError]:
         opened = [opened_or_problem(self._image, pixels) for pixels in several]
-        # For all in one: who waits with some in hand may wait for another who does.
-        self._take_room([image for image in opened if isinstance(image, VlmImage)])
+        self._room.take([image for image in opened if isinstance(image, VlmImage)])
         return [*opened]
 
     def _image(self, pixels: Pixels) -> VlmImage:
@@ -137,19 +132,6 @@ class VlmEngine(ThreadedEngine[Job]):
         height, width = pixels.shape[:2]
         own = np.ascontiguousarray(prepared(self._form, pixels))
         return VlmImage(self, own, width, height)
-
-    def _take_room(self, images: Sequence[VlmImage]) -> None:
-        """Waits until there is room for some images, which they have for as long as they are there."""
-        left, amounts = self._pixels.total, list[int]()
-        for image in images:
-            size = image.tensor.get_byte_size()
-            amounts.append(min(size, left) if size > _SMALL_BYTES else 0)
-            left -= amounts[-1]
-        if any(amounts):
-            self._pixels.take(sum(amounts))
-        for image, amount in zip(images, amounts, strict=True):
-            if amount:
-                weakref.finalize(image, self._pixels.give_back, amount)
 
     def stuck(self) -> float:
         return 0.0 if self._gone.is_set() else super().stuck()
