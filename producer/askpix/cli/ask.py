@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.answered import show_row, show_stream
+from askpix.cli.console import printable, stderr
 from askpix.cli.generating import generates, options_of
 from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model
@@ -16,7 +16,6 @@ from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
 from askpix.producer.items import Question
-from askpix.producer.rows import Kind, Row, Status, row_to_json
 from askpix.producer.serving import serving_of
 
 
@@ -50,9 +49,15 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     show_default=True,
     metavar="SECONDS",
     callback=_seconds,
-    help="How long to wait.",
+    help="How long to wait; with --stream, for each piece.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole result row, as one JSON object.")
+@click.option("--stream", is_flag=True, help="Show the answer while it is generated. Ctrl-C gives it up.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="The whole result row, as one JSON object; with --stream, after one for each piece.",
+)
 @generates
 @broker_option
 def command(
@@ -68,6 +73,7 @@ def command(
     device: str | None,
     output: str | None,
     timeout: float,
+    stream: bool,
     as_json: bool,
     broker: str | None,
 ) -> int:
@@ -94,12 +100,15 @@ def command(
         unserved = serving_of(client.workers(), name, device, ask=True).unserved
         if unserved is not None:
             stderr().print(f"{printable(unserved.text)} Waiting for one.", soft_wrap=True)
-        sent = client.ask(image, asked, model=name, options=options, output=output, device=device, expires=timeout)
+        sent = client.ask(
+            image, asked, model=name, options=options, output=output, device=device, expires=timeout, stream=stream
+        )
         try:
-            row = sent.get(timeout)
+            if stream:
+                return show_stream(sent, timeout, as_json=as_json)
+            return show_row(sent.get(timeout), as_json=as_json)
         except TimeoutError as error:
             raise AskpixError(f"{error}: is a worker running? `askpix jobs` lists them") from None
-    return _show(row, as_json=as_json)
 
 
 def _text_of(path: Path) -> str:
@@ -108,17 +117,3 @@ def _text_of(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(f"{path} cannot be read: {reason.lower()}") from None
-
-
-def _show(row: Row, *, as_json: bool) -> int:
-    if as_json:
-        stdout().print(json.dumps(row_to_json(row), ensure_ascii=False), soft_wrap=True)
-    else:
-        for answer in row.answers:
-            score = f" {answer.confidence:.3f}" if answer.kind is Kind.MATCH else ""
-            for text in (answer.text, *(other.text for other in answer.alternatives or ())):
-                stdout().print(f"{printable(text)}{score}", soft_wrap=True)
-    if row.status is Status.ERROR:
-        stderr().print(f"askpix: {row.error_code}: {printable(row.error_message or '')}", soft_wrap=True)
-        return 1
-    return 0

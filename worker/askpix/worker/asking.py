@@ -11,15 +11,25 @@ from askpix.producer.items import Item
 from askpix.producer.messages import AskMessage
 from askpix.producer.rows import row_to_json
 from askpix.worker.access import Access
+from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
+from askpix.worker.errors import ItemError
 from askpix.worker.item import ItemWork
-from askpix.worker.loading import Loader
+from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.logs.about import about
+from askpix.worker.streaming import TELL_SECONDS, Stream
 from askpix.worker.tallies import Tallies
 
 ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
 waited has mostly gone."""
+
+
+STREAM_SECONDS = 600.0
+"""So, where somebody reads the answer as it comes: on a slow machine a long text takes minutes, and who is not there to
+read any more is noticed. It is bounded all the same: a reader who never leaves has no right to a place for ever."""
+
+_LEFT = ItemError("cancelled", "nobody waited for the answer any more", retryable=True)
 
 
 class AskRunner:
@@ -31,8 +41,11 @@ class AskRunner:
         self._access = access
         self._loader = loader
 
-    def run(self, message: AskMessage) -> dict[str, Any]:
-        """Returns the result row as JSON values, and writes it where the message says.
+    def run(self, message: AskMessage, stream: Stream | None = None) -> dict[str, Any]:
+        """Returns the result row as JSON values, and writes it where the message says, unless it was given up.
+
+        Args:
+            stream: to which the answer is told as it comes.
 
         Raises:
             MessageError: the model is not held here, or the output is outside the worker's storage roots;
@@ -40,24 +53,42 @@ class AskRunner:
             EngineStoppedError: the engine has ended.
             StorageError: the output cannot be written.
         """
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + (ANSWER_SECONDS if stream is None else STREAM_SECONDS)
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
         item = Item(image=message.image, id=_id(message.image), questions=message.questions or None)
         work = ItemWork(item, engine, started=time.monotonic())
         with about(item=item.id):
-            image = self._loader.load(message.image, engine)
-            work.ask(image, None, message.options, history=message.history or (), urgent=True, deadline=deadline)
+            image = self._image(message, engine, stream)
+            work.ask(
+                image,
+                None,
+                message.options,
+                history=message.history or (),
+                urgent=True,
+                deadline=deadline,
+                stream=stream is not None,
+            )
+            if stream is not None:
+                stream.tell(work.pieces(TELL_SECONDS), give_up=work.cancel)
             row = work.row()
         self._tallies.made([row], source="ask")
         value = row_to_json(row)
         if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]
-        if output is not None:
+        if output is not None and not (stream is not None and stream.left):
             storage, name = output
             storage.write(name, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
         return value
+
+    def _image(self, message: AskMessage, engine: Engine, stream: Stream | None) -> LoadedImage:
+        """Returns the image, unless nobody waits for the answer, before it was fetched or after."""
+        if stream is None:
+            return self._loader.load(message.image, engine)
+        stream.begin()
+        image = None if stream.left else self._loader.load(message.image, engine)
+        return LoadedImage(ImageFacts(problem=_LEFT)) if image is None or stream.left else image
 
 
 def _id(image: str) -> str:

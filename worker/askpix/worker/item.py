@@ -6,7 +6,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from askpix.producer.items import Item, Options, Question, Turn
@@ -80,6 +81,7 @@ class ItemWork:
         urgent: bool = False,
         deadline: float | None = None,
         seconds: float | None = None,
+        stream: bool = False,
     ) -> None:
         """Asks the item's questions, or says why its image cannot be asked; waits where the engine is full.
 
@@ -90,6 +92,7 @@ class ItemWork:
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
             seconds: that the engine may work on each.
+            stream: whether the answers are read while they are generated.
 
         Raises:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
@@ -97,7 +100,14 @@ class ItemWork:
         if image.handle is not None:
             asked = self.item.questions or questions or (None,)
             request = partial(
-                self._request, image.handle, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
+                self._request,
+                image.handle,
+                options,
+                fill=fill,
+                urgent=urgent,
+                deadline=deadline,
+                seconds=seconds,
+                stream=stream,
             )
             if any(question is not None and question.after is not None for question in asked):
                 self._later = _Later(asked, request, history)
@@ -118,6 +128,16 @@ class ItemWork:
         for ticket in list(self._tickets):
             if isinstance(ticket, Ticket):
                 ticket.cancel()
+
+    def pieces(self, pause: float) -> Iterator[str]:
+        """Yields the text of the first question's answer as it comes; see `Ticket.pieces`.
+
+        Where there is none, or what was yielded is not so any more, it ends: `row` has what is so.
+        """
+        ticket = self._tickets[0] if self._tickets else None
+        if isinstance(ticket, Ticket):
+            with suppress(ItemError, EngineStoppedError):
+                yield from ticket.pieces(pause=pause)
 
     def row(self) -> Row:
         """Returns the row of the item, whatever happened to it; waits for its answers.
@@ -168,6 +188,7 @@ class ItemWork:
         urgent: bool,
         deadline: float | None,
         seconds: float | None,
+        stream: bool,
     ) -> Ticket | ItemError:
         try:
             if fill:
@@ -183,6 +204,7 @@ class ItemWork:
                     urgent=urgent,
                     deadline=deadline,
                     seconds=seconds,
+                    stream=stream,
                 )
             )
         except EngineStoppedError:
