@@ -140,9 +140,7 @@ def _rest(row: Row, shown: str) -> Iterator[str]:
     """
     text = row.answers[0].text if row.answers and row.status is Status.OK else shown
     if not text.startswith(shown):
-        raise AskpixError(
-            "the worker began the answer anew, and it came out otherwise: what was shown is not the answer"
-        )
+        raise AskpixError("the answer was begun anew, and came out otherwise: what was shown of it is not so")
     if text != shown:
         yield text[len(shown) :]
 

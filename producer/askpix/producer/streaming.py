@@ -64,6 +64,7 @@ class Listener:
         """Whether a worker has begun."""
         self._over = False
         """Whether the last entry has come."""
+        self._looked = False
         self._gone_since: float | None = None
         self.text = ""
         """As far as it was read."""
@@ -96,7 +97,10 @@ class Listener:
         self.renew()
         if self.left:
             return None
-        if not self._over and (piece := self._taken(self._entries(min(seconds, _LOOK_SECONDS)))):
+        # Where all is over, or was refused, there will be no entry to wait for.
+        wait = min(seconds, _LOOK_SECONDS) if self._looked else 0.0
+        self._looked = True
+        if not self._over and (piece := self._taken(self._entries(wait))):
             return piece
         return None if self.is_answered() else ""
 

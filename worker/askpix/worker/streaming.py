@@ -31,7 +31,8 @@ _BEAT_SECONDS = 0.5
 _SOCKET_SECONDS = 5.0
 
 _ENTRIES = 600
-"""That a stream has at the most, which is a minute's. A reader who falls behind further has the rest from the row."""
+"""That a stream has at the most, or some more, which is a minute's. A reader who falls behind further has the rest from
+the row."""
 
 _CHARACTERS = 2_000
 """Of an entry."""
@@ -128,6 +129,7 @@ class Stream:
         """
         at = self._at
         pipe = self._redis.pipeline(transaction=False)
+        pipe.exists(self.told)
         for text, last in texts:
             fields: dict[Any, Any] = {"at": at, "text": text, **({"over": 1} if last else {})}
             pipe.xadd(self.told, fields, maxlen=_ENTRIES)
@@ -135,17 +137,17 @@ class Stream:
         pipe.expire(self.told, seconds)
         pipe.exists(self.heard)
         try:
-            *wrote, lives, heard = pipe.execute(raise_on_error=False)
+            lives, *wrote, _, heard = pipe.execute(raise_on_error=False)
         except redis.RedisError as error:
             _log.debug("an answer could not be told: %s", short(error))
             self.unheard()
             return False
         troubles = [one for one in wrote if isinstance(one, Exception)]
-        self._there = self._there or not troubles
         if troubles and not self._troubled:
             self._troubled = True
             _log.warning("an answer could not be told while it came: %s", short(troubles[0]))
         self.look(lives == 1, heard == 1)
+        self._there = self._there or not troubles
         return not troubles
 
 
@@ -171,11 +173,12 @@ class Streams:
         """Returns the stream of an ask, which lives until its `end`."""
         stream = Stream(self._redis, id_)
         with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="askpix-streams", daemon=True)
+                thread.start()
+                self._thread = thread
             self._open.add(stream)
             self._changed.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="askpix-streams", daemon=True)
-                self._thread.start()
         return stream
 
     def end(self, stream: Stream) -> None:

@@ -16,7 +16,7 @@ from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import ItemError
 from askpix.worker.playground.form import Asked
-from askpix.worker.playground.here import STOPPED
+from askpix.worker.playground.here import SHOW_SECONDS, STOPPED
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told, told_of
@@ -94,10 +94,12 @@ class Elsewhere:
 
 def _told(sent: Ask, stop: Stop) -> Iterator[Told]:
     """Yields an answer as it comes, until it is there or was stopped."""
-    text = ""
+    text, shown = "", 0.0
     for piece in _pieces(sent, stop):
         text += piece
-        yield Told(text=text, facts="answering")
+        if time.monotonic() - shown > SHOW_SECONDS:
+            yield Told(text=text, facts="answering")
+            shown = time.monotonic()
     if stop.is_set:
         yield Told(text=text, facts=STOPPED, said=text or None)
         return
