@@ -18,7 +18,7 @@ from helpers.browser import browser, watched
 from helpers.playground import SECONDS, Server, Window
 from helpers.processes import askpix
 from helpers.system import RedisServer, Starter
-from helpers.vlm import TinyVlms
+from helpers.vlm import SLOW, TinyVlms
 from playwright.sync_api import Browser, expect
 
 from askpix.worker.local import demo_model
@@ -30,12 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 EXAMPLES = [path.name for path in example_files(bundled_examples())]
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:alert(2)) <script>alert(3)</script>"
-
-SLOW = {
-    "hidden_size": 512, "intermediate_size": 1_024, "num_hidden_layers": 8, "num_attention_heads": 8,
-    "num_key_value_heads": 8,
-}  # fmt: skip
-"""Of a LLaVA that takes some seconds for a long answer."""
 
 Open = Callable[[Server], Window]
 
