@@ -49,13 +49,10 @@ def test_a_text_grows_before_it_ends(engine: BlipEngine) -> None:
     """What is certain of it is there before: what a reader gets at what moment is up to the machine."""
     ticket = submitted(engine, None, max_new_tokens=20)
     assert ticket.growing is not None
-    seen: list[str] = []
-    text_of = ticket.growing._text_of
     ticket.result(SECONDS)
     ids = ticket.growing._ids
     assert len(ids) == ticket.result(0).tokens
-    for number in range(len(ids) + 1):
-        seen.append(text_of(ids[:number]))
+    seen = [ticket.growing._text_of(ids[:number]) for number in range(len(ids) + 1)]
     assert len(set(seen)) > 3
     assert all(ticket.result(0).text.startswith(text) for text in seen)
 

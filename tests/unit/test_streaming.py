@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -89,24 +90,29 @@ def test_what_comes_byte_by_byte_arrives_whole(
     whole = (text.partition(stop)[0] if stop else text).strip()
     growing = Growing(Settled(lambda ids: bytes(ids).decode(errors="replace"), "", stops))
 
+    read_some = threading.Event()
+
     def generate() -> None:
-        for byte in data:
+        for number, byte in enumerate(data):
+            if number == len(data) // 2:
+                assert read_some.wait(20)
             growing.add((byte,))
             time.sleep(1e-4)
         growing.end()
 
     engine = threading.Thread(target=generate)
-    pieces = pieces_of(growing.texts(pause=0.002), lambda: whole)
-    worker = threading.Thread(target=told, args=(streams, asked, counters, pieces, whole))
+    telling = pieces_of(growing.texts(pause=0.002), lambda: whole)
+    worker = threading.Thread(target=told, args=(streams, asked, counters, telling, whole))
     engine.start()
     worker.start()
 
-    read = list(asked.pieces(20))
-
+    # Then: there are pieces before the engine has the second half.
+    pieces = asked.pieces(20)
+    first = next(pieces)
+    read_some.set()
+    assert first + "".join(pieces) == whole == asked.get(5).answers[0].text
     engine.join()
     worker.join()
-    assert "".join(read) == whole == asked.get(5).answers[0].text
-    assert len(read) > 1 or len(whole) < 3
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -211,6 +217,12 @@ def test_a_refusal_is_raised(asked: Ask, counters: redis.Redis) -> None:
     counters.set(f"askpix:celery-task-meta-{asked.id}", json.dumps({"status": "FAILURE", "result": result}), ex=60)
     with pytest.raises(MessageError, match="no"):
         list(asked.pieces(5))
+
+
+@pytest.mark.parametrize("timeout", [math.nan, math.inf, -1.0, 3_601.0])
+def test_a_wait_that_is_none_is_refused(timeout: float, asked: Ask) -> None:
+    with pytest.raises(InputError, match="from 0 to 3600 seconds"):
+        next(asked.pieces(timeout))
 
 
 def test_nobody_is_waited_for_for_ever(asked: Ask) -> None:

@@ -206,7 +206,7 @@ def test_what_nobody_reads_is_not_begun_and_not_written(
 ) -> None:
     # Given: a worker that takes nothing for the moment.
     before = steps(port)
-    output = root / "never.json"
+    output = root / "streamed" / "never.json"
     worker.process.send_signal(signal.SIGSTOP)
     try:
         asks = [
@@ -229,7 +229,7 @@ def test_what_nobody_reads_is_not_begun_and_not_written(
 
 
 def test_the_row_is_also_written_where_the_ask_says(client: Client, root: Path, picture: str) -> None:
-    output = root / "answer.json"
+    output = root / "streamed" / "answer.json"
     asked = client.ask(picture, "what is it?", model=MODEL, options=LONG, stream=True, output=str(output))
     text = "".join(asked.pieces(60))
     assert json.loads(output.read_bytes())["answers"][0]["text"] == text

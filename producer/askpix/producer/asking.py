@@ -53,13 +53,13 @@ class Ask:
 
         Raises:
             MessageError: the worker refused to answer.
-            AskpixError: no worker has begun in time, or what came is no answer.
+            AskpixError: no worker has begun in time, or what came is no answer; of an answer that is streamed also: the
+                worker has ended before it.
             TimeoutError: there was no answer within `timeout` seconds.
             BrokerError: the broker does not answer.
             InputError: the timeout is none.
         """
-        if not 0 <= timeout <= RESULT_SECONDS:
-            raise InputError(f"an answer can be waited for from 0 to {RESULT_SECONDS} seconds, not {timeout}")
+        _check(timeout)
         told = self._told(timeout)
         if told is None:
             raise TimeoutError(f"no answer from a worker with {self._model} within {timeout} s")
@@ -89,6 +89,7 @@ class Ask:
             AskpixError: the worker has ended, or began anew and came to another text; or as `get`.
             BrokerError: the broker does not answer.
         """
+        _check(timeout)
         listener = self._listener
         if listener is None:
             yield from _rest(self.get(timeout), "")
@@ -130,6 +131,11 @@ class Ask:
             if told is not None or not left:
                 return told
             self._listener.is_answered()
+
+
+def _check(timeout: float) -> None:
+    if not 0 <= timeout <= RESULT_SECONDS:
+        raise InputError(f"an answer can be waited for from 0 to {RESULT_SECONDS} seconds, not {timeout}")
 
 
 def _rest(row: Row, shown: str) -> Iterator[str]:
