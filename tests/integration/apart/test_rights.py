@@ -174,6 +174,23 @@ def test_a_worker_says_which_right_it_lacks_and_waits_for_it(right: str, root: P
     server.close()
 
 
+def test_a_worker_that_may_not_tell_answers_as_they_come_says_so_and_answers(
+    root: Path, images: Path, tmp_path: Path
+) -> None:
+    """As where it is newer than the server's users."""
+    server = SecuredServer(tmp_path / "redis", changed={" +xadd ": " "})
+    worker = WorkerProcess(server, tmp_path / "log", "--storage-root", root, "--files-root", images)
+    with Client(server.url) as client:
+        worker.wait_until_live(client)
+        asked = client.ask(str(images / "000-bottle.jpg"), model=MODEL, stream=True)
+
+        assert list(asked.pieces(20)) == [asked.get(5).answers[0].text]
+
+    worker.wait_for_log("WARNING", "an answer could not be told while it came", "'xadd'")
+    worker.close()
+    server.close()
+
+
 def _listens(server: SecuredServer) -> bool:
     return any(one["cmd"] == "brpop" for one in server.client.client_list())
 
