@@ -77,9 +77,9 @@ class Ask:
         `get` says why.
 
         Reading is what keeps an answer under way: one that was asked for with `stream` is given up when nobody has
-        read for 15 seconds, before a worker begins or while it generates. Nobody waits for a slow reader: what has
-        come meanwhile is in the next pieces, for an hour after the end. Whatever is raised, whoever calls this again
-        goes on from where he was.
+        read for 15 seconds (a minute before the first time), whether a worker has begun or not. Nobody waits for a
+        slow reader: what has come meanwhile is in the next pieces, for an hour after the end. Whatever is raised,
+        whoever calls this again goes on from where he was.
 
         Args:
             timeout: in seconds, for each piece.
@@ -211,7 +211,7 @@ def ask(
         return Ask(broker, broker.send_ask(message, queue, expires), model)
     id_ = str(uuid.uuid4())
     listener = Listener(broker.redis, id_)
-    listener.renew()
+    listener.begin()
     return Ask(broker, broker.send_ask(message, queue, expires, id_), model, listener)
 
 

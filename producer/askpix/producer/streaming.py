@@ -29,6 +29,9 @@ TOLD_SECONDS = 10
 HEARD_SECONDS = 15
 """That a reader may be busy with something else before the answer is given up."""
 
+_FIRST_SECONDS = 60
+"""So, before he reads for the first time: a large image has to be sent meanwhile."""
+
 KEPT_SECONDS = 60
 """That a stream is there after its last entry."""
 
@@ -70,6 +73,11 @@ class Listener:
         """As far as it was read."""
         self.left = False
         """Whether the answer was given up."""
+
+    def begin(self) -> None:
+        """Says that somebody will read what is to be asked."""
+        with answering():
+            self._redis.set(self._heard, "1", ex=_FIRST_SECONDS)
 
     def renew(self) -> None:
         """Says that somebody reads."""

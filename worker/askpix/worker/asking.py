@@ -24,7 +24,6 @@ ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
 waited has mostly gone."""
 
-
 STREAM_SECONDS = 600.0
 """So, where somebody reads the answer as it comes: on a slow machine a long text takes minutes, and who is not there to
 read any more is noticed. It is bounded all the same: a reader who never leaves has no right to a place for ever."""
@@ -77,7 +76,7 @@ class AskRunner:
         if _is_data(message.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]
-        if output is not None and not (stream is not None and stream.left):
+        if output is not None and row.error_code != _LEFT.code:
             storage, name = output
             storage.write(name, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
         return value
