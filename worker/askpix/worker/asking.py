@@ -87,7 +87,7 @@ class AskRunner:
             return self._loader.load(message.image, engine)
         stream.begin()
         image = None if stream.left else self._loader.load(message.image, engine)
-        return LoadedImage(ImageFacts(problem=_LEFT)) if image is None or stream.left else image
+        return image if image is not None and stream.listen() else LoadedImage(ImageFacts(problem=_LEFT))
 
 
 def _id(image: str) -> str:

@@ -70,6 +70,11 @@ class Stream:
         self._write([("", False)])
         self.begun = True
 
+    def listen(self) -> bool:
+        """Returns whether anybody reads, by now."""
+        self._write([])
+        return not self.left
+
     def tell(self, pieces: Iterable[str], give_up: Callable[[], None]) -> None:
         """Tells a text as it comes; returns when it has ended.
 
