@@ -26,6 +26,12 @@ SCRIPT = Path(__file__).with_name("tiny_vlm.py")
 
 FAMILIES = ("llava", "llava_next", "qwen2_vl")
 
+SLOW = {
+    "hidden_size": 512, "intermediate_size": 1_024, "num_hidden_layers": 8, "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+}  # fmt: skip
+"""Of a LLaVA that takes some seconds for a long answer."""
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -10,7 +10,6 @@ import pytest
 import redis
 from helpers.pictures import jpeg
 
-from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import Turn
@@ -32,6 +31,12 @@ def elsewhere(broker_url: str) -> Iterator[Elsewhere]:
     source.close()
 
 
+@pytest.fixture(autouse=True)
+def nobody_reads(counters: redis.Redis) -> None:
+    for key in _heard(counters):
+        counters.delete(key)
+
+
 @pytest.fixture
 def registry(counters: redis.Redis) -> Iterator[Registry]:
     """Knows of no workers."""
@@ -47,43 +52,49 @@ def _ask(source: Elsewhere, stop: Stop) -> Iterator[Told]:
     return source.tell(Chosen(model="m", precision="auto"), [jpeg()], ASKED, (), stop)
 
 
-def _stopped(source: Elsewhere) -> None:
-    stop = Stop()
-    asked = _ask(source, stop)
-    assert next(asked).facts == "in the queue"
-    stop.set()
-    assert list(asked)[-1].facts.startswith("not waited for any more")
-
-
-def test_questions_that_were_stopped_count_until_workers_have_answered_them(
+def test_so_many_questions_at_a_time_and_those_that_were_stopped_do_not_count(
     elsewhere: Elsewhere, counters: redis.Redis
 ) -> None:
-    # Given: as many as may be, of which one is waited for, and one's page was closed.
-    asked = _ask(elsewhere, Stop())
-    next(asked)
-    closed = _ask(elsewhere, Stop())
-    next(closed)
-    closed.close()
-    for _ in range(2):
-        _stopped(elsewhere)
-
-    # When
+    # Given: as many as may be, of which none has begun.
+    stop = Stop()
+    asked = [_ask(elsewhere, stop if number == 0 else Stop()) for number in range(4)]
+    assert [next(one).facts for one in asked] == ["in the queue"] * 4
     with pytest.raises(AskpixError, match="earlier questions are still being answered"):
         next(_ask(elsewhere, Stop()))
+    assert len(_heard(counters)) == 4
 
-    # Then: it was not sent, and another one is once one was answered, in whatever way.
-    sent = [json.loads(message) for message in counters.lrange(_queue(counters), 0, -1)]
-    assert len(sent) == 4
-    told = {"status": "REVOKED", "result": None}
-    counters.set(f"{KEY_PREFIX}celery-task-meta-{sent[0]['headers']['id']}", json.dumps(told), ex=60)
-    _stopped(elsewhere)
+    # When: one is stopped, and one's page was closed.
+    stop.set()
+    assert [told.facts for told in asked[0]] == ["stopped"]
+    asked[1].close()
+
+    # Then: workers will not begin with these, and two others may be asked.
+    assert len(_heard(counters)) == 2
+    for _ in range(2):
+        asked.append(_ask(elsewhere, Stop()))
+        next(asked[-1])
     with pytest.raises(AskpixError, match="earlier questions"):
         next(_ask(elsewhere, Stop()))
+    for one in asked:
+        one.close()
+    assert not _heard(counters)
+
+
+def test_what_was_stopped_before_it_is_asked_is_given_up_at_once(elsewhere: Elsewhere, counters: redis.Redis) -> None:
+    stop = Stop()
+    stop.set()
+    assert [told.facts for told in _ask(elsewhere, stop)] == ["in the queue", "stopped"]
+    assert not _heard(counters)
 
 
 def _queue(counters: redis.Redis) -> str:
     (name,) = (key for key in counters.keys("*m.ask*") if counters.type(key) == "list")
     return str(name)
+
+
+def _heard(counters: redis.Redis) -> list[str]:
+    """Returns the signs of those who read."""
+    return list(counters.keys("askpix:heard:*"))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from helpers.pictures import jpeg
 from models.engine_calls import opened
+from pydantic import SecretStr
 
 from askpix.producer.messages import AskMessage
 from askpix.worker import asking
@@ -19,6 +21,7 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engines import Engines
 from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
+from askpix.worker.streaming import Streams
 
 
 @pytest.fixture(scope="module")
@@ -93,4 +96,43 @@ def test_a_blip_is_told_nothing_of_before(runner: AskRunner, engine: BlipEngine)
     row = runner.run(message(engine, questions=["what color is it?"], history=history))
 
     assert (row["status"], row["error_code"], row["retryable"]) == ("error", "needs_chat", False)
+    assert not row["answers"]
+
+
+@pytest.fixture
+def streams(broker_url: str) -> Iterator[Streams]:
+    streams = Streams(SecretStr(broker_url))
+    yield streams
+    streams.close()
+
+
+@pytest.mark.parametrize(("limit", "code"), [("ANSWER_SECONDS", None), ("STREAM_SECONDS", "deadline")])
+def test_what_somebody_reads_has_a_time_of_its_own(
+    limit: str,
+    code: str | None,
+    runner: AskRunner,
+    engine: BlipEngine,
+    streams: Streams,
+    counters: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, limit, -1)
+    counters.set("askpix:heard:read", 1, ex=60)
+
+    stream = streams.open("read")
+    row = runner.run(message(engine, questions=["what is it?"], stream=True), stream)
+    streams.end(stream)
+
+    assert row["error_code"] == code
+    told = "".join(fields["text"] for _, fields in counters.xrange("askpix:told:read"))
+    assert told == ("" if code else row["answers"][0]["text"])
+    counters.delete("askpix:told:read")
+
+
+def test_what_nobody_reads_is_not_fetched(runner: AskRunner, engine: BlipEngine, streams: Streams) -> None:
+    stream = streams.open("unread")
+    row = runner.run(message(engine, stream=True), stream)
+    streams.end(stream)
+
+    assert (row["status"], row["error_code"], row["sha256"]) == ("error", "cancelled", None)
     assert not row["answers"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.answered import show_row, show_stream
+from askpix.cli.console import printable, stderr
 from askpix.cli.generating import generates, options_of
 from askpix.cli.history import read_history
 from askpix.cli.options import broker_option, kind_option
@@ -19,7 +18,6 @@ from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
 from askpix.producer.items import Question, Turn, shown_in
-from askpix.producer.rows import Kind, Row, Status, row_to_json
 from askpix.producer.serving import serving_of
 from askpix.producer.storage import local_path, shortened
 
@@ -62,9 +60,15 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     show_default=True,
     metavar="SECONDS",
     callback=_seconds,
-    help="How long to wait.",
+    help="How long to wait; with --stream, for each piece.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole result row, as one JSON object.")
+@click.option("--stream", is_flag=True, help="Show the answer while it is generated. Ctrl-C gives it up.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="The whole result row, as one JSON object; with --stream, after one for each piece.",
+)
 @generates
 @broker_option
 def command(
@@ -81,6 +85,7 @@ def command(
     device: str | None,
     output: str | None,
     timeout: float,
+    stream: bool,
     as_json: bool,
     broker: str | None,
 ) -> int:
@@ -121,13 +126,14 @@ def command(
             output=output,
             device=device,
             expires=timeout,
+            stream=stream,
         )
         try:
-            row = sent.get(timeout)
+            if stream:
+                return show_stream(sent, image, timeout, as_json=as_json)
+            return show_row(sent.get(timeout), image, as_json=as_json)
         except TimeoutError as error:
             raise AskpixError(f"{error}: is a worker running? `askpix jobs` lists them") from None
-    # Of a file that was sent along, a worker knows no name: with it, the row is what the next one can have before it.
-    return _show(row if image[:5].lower() == "data:" else replace(row, image=image), as_json=as_json)
 
 
 def _asked_of(
@@ -164,17 +170,3 @@ def _text_of(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(f"{path} cannot be read: {reason.lower()}") from None
-
-
-def _show(row: Row, *, as_json: bool) -> int:
-    if as_json:
-        stdout().print(json.dumps(row_to_json(row), ensure_ascii=False), soft_wrap=True)
-    else:
-        for answer in row.answers:
-            score = f" {answer.confidence:.3f}" if answer.kind is Kind.MATCH else ""
-            for text in (answer.text, *(other.text for other in answer.alternatives or ())):
-                stdout().print(f"{printable(text)}{score}", soft_wrap=True)
-    if row.status is Status.ERROR:
-        stderr().print(f"askpix: {row.error_code}: {printable(row.error_message or '')}", soft_wrap=True)
-        return 1
-    return 0

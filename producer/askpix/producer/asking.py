@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,17 @@ from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, InputError, MessageError
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Question, Turn, first_problem
 from askpix.producer.messages import AskMessage, queue_name
-from askpix.producer.rows import Row, row_from_json
+from askpix.producer.rows import Row, Status, row_from_json
 from askpix.producer.storage import local_path, shortened
+from askpix.producer.streaming import Listener
 
 ASK_SECONDS = 300.0
 """Unless a sender says otherwise, after which no worker begins with an ask any more, and nobody waits for it."""
 
 _MAX_EXPIRES = 86_400
+
+_LOOK_SECONDS = 2.0
+"""Between two looks at whether the worker of an answer that is streamed lives."""
 
 _ROW = TypeAdapter(Row)
 
@@ -29,9 +35,11 @@ _ROW = TypeAdapter(Row)
 class Ask:
     """An image that was sent to a worker; its answer can be fetched for an hour."""
 
-    def __init__(self, broker: Broker, id_: str, model: str) -> None:
+    def __init__(self, broker: Broker, id_: str, model: str, listener: Listener | None = None) -> None:
         self._broker = broker
         self._model = model
+        self._listener = listener
+        """Of an answer that is streamed."""
         self.id = id_
         """Of the Celery task."""
 
@@ -45,14 +53,14 @@ class Ask:
 
         Raises:
             MessageError: the worker refused to answer.
-            AskpixError: no worker has begun in time, or what came is no answer.
+            AskpixError: no worker has begun in time, or what came is no answer; of an answer that is streamed also: the
+                worker has ended before it.
             TimeoutError: there was no answer within `timeout` seconds.
             BrokerError: the broker does not answer.
             InputError: the timeout is none.
         """
-        if not 0 <= timeout <= RESULT_SECONDS:
-            raise InputError(f"an answer can be waited for from 0 to {RESULT_SECONDS} seconds, not {timeout}")
-        told = self._broker.result(self.id, timeout)
+        _check(timeout)
+        told = self._told(timeout)
         if told is None:
             raise TimeoutError(f"no answer from a worker with {self._model} within {timeout} s")
         if told["status"] == REVOKED:
@@ -60,6 +68,87 @@ class Ask:
         if told["status"] != SUCCESS:
             raise _refusal(told["result"])
         return _row(told["result"])
+
+    def pieces(self, timeout: float = ASK_SECONDS) -> Iterator[str]:
+        """Yields the answer's text as it is generated, in pieces that together are the text of `get`.
+
+        It comes in one, at the end, where the ask was not streamed, and where its text is not known before: with
+        choices, a match, beams, several texts, a JSON schema. Where the row is an error, what came before is all:
+        `get` says why.
+
+        Reading is what keeps an answer under way: one that was asked for with `stream` is given up when nobody has
+        read for 15 seconds (a minute before the first time), whether a worker has begun or not. Nobody waits for a
+        slow reader: what has come meanwhile is in the next pieces, for an hour after the end. Whatever is raised,
+        whoever calls this again goes on from where he was.
+
+        Args:
+            timeout: in seconds, for each piece.
+
+        Raises:
+            TimeoutError: nothing came within `timeout` seconds.
+            AskpixError: the worker has ended, or began anew and came to another text; or as `get`.
+            BrokerError: the broker does not answer.
+        """
+        _check(timeout)
+        listener = self._listener
+        if listener is None:
+            yield from _rest(self.get(timeout), "")
+            return
+        ends = time.monotonic() + timeout
+        while (piece := listener.more(ends - time.monotonic())) is not None:
+            if piece:
+                yield piece
+                ends = time.monotonic() + timeout
+            elif time.monotonic() > ends:
+                raise TimeoutError(f"no more of the answer from a worker with {self._model} within {timeout} s")
+        if listener.left:
+            return
+        for piece in _rest(self.get(0), listener.text):
+            listener.text += piece
+            yield piece
+
+    def cancel(self) -> None:
+        """Gives an answer up that is streamed: its worker stops at once, or does not begin. `pieces` end, and the row,
+        where a worker makes one, has the code `cancelled`; one that is there already stays.
+
+        Raises:
+            InputError: the ask was not streamed, so that its worker does not look whether anybody waits.
+            BrokerError: the broker does not answer; some seconds after the last reading, the worker stops all the same.
+        """
+        if self._listener is None:
+            raise InputError("only an ask that is streamed can be cancelled: ask with stream=True")
+        self._listener.leave()
+
+    def _told(self, timeout: float) -> dict[str, Any] | None:
+        """Waits for the result; returns what Celery stores of it, None where it did not come in time."""
+        if self._listener is None:
+            return self._broker.result(self.id, timeout)
+        ends = time.monotonic() + timeout
+        while True:
+            self._listener.renew()
+            left = max(ends - time.monotonic(), 0)
+            told = self._broker.result(self.id, min(left, _LOOK_SECONDS))
+            if told is not None or not left:
+                return told
+            self._listener.is_answered()
+
+
+def _check(timeout: float) -> None:
+    if not 0 <= timeout <= RESULT_SECONDS:
+        raise InputError(f"an answer can be waited for from 0 to {RESULT_SECONDS} seconds, not {timeout}")
+
+
+def _rest(row: Row, shown: str) -> Iterator[str]:
+    """Yields what a row's answer has beside what was shown of it.
+
+    Raises:
+        AskpixError: what was shown is not so any more.
+    """
+    text = row.answers[0].text if row.answers and row.status is Status.OK else shown
+    if not text.startswith(shown):
+        raise AskpixError("the answer was begun anew, and came out otherwise: what was shown of it is not so")
+    if text != shown:
+        yield text[len(shown) :]
 
 
 def _row(told: Any) -> Row:
@@ -92,8 +181,12 @@ def ask(
     output: str | None = None,
     device: str | None = None,
     expires: float = ASK_SECONDS,
+    stream: bool = False,
 ) -> Ask:
     """Sends an image to a worker; local files are sent along.
+
+    Args:
+        stream: whether its answer is read while it is generated.
 
     Raises:
         InputError: the file cannot be read, a question or a turn is not valid, or the device or the seconds are none.
@@ -110,10 +203,16 @@ def ask(
             history=tuple(map(_turn_to_send, history)) or None,
             options=options or Options(),
             output=output,
+            stream=stream,
         )
     except ValidationError as error:
         raise InputError(f"this cannot be asked: {first_problem(error)}") from None
-    return Ask(broker, broker.send_ask(message, queue, expires), model)
+    if not stream:
+        return Ask(broker, broker.send_ask(message, queue, expires), model)
+    id_ = str(uuid.uuid4())
+    listener = Listener(broker.redis, id_)
+    listener.begin()
+    return Ask(broker, broker.send_ask(message, queue, expires, id_), model, listener)
 
 
 def _turn_to_send(turn: object) -> Any:

@@ -152,11 +152,12 @@ class Broker:
         except LOST as error:
             raise refused("the job's parts", error) from error
 
-    def send_ask(self, message: AskMessage, queue: str, expires: float) -> str:
+    def send_ask(self, message: AskMessage, queue: str, expires: float, id_: str | None = None) -> str:
         """Puts an ask on a queue; returns the id of its result.
 
         Args:
             expires: seconds after which no worker begins with it any more.
+            id_: which it is to have.
 
         Raises:
             BrokerError: the broker did not take it.
@@ -164,9 +165,11 @@ class Broker:
         try:
             sent = self._app.send_task(
                 ASK_TASK,
-                args=[message.model_dump(exclude_none=True)],
+                # Workers of a version that does not know what is not asked for take it, too.
+                args=[message.model_dump(exclude_none=True, exclude=None if message.stream else {"stream"})],
                 queue=queue,
                 expires=expires,
+                task_id=id_,
                 headers={QUEUED_HEADER: time.time()},
             )
         except LOST as error:
@@ -201,7 +204,7 @@ class Broker:
                     # The first message says that we listen: what was stored before is there by then.
                     channel.get_message(timeout=min(left, _LISTEN_SECONDS))
                     stored: Any = self.redis.get(key)
-                    if stored is not None and (meta := _result_meta(stored))["status"] in READY_STATES:
+                    if (meta := result_of(stored)) is not None:
                         return meta
                     if left == 0:
                         return None
@@ -213,14 +216,21 @@ class Broker:
         self.redis.close()
 
 
-def _result_meta(stored: str) -> dict[str, Any]:
+def result_of(stored: str | None) -> dict[str, Any] | None:
+    """Returns what Celery stores of a result, by what is stored; None where it is not there yet.
+
+    Raises:
+        BrokerError: it is none.
+    """
+    if stored is None:
+        return None
     try:
         meta = json.loads(stored)
     except (ValueError, RecursionError):
         meta = None
     if not isinstance(meta, dict) or not isinstance(meta.get("status"), str) or "result" not in meta:
         raise BrokerError("what the broker holds as the answer is none: it is somebody else's")
-    return meta
+    return meta if meta["status"] in READY_STATES else None
 
 
 def redis_client(broker_url: SecretStr) -> redis.Redis:

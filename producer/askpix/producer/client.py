@@ -125,6 +125,7 @@ class Client:
         output: str | None = None,
         device: str | None = None,
         expires: float = ASK_SECONDS,
+        stream: bool = False,
     ) -> Ask:
         """Sends one image to a worker, ahead of all parts; without a question, it is captioned.
 
@@ -135,6 +136,7 @@ class Client:
                 of the LLaVA kind. Of images, such as these take, 8 may be shown in all.
             output: URI of a .json file to which the worker writes the result too.
             expires: seconds after which no worker begins with it any more.
+            stream: read the answer while it is generated, with `Ask.pieces`; of one question at most.
 
         Raises:
             InputError: the file cannot be read, or a question, a turn, an option, the device or `expires` is not valid.
@@ -150,6 +152,7 @@ class Client:
             output=output,
             device=device,
             expires=expires,
+            stream=stream,
         )
 
     def jobs(self) -> list[tuple[str, Reading | None]]:

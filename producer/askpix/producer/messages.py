@@ -135,11 +135,16 @@ class AskMessage(_Message):
     output: _Uri | None = None
     """Where the result row is also written, as JSON."""
 
+    stream: bool = False
+    """Whether the answer is told while it is generated, to whoever reads it; see `producer.streaming`."""
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.history and not self.questions:
             raise ValueError("a history needs a question after it")
         _check_images(self.images)
+        if self.stream and len(self.questions or ()) > 1:
+            raise ValueError("of several questions no answer can be streamed: ask them one by one")
         if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
             raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
         try:

@@ -67,6 +67,7 @@ def test_all_that_askpix_does(
     # When: somebody asks, in the usual way and with a message that is refused.
     row = json.loads(_ran(broker, "askpix", "ask", good[0], "--model", MODEL, "--json"))
     assert row["status"] == "ok"
+    assert _ran(broker, "askpix", "ask", good[0], "--model", MODEL, "--stream").strip()
     assert askpix("ask", "file:///etc/passwd", "--model", MODEL, cwd=folder, env=broker.environment).code != 0
 
     # When: a message is no message, and is put back.
@@ -125,7 +126,12 @@ def test_a_producer_and_who_looks_on(
         assert worker.name in _ran(broker, user, "jobs", "--json")
     for words in (["retry", "--all"], ["pause"], ["resume"], ["cancel"]):
         _ran(broker, "askpix-submit", *words, folder)
-    _ran(broker, "askpix-submit", "ask", good, "--model", MODEL)
+    shown = _ran(broker, "askpix-submit", "ask", good, "--model", MODEL)
+    assert _ran(broker, "askpix-submit", "ask", good, "--model", MODEL, "--stream") == shown
+    with Client(broker.url_of("askpix-submit")) as producer:
+        given_up = producer.ask(good, model=MODEL, stream=True)
+        given_up.cancel()
+        assert given_up.get(20).error_code in ("cancelled", None)
     worker.close()
 
     assert broker.refusals() == []
@@ -164,6 +170,23 @@ def test_a_worker_says_which_right_it_lacks_and_waits_for_it(right: str, root: P
 
     assert "Traceback" not in said
     assert len(said.splitlines()) < 60
+    worker.close()
+    server.close()
+
+
+def test_a_worker_that_may_not_tell_answers_as_they_come_says_so_and_answers(
+    root: Path, images: Path, tmp_path: Path
+) -> None:
+    """As where it is newer than the server's users."""
+    server = SecuredServer(tmp_path / "redis", changed={" +xadd ": " "})
+    worker = WorkerProcess(server, tmp_path / "log", "--storage-root", root, "--files-root", images)
+    with Client(server.url) as client:
+        worker.wait_until_live(client)
+        asked = client.ask(str(images / "000-bottle.jpg"), model=MODEL, stream=True)
+
+        assert list(asked.pieces(20)) == [asked.get(5).answers[0].text]
+
+    worker.wait_for_log("WARNING", "an answer could not be told while it came", "'xadd'")
     worker.close()
     server.close()
 
@@ -219,10 +242,12 @@ def test_no_other_key_or_channel_is_allowed(user: str, server: SecuredServer) ->
 def test_a_producer_can_neither_take_messages_nor_answer_nor_be_a_worker(server: SecuredServer) -> None:
     server.client.lpush("askpix:some-model", "a message")
     server.client.hset("askpix:workers", "one", "{}")
+    server.client.xadd("askpix:told:1", {"at": 0, "text": "a mug"})
     raw = _Raw(server, "askpix-submit")
 
     assert raw.ask("LPUSH", "askpix:some-model", "another") == "2"
     assert raw.ask("LLEN", "askpix:some-model") == "2"
+    assert "a mug" in raw.ask("XREAD", "STREAMS", "askpix:told:1", "0")
     for words in (
         ("BRPOP", "askpix:some-model", "1"),
         ("LRANGE", "askpix:some-model", "0", "-1"),
@@ -233,6 +258,9 @@ def test_a_producer_can_neither_take_messages_nor_answer_nor_be_a_worker(server:
         ("HGETALL", "askpix:unacked"),
         ("DEL", "askpix:dead"),
         ("PUBLISH", "askpix:celery-task-meta-1", "{}"),
+        ("XADD", "askpix:told:1", "*", "at", "0"),
+        ("DEL", "askpix:told:1"),
+        ("XREAD", "STREAMS", "askpix:some-model", "0"),
     ):
         assert raw.ask(*words).startswith("NOPERM"), words
         assert _IN_SCRIPTS.search(raw.ask("EVAL", "return redis.call(unpack(ARGV))", 0, *words)), words
@@ -323,6 +351,8 @@ def _elsewhere(name: str) -> list[tuple[str | int, ...]]:
         **several,
         "setex": ("SETEX", "other", "1", "1"),
         "setbit": ("SETBIT", "other", "1", "1"),
+        "xadd": ("XADD", "other", "*", "at", "0"),
+        "xread": ("XREAD", "STREAMS", "other", "0"),
     }
     if name not in one:
         return []

@@ -39,6 +39,7 @@ from askpix.worker.replies import Replies
 from askpix.worker.restoring import Restorer
 from askpix.worker.roots import Roots
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy, deaf
+from askpix.worker.streaming import Streams
 from askpix.worker.tallies import Tallies
 from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
 from askpix.worker.watchdog import Watchdog
@@ -137,7 +138,9 @@ class Worker:
             _configure(self._app, engines, refused)
             add_part_task(self._app, self._parts, registry, letters, self._ending, tallies)
             asks = AskRunner(engines, access, loader, tallies)
-            add_ask_task(self._app, asks, replies, registry, self._ending, tallies)
+            streams = Streams(settings.broker_url)
+            stack.callback(streams.close)
+            add_ask_task(self._app, asks, replies, streams, registry, self._ending, tallies)
             # A client of its own: it may wait for a broker that hangs while others have something to say.
             looking = redis_client(settings.broker_url)
             stack.callback(looking.close)

@@ -22,11 +22,18 @@ from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.logs.about import about
 from askpix.worker.several_images import SeveralImages
+from askpix.worker.streaming import TELL_SECONDS, Stream
 from askpix.worker.tallies import Tallies
 
 ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
 waited has mostly gone."""
+
+STREAM_SECONDS = 600.0
+"""So, where somebody reads the answer as it comes: on a slow machine a long text takes minutes, and who is not there to
+read any more is noticed. It is bounded all the same: a reader who never leaves has no right to a place for ever."""
+
+_LEFT = ItemError("cancelled", "nobody waited for the answer any more", retryable=True)
 
 
 class AskRunner:
@@ -39,8 +46,11 @@ class AskRunner:
         self._loader = loader
         self._several = SeveralImages(loader)
 
-    def run(self, message: AskMessage) -> dict[str, Any]:
-        """Returns the result row as JSON values, and writes it where the message says.
+    def run(self, message: AskMessage, stream: Stream | None = None) -> dict[str, Any]:
+        """Returns the result row as JSON values, and writes it where the message says, unless it was given up.
+
+        Args:
+            stream: to which the answer is told as it comes.
 
         Raises:
             MessageError: the model is not held here, or the output is outside the worker's storage roots;
@@ -48,14 +58,14 @@ class AskRunner:
             EngineStoppedError: the engine has ended.
             StorageError: the output cannot be written.
         """
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + (ANSWER_SECONDS if stream is None else STREAM_SECONDS)
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
         shown = message.images
         item = Item(image=shown[-1], id=_id(shown[-1]), questions=message.questions or None)
         work = ItemWork(item, engine, started=time.monotonic())
         with about(item=item.id):
-            before, image = self._loaded(shown, engine, deadline)
+            before, image = self._images(shown, engine, deadline, stream)
             work.ask(
                 image,
                 None,
@@ -65,17 +75,33 @@ class AskRunner:
                 shown=(message.image,) if message.image is not None and len(shown) > 1 else (),
                 urgent=True,
                 deadline=deadline,
+                stream=stream is not None,
             )
+            if stream is not None:
+                stream.tell(work.pieces(TELL_SECONDS), give_up=work.cancel)
             row = work.row()
         self._tallies.made([row], source="ask")
         value = row_to_json(row)
         if _is_data(item.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]
-        if output is not None:
+        if output is not None and row.error_code != _LEFT.code:
             storage, name = output
             storage.write(name, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
         return value
+
+    def _images(
+        self, shown: Sequence[str], engine: Engine, deadline: float, stream: Stream | None
+    ) -> tuple[Sequence[ImageHandle], LoadedImage]:
+        """Returns what `_loaded` does, unless nobody waits for the answer, before images were fetched or after."""
+        if stream is None:
+            return self._loaded(shown, engine, deadline)
+        stream.begin()
+        if not stream.left:
+            loaded = self._loaded(shown, engine, deadline)
+            if stream.listen():
+                return loaded
+        return (), LoadedImage(ImageFacts(problem=_LEFT))
 
     def _loaded(
         self, shown: Sequence[str], engine: Engine, deadline: float

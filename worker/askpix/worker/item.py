@@ -6,7 +6,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from askpix.producer.items import Item, Options, Question, Turn
@@ -82,6 +83,7 @@ class ItemWork:
         urgent: bool = False,
         deadline: float | None = None,
         seconds: float | None = None,
+        stream: bool = False,
     ) -> None:
         """Asks the item's questions, or says why its image cannot be asked; waits where the engine is full.
 
@@ -94,6 +96,7 @@ class ItemWork:
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
             seconds: that the engine may work on each.
+            stream: whether the answers are read while they are generated.
 
         Raises:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
@@ -102,7 +105,14 @@ class ItemWork:
             asked = self.item.questions or questions or (None,)
             images = (*before, image.handle)
             request = partial(
-                self._request, images, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
+                self._request,
+                images,
+                options,
+                fill=fill,
+                urgent=urgent,
+                deadline=deadline,
+                seconds=seconds,
+                stream=stream,
             )
             if any(question is not None and question.after is not None for question in asked):
                 self._later = _Later(asked, request, history, shown)
@@ -123,6 +133,16 @@ class ItemWork:
         for ticket in list(self._tickets):
             if isinstance(ticket, Ticket):
                 ticket.cancel()
+
+    def pieces(self, pause: float) -> Iterator[str]:
+        """Yields the text of the first question's answer as it comes; see `Ticket.pieces`.
+
+        Where there is none, or what was yielded is not so any more, it ends: `row` has what is so.
+        """
+        ticket = self._tickets[0] if self._tickets else None
+        if isinstance(ticket, Ticket):
+            with suppress(ItemError, EngineStoppedError):
+                yield from ticket.pieces(pause=pause)
 
     def row(self) -> Row:
         """Returns the row of the item, whatever happened to it; waits for its answers.
@@ -173,6 +193,7 @@ class ItemWork:
         urgent: bool,
         deadline: float | None,
         seconds: float | None,
+        stream: bool,
     ) -> Ticket | ItemError:
         try:
             if fill:
@@ -188,6 +209,7 @@ class ItemWork:
                     urgent=urgent,
                     deadline=deadline,
                     seconds=seconds,
+                    stream=stream,
                 )
             )
         except EngineStoppedError:

@@ -24,6 +24,7 @@ from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError
 from askpix.worker.replies import Replies
 from askpix.worker.slots import working
+from askpix.worker.streaming import Stream, Streams
 from askpix.worker.tallies import Tallies
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,13 @@ def _outcome(error: BaseException) -> str:
 
 
 def add_ask_task(
-    app: Celery, runner: AskRunner, replies: Replies, registry: Registry, ending: Ending, tallies: Tallies
+    app: Celery,
+    runner: AskRunner,
+    replies: Replies,
+    streams: Streams,
+    registry: Registry,
+    ending: Ending,
+    tallies: Tallies,
 ) -> None:
     """Makes the app take asks. What cannot be answered fails the task with a MessageError.
 
@@ -125,10 +132,14 @@ def add_ask_task(
     def ask(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one image; see AskMessage."""
         problem: AskpixError | None = None
+        stream: Stream | None = None
         with about(task=self.request.id):
             try:
                 with working(ASK_TASK):
-                    row = runner.run(AskMessage.parse(_only(arguments, named)))
+                    message = AskMessage.parse(_only(arguments, named))
+                    if message.stream:
+                        stream = streams.open(self.request.id)
+                    row = runner.run(message, stream)
             except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
                 problem = _problem(error, registry, ending, tallies)
                 if not self.request.ignore_result:
@@ -136,6 +147,9 @@ def add_ask_task(
             else:
                 if not self.request.ignore_result:
                     replies.answer(self.request.id, row)
+            if stream is not None:
+                # Who hears of its end finds the answer.
+                streams.end(stream)
         # What there is to store was stored.
         raise SettledError(problem)
 

@@ -50,6 +50,8 @@ _COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("zset", ("ZREM", "{}", "a")),
     ("set", ("SADD", "{}", "a")),
     ("set", ("SMEMBERS", "{}")),
+    ("stream", ("XADD", "{}", "*", "at", "0")),
+    ("stream", ("XREAD", "COUNT", "1", "STREAMS", "{}", "0")),
     ("text", ("TIME",)),
     ("text", ("EVAL", "return redis.call('EXISTS', KEYS[1])", "1", "{}")),
     ("text", ("SCRIPT LOAD", "return 1")),

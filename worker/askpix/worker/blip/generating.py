@@ -88,6 +88,7 @@ class Generator:
             abandoned=lambda: job.ticket.abandoned() or (_ENDED if job.ticket.done() else None),
             failed=lambda error: self._under_way.fail(job, error),
             begun=job.ticket.begin,
+            growing=job.ticket.growing,
             context=job.ticket.context,
         )
 

@@ -9,9 +9,11 @@ from askpix.producer.items import Options, Question
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request, Ticket
+from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
+from askpix.worker.vlm.settled import Settled
 
 
 class RequestReader:
@@ -39,19 +41,33 @@ class RequestReader:
         question = request.question
         is_scored = question is not None and (question.match or question.choices is not None)
         settings = Generation() if is_scored else self._settings(request.options)
+        begun: list[int] = []
         job = Job(
             image=image,
             question=request.question,
             settings=settings,
             max_new_tokens=settings.max_new_tokens or MAX_NEW_TOKENS,
             urgent=request.urgent,
-            ticket=Ticket(request.deadline, request.seconds),
+            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun)),
+            prompt_ids=begun,
         )
         if request.question is None:
             self._read_prompt(job, request.options)
         else:
             self._read_question(job, request.question)
         return job
+
+    def _growing(self, request: Request, settings: Generation, begun: list[int]) -> Growing | None:
+        """Returns what the text's tokens are told to; None where it is not known before it has ended.
+
+        Args:
+            begun: tokens before them, once they are read.
+        """
+        question = request.question
+        scored = question is not None and (question.match or question.choices is not None)
+        if not request.stream or scored or settings.beams > 1 or settings.texts > 1:
+            return None
+        return Growing(Settled(lambda ids: self._tokenizer.decode([*begun, *ids]), "", ()))
 
     def _refuse_what_needs_a_chat(self, request: Request) -> None:
         question = request.question
@@ -71,7 +87,7 @@ class RequestReader:
         if Ability.CAPTION not in self._abilities:
             raise RequestError("cannot_caption", f"{self._name} {self._does}, it does not caption: give it a text")
         if options.prompt:
-            job.prompt_ids = self._tokenizer.encode_prompt(options.prompt)
+            job.prompt_ids += self._tokenizer.encode_prompt(options.prompt)
         self._check_length("the prompt and max_new_tokens", len(job.prompt_ids) + job.max_new_tokens)
 
     def _read_question(self, job: Job, question: Question) -> None:

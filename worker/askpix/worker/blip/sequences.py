@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from askpix.worker.blip.work import Floats, States
+from askpix.worker.engine.growing import Growing
 from askpix.worker.errors import RequestError
 
 
@@ -76,6 +77,9 @@ class Row:
     begun: Callable[[], None]
     """Is called when the row begins to be decoded."""
 
+    growing: Growing | None = None
+    """What its tokens are told to as they come; None where nobody reads them."""
+
     context: Context = field(default_factory=copy_context)
     """Of its ticket."""
 
@@ -121,4 +125,6 @@ class Row:
         self.tokens.append(token)
         self.log_probabilities.append(log_probability)
         self.last = token
+        if self.growing is not None:
+            self.growing.add((token,))
         return token == end or len(self.tokens) >= self.max_new_tokens

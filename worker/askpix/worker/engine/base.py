@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer
-from askpix.worker.engine.growing import Growing, pieces_of
+from askpix.worker.engine.growing import PAUSE_SECONDS, Growing, pieces_of
 from askpix.worker.errors import ItemError, RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
@@ -130,7 +130,7 @@ class Ticket:
         assert self._answer is not None
         return self._answer
 
-    def pieces(self, timeout: float | None = None) -> Iterator[str]:
+    def pieces(self, timeout: float | None = None, pause: float = PAUSE_SECONDS) -> Iterator[str]:
         """Yields the answer's text as it comes, in pieces that together are the text of `result`.
 
         It comes in one, at the end, where the request was not said to `stream`, where the engine cannot, and where the
@@ -139,13 +139,14 @@ class Ticket:
 
         Args:
             timeout: in seconds, for each piece.
+            pause: seconds between two pieces, at the least; the end does not wait for it.
 
         Raises:
             RequestError: as `result`; or the engine had to begin anew, and what was yielded is not so any more.
             EngineStoppedError: the engine has ended.
             TimeoutError: nothing came within `timeout` seconds; the request goes on.
         """
-        texts = () if self._growing is None else self._growing.texts(timeout)
+        texts = () if self._growing is None else self._growing.texts(timeout, pause)
         return pieces_of(texts, lambda: self.result(timeout).text)
 
     def done(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from askpix.worker.errors import RequestError
 
-_PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.03
 """Between two looks of a reader. Who reads faster sees no more, and takes time of the interpreter from the engine:
 with 16 readers of a small model, texts took 1.7 times as long."""
 
@@ -29,11 +29,12 @@ class Growing:
         self._over = threading.Event()
         self._changed = threading.Condition()
 
-    def texts(self, timeout: float | None = None) -> Iterator[str]:
+    def texts(self, timeout: float | None = None, pause: float = PAUSE_SECONDS) -> Iterator[str]:
         """Yields what is certain of the text, as tokens come, until it has ended; the latest, to who is slow.
 
         Args:
             timeout: in seconds, for each token.
+            pause: seconds between two looks.
 
         Raises:
             TimeoutError: none came.
@@ -42,7 +43,7 @@ class Growing:
         while (ids := self._other_than(seen, timeout)) is not None:
             seen = len(ids)
             yield self._text_of(ids)
-            self._over.wait(_PAUSE_SECONDS)
+            self._over.wait(pause)
 
     def _other_than(self, seen: int, timeout: float | None) -> list[int] | None:
         """Waits until there are other tokens than so many; returns them, None where the text has ended."""

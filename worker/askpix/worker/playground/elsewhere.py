@@ -6,17 +6,18 @@ import base64
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from askpix.producer.asking import Ask
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, BrokerError
 from askpix.producer.items import Turn
-from askpix.producer.rows import Row
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import ItemError
 from askpix.worker.playground.form import Asked
+from askpix.worker.playground.here import SHOW_SECONDS, STOPPED
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told, told_of
@@ -27,7 +28,7 @@ _LOOK_SECONDS = 0.5
 _WAIT_SECONDS = 120.0
 
 _MOST_ASKS = 4
-"""That workers have of us. Who stops waits no longer, but a worker answers all the same: it has others to serve."""
+"""That workers have of us: they have others to serve."""
 
 
 class Elsewhere:
@@ -38,15 +39,13 @@ class Elsewhere:
     """
 
     precisions: tuple[str, ...] = ()
-    stops = False
+    stops = True
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._awaited = 0
-        """How many asks are waited for."""
-        self._left: list[tuple[Ask, float]] = []
-        """Those that nobody waits for any more, and when no worker begins with them any more."""
+        self._asks = 0
+        """That somebody reads."""
 
     def models(self) -> Sequence[AtHand]:
         told: dict[str, list[frozenset[str]]] = {}
@@ -58,23 +57,15 @@ class Elsewhere:
     def tell(
         self, chosen: Chosen, images: Sequence[bytes], asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
-        ends = time.monotonic() + _WAIT_SECONDS
-        self._begin()
-        sent = row = None
-        try:
+        with self._one():
             sent = self._sent(chosen, images, asked, history)
-            yield Told(facts="in the queue")
-            row = _row(sent, ends, stop)
-        finally:
-            self._end(None if row is not None or sent is None else (sent, ends))
-        if row is None:
-            yield Told(facts="not waited for any more; the worker answers it all the same")
-            return
-        if row.error_code is not None:
-            raise ItemError(row.error_code, row.error_message or row.error_code)
-        if not row.answers:
-            raise AskpixError("the worker gave no answer, and did not say why")
-        yield told_of(row.answers[0], row.seconds, row.model, row.device, row.precision)
+            stop.listen(partial(_cancel, sent))
+            try:
+                yield Told(facts="in the queue")
+                yield from _told(sent, stop)
+            finally:
+                # Also where nobody wants to know any more; what has ended is as it is.
+                _cancel(sent)
 
     def close(self) -> None:
         self._client.close()
@@ -88,22 +79,21 @@ class Elsewhere:
             history=history if asked.question is not None else (),
             options=asked.options,
             expires=_WAIT_SECONDS,
+            stream=True,
         )
 
-    def _begin(self) -> None:
-        """Raises AskpixError where workers have enough of us to answer."""
+    @contextmanager
+    def _one(self) -> Iterator[None]:
+        """Counts an ask that workers have of us; raises AskpixError where they have enough."""
         with self._lock:
-            now = time.monotonic()
-            self._left = [(sent, ends) for sent, ends in self._left if now < ends and not _has_ended(sent)]
-            if self._awaited + len(self._left) >= _MOST_ASKS:
+            if self._asks >= _MOST_ASKS:
                 raise AskpixError("earlier questions are still being answered: ask again in a moment")
-            self._awaited += 1
-
-    def _end(self, left: tuple[Ask, float] | None) -> None:
-        with self._lock:
-            self._awaited -= 1
-            if left is not None:
-                self._left.append(left)
+            self._asks += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asks -= 1
 
 
 def _sendable(images: Sequence[bytes], history: Sequence[Turn]) -> tuple[str | None, Sequence[Turn]]:
@@ -116,24 +106,47 @@ def _sendable(images: Sequence[bytes], history: Sequence[Turn]) -> tuple[str | N
     return next(uris, None), turns
 
 
-def _row(sent: Ask, ends: float, stop: Stop) -> Row | None:
-    """Waits for an answer; returns None where it was stopped."""
+def _told(sent: Ask, stop: Stop) -> Iterator[Told]:
+    """Yields an answer as it comes, until it is there or was stopped."""
+    text, shown = "", 0.0
+    for piece in _pieces(sent, stop):
+        text += piece
+        if time.monotonic() - shown > SHOW_SECONDS:
+            yield Told(text=text, facts="answering")
+            shown = time.monotonic()
+    if stop.is_set:
+        yield Told(text=text, facts=STOPPED, said=text or None)
+        return
+    row = sent.get(0)
+    if row.error_code is not None:
+        raise ItemError(row.error_code, row.error_message or row.error_code)
+    if not row.answers:
+        raise AskpixError("the worker gave no answer, and did not say why")
+    yield told_of(row.answers[0], row.seconds, row.model, row.device, row.precision)
+
+
+def _pieces(sent: Ask, stop: Stop) -> Iterator[str]:
+    """Yields an answer's text as it comes, until it is there or was stopped."""
+    ends = time.monotonic() + _WAIT_SECONDS
     while not stop.is_set:
-        with suppress(TimeoutError):
-            return sent.get(_LOOK_SECONDS)
-        if time.monotonic() > ends:
-            raise AskpixError(f"no answer within {_WAIT_SECONDS:.0f} s: is a worker running? `askpix jobs` lists them")
-    return None
+        try:
+            for piece in sent.pieces(_LOOK_SECONDS):
+                yield piece
+                ends = time.monotonic() + _WAIT_SECONDS
+                if stop.is_set:
+                    return
+        except TimeoutError:
+            if time.monotonic() > ends:
+                why = f"no answer within {_WAIT_SECONDS:.0f} s: is a worker running? `askpix jobs` lists them"
+                raise AskpixError(why) from None
+        else:
+            return
 
 
-def _has_ended(sent: Ask) -> bool:
-    try:
-        sent.get(0)
-    except (TimeoutError, BrokerError):
-        return False
-    except AskpixError:
-        return True
-    return True
+def _cancel(sent: Ask) -> None:
+    # A worker notices by itself, too, that nobody reads.
+    with suppress(BrokerError):
+        sent.cancel()
 
 
 def _common(told: Sequence[frozenset[str]]) -> frozenset[Ability] | None:

@@ -26,7 +26,7 @@ from askpix.worker.stopwatch import Stopwatch
 _MOST_FOLDERS = 1_000
 """That are looked at in a folder of model folders."""
 
-_SHOW_SECONDS = 0.15
+SHOW_SECONDS = 0.15
 """Between two states of an answer that comes: a browser that is shown more falls behind."""
 
 STOPPED = "stopped"
@@ -135,7 +135,7 @@ class Here:
         try:
             for piece in ticket.pieces():
                 text += piece
-                if time.monotonic() - shown > _SHOW_SECONDS:
+                if time.monotonic() - shown > SHOW_SECONDS:
                     yield Told(text=text, facts="answering")
                     shown = time.monotonic()
             seconds = time.monotonic() - started

@@ -1,0 +1,231 @@
+"""Answers that are read while they are generated: the worker's end of `askpix.producer.streaming`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import redis
+from pydantic import SecretStr
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from askpix.producer.broker_url import place_of
+from askpix.producer.connections import pool_at
+from askpix.producer.streaming import HEARD, HEARD_SECONDS, KEPT_SECONDS, TOLD, TOLD_SECONDS
+from askpix.producer.troubles import short
+from askpix.worker.logs.about import carried
+
+_log = logging.getLogger(__name__)
+
+TELL_SECONDS = 0.1
+"""Between two entries of a stream, at the least: who reads sees no more of it, and each takes time of the interpreter
+from the engine."""
+
+_BEAT_SECONDS = 0.5
+"""Between two signs of life, and looks whether somebody reads; both for all streams together, in one round trip."""
+
+_SOCKET_SECONDS = 5.0
+
+_ENTRIES = 600
+"""That a stream has at the most, or some more, which is a minute's. A reader who falls behind further has the rest from
+the row."""
+
+_CHARACTERS = 2_000
+"""Of an entry."""
+
+
+class Stream:
+    """What is told of one answer. It never raises for want of a broker: the answer goes on, and is told later.
+
+    Args:
+        id_: of the ask's task.
+    """
+
+    def __init__(self, client: redis.Redis, id_: str) -> None:
+        self._redis = client
+        self.told, self.heard = f"{TOLD}{id_}", f"{HEARD}{id_}"
+        self._at = 0
+        """Characters that are in Redis, or were."""
+        self._pending = ""
+        """What comes after them."""
+        self._looking = threading.Lock()
+        """Held to find out that the reader has left, and to say what is to be done then."""
+        self._give_up: Callable[[], None] | None = None
+        self._patience = float("-inf")
+        """Until when a reader who is not heard may only have had no way to say so, as `time.monotonic()` counts."""
+        self._troubled = False
+        """Whether it was said that the server takes no entries."""
+        self._there = False
+        """Whether Redis has had it."""
+        self.begun = False
+        self.left = False
+        """Whether nobody reads any more."""
+
+    def begin(self) -> None:
+        """Says that the worker has begun, and looks whether anybody reads."""
+        self._write([("", False)])
+        self.begun = True
+
+    def listen(self) -> bool:
+        """Returns whether anybody reads, by now."""
+        self._write([])
+        return not self.left
+
+    def tell(self, pieces: Iterable[str], give_up: Callable[[], None]) -> None:
+        """Tells a text as it comes; returns when it has ended.
+
+        Args:
+            give_up: is called, once, when nobody reads any more; from any thread.
+        """
+        with self._looking:
+            self._give_up = carried(give_up)
+            left = self.left
+        if left:
+            give_up()
+        for piece in pieces:
+            self._pending += piece
+            if self._write(
+                [(self._pending[at : at + _CHARACTERS], False) for at in range(0, len(self._pending), _CHARACTERS)]
+            ):
+                self._at += len(self._pending)
+                self._pending = ""
+
+    def end(self) -> None:
+        """Says that the answer is where it is looked for, or that there is none."""
+        self._write([("", True)], seconds=KEPT_SECONDS)
+
+    def look(self, lives: bool, heard: bool) -> None:
+        """Takes in what Redis knows.
+
+        Args:
+            lives: whether it has the stream: if not, it has lost things, and made the reader's key go too.
+            heard: whether somebody reads.
+        """
+        now = time.monotonic()
+        if self._there and not lives:
+            self._patience = now + HEARD_SECONDS
+        if not heard and now >= self._patience:
+            self._leave()
+
+    def unheard(self) -> None:
+        """Says that Redis was not reached: nor could the reader."""
+        self._patience = time.monotonic() + HEARD_SECONDS
+
+    def _leave(self) -> None:
+        with self._looking:
+            if self.left:
+                return
+            self.left = True
+            give_up = self._give_up
+        _log.debug("nobody reads %s any more: the answer is given up", self.told)
+        if give_up is not None:
+            give_up()
+
+    def _write(self, texts: Sequence[tuple[str, bool]], seconds: int = TOLD_SECONDS) -> bool:
+        """Writes entries, in one round trip with a look at the reader; returns whether it did.
+
+        Args:
+            texts: of each, and whether it is the last one.
+            seconds: that the stream is there from now on.
+        """
+        at = self._at
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.exists(self.told)
+        for text, last in texts:
+            fields: dict[Any, Any] = {"at": at, "text": text, **({"over": 1} if last else {})}
+            pipe.xadd(self.told, fields, maxlen=_ENTRIES)
+            at += len(text)
+        pipe.expire(self.told, seconds)
+        pipe.exists(self.heard)
+        try:
+            lives, *wrote, _, heard = pipe.execute(raise_on_error=False)
+        except redis.RedisError as error:
+            _log.debug("an answer could not be told: %s", short(error))
+            self.unheard()
+            return False
+        troubles = [one for one in wrote if isinstance(one, Exception)]
+        if troubles and not self._troubled:
+            self._troubled = True
+            _log.warning("an answer could not be told while it came: %s", short(troubles[0]))
+        self.look(lives == 1, heard == 1)
+        self._there = self._there or not troubles
+        return not troubles
+
+
+class Streams:
+    """The streams of a worker's answers. While there are any, one thread keeps them alive and hears who has left."""
+
+    def __init__(self, broker_url: SecretStr) -> None:
+        # A client of its own, which does not try for long: there is a next time.
+        pool = pool_at(
+            place_of(broker_url),
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=_SOCKET_SECONDS,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = redis.Redis.from_pool(pool)
+        self._changed = threading.Condition()
+        self._open: set[Stream] = set()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self, id_: str) -> Stream:
+        """Returns the stream of an ask, which lives until its `end`."""
+        stream = Stream(self._redis, id_)
+        with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="askpix-streams", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._open.add(stream)
+            self._changed.notify()
+        return stream
+
+    def end(self, stream: Stream) -> None:
+        """Ends a stream, when its answer is where it is looked for."""
+        with self._changed:
+            self._open.discard(stream)
+        stream.end()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed.set()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._redis.close()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._open or self._closed.is_set())
+                streams = [stream for stream in self._open if stream.begun]
+            try:
+                self._beat(streams)
+            except Exception:  # noqa: BLE001 - without this thread every reader would take us for dead
+                _log.exception("the readers of answers could not be looked after")
+            self._closed.wait(_BEAT_SECONDS)
+
+    def _beat(self, streams: Sequence[Stream]) -> None:
+        """Says of streams that their worker lives, and looks whether somebody reads them."""
+        pipe = self._redis.pipeline(transaction=False)
+        for stream in streams:
+            pipe.expire(stream.told, TOLD_SECONDS)
+            pipe.exists(stream.heard)
+        try:
+            found = pipe.execute(raise_on_error=False)
+        except redis.RedisError as error:
+            _log.debug("the readers of answers could not be looked after: %s", short(error))
+            for stream in streams:
+                stream.unheard()
+            return
+        for stream, lives, heard in zip(streams, found[::2], found[1::2], strict=True):
+            stream.look(lives == 1, heard == 1)
+            if lives != 1:
+                # Redis has lost it, or was away for so long: it begins anew, where it was.
+                stream.begin()
