@@ -188,12 +188,11 @@ def _trained(specials: list[str]) -> Tokenizer:
 
 
 def generate(folder: Path, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns, of each request {image, prompt, max_new_tokens}, the prompt's ids and those generated."""
+    """Returns, of each request {images, prompt, max_new_tokens}, the prompt's ids and those generated."""
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     found = []
     for request in requests:
-        with Image.open(request["image"]) as image:
-            inputs = _inputs(folder, request["prompt"], image.convert("RGB"))
+        inputs = _inputs(folder, request["prompt"], [_picture(path) for path in request["images"]])
         with torch.inference_mode():
             out = model.generate(**inputs, do_sample=False, max_new_tokens=request["max_new_tokens"])
         length = inputs["input_ids"].shape[1]
@@ -202,15 +201,21 @@ def generate(folder: Path, requests: list[dict[str, Any]]) -> list[dict[str, Any
     return found
 
 
-def _inputs(folder: Path, prompt: str, image: Image.Image) -> Any:
+def _picture(path: str) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def _inputs(folder: Path, prompt: str, images: list[Image.Image]) -> Any:
     kind = json.loads((folder / "config.json").read_text())["model_type"]
     if kind != "qwen2_vl":
         maker = LlavaProcessor if kind == "llava" else LlavaNextProcessor
-        return maker.from_pretrained(folder)(text=prompt, images=[image], return_tensors="pt")
+        return maker.from_pretrained(folder)(text=prompt, images=images, return_tensors="pt")
     # Its whole processor takes videos too, for which it wants torchvision.
-    seen = Qwen2VLImageProcessor.from_pretrained(folder)(images=[image], return_tensors="pt")
-    tokens = int(seen["image_grid_thw"].prod()) // 4
-    text = prompt.replace("<|image_pad|>", "<|image_pad|>" * tokens)
+    seen = Qwen2VLImageProcessor.from_pretrained(folder)(images=images, return_tensors="pt")
+    first, *others = prompt.split("<|image_pad|>")
+    tokens = [int(grid.prod()) // 4 for grid in seen["image_grid_thw"]]
+    text = first + "".join("<|image_pad|>" * count + part for count, part in zip(tokens, others, strict=True))
     return {**AutoTokenizer.from_pretrained(folder)([text], return_tensors="pt"), **seen}
 
 

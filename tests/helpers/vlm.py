@@ -32,7 +32,7 @@ FAMILIES = ("llava", "llava_next", "qwen2_vl")
 class Asked:
     """What transformers is to answer, greedily."""
 
-    image: str
+    images: Sequence[str]
     prompt: str
     max_new_tokens: int
 

@@ -46,7 +46,7 @@ class Case:
             for question, length in QUESTIONS.items():
                 self.asked.append((np.asarray(picture), question, length))
                 prompt = self.template.prompt(question, image=self.template.image)
-                asked.append(Asked(str(folder / f"{number}.png"), prompt, length))
+                asked.append(Asked([str(folder / f"{number}.png")], prompt, length))
         self.told: list[Told] = tiny.reference(family, asked)
         self.alone: list[Answer] = [self.submit(number).result(60) for number in range(len(self.asked))]
 

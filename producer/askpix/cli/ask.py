@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,16 @@ import click
 
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.generating import generates, options_of
+from askpix.cli.history import read_history
 from askpix.cli.options import broker_option, kind_option
 from askpix.cli.served import only_model
 from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
-from askpix.producer.items import Question
+from askpix.producer.items import Question, Turn, shown_in
 from askpix.producer.rows import Kind, Row, Status, row_to_json
 from askpix.producer.serving import serving_of
+from askpix.producer.storage import local_path, shortened
 
 
 def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
@@ -28,7 +32,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 @click.command()
-@click.argument("image")
+@click.argument("image", required=False)
 @click.argument("question", required=False)
 @click.option("--choice", "choices", multiple=True, metavar="TEXT", help="An answer to choose from. Repeatable.")
 @click.option("--match", "is_match", is_flag=True, help="Score how well QUESTION, a description, fits the image.")
@@ -39,6 +43,14 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A JSON schema that the answer is to keep to, with such a model.",
+)
+@click.option(
+    "--history",
+    "history_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What was asked before, and answered, with such a model: a JSON or YAML list, or lines of JSON, of {question, "
+    "answer, images}, or what --json has printed.",
 )
 @click.option("--model", metavar="NAME", help="The model that is to answer; by default the one that workers serve.")
 @kind_option
@@ -56,13 +68,14 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
 @generates
 @broker_option
 def command(
-    image: str,
+    image: str | None,
     question: str | None,
     choices: tuple[str, ...],
     is_match: bool,
     prompt: str | None,
     system: str | None,
     schema: Path | None,
+    history_file: Path | None,
     settings: dict[str, Any],
     model: str | None,
     device: str | None,
@@ -74,9 +87,13 @@ def command(
     """Answer QUESTION about IMAGE, or caption it, ahead of all jobs.
 
     IMAGE is a URL, an S3 URI, or a file of this machine, which is sent along.
+    With a --history that shows an image, it can be left out: then the QUESTION is
+    of what was shown.
 
     Exit code 0: answered; 1: the image or the question failed; 2: no answer.
     """
+    history = () if history_file is None else read_history(history_file)
+    image, question = _asked_of(image, question, history, history_file)
     if (choices or is_match) and question is None:
         raise click.UsageError(f"{'--choice' if choices else '--match'} needs a QUESTION")
     if prompt is not None and question is not None:
@@ -94,12 +111,51 @@ def command(
         unserved = serving_of(client.workers(), name, device, ask=True).unserved
         if unserved is not None:
             stderr().print(f"{printable(unserved.text)} Waiting for one.", soft_wrap=True)
-        sent = client.ask(image, asked, model=name, options=options, output=output, device=device, expires=timeout)
+        shown = shown_in(history)
+        sent = client.ask(
+            None if shown and image == shown[-1] else image,
+            asked,
+            model=name,
+            history=history,
+            options=options,
+            output=output,
+            device=device,
+            expires=timeout,
+        )
         try:
             row = sent.get(timeout)
         except TimeoutError as error:
             raise AskpixError(f"{error}: is a worker running? `askpix jobs` lists them") from None
-    return _show(row, as_json=as_json)
+    # Of a file that was sent along, a worker knows no name: with it, the row is what the next one can have before it.
+    return _show(row if image[:5].lower() == "data:" else replace(row, image=image), as_json=as_json)
+
+
+def _asked_of(
+    image: str | None, question: str | None, history: Sequence[Turn], file: Path | None
+) -> tuple[str, str | None]:
+    """Returns the image that is asked about, and the question.
+
+    Raises:
+        click.UsageError: one of them is missing.
+    """
+    if image is None:
+        raise click.UsageError("Missing argument 'IMAGE'.")
+    if file is None or question is not None:
+        return image, question
+    # A conversation goes on with a question.
+    if local_path(image) is None or _is_file(image):
+        raise click.UsageError(f"with --history, a QUESTION is needed, and {shortened(image)} is an image")
+    shown = shown_in(history)
+    if not shown:
+        raise click.UsageError(f"{file} shows no image: give IMAGE too")
+    return shown[-1], image
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # it is too long for a name
+        return False
 
 
 def _text_of(path: Path) -> str:

@@ -31,12 +31,14 @@ def command() -> None:
 command.add_command(compare)
 command.add_command(info)
 
+_TEMPLATES = "\b\nTemplates:\n" + "\n".join(f"  {name:<14}{one.summary}" for name, one in TEMPLATES.items())
+
 _output = click.option(
     "--output", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="The new model folder."
 )
 
 
-@command.command()
+@command.command(epilog=_TEMPLATES)
 @click.argument("source")
 @_output
 @click.option("--name", help="What the model is called; by default the last part of SOURCE.")
@@ -51,7 +53,8 @@ _output = click.option(
 @click.option(
     "--template",
     type=click.Choice(tuple(TEMPLATES)),
-    help="How conversations are written, for a vision-language checkpoint that does not say.",
+    metavar="NAME",
+    help="How conversations are written, for a vision-language checkpoint that does not say; one of those below.",
 )
 @click.option(
     "--trust-remote-code",

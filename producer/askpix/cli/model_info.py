@@ -115,7 +115,8 @@ def _vlm_facts(manifest: VlmManifest) -> Iterator[tuple[str, str]]:
 
     form, language = manifest.image_tokens, manifest.language
     yield "family", manifest.family
-    yield "conversations", f"as {manifest.template} writes them"
+    stops = " or ".join(manifest.conversation.stops)
+    yield "conversations", f"as {manifest.template} writes them; an answer ends before {stops}"
     yield "image", f"{form.tokens:,} tokens" if form.kind == "fixed" else "tokens by its size"
     token = bytes_per_token(manifest, exact=False)
     yield "text", f"{language.context:,} tokens with the image's; each takes {token / 1e3:.0f} kB of memory"

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, InputError, MessageError
-from askpix.producer.items import Options, Question, Turn, first_problem
-from askpix.producer.messages import MAX_IMAGE, AskMessage, queue_name
+from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Question, Turn, first_problem
+from askpix.producer.messages import AskMessage, queue_name
 from askpix.producer.rows import Row, row_from_json
 from askpix.producer.storage import local_path, shortened
 
@@ -83,17 +83,17 @@ def _refusal(told: Any) -> AskpixError:
 
 def ask(
     broker: Broker,
-    image: str,
+    image: str | None,
     questions: Sequence[Question | str] = (),
     *,
     model: str,
-    history: Sequence[Turn | Mapping[str, str]] = (),
+    history: Sequence[Turn | Mapping[str, Any]] = (),
     options: Options | None = None,
     output: str | None = None,
     device: str | None = None,
     expires: float = ASK_SECONDS,
 ) -> Ask:
-    """Sends an image to a worker; a local file is sent along.
+    """Sends an image to a worker; local files are sent along.
 
     Raises:
         InputError: the file cannot be read, a question or a turn is not valid, or the device or the seconds are none.
@@ -105,15 +105,28 @@ def ask(
     try:
         message = AskMessage(
             model=model,
-            image=_sendable(image),
+            image=None if image is None else _sendable(image),
             questions=tuple(Question.parse(q) if isinstance(q, str) else q for q in questions),
-            history=tuple(history) or None,
+            history=tuple(map(_turn_to_send, history)) or None,
             options=options or Options(),
             output=output,
         )
     except ValidationError as error:
         raise InputError(f"this cannot be asked: {first_problem(error)}") from None
     return Ask(broker, broker.send_ask(message, queue, expires), model)
+
+
+def _turn_to_send(turn: object) -> Any:
+    """Returns a turn whose images are to be had elsewhere too; what is no turn is left to be refused."""
+    values = asdict(turn) if isinstance(turn, Turn) else turn
+    if not isinstance(values, Mapping):
+        return values
+    images = values.get("images")
+    if not isinstance(images, Sequence) or isinstance(images, str) or not all(isinstance(one, str) for one in images):
+        return values
+    if len(images) > MAX_IMAGES:
+        raise InputError(f"a turn shows {len(images)} images; an ask may show {MAX_IMAGES}")
+    return {**values, "images": tuple(map(_sendable, images))}
 
 
 def _sendable(image: str) -> str:

@@ -116,11 +116,11 @@ class Client:
 
     def ask(
         self,
-        image: str,
+        image: str | None,
         questions: Question | str | Sequence[Question | str] = (),
         *,
         model: str,
-        history: Sequence[Turn | Mapping[str, str]] = (),
+        history: Sequence[Turn | Mapping[str, Any]] = (),
         options: Options | Mapping[str, Any] | None = None,
         output: str | None = None,
         device: str | None = None,
@@ -129,9 +129,10 @@ class Client:
         """Sends one image to a worker, ahead of all parts; without a question, it is captioned.
 
         Args:
-            image: a URL, an S3 URI, a data URI, or a local file, which is sent along.
-            history: what was asked of the image before, and answered, as {question, answer}; 20 turns at most, for
-                models of the LLaVA kind.
+            image: a URL, an S3 URI, a data URI, or a local file, which is sent along. None where the history shows
+                one, and no other is shown with the question.
+            history: what was asked before, and answered, as turns or {question, answer, images}; 20 at most, for models
+                of the LLaVA kind. Of images, such as these take, 8 may be shown in all.
             output: URI of a .json file to which the worker writes the result too.
             expires: seconds after which no worker begins with it any more.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -28,6 +28,12 @@ MAX_TEXT = 2_000
 MAX_ANSWER = 20_000
 """Characters that an answer may have which a model is told again."""
 
+MAX_IMAGE = 28_000_000
+"""Characters that an ask's image references may have together: a data URI of the largest file that workers take."""
+
+MAX_IMAGES = 8
+"""That an ask may show, each time that one is shown."""
+
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What a model may be called: its name is part of queue names. `check_model_name` says more."""
 
@@ -44,6 +50,7 @@ MAX_SCHEMA = 20_000
 """Characters that a JSON schema may have."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+_Reference = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)]
 
 
 def _schema_text(value: object) -> object:
@@ -133,12 +140,21 @@ class Question(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was asked of an image before, and answered. Where it comes with a message, its lengths are checked."""
+    """What was asked before, and answered. Where it comes with a message, its lengths are checked."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", revalidate_instances="always")
 
     question: _Text
+    """An empty one stands for what a model is told where a caption is asked for."""
+
     answer: Annotated[str, StringConstraints(max_length=MAX_ANSWER)]
+    images: tuple[_Reference, ...] = ()
+    """References of the images that were shown with the question, in front of it."""
+
+
+def shown_in(history: Iterable[Turn]) -> tuple[str, ...]:
+    """Returns the images that a conversation has shown, in order, each as often as it was shown."""
+    return tuple(image for turn in history for image in turn.images)
 
 
 def check_order(questions: Sequence[Question]) -> None:

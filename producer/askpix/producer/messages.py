@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import DEVICE_KINDS, Options, Question, Turn, check_order, first_problem
+from askpix.producer.items import (
+    DEVICE_KINDS,
+    MAX_IMAGE,
+    MAX_IMAGES,
+    Options,
+    Question,
+    Turn,
+    check_order,
+    first_problem,
+    shown_in,
+)
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
@@ -18,9 +38,6 @@ QUEUED_HEADER = "askpix_queued"
 
 _MOMENTS = (1_577_836_800.0, 86_400.0)
 """The first of 2020, before which none was queued; and how far a clock may be ahead of another."""
-
-MAX_IMAGE = 28_000_000
-"""Characters that an ask's image reference may have: a data URI of the largest file that workers take."""
 
 MAX_ASKED = 1_000
 """What an ask may have a model weigh: its questions, or where they have choices, these. It overtakes everything."""
@@ -44,8 +61,15 @@ def _question(value: object) -> Question:
         raise ValueError(str(error)) from None
 
 
+def _bounded_turns(value: object) -> object:
+    # Before any of them is looked at, and in words.
+    if isinstance(value, list | tuple) and len(value) > MAX_TURNS:
+        raise ValueError(f"it has {len(value):,} turns; {MAX_TURNS} are taken")
+    return value
+
+
 _Questions = Annotated[tuple[Annotated[Question, BeforeValidator(_question)], ...], Field(max_length=100)]
-_History = Annotated[tuple[Turn, ...], Field(max_length=MAX_TURNS)]
+_History = Annotated[tuple[Turn, ...], BeforeValidator(_bounded_turns)]
 _Uri = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
@@ -94,14 +118,18 @@ class AskMessage(_Message):
 
     v: Literal[1] = 1
     model: Annotated[str, Field(strict=True, min_length=1, max_length=100)]
-    image: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)]
-    """A URL, an S3 URI, a data URI, or a path that the worker may read."""
+    image: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)] | None = None
+    """A URL, an S3 URI, a data URI, or a path that the worker may read. None where the history shows an image, and no
+    other one is shown."""
 
     questions: _Questions | None = None
     """Texts, or objects with text, name and choices. None, or an empty list, asks for a caption."""
 
     history: _History | None = None
-    """What was asked of the image before, and answered, in order: each question comes after it."""
+    """What was asked before, and answered, in order: each question comes after it.
+
+    An image stands in front of the question with which it was shown; where the history shows none, `image` in front of
+    the first question."""
 
     options: Options = Options()
     output: _Uri | None = None
@@ -111,6 +139,7 @@ class AskMessage(_Message):
     def _bounded(self) -> Self:
         if self.history and not self.questions:
             raise ValueError("a history needs a question after it")
+        _check_images(self.images)
         if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
             raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
         try:
@@ -119,9 +148,32 @@ class AskMessage(_Message):
             raise ValueError(str(error)) from None
         return self
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All that are shown, in order."""
+        return (*shown_in(self.history or ()), *(() if self.image is None else (self.image,)))
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Workers of before images in turns refuse what they do not know.
+        values: dict[str, Any] = handler(self)
+        for turn in values.get("history") or ():
+            if not turn["images"]:
+                del turn["images"]
+        return values
+
     @classmethod
     def task(cls) -> str:
         return ASK_TASK
+
+
+def _check_images(images: Sequence[str]) -> None:
+    if not images:
+        raise ValueError("it shows no image: give one, or a history that shows one")
+    if len(images) > MAX_IMAGES:
+        raise ValueError(f"it shows {len(images)} images; {MAX_IMAGES} are taken")
+    if sum(map(len, images)) > MAX_IMAGE:
+        raise ValueError(f"its images' references come to more than {MAX_IMAGE:,} characters together")
 
 
 def queued_at(value: object, now: float) -> float | None:

@@ -75,7 +75,9 @@ class ItemWork:
         questions: Sequence[Question] | None,
         options: Options,
         *,
+        before: Sequence[ImageHandle] = (),
         history: tuple[Turn, ...] = (),
+        shown: tuple[str, ...] = (),
         fill: bool = False,
         urgent: bool = False,
         deadline: float | None = None,
@@ -85,7 +87,9 @@ class ItemWork:
 
         Args:
             questions: asked where the item has none of its own; None captions.
-            history: what was asked of the image before.
+            before: images that are shown before this one.
+            history: what was asked before.
+            shown: those images that are shown with the questions, where the history shows others.
             fill: put the item's columns where texts name them.
             urgent: overtake what is not.
             deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
@@ -96,11 +100,12 @@ class ItemWork:
         """
         if image.handle is not None:
             asked = self.item.questions or questions or (None,)
+            images = (*before, image.handle)
             request = partial(
-                self._request, image.handle, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
+                self._request, images, options, fill=fill, urgent=urgent, deadline=deadline, seconds=seconds
             )
             if any(question is not None and question.after is not None for question in asked):
-                self._later = _Later(asked, request, history)
+                self._later = _Later(asked, request, history, shown)
             for question in asked:
                 if self._over:
                     break
@@ -159,7 +164,7 @@ class ItemWork:
 
     def _request(
         self,
-        handle: ImageHandle,
+        images: tuple[ImageHandle, ...],
         options: Options,
         question: Question | None,
         history: tuple[Turn, ...] = (),
@@ -176,7 +181,7 @@ class ItemWork:
                 question = None if question is None else filled_question(question, values)
             return self._engine.submit(
                 Request(
-                    images=(handle,),
+                    images=images,
                     question=question,
                     options=options,
                     history=history,
@@ -226,11 +231,13 @@ class _Later:
         questions: Sequence[Question | None],
         request: Callable[[Question | None, tuple[Turn, ...]], Ticket | ItemError],
         before: tuple[Turn, ...],
+        shown: tuple[str, ...],
     ) -> None:
         self._questions = questions
         # On the engine's thread, which has requests of many items.
         self._request = carried(request)
         self._before = before
+        self._shown = shown
         self._history: dict[int, tuple[Turn, ...]] = {}
         """What was said before each question, by its number."""
         self.complete = threading.Event()
@@ -252,7 +259,10 @@ class _Later:
         earlier = places[-1]
         try:
             answer = _answer(tickets[earlier])
-            history = (*self._history.get(earlier, self._before), Turn(answer.question or "", answer.text))
+            # With the first of them, which has nothing asked here before it.
+            shown = () if earlier in self._history else self._shown
+            said = Turn(answer.question or "", answer.text, shown)
+            history = (*self._history.get(earlier, self._before), said)
             self._history[number] = history
             return self._request(question, history)
         except (ItemError, EngineStoppedError) as error:

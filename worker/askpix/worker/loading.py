@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from askpix.worker import cores
 from askpix.worker.access import Access
@@ -105,22 +107,22 @@ class Loader:
             fetched: is called when the image is fetched, before it waits to be decoded.
         """
         facts = ImageFacts()
-        try:
-            with self._tallies.loading.one_more():
-                decoded = self.decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
-            facts.width, facts.height = decoded.width, decoded.height
+        with _noting(facts, reference):
+            decoded = self._decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
             return LoadedImage(facts, engine.open_image(decoded.pixels))
-        except ItemError as error:
-            facts.problem = error
-            _log.debug("%s: %s: %s", reference, error.code, error.message)
-            # Which would hold the image until Python looks for what holds itself.
-            error.__traceback__ = error.__context__ = None
-        except MemoryError:
-            facts.problem = ItemError("out_of_memory", "there was too little memory for this image", retryable=True)
-        except BaseException as error:  # noqa: BLE001 - one image must never take its part down
-            _log.exception("an image could not be loaded")
-            facts.problem = internal_error(error)
         return LoadedImage(facts)
+
+    def decoded_or_noted(self, reference: str, form: ImageForm, facts: ImageFacts) -> Decoded | None:
+        """Returns an image in a form; None where it cannot be had, and `facts` says why. Raises nothing."""
+        with _noting(facts, reference):
+            return self._decoded(reference, form, facts)
+        return None
+
+    def _decoded(self, reference: str, form: ImageForm, facts: ImageFacts, **how: Any) -> Decoded:
+        with self._tallies.loading.one_more():
+            decoded = self.decoded(reference, form, facts, **how)
+        facts.width, facts.height = decoded.width, decoded.height
+        return decoded
 
     def stuck(self) -> float:
         """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""
@@ -164,6 +166,23 @@ class Loader:
         finally:
             if held:
                 self._room.give_back(held)
+
+
+@contextmanager
+def _noting(facts: ImageFacts, reference: str) -> Iterator[None]:
+    """Has facts say why the image was not loaded, whatever a block raises."""
+    try:
+        yield
+    except ItemError as error:
+        facts.problem = error
+        _log.debug("%s: %s: %s", reference, error.code, error.message)
+        # Which would hold the image until Python looks for what holds itself.
+        error.__traceback__ = error.__context__ = None
+    except MemoryError:
+        facts.problem = ItemError("out_of_memory", "there was too little memory for this image", retryable=True)
+    except BaseException as error:  # noqa: BLE001 - one image must never take its part down
+        _log.exception("an image could not be loaded")
+        facts.problem = internal_error(error)
 
 
 def digest(data: bytes) -> str:

@@ -6,16 +6,17 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer
 from askpix.worker.engine.growing import Growing, pieces_of
-from askpix.worker.errors import RequestError
+from askpix.worker.errors import ItemError, RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
@@ -31,6 +32,8 @@ class Ability(StrEnum):
     CHOICES = "choices"
     MATCH = "match"
     CHAT = "chat"
+    IMAGES = "images"
+    """Several in one conversation."""
 
 
 READING = frozenset((Ability.ANSWER, Ability.MATCH))
@@ -41,17 +44,23 @@ class ImageHandle:
     """An image that was given to an engine. Its encoding is kept for as long as the handle is."""
 
 
+H = TypeVar("H", bound=ImageHandle)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """One thing to find out about an image (or several, where the engine takes several)."""
 
     images: tuple[ImageHandle, ...]
+    """All that are shown, in order; of which the turns of the history show as many as they name. The others stand in
+    front of the question, or of the first one where no turn shows any."""
+
     question: Question | None
     """None asks for a caption."""
 
     options: Options = field(default_factory=Options)
     history: tuple[Turn, ...] = ()
-    """What was asked of the image before. Such a request follows one that has ended, and never waits for room."""
+    """What was asked before. Such a request follows one that has ended, and never waits for room."""
 
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""
@@ -242,6 +251,15 @@ class Measures:
     """How often a request's image was already encoded, or was being; None where that is not known."""
 
 
+def opened_or_problem(open_image: Callable[[Pixels], H], pixels: Pixels) -> H | ItemError:
+    """Returns a handle on an image, or why there is none."""
+    try:
+        return open_image(pixels)
+    except ItemError as error:
+        # Which would hold the image.
+        return error.with_traceback(None)
+
+
 class Engine(ABC):
     """One compiled model on one device. Every method may be called from any thread."""
 
@@ -255,6 +273,10 @@ class Engine(ABC):
     @abstractmethod
     def open_image(self, pixels: Pixels) -> ImageHandle:
         """Returns a handle on an image of the engine's form. The array must not be written to afterwards."""
+
+    def open_images(self, several: Sequence[Pixels]) -> list[ImageHandle | ItemError]:
+        """Returns handles on images that one request shows; in the place of one that cannot be shown, why."""
+        return [opened_or_problem(self.open_image, pixels) for pixels in several]
 
     @abstractmethod
     def submit(self, request: Request) -> Ticket:

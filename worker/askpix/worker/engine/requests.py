@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from pydantic import ValidationError
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, first_problem
-from askpix.worker.engine.base import ImageHandle, Request
+from askpix.producer.items import Options, first_problem, shown_in
+from askpix.worker.engine.base import H, Request
 from askpix.worker.errors import RequestError
 
-H = TypeVar("H", bound=ImageHandle)
+
+def one_at_a_time(model: str) -> RequestError:
+    """Returns why a model is not shown several images."""
+    return RequestError("too_many_images", f"{model} looks at one image at a time")
 
 
 def only_image(request: Request, kind: type[H], owner: object, model: str) -> H:
@@ -19,14 +20,28 @@ def only_image(request: Request, kind: type[H], owner: object, model: str) -> H:
 
     Raises:
         RequestError: there are several.
-        ValueError: it was given to another engine.
+        ValueError: it was given to another engine, or there is none.
     """
-    if len(request.images) != 1:
-        raise RequestError("too_many_images", f"{model} looks at one image at a time")
-    image = request.images[0]
-    if not isinstance(image, kind) or getattr(image, "owner", None) is not owner:
-        raise ValueError("the image handle is of another engine")
-    return image
+    if len(request.images) > 1:
+        raise one_at_a_time(model)
+    return own_images(request, kind, owner)[0]
+
+
+def own_images(request: Request, kind: type[H], owner: object) -> tuple[H, ...]:
+    """Returns the images of a request, which were given to the engine `owner`.
+
+    Raises:
+        ValueError: one was given to another engine, there is none, or the history shows more.
+    """
+    shown = len(shown_in(request.history))
+    if not request.images or len(request.images) < shown:
+        raise ValueError(f"the history shows {shown} images, and {len(request.images)} are there")
+    images = []
+    for image in request.images:
+        if not isinstance(image, kind) or getattr(image, "owner", None) is not owner:
+            raise ValueError("the image handle is of another engine")
+        images.append(image)
+    return tuple(images)
 
 
 def with_defaults(options: Options, defaults: Generation, model: str) -> Generation:

@@ -53,6 +53,11 @@ class ModelManifest(ManifestPart):
     """SHA-256 over the digests of the files, and over what is said of the graphs and of generating texts."""
 
     @property
+    def offered(self) -> frozenset[Ability]:
+        """What its engine can do: more than the folder says, where an engine has learnt it since."""
+        return self.abilities
+
+    @property
     def bytes(self) -> int:
         """Of all files."""
         return sum(entry.bytes for entry in self.files.values())

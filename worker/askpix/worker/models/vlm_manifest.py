@@ -7,10 +7,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from askpix.producer.errors import ModelError
+from askpix.worker.engine.base import Ability
 from askpix.worker.models.manifest import ManifestPart, ModelManifest, Size
-from askpix.worker.vlm.templates import template_named
+from askpix.worker.vlm.templates import Template, template_named
 
 _Count = Annotated[int, Field(ge=1)]
+
+
+SEVERAL_IMAGES = frozenset(("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"))
+"""Families whose models are shown several images in a conversation."""
 
 
 class FixedTokens(ManifestPart):
@@ -91,6 +96,15 @@ class VlmManifest(ModelManifest):
     """Of the language model's stored weights; below f16, the other graphs' are stored in int8."""
 
     compression: Compression | None = None
+
+    @property
+    def conversation(self) -> Template:
+        """How conversations are written for it."""
+        return template_named(self.template)
+
+    @property
+    def offered(self) -> frozenset[Ability]:
+        return self.abilities | ({Ability.IMAGES} if self.family in SEVERAL_IMAGES else set())
 
     @field_validator("template")
     @classmethod

@@ -28,17 +28,22 @@ _KEPT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that was dropped, or is an example. It may be gone."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """An image's file."""
 
+    picture: Picture
     data: bytes
 
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
 
-
-def read_dropped(path: str | None, roots: Iterable[Path]) -> Dropped:
+def read_dropped(path: str | Path | None, roots: Iterable[Path]) -> Dropped:
     """Returns the file that a page names.
 
     Args:
@@ -56,7 +61,7 @@ def read_dropped(path: str | None, roots: Iterable[Path]) -> Dropped:
         data = opened.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise InputError(f"the image has more than {MAX_BYTES // 1_000_000} MB")
-    return Dropped(data)
+    return Dropped(Picture(file, hashlib.sha256(data).hexdigest()), data)
 
 
 class Uploads:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from askpix.producer.asking import Ask
 from askpix.producer.client import Client
@@ -54,12 +55,14 @@ class Elsewhere:
                 told.setdefault(served.name, []).append(frozenset(served.abilities))
         return [AtHand(name=name, abilities=_common(abilities)) for name, abilities in sorted(told.items())]
 
-    def tell(self, chosen: Chosen, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop) -> Iterator[Told]:
+    def tell(
+        self, chosen: Chosen, images: Sequence[bytes], asked: Asked, history: Sequence[Turn], stop: Stop
+    ) -> Iterator[Told]:
         ends = time.monotonic() + _WAIT_SECONDS
         self._begin()
         sent = row = None
         try:
-            sent = self._sent(chosen, image, asked, history)
+            sent = self._sent(chosen, images, asked, history)
             yield Told(facts="in the queue")
             row = _row(sent, ends, stop)
         finally:
@@ -76,9 +79,10 @@ class Elsewhere:
     def close(self) -> None:
         self._client.close()
 
-    def _sent(self, chosen: Chosen, image: bytes, asked: Asked, history: Sequence[Turn]) -> Ask:
+    def _sent(self, chosen: Chosen, images: Sequence[bytes], asked: Asked, history: Sequence[Turn]) -> Ask:
+        image, history = _sendable(images, history)
         return self._client.ask(
-            "data:application/octet-stream;base64," + base64.b64encode(image).decode(),
+            image,
             () if asked.question is None else asked.question,
             model=chosen.model,
             history=history if asked.question is not None else (),
@@ -100,6 +104,16 @@ class Elsewhere:
             self._awaited -= 1
             if left is not None:
                 self._left.append(left)
+
+
+def _sendable(images: Sequence[bytes], history: Sequence[Turn]) -> tuple[str | None, Sequence[Turn]]:
+    """Returns the image of a question, if there is a new one, and the turns with theirs, as messages have them."""
+    uris = iter("data:application/octet-stream;base64," + base64.b64encode(image).decode() for image in images)
+    if len(images) == 1:
+        # As workers know it that have no images in turns.
+        return next(uris), [replace(turn, images=()) for turn in history]
+    turns = [replace(turn, images=tuple(next(uris) for _ in turn.images)) for turn in history]
+    return next(uris, None), turns
 
 
 def _row(sent: Ask, ends: float, stop: Stop) -> Row | None:

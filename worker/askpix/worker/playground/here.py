@@ -12,7 +12,7 @@ from askpix.worker import cores
 from askpix.worker.engine.base import Engine, Request, Ticket
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
-from askpix.worker.errors import RequestError
+from askpix.worker.errors import ItemError, RequestError
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.models.folder import AnyManifest, read_manifest
 from askpix.worker.models.manifest import MANIFEST
@@ -96,7 +96,7 @@ class Here:
     ) -> None:
         self._folders = dict(folders)
         self._models = tuple(
-            AtHand(name=name, abilities=read_manifest(folder).abilities) for name, folder in self._folders.items()
+            AtHand(name=name, abilities=read_manifest(folder).offered) for name, folder in self._folders.items()
         )
         self._device = device
         self._cache = cache
@@ -108,13 +108,15 @@ class Here:
     def models(self) -> Sequence[AtHand]:
         return self._models
 
-    def tell(self, chosen: Chosen, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop) -> Iterator[Told]:
+    def tell(
+        self, chosen: Chosen, images: Sequence[bytes], asked: Asked, history: Sequence[Turn], stop: Stop
+    ) -> Iterator[Told]:
         if chosen.model not in self._folders:
             raise ModelError(f"there is no model {chosen.model[:100]!r} here")
         yield Told(facts="waiting for the model")
         try:
             with self._shelf.lend(chosen, stop) as engine:
-                yield from self._told(engine, chosen.model, image, asked, history, stop)
+                yield from self._told(engine, chosen.model, images, asked, history, stop)
         except RequestError as error:
             if error.code != "cancelled":
                 raise
@@ -125,10 +127,10 @@ class Here:
         self._shelf.close()
 
     def _told(
-        self, engine: Engine, name: str, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop
+        self, engine: Engine, name: str, images: Sequence[bytes], asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
         started, text, shown = time.monotonic(), "", 0.0
-        ticket = self._submitted(engine, image, asked, history)
+        ticket = self._submitted(engine, images, asked, history)
         stop.listen(ticket.cancel)
         try:
             for piece in ticket.pieces():
@@ -147,10 +149,15 @@ class Here:
             # Also where nobody wants to know any more.
             ticket.cancel()
 
-    def _submitted(self, engine: Engine, image: bytes, asked: Asked, history: Sequence[Turn]) -> Ticket:
-        decoded = self._decoder.decode(image, engine.image_form)
+    def _submitted(self, engine: Engine, images: Sequence[bytes], asked: Asked, history: Sequence[Turn]) -> Ticket:
+        pixels = [self._decoder.decode(image, engine.image_form).pixels for image in images]
+        handles = engine.open_images(pixels)
+        del pixels
+        for handle in handles:
+            if isinstance(handle, ItemError):
+                raise handle
         request = Request(
-            images=(engine.open_image(decoded.pixels),),
+            images=tuple(handle for handle in handles if not isinstance(handle, ItemError)),
             question=asked.question,
             options=asked.options,
             history=tuple(history),

@@ -27,6 +27,11 @@ class AtHand:
     def chats(self) -> bool:
         return self.abilities is not None and Ability.CHAT in self.abilities
 
+    @property
+    def sees_several(self) -> bool:
+        """Whether it is shown several images in a conversation."""
+        return self.chats and self.abilities is not None and Ability.IMAGES in self.abilities
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chosen:
@@ -52,8 +57,14 @@ class Source(Protocol):
             AskpixError: they cannot be had.
         """
 
-    def tell(self, chosen: Chosen, image: bytes, asked: Asked, history: Sequence[Turn], stop: Stop) -> Iterator[Told]:
+    def tell(
+        self, chosen: Chosen, images: Sequence[bytes], asked: Asked, history: Sequence[Turn], stop: Stop
+    ) -> Iterator[Told]:
         """Yields the answer as it comes; whoever closes the iterator gives it up.
+
+        Args:
+            images: all that are shown, in order, of which each turn of the history shows as many as it names. One that
+                none shows stands in front of the question, or of the first one where no turn shows any.
 
         Raises:
             AskpixError: there is none, for a reason that is not the image's or the question's.

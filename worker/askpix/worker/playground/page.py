@@ -12,6 +12,7 @@ import gradio as gr
 
 from askpix.producer.errors import AskpixError
 from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.playground.dropped import Picture
 from askpix.worker.playground.form import SETTINGS, Setting
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.playground import Filled, Playground, Shown
@@ -107,8 +108,7 @@ class _Side:
         if shown is None:
             return [gr.update(visible=False), *[gr.update() for _ in range(5)]]
         told, chats = shown.told, shown.messages is not None
-        # It shows everything as HTML.
-        messages = [{"role": role, "content": html.escape(text, quote=False)} for role, text in shown.messages or ()]
+        messages = [{"role": role, "content": _content(said)} for role, said in shown.messages or ()]
         return [
             gr.update(visible=True),
             gr.update(value=messages, visible=chats, label=name),
@@ -117,6 +117,11 @@ class _Side:
             gr.update(value=told.facts, visible=bool(told.facts)),
             gr.update(value=told.problem or "", visible=told.problem is not None, label=name),
         ]
+
+
+def _content(said: str | Picture) -> Any:
+    """Returns a message as the conversation shows it: it takes texts for HTML."""
+    return html.escape(said, quote=False) if isinstance(said, str) else {"path": str(said.path)}
 
 
 def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:

@@ -10,11 +10,12 @@ from typing import Any
 
 from askpix.producer.errors import AskpixError
 from askpix.worker.errors import ItemError
+from askpix.worker.playground.conversation import Conversation, Message, Said
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of
 from askpix.worker.playground.models import AtHand, Chosen, Source
 from askpix.worker.playground.places import Places
-from askpix.worker.playground.sitting import Conversation, Sitting, Sittings
+from askpix.worker.playground.sitting import Sitting, Sittings
 from askpix.worker.playground.stop import Stop
 from askpix.worker.playground.told import Told
 from askpix.worker.vlm.templates import CAPTION
@@ -43,8 +44,8 @@ class Shown:
     """What one side of the page shows."""
 
     told: Told = field(default_factory=Told)
-    messages: tuple[tuple[str, str], ...] | None = None
-    """What was said, as pairs of user or assistant, and text; None where the model does not chat."""
+    messages: tuple[Message, ...] | None = None
+    """What was said and shown; None where the model does not chat."""
 
 
 class Playground:
@@ -139,15 +140,15 @@ class Playground:
             for told in self._told(chosen, image, asked, None, stop):
                 yield Shown(told=told)
             return
-        talk = sitting.conversation(stop, number, chosen, image.digest)
-        said, told = CAPTION if asked.question is None else asked.question.text, Told()
+        talk = sitting.conversation(stop, number, (chosen, None if model.sees_several else image.picture.digest))
+        question, told = CAPTION if asked.question is None else asked.question.text, Told()
         # A caption follows nothing.
         before = None if asked.question is None else talk
         for told in self._told(chosen, image, asked, before, stop):
-            now = [("user", said), *([("assistant", told.text)] if told.text else [])]
-            yield Shown(told=told, messages=(*talk.messages(), *now))
+            now = Said(about=image.picture, question=question, answer=told.text)
+            yield Shown(told=told, messages=tuple(talk.messages(now)))
         if told.said is not None:
-            sitting.add(stop, talk, said, told.said)
+            sitting.add(stop, talk, Said(about=image.picture, question=question, answer=told.said))
 
     def _told(
         self, chosen: Chosen, image: Dropped, asked: Asked, before: Conversation | None, stop: Stop
@@ -157,22 +158,21 @@ class Playground:
         Args:
             before: what was said; as many of its turns are told as the model takes.
         """
-        history = () if before is None else before.history()
-        turns = 0 if before is None else len(before.turns)
-        told = Told()
+        talk = before or Conversation(about=None)
+        recalled, told = talk.recalled(image, lambda picture: read_dropped(picture.path, self._roots)), Told()
         try:
             while True:
                 try:
-                    for told in self.source.tell(chosen, image.data, asked, history, stop):
-                        yield _with_turns(told, len(history), turns)
+                    for told in self.source.tell(chosen, recalled.images, asked, recalled.history, stop):
+                        yield _with_turns(told, len(recalled.turns), len(talk.turns))
                     return
                 except ItemError as error:
-                    if error.code != "too_long" or not history:
+                    if error.code != "too_long" or not recalled.turns:
                         raise
                 if stop.is_set:
                     yield Told(facts="stopped")
                     return
-                history = history[1:]
+                recalled = recalled.less()
         except ItemError as error:
             yield replace(told, facts="", problem=error.message)
         except AskpixError as error:

@@ -1,42 +1,18 @@
-"""What the page remembers of a person: the conversation about an image, and what is being answered now."""
+"""What the page remembers of a person: the conversation, and what is being answered now."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import MAX_ANSWER, Turn
-from askpix.producer.messages import MAX_TURNS
-from askpix.worker.playground.models import Chosen
+from askpix.worker.playground.conversation import Conversation, Said
 from askpix.worker.playground.stop import Stop
 
 _MOST = 100
 """Open pages that are remembered; of those that have nothing answered, the one not used for longest is forgotten."""
-
-_MOST_TURNS = 50
-"""Of a conversation that are remembered, and shown."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Conversation:
-    """What was said about one image with one model."""
-
-    about: tuple[Chosen, str]
-    """The model, and the image's digest."""
-
-    turns: list[Turn] = field(default_factory=list)
-
-    def history(self) -> tuple[Turn, ...]:
-        """Returns what a model is told: the latest turns, as many as may be."""
-        return tuple(self.turns[-MAX_TURNS:])
-
-    def messages(self) -> tuple[tuple[str, str], ...]:
-        """Returns what was said, as pairs of user or assistant, and text."""
-        return tuple(pair for turn in self.turns for pair in (("user", turn.question), ("assistant", turn.answer)))
 
 
 class Sitting:
@@ -77,12 +53,11 @@ class Sitting:
         """Returns whether an ask is the latest, be it stopped, and nothing was cleared since."""
         return self._latest is ask
 
-    def conversation(self, ask: Stop, side: int, chosen: Chosen, image: str) -> Conversation:
-        """Returns what was said on a side of the page with a model about an image.
+    def conversation(self, ask: Stop, side: int, about: Hashable) -> Conversation:
+        """Returns what was said on a side of the page with, or about, something.
 
         What was said with another, or about another, is forgotten.
         """
-        about = (chosen, image)
         with self._lock:
             talk = self._conversations.get(side)
             if talk is None or talk.about != about:
@@ -92,11 +67,11 @@ class Sitting:
                     self._conversations[side] = talk
             return talk
 
-    def add(self, ask: Stop, talk: Conversation, question: str, answer: str) -> None:
+    def add(self, ask: Stop, talk: Conversation, said: Said) -> None:
         """Adds what was answered to a conversation, unless something else was asked meanwhile."""
         with self._lock:
             if self.counts(ask):
-                talk.turns = [*talk.turns, Turn(question, answer[:MAX_ANSWER])][-_MOST_TURNS:]
+                talk.add(said)
 
 
 class Sittings:

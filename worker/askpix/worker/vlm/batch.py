@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import openvino_genai as genai
 from askpix.producer.generation import Generation
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.errors import RequestError
+from askpix.worker.vlm.ends import ends_of
 from askpix.worker.vlm.texts import before_stops
 from askpix.worker.vlm.work import Run, Said
 
@@ -74,13 +75,20 @@ class Batch:
         properties: OpenVINO's.
         blocks: how many blocks of keys and values there is memory for.
         block_tokens: of how many tokens each is.
+        stops: texts that end what is generated, whatever is asked; the template's.
 
     Raises:
         RuntimeError: the folder cannot be loaded.
     """
 
     def __init__(
-        self, folder: Path, device: str, properties: Mapping[str, Any], blocks: int, block_tokens: int
+        self,
+        folder: Path,
+        device: str,
+        properties: Mapping[str, Any],
+        blocks: int,
+        block_tokens: int,
+        stops: Sequence[str],
     ) -> None:
         schedule = genai.SchedulerConfig()
         schedule.num_kv_blocks = blocks
@@ -93,7 +101,7 @@ class Batch:
         self.tokenizer = self._pipeline.get_tokenizer()
         base = self._pipeline.get_config()
         self._eos = int(base.eos_token_id)
-        self._stops = {self._eos, *map(int, base.stop_token_ids)}
+        self._ends = ends_of(stops, self.tokenizer, (self._eos, *map(int, base.stop_token_ids)))
         self._ids = itertools.count(1)
         """Never one twice: the pipeline ends on it."""
         self._under_way: dict[int, _UnderWay] = {}
@@ -134,14 +142,16 @@ class Batch:
         return coming < PROMPT_TOKENS and len(self._under_way) < rows and self._reserved + run.tokens <= capacity
 
     def begin(self, run: Run) -> None:
-        """Encodes a run's image and has it generated from the next step on.
+        """Encodes a run's images and has it generated from the next step on.
 
         Raises:
             RequestError: the pipeline does not take it.
         """
         number = next(self._ids)
         try:
-            handle = self._pipeline.add_request(number, run.job.prompt, [run.job.image.tensor], self._config(run))
+            handle = self._pipeline.add_request(
+                number, run.job.prompt, [image.tensor for image in run.job.images], self._config(run)
+            )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
         if (growing := run.job.ticket.growing) is not None:
@@ -216,18 +226,18 @@ class Batch:
 
     def _said(self, run: Run, of: _Written) -> Said:
         ids = of.ids
-        written = ids[:-1] if ids and ids[-1] in self._stops else ids
-        text = str(self.tokenizer.decode(written)) if written else ""
-        if run.choice is None:
-            text = before_stops(text, run.job.settings.stop or ())
-        return Said(text, tuple(of.log_probabilities), "stop" if of.stopped else "length")
+        written = ids[:-1] if ids and ids[-1] in self._ends.tokens else ids
+        whole = str(self.tokenizer.decode(written)) if written else ""
+        text = before_stops(whole, run.job.stops)
+        stopped = of.stopped or len(text) < len(whole)
+        return Said(text, tuple(of.log_probabilities), "stop" if stopped else "length")
 
     def _config(self, run: Run) -> Any:
         config = genai.GenerationConfig()
         config.apply_chat_template = False
         config.logprobs = 1
         config.eos_token_id = self._eos
-        config.stop_token_ids = self._stops
+        config.stop_token_ids = set(self._ends.tokens)
         config.max_new_tokens = run.job.max_new_tokens
         question = run.job.question
         if grammar_of := run.choice or (question.json_schema if question is not None else None):
@@ -241,6 +251,12 @@ class Batch:
         if question is not None and question.json_schema is not None:
             config.structured_output_config = genai.StructuredOutputConfig(json_schema=question.json_schema)
         _set(config, run.job.settings, run.job.seed + run.job.tries - 1, again=run.job.tries > 1)
+        sought = set(run.job.stops) - self._ends.texts
+        # A search stops at no text: what it finds is cut off when it has ended.
+        if sought and run.job.settings.beams == 1:
+            # Cut off here: the pipeline would drop the whole token that the text ends in.
+            config.stop_strings = sought
+            config.include_stop_str_in_output = True
         return config
 
 
@@ -276,7 +292,3 @@ def _set(config: Any, settings: Generation, seed: int, *, again: bool) -> None:
         config.repetition_penalty = settings.repetition_penalty
     if settings.min_new_tokens:
         config.min_new_tokens = settings.min_new_tokens
-    if settings.stop:
-        # Cut off here: the pipeline would drop the whole token that the text ends in.
-        config.stop_strings = set(settings.stop)
-        config.include_stop_str_in_output = True

@@ -21,12 +21,12 @@ import openvino_genai as genai
 
 from askpix.producer.errors import DeviceError, ModelError
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request, opened_or_problem
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.errors import RequestError
+from askpix.worker.errors import ItemError, RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
@@ -87,7 +87,8 @@ class VlmEngine(ThreadedEngine[Job]):
         room = room_on(compiler)
         most = None if cache_megabytes is None else cache_megabytes << 20
         blocks = cache_blocks(manifest, properties, room=room, most=most)
-        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks, room.block_tokens)
+        stops = manifest.conversation.stops
+        self._new_batch = partial(Batch, folder, compiler.device, properties, blocks, room.block_tokens, stops)
         with stage("loading the pipeline"):
             try:
                 self._batch = self._new_batch()
@@ -106,7 +107,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._pixels = Room(_PIXEL_BYTES)
         self._images = 0
         self._steps = StageHistograms()
-        self.abilities = manifest.abilities
+        self.abilities = manifest.offered
         self.image_form = ImageForm(width=None, height=None)
         self.info = EngineInfo(
             model=manifest.name,
@@ -119,17 +120,36 @@ class VlmEngine(ThreadedEngine[Job]):
     # Called from any thread. ----------------------------------------------------------------------
 
     def open_image(self, pixels: Pixels) -> ImageHandle:
+        image = self._image(pixels)
+        del pixels
+        self._take_room([image])
+        return image
+
+    def open_images(self, several: Sequence[Pixels]) -> list[ImageHandle | ItemError]:
+        opened = [opened_or_problem(self._image, pixels) for pixels in several]
+        # For all in one: who waits with some in hand may wait for another who does.
+        self._take_room([image for image in opened if isinstance(image, VlmImage)])
+        return [*opened]
+
+    def _image(self, pixels: Pixels) -> VlmImage:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
             raise ValueError(f"uint8 [height, width, 3] is needed, not {pixels.dtype} {pixels.shape}")
         height, width = pixels.shape[:2]
         own = np.ascontiguousarray(prepared(self._form, pixels))
-        image = VlmImage(self, own, width, height)
-        if own.nbytes > _SMALL_BYTES:
-            del pixels
-            amount = min(own.nbytes, self._pixels.total)
-            self._pixels.take(amount)
-            weakref.finalize(image, self._pixels.give_back, amount)
-        return image
+        return VlmImage(self, own, width, height)
+
+    def _take_room(self, images: Sequence[VlmImage]) -> None:
+        """Waits until there is room for some images, which they have for as long as they are there."""
+        left, amounts = self._pixels.total, list[int]()
+        for image in images:
+            size = image.tensor.get_byte_size()
+            amounts.append(min(size, left) if size > _SMALL_BYTES else 0)
+            left -= amounts[-1]
+        if any(amounts):
+            self._pixels.take(sum(amounts))
+        for image, amount in zip(images, amounts, strict=True):
+            if amount:
+                weakref.finalize(image, self._pixels.give_back, amount)
 
     def stuck(self) -> float:
         return 0.0 if self._gone.is_set() else super().stuck()
@@ -224,7 +244,7 @@ class VlmEngine(ThreadedEngine[Job]):
                 return
             self._waiting.take()
             run.job.ticket.begin()
-            self._images += run.number == 0
+            self._images += len(run.job.images) if run.number == 0 else 0
             try:
                 self._batch.begin(run)
             except RequestError as error:

@@ -9,15 +9,15 @@ from functools import lru_cache
 
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, Question, Turn
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Ability, Request, Ticket
 from askpix.worker.engine.growing import Growing
-from askpix.worker.engine.requests import only_image, with_defaults
+from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaults
 from askpix.worker.errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
 from askpix.worker.vlm.settled import Settled
-from askpix.worker.vlm.templates import CAPTION, TEMPLATES
+from askpix.worker.vlm.templates import CAPTION
 from askpix.worker.vlm.texts import Cleaner
 from askpix.worker.vlm.work import Job, VlmImage
 
@@ -48,11 +48,12 @@ class RequestReader:
         decode: Callable[[Sequence[int]], str],
     ) -> None:
         self._name = manifest.name
-        self._template = TEMPLATES[manifest.template]
+        self._template = manifest.conversation
+        self._takes_several = Ability.IMAGES in manifest.offered
         self._form = manifest.image_tokens
         self._context = manifest.language.context
         self._capacity = capacity
-        self._cleaner = Cleaner(manifest.reserved)
+        self._cleaner = Cleaner((*manifest.reserved, *self._template.reserved))
         self._count = count
         self._decode = decode
         self._defaults = manifest.generation
@@ -66,40 +67,54 @@ class RequestReader:
             RequestError: this model cannot answer it.
             ValueError: the image was given to another engine.
         """
-        image = only_image(request, VlmImage, owner, self._name)
+        if len(request.images) > 1 and not self._takes_several:
+            raise one_at_a_time(self._name)
+        images = own_images(request, VlmImage, owner)
         question, options = request.question, request.options
         settings = self._settings(options)
         if question is not None:
             self._check(question, settings)
         begun = self._clean(options.prompt or "") if question is None else ""
         written = self._prompt(request, begun)
-        # The tag counts as one token. The pipeline puts the break after it that transformers is given.
-        prompt_tokens = self._count(written) - 1 + image_tokens(self._form, image.width, image.height)
-        prompt = written.replace(self._template.image, self._template.tag, 1)
+        # A tag counts as one token. The pipeline puts the break after it that transformers is given.
+        prompt_tokens = self._count(written) - len(images)
+        prompt_tokens += sum(image_tokens(self._form, image.width, image.height) for image in images)
+        prompt = written.replace(self._template.image, self._template.tag)
         scored = question is not None and question.choices is not None
+        stops = self._stops(question, settings)
         job = Job(
-            image=image,
+            images=images,
             question=question,
             prompt=prompt,
             begun=begun,
             settings=Generation() if scored else settings,
+            stops=stops,
             max_new_tokens=_longest(question) if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
             prompt_tokens=prompt_tokens,
-            seed=_seed(settings, prompt, image),
+            seed=_seed(settings, prompt, images),
             urgent=request.urgent,
             follows=bool(request.history),
-            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun)),
+            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, stops)),
         )
         self._check_length(job)
         return job
 
-    def _growing(self, request: Request, settings: Generation, begun: str) -> Growing | None:
+    def _stops(self, question: Question | None, settings: Generation) -> tuple[str, ...]:
+        """Returns the texts that end what is generated; the template's do not where it keeps to a form of its own."""
+        if question is not None and question.choices is not None:
+            return ()
+        of_request = settings.stop or ()
+        if question is not None and question.json_schema is not None:
+            return of_request
+        return (*self._template.stops, *of_request)
+
+    def _growing(self, request: Request, settings: Generation, begun: str, stops: tuple[str, ...]) -> Growing | None:
         """Returns what the text's tokens are told to; None where it is not known before it has ended."""
         question = request.question
         weighed = question is not None and (question.choices is not None or question.json_schema is not None)
         if not request.stream or weighed or settings.beams > 1 or settings.texts > 1:
             return None
-        return Growing(Settled(self._decode, begun, settings.stop or ()))
+        return Growing(Settled(self._decode, begun, stops))
 
     def _check(self, question: Question, settings: Generation) -> None:
         if question.match:
@@ -123,10 +138,14 @@ class RequestReader:
         return self._template.prompt(
             self._clean(CAPTION if request.question is None else request.question.text),
             image=self._template.image,
+            images=len(request.images),
             system=None if system is None else self._clean(system),
-            history=[Turn(self._clean(turn.question), self._clean(turn.answer)) for turn in request.history],
+            history=[self._clean_turn(turn) for turn in request.history],
             begun=begun,
         )
+
+    def _clean_turn(self, turn: Turn) -> Turn:
+        return Turn(self._clean(turn.question or CAPTION), self._clean(turn.answer), turn.images)
 
     def _clean(self, text: str) -> str:
         if len(text) > _CHARACTERS:
@@ -145,8 +164,8 @@ class RequestReader:
             why = "" if most == self._context else ", for which there is memory"
             raise RequestError(
                 "too_long",
-                f"the prompt and its image come to {job.prompt_tokens:,} tokens, and {job.max_new_tokens:,} may be "
-                f"generated; {self._name} takes {most:,} in all{why}",
+                f"the prompt and {_counted(job.images)} come to {job.prompt_tokens:,} tokens, and "
+                f"{job.max_new_tokens:,} may be generated; {self._name} takes {most:,} in all{why}",
             )
 
 
@@ -159,13 +178,17 @@ def contradiction(settings: Generation) -> str | None:
     return None
 
 
+def _counted(images: Sequence[VlmImage]) -> str:
+    return "its image" if len(images) == 1 else f"its {len(images)} images"
+
+
 def _longest(question: Question | None) -> int:
     """Returns how many tokens a choice can come to, a space before it and the end included."""
     choices = () if question is None else question.choices or ()
     return max((len(choice.encode()) for choice in choices), default=0) + 2
 
 
-def _seed(settings: Generation, prompt: str, image: VlmImage) -> int:
-    """Returns what is drawn by: the seed, the image, and what is asked of it."""
+def _seed(settings: Generation, prompt: str, images: Sequence[VlmImage]) -> int:
+    """Returns what is drawn by: the seed, the images, and what is asked of them."""
     asked = json.dumps([settings.seed or 0, prompt]).encode()
-    return int.from_bytes(hashlib.sha256(asked + image.mark).digest()[:6], "big")
+    return int.from_bytes(hashlib.sha256(asked + b"".join(image.mark for image in images)).digest()[:6], "big")

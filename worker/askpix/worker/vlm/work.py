@@ -51,7 +51,9 @@ class Said:
 class Job:
     """A request with its prompt, from when it is taken to its answer."""
 
-    image: VlmImage
+    images: tuple[VlmImage, ...]
+    """In the order in which the prompt shows them."""
+
     question: Question | None
     prompt: str
     begun: str
@@ -59,6 +61,9 @@ class Job:
 
     settings: Generation
     """The request's own, and the model's where it leaves them open."""
+
+    stops: tuple[str, ...]
+    """Texts that end what is generated, which is what stands before them: the template's and the request's."""
 
     max_new_tokens: int
     prompt_tokens: int

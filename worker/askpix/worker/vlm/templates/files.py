@@ -51,7 +51,7 @@ def template_named(name: str) -> Template:
 
 
 def _problems(template: Template) -> Iterator[str]:
-    for field in ("system", "user", "answer"):
+    for field in ("system", "user", "plain", "answer"):
         piece = getattr(template, field)
         if piece is not None and piece.count("{}") != 1:
             yield f"{field}: has to hold {{}} once, for what is said"

@@ -36,6 +36,11 @@ class Template:
     """What the system's text is where none is given; None where there is none then."""
 
     user: str
+    """A question."""
+
+    plain: str | None = None
+    """A question that no image stands in front of, where it is written otherwise."""
+
     answer: str
     """What the model has answered before."""
 
@@ -43,14 +48,14 @@ class Template:
     """After which the model answers."""
 
     image: str
-    """The image, in front of the first question, as transformers is given it."""
+    """An image, in front of the question with which it is shown, as transformers is given it."""
 
     stops: tuple[str, ...]
     """Texts that end an answer, which is what stands before them."""
 
     @property
     def tag(self) -> str:
-        """The image as the pipeline is given it, which breaks the line by itself."""
+        """An image as the pipeline is given it, which breaks the line by itself."""
         return self.image.strip()
 
     @property
@@ -59,16 +64,25 @@ class Template:
 
         Words that it is written with, such as "USER:", are anybody's to write.
         """
-        pieces = (self.system or "", self.user, self.answer, self.cue, self.image, *self.stops)
+        pieces = (self.system or "", self.user, self.plain or "", self.answer, self.cue, self.image, *self.stops)
         return tuple(dict.fromkeys(tag for piece in pieces for tag in _TAG.findall(piece)))
 
     def prompt(
-        self, question: str, *, image: str, system: str | None = None, history: Sequence[Turn] = (), begun: str = ""
+        self,
+        question: str,
+        *,
+        image: str,
+        images: int = 1,
+        system: str | None = None,
+        history: Sequence[Turn] = (),
+        begun: str = "",
     ) -> str:
         """Returns the text of a conversation up to where the model goes on.
 
         Args:
-            image: what stands for the image.
+            image: what stands for an image.
+            images: how many are shown in all. Those that no turn shows stand in front of the question, or of the first
+                one where no turn shows any.
             history: what was said before the question.
             begun: what the answer begins with.
         """
@@ -76,8 +90,11 @@ class Template:
         pieces = [] if told is None else [_put(self.system or "{}", told)]
         asked = [*(turn.question for turn in history), question]
         answered = [turn.answer for turn in history]
+        shown = [len(turn.images) for turn in history]
+        shown.insert(len(shown) if any(shown) else 0, images - sum(shown))
         for number, text in enumerate(asked):
-            pieces.append(_put(self.user, image + text if number == 0 else text))
+            piece = self.user if shown[number] else self.plain or self.user
+            pieces.append(_put(piece, image * shown[number] + text))
             if number < len(answered):
                 pieces.append(_put(self.answer, answered[number]))
         return "".join(pieces) + self.cue + begun
