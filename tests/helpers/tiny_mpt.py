@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedTokenizerF
 
 SIDE, PATCH, TRAINED = 56, 14, 96
 """Of images; and the length that the model was trained with, which is less than a question and its image take here."""
+
+_Pixels = np.ndarray[Any, Any]
 
 _TEXTS = (
     "USER: what is it? ASSISTANT: a red mug on a table",
@@ -86,7 +88,6 @@ def make_checkpoint(
         changed: keys of config.json, or of its attn_config.
     """
     sizes = sizes or Sizes()
-    torch.manual_seed(11)
     folder.mkdir(parents=True)
     tokenizer = _tokenizer(marked)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -94,8 +95,8 @@ def make_checkpoint(
     for key, value in changed.items():
         (config["attn_config"] if key in config["attn_config"] else config)[key] = value
     (folder / "config.json").write_text(json.dumps(config))
-    weights = {name: tensor.to(dtype) for name, tensor in _weights(sizes, config).items()}
-    _write(folder, weights, shards, files)
+    weights = make_weights(config)
+    _write(folder, {name: tensor.to(dtype) for name, tensor in weights.items()}, shards, files)
 
 
 def _config(sizes: Sizes, vocabulary: int, tower: Path, marked: bool) -> dict[str, Any]:
@@ -116,10 +117,12 @@ def _config(sizes: Sizes, vocabulary: int, tower: Path, marked: bool) -> dict[st
     }  # fmt: skip
 
 
-def _weights(sizes: Sizes, config: dict[str, Any]) -> dict[str, torch.Tensor]:
+def make_weights(config: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Returns the weights that a config.json asks for."""
+    torch.manual_seed(11)
     width, inner = config["d_model"], config["d_model"] * config["expansion_ratio"]
     shapes = {"transformer.wte.weight": (config["vocab_size"], width)}
-    for number in range(sizes.layers):
+    for number in range(config["n_layers"]):
         block = f"transformer.blocks.{number}."
         shapes |= {
             f"{block}norm_1.weight": (width,),
@@ -134,6 +137,8 @@ def _weights(sizes: Sizes, config: dict[str, Any]) -> dict[str, torch.Tensor]:
         "transformer.mm_projector.weight": (width, config["mm_hidden_size"]),
         "transformer.mm_projector.bias": (width,),
     }
+    if not config.get("tie_word_embeddings", True):
+        shapes["lm_head.weight"] = (config["vocab_size"], width)
     # Large enough for texts to depend on images, questions and distances.
     return {
         name: torch.rand(shape) + 0.5 if len(shape) == 1 else torch.randn(shape) * (_scale(name) / shape[-1] ** 0.5)
@@ -205,35 +210,52 @@ class Reference:
         self.tower = CLIPVisionModel.from_pretrained(tower).eval()
         self.settings = json.loads((tower / "preprocessor_config.json").read_text())
         self.marked = bool(self.config["mm_use_im_start_end"])
+        self.ends = [self.tokenizer.convert_tokens_to_ids(token) for token in ("<|endoftext|>", "<|im_end|>")]
 
     def prompt_ids(self, prompt: str) -> list[list[int]]:
-        """Returns the tokens before an image and behind it: they are made apart, as LLaVA does."""
-        around = ("<im_start>", "<im_end>") if self.marked else ("", "")
-        before, behind = prompt.split("<image>")
-        return [self.tokenizer(text)["input_ids"] for text in (before + around[0], around[1] + behind)]
+        """Returns the tokens before and behind each image: they are made apart, as LLaVA does."""
+        written = prompt.replace("<image>", "<im_start><image><im_end>") if self.marked else prompt
+        return [self.tokenizer(text)["input_ids"] for text in written.split("<image>")]
 
     @torch.inference_mode()
-    def generate(self, pixels: np.ndarray[Any, Any], prompt: str, length: int) -> list[int]:
+    def generate(self, pixels: Sequence[_Pixels], prompt: str, length: int) -> list[int]:
         """Returns the likeliest tokens, one by one, up to one that ends the text."""
-        before, behind = (self.weights["wte.weight"][torch.tensor(ids)] for ids in self.prompt_ids(prompt))
-        states = torch.cat([before, self._image(pixels), behind])
-        ends = {self.tokenizer.convert_tokens_to_ids(token) for token in ("<|endoftext|>", "<|im_end|>")}
+        states = self._states(pixels, prompt)
         ids: list[int] = []
-        while len(ids) < length and not (ids and ids[-1] in ends):
+        while len(ids) < length and not (ids and ids[-1] in self.ends):
             ids.append(int(self._logits(states)[-1].argmax()))
             states = torch.cat([states, self.weights["wte.weight"][ids[-1]][None]])
         return ids
 
     @torch.inference_mode()
-    def log_probability(self, pixels: np.ndarray[Any, Any], prompt: str, ids: Sequence[int]) -> float:
-        """Returns that of a text's tokens behind a prompt."""
-        before, behind = (self.weights["wte.weight"][torch.tensor(part)] for part in self.prompt_ids(prompt))
-        own = self.weights["wte.weight"][torch.tensor(ids)]
-        logits = self._logits(torch.cat([before, self._image(pixels), behind, own]))
-        chosen = logits[-len(ids) - 1 : -1].log_softmax(-1)
-        return float(chosen[torch.arange(len(ids)), torch.tensor(ids)].sum())
+    def written(self, pixels: Sequence[_Pixels], prompt: str, text: str) -> float:
+        """Returns the log-probability of writing a text, with a space before it or without, where nothing else may be.
 
-    def _image(self, pixels: np.ndarray[Any, Any]) -> torch.Tensor:
+        Of the tokens that go on with it the likeliest is taken each time, and has its share of these.
+        """
+        letters = {number: self.tokenizer.decode([number]) for number in range(len(self.tokenizer))}
+        states, done, total = self._states(pixels, prompt), "", 0.0
+        while True:
+            if done.strip() == text:
+                allowed = list(self.ends)
+            else:
+                left = [whole[len(done) :] for whole in (text, " " + text) if whole.startswith(done)]
+                allowed = [number for number, part in letters.items() if part and any(map(_begins(part), left))]
+            scores = self._logits(states)[-1][torch.tensor(allowed)].log_softmax(-1)
+            best = int(scores.argmax())
+            total += float(scores[best])
+            if allowed[best] in self.ends:
+                return total
+            done += letters[allowed[best]]
+            states = torch.cat([states, self.weights["wte.weight"][allowed[best]][None]])
+
+    def _states(self, pixels: Sequence[_Pixels], prompt: str) -> torch.Tensor:
+        """Returns a prompt and its images as embeddings [N, D]."""
+        first, *texts = (self.weights["wte.weight"][torch.tensor(ids)] for ids in self.prompt_ids(prompt))
+        shown = [part for one, text in zip(pixels, texts, strict=True) for part in (self._image(one), text)]
+        return torch.cat([first, *shown])
+
+    def _image(self, pixels: _Pixels) -> torch.Tensor:
         """Returns an image as embeddings [P, D]: the shorter side is resized, the middle cut out."""
         image = Image.fromarray(pixels)
         scale = SIDE / min(image.size)
@@ -242,7 +264,8 @@ class Reference:
         cut = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + SIDE, top + SIDE))
         values = (np.asarray(cut, np.float32) / 255 - self.settings["image_mean"]) / self.settings["image_std"]
         seen = self.tower(torch.tensor(values, dtype=torch.float32).permute(2, 0, 1)[None], output_hidden_states=True)
-        states = seen.hidden_states[self.config["mm_vision_select_layer"]][0, 1:]
+        first = 0 if self.config.get("mm_vision_select_feature") == "cls_patch" else 1
+        states = seen.hidden_states[self.config["mm_vision_select_layer"]][0, first:]
         return states @ self.weights["mm_projector.weight"].T + self.weights["mm_projector.bias"]
 
     def _logits(self, states: torch.Tensor) -> torch.Tensor:
@@ -272,6 +295,10 @@ class Reference:
         states = states + attended @ own["attn.out_proj.weight"].T
         inner = functional.layer_norm(states, (width,), own["norm_2.weight"]) @ own["ffn.up_proj.weight"].T
         return states + functional.gelu(inner) @ own["ffn.down_proj.weight"].T
+
+
+def _begins(part: str) -> Callable[[str], bool]:
+    return lambda whole: whole.startswith(part)
 
 
 def _slopes(heads: int, most: float) -> list[float]:

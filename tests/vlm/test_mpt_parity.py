@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import openvino_genai
 import pytest
+import torch
 from helpers.mpt import CONTEXT, TinyMpt
-from helpers.tiny_mpt import TRAINED
+from helpers.tiny_mpt import TRAINED, Sizes
 from PIL import Image
 
 from askpix.producer.items import Options, Question, Turn
@@ -49,9 +50,10 @@ class Case:
         handle = self.engine.open_image(pixels)
         return self.engine.submit(Request(images=(handle,), question=question, options=options, history=history))
 
-    def told(self, pixels: Pixels, prompt: str, length: int) -> tuple[str, int]:
+    def told(self, pixels: Pixels | tuple[Pixels, ...], prompt: str, length: int) -> tuple[str, int]:
         """Returns the text that plain PyTorch generates, and of how many tokens it is."""
-        ids = self.reference.generate(pixels, prompt, length)
+        shown = pixels if isinstance(pixels, tuple) else (pixels,)
+        ids = self.reference.generate(shown, prompt, length)
         known = ids[:-1] if self.tokenizer.decode(ids[-1:], skip_special_tokens=True) == "" else ids
         # By one tokenizer: what is no UTF-8, which random models write, libraries replace in ways of their own.
         return str(self.tokenizer.decode(known)).strip(), len(ids)
@@ -72,11 +74,33 @@ def case(tiny_mpt: TinyMpt, images: Path) -> Iterator[Case]:
     case.engine.close()
 
 
-def test_tokens_equal_those_of_plain_pytorch(case: Case) -> None:
+@pytest.fixture(scope="module")
+def odd(tiny_mpt: TinyMpt, images: Path) -> Iterator[Case]:
+    """A model that is as different from the published one as can be."""
+    tiny_mpt.checkpoint(
+        "odd", sizes=Sizes(width=32, heads=4, layers=3), marked=False, dtype=torch.float16, shards=1,
+        alibi_bias_max=6, clip_qkv=4, softmax_scale=0.6, logit_scale="inv_sqrt_d_model", expansion_ratio=2,
+        tie_word_embeddings=False, mm_vision_select_layer=2, mm_vision_select_feature="cls_patch",
+        norm_type="layernorm",
+    )  # fmt: skip
+    case = Case(tiny_mpt, "odd", images)
+    yield case
+    case.engine.close()
+
+
+def _check(case: Case) -> None:
     told = [case.told(pixels, _prompt(question), length) for pixels, question, length in case.asked]
     assert [_said(answer) for answer in case.alone] == told
     # Texts that do not depend on what is shown and asked would show nothing.
     assert len({text for text, _ in told}) > len(told) * 0.8
+
+
+def test_tokens_equal_those_of_plain_pytorch(case: Case) -> None:
+    _check(case)
+
+
+def test_tokens_equal_those_of_plain_pytorch_whatever_the_config_says(odd: Case) -> None:
+    _check(odd)
 
 
 def test_texts_go_on_past_the_length_that_the_model_was_trained_with(case: Case) -> None:
@@ -111,3 +135,36 @@ def test_follow_ups_equal_those_of_plain_pytorch(case: Case) -> None:
     answer = case.ask(pixels, Question("which colour?"), Options(max_new_tokens=9, system="Be brief."), *history)
     told = case.told(pixels, _prompt("which colour?", system="Be brief.", history=history), 9)
     assert _said(answer.result(60)) == told
+
+
+def test_choices_are_as_likely_as_plain_pytorch_takes_them_to_be(case: Case) -> None:
+    pixels, choices = case.asked[3][0], ("red mug", "yellow", "a white plate")
+    scored = case.ask(pixels, Question("which?", choices=choices), Options()).result(60)
+
+    told = np.array([case.reference.written((pixels,), _prompt("which?"), choice) for choice in choices])
+    assert scored.choices is not None
+    probabilities = np.exp(told - told.max())
+    assert [one.probability for one in scored.choices] == pytest.approx(list(probabilities / probabilities.sum()), 1e-3)
+
+
+def test_what_is_streamed_is_the_text(case: Case) -> None:
+    pixels, question, length = case.asked[2]
+    handle = case.engine.open_image(pixels)
+    options = Options(max_new_tokens=length)
+    ticket = case.engine.submit(Request(images=(handle,), question=Question(question), options=options, stream=True))
+    pieces = list(ticket.tokens())
+    assert "".join(pieces) == ticket.result(60).text == case.alone[2].text
+    assert len(pieces) > 3
+
+
+def test_two_images_of_a_conversation_are_each_where_they_were_shown(case: Case) -> None:
+    pixels, other = case.asked[0][0], case.asked[3][0]
+    shown, now = (case.engine.open_image(one) for one in (pixels, other))
+    history = (Turn("what is it?", "a red mug", images=("first.jpg",)),)
+    question = Question("and this?")
+    request = Request(images=(shown, now), question=question, options=Options(max_new_tokens=9), history=history)
+    answer = case.engine.submit(request).result(60)
+
+    prompt = TEMPLATE.prompt("and this?", image=TEMPLATE.image, images=2, history=history)
+    assert prompt.count(TEMPLATE.image) == 2
+    assert _said(answer) == case.told((pixels, other), prompt, 9)

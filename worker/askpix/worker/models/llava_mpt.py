@@ -147,6 +147,7 @@ def load(
         tokenizer=tokenizer,
         ends=_ends(tokenizer),
         template="mpt",
+        slopes=tuple(decoder.slopes.flatten().tolist()),
     )
 
 

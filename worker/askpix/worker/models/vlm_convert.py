@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from askpix.worker.engine.base import Ability
 from askpix.worker.models.export_order import ordered
 from askpix.worker.models.family import OWN
 from askpix.worker.models.staging import check_output, sealed, staged
-from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
+from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
 from askpix.worker.models.vlm_facts import EXPORTED, TRUSTED, generation_of, image_tokens_of, language_of, turn_grids
 from askpix.worker.models.vlm_manifest import (
     Compression,
@@ -136,13 +136,14 @@ def _read(
     from askpix.worker.models import vlm_parts
 
     parts = reader.load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
+    parts = replace(parts, template=template or parts.template)
     vlm_parts.write_parts(parts, folder, weights, told)
-    chosen = template or parts.template
+    check_slopes(folder, parts.slopes)
     return _Made(
-        template=chosen,
+        template=parts.template,
         image_tokens=FixedTokens(tokens=parts.image_tokens, edge=parts.edge),
         language=parts.language,
-        tokenized=vlm_parts.tokenized(parts, [*_prompts(chosen), *_TEXTS]),
+        tokenized=vlm_parts.tokenized(parts, [*_prompts(parts.template), *_TEXTS]),
         reserved=vlm_parts.reserved(parts),
         versions=vlm_parts.versions(),
     )

@@ -17,16 +17,13 @@ import openvino as ov
 import torch
 from openvino_tokenizers import convert_tokenizer
 
-from askpix.producer.errors import ModelError
 from askpix.worker.models.alibi_decoder import TokenEmbedding
-from askpix.worker.models.lowering import lowered
+from askpix.worker.models.lowering import compressed, compressed_language
 from askpix.worker.models.stateful import stateful_decoder
 from askpix.worker.models.vlm_checks import LANGUAGE_MODEL
 from askpix.worker.models.vlm_manifest import Language
+from askpix.worker.models.vlm_samples import IMAGE, IMAGE_ENCODER, TOKEN_EMBEDDING, Samples
 from askpix.worker.models.weights import Weights
-
-IMAGE = "<image>"
-"""The token in whose places the pipeline puts an image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +59,9 @@ class VlmParts:
     template: str
     """How conversations are written."""
 
+    slopes: tuple[float, ...]
+    """ALiBi's, of each head."""
+
 
 def write_parts(parts: VlmParts, folder: Path, weights: Weights, told: Callable[[str], None]) -> None:
     """Writes all of a model folder but its manifest.
@@ -73,17 +73,20 @@ def write_parts(parts: VlmParts, folder: Path, weights: Weights, told: Callable[
     image = _with_image(parts)
     told("converting the image encoder")
     with torch.inference_mode():
-        _save(_encoder(parts), folder / "openvino_vision_embeddings_model.xml", weights, "eight")
+        encoder = compressed(_encoder(parts), weights)
+        # What else there is has come in the numbers that it is to be kept in; slopes and norms stay whole.
+        ov.save_model(encoder, folder / IMAGE_ENCODER, compress_to_fp16=weights.precision == "f16")
         told("converting the token embedding")
         rows = TokenEmbedding(parts.embedding, more=max(image + 1 - len(parts.embedding), 0))
-        _save(_embedding(rows), folder / "openvino_text_embeddings_model.xml", weights, "eight")
+        ov.save_model(compressed(_embedding(rows), weights), folder / TOKEN_EMBEDDING, compress_to_fp16=False)
         told("converting the language model")
         decoder = stateful_decoder(
             parts.decoder, layers=language.layers, heads=language.kv_heads, head_size=language.head_size
         )
-        if weights.precision in ("int8", "int4"):
-            told("compressing the language model's weights")
-        _save(decoder, folder / LANGUAGE_MODEL, weights, "language")
+        samples = Samples(parts.tokenizer, parts.template, parts.edge, parts.images, folder, weights, told)
+        told("storing the language model's weights")
+        decoder = compressed_language(decoder, weights, samples)
+        ov.save_model(decoder, folder / LANGUAGE_MODEL, compress_to_fp16=False)
     told("converting the tokenizer")
     reader, writer = convert_tokenizer(parts.tokenizer, with_detokenizer=True)
     ov.save_model(reader, folder / "openvino_tokenizer.xml")
@@ -139,17 +142,6 @@ def _embedding(module: TokenEmbedding) -> ov.Model:
     model.inputs[0].get_tensor().set_names({"input"})
     model.outputs[0].get_tensor().set_names({"inputs_embeds"})
     return model
-
-
-def _save(model: ov.Model, path: Path, weights: Weights, part: str) -> None:
-    try:
-        lower = lowered(model, weights, language=part == "language")
-    except Exception as error:  # nncf raises what it likes
-        raise ModelError(
-            f"the weights cannot be stored in {weights.precision}: {type(error).__name__}: "
-            f"{' '.join(str(error).split())[:300]}"
-        ) from error
-    ov.save_model(lower, path, compress_to_fp16=weights.precision != "f32")
 
 
 def _config(parts: VlmParts, image: int) -> dict[str, Any]:
