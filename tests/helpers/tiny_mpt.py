@@ -231,7 +231,7 @@ class Reference:
     def written(self, pixels: Sequence[_Pixels], prompt: str, text: str) -> float:
         """Returns the log-probability of writing a text, with a space before it or without, where nothing else may be.
 
-        Of the tokens that go on with it the likeliest is taken each time, and has its share of these.
+        Of the tokens that go on with it the likeliest is taken each time.
         """
         letters = {number: self.tokenizer.decode([number]) for number in range(len(self.tokenizer))}
         states, done, total = self._states(pixels, prompt), "", 0.0
@@ -241,7 +241,7 @@ class Reference:
             else:
                 left = [whole[len(done) :] for whole in (text, " " + text) if whole.startswith(done)]
                 allowed = [number for number, part in letters.items() if part and any(map(_begins(part), left))]
-            scores = self._logits(states)[-1][torch.tensor(allowed)].log_softmax(-1)
+            scores = self._logits(states)[-1].log_softmax(-1)[torch.tensor(allowed)]
             best = int(scores.argmax())
             total += float(scores[best])
             if allowed[best] in self.ends:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import Pixels
+from askpix.worker.models.folder import load_vlm
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.templates import CAPTION, TEMPLATES
 
 TEMPLATE = TEMPLATES["mpt"]
-SIZES = ((56, 56), (120, 80), (89, 171), (640, 480))
+SIZES = ((56, 56), (120, 80), (171, 89))
 # The last one comes to more tokens than the model was trained with, before anything is generated.
 QUESTIONS = {"what is it?": 5, "describe the picture, please.": 33, "  a red  mug\non a table? " * 8: 60}
 
@@ -152,7 +153,7 @@ def test_what_is_streamed_is_the_text(case: Case) -> None:
     handle = case.engine.open_image(pixels)
     options = Options(max_new_tokens=length)
     ticket = case.engine.submit(Request(images=(handle,), question=Question(question), options=options, stream=True))
-    pieces = list(ticket.tokens())
+    pieces = list(ticket.pieces(60))
     assert "".join(pieces) == ticket.result(60).text == case.alone[2].text
     assert len(pieces) > 3
 
@@ -168,3 +169,33 @@ def test_two_images_of_a_conversation_are_each_where_they_were_shown(case: Case)
     prompt = TEMPLATE.prompt("and this?", image=TEMPLATE.image, images=2, history=history)
     assert prompt.count(TEMPLATE.image) == 2
     assert _said(answer) == case.told((pixels, other), prompt, 9)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_compressed_models_answer_and_agree_at_first(
+    precision: str, case: Case, tiny_mpt: TinyMpt, record_property: Callable[[str, object], None]
+) -> None:
+    # Given: few weights, many of which stay in 8 bits in the smallest model.
+    folder = tiny_mpt.folder(precision=precision, name="deep", sizes=Sizes(layers=4))
+    assert load_vlm(folder).bytes < load_vlm(tiny_mpt.folder(name="deep")).bytes
+    whole, small = (
+        VlmEngine(tiny_mpt.folder(name="deep", precision=kind), precision=Precision.F32) for kind in ("f32", precision)
+    )
+
+    # When
+    def first(engine: VlmEngine) -> list[str]:
+        options = Options(max_new_tokens=1)
+        tickets = [
+            engine.submit(Request(images=(engine.open_image(pixels),), question=Question(text), options=options))
+            for pixels, text, _ in case.asked
+        ]
+        return [ticket.result(60).text for ticket in tickets]
+
+    before, after = first(whole), first(small)
+    agreement = sum(one == other for one, other in zip(before, after, strict=True)) / len(before)
+
+    # Then
+    record_property("agreement", agreement)
+    assert agreement > (0.6 if precision == "int8" else 0.2)
+    whole.close()
+    small.close()

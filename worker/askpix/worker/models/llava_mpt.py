@@ -110,9 +110,12 @@ def load(
     told("loading the image encoder")
     clip = load_tower(tower or config.mm_vision_tower, config.mm_vision_select_layer, own, _TOWER)
     weights.drop([name for name in weights.names if name.startswith(_TOWER)])
+    tokens, longest = _image_tokens(config, clip), context or config.max_seq_len
+    if tokens >= longest:
+        raise ModelError(f"an image takes {tokens:,} tokens; a context of {longest:,} has room for nothing else")
     if clip.width != config.mm_hidden_size:
         raise ModelError(
-            f"the image encoder gives {clip.width} numbers a patch, the projector takes {config.mm_hidden_size}"
+            f"the image encoder gives {clip.width} numbers a patch; the projector takes {config.mm_hidden_size}"
         )
     width = config.d_model
     embedding = _kept(weights.take("transformer.wte.weight", (config.vocab_size, width)), kept)
@@ -134,7 +137,7 @@ def load(
         encoder=encoder,
         edge=clip.edge,
         patch=clip.patch,
-        image_tokens=_image_tokens(config, clip),
+        image_tokens=tokens,
         images=clip.images,
         embedding=embedding,
         decoder=decoder,
@@ -142,7 +145,7 @@ def load(
             layers=config.n_layers,
             kv_heads=config.n_heads,
             head_size=width // config.n_heads,
-            context=context or config.max_seq_len,
+            context=longest,
         ),
         tokenizer=tokenizer,
         ends=_ends(tokenizer),
