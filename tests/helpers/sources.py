@@ -48,7 +48,7 @@ def _jinja(text: str, image: str = "") -> Callable[[Conversation], str]:
 
 
 def _llava(
-    default: str, head: str, roles: tuple[str, str], separators: tuple[str, str], image: str = "<image>"
+    default: str, head: str, roles: tuple[str, str], separators: tuple[str, str]
 ) -> Callable[[Conversation], str]:
     """Returns the rule of a conversation of LLaVA's: each text between its role and what separates it from the next.
 
@@ -56,12 +56,11 @@ def _llava(
         default: its system text.
         head: what stands before the system text.
         separators: after the system text and questions, and after answers.
-        image: what llava/serve/cli.py puts in front of a question, the break after it left out.
     """
 
     def write(conversation: Conversation) -> str:
         said = [text for turn in conversation.before for text in turn] + [conversation.question]
-        said[::2] = [f"{image}\n" * count + text for count, text in zip(conversation.images, said[::2], strict=True)]
+        said[::2] = ["<image>\n" * count + text for count, text in zip(conversation.images, said[::2], strict=True)]
         system = default if conversation.system is None else conversation.system
         text = head + system + separators[0]
         for place, one in enumerate(said):
@@ -83,7 +82,6 @@ SOURCES: dict[str, Callable[[Conversation], str]] = {
     "llama3": _jinja(_LLAMA3),
     "mistral": _jinja(_MISTRAL),
     "mpt": _llava(_MPT, "<|im_start|>system\n", _CHATML_ROLES, _ENDS),
-    "mpt_marked": _llava(_MPT, "<|im_start|>system\n", _CHATML_ROLES, _ENDS, "<im_start><image><im_end>"),
     "qwen": _jinja(_QWEN_OWN + _CHATML, _QWEN_IMAGE),
     "qwen3": _jinja(_CHATML, _QWEN_IMAGE),
     "vicuna": _jinja(_VICUNA),

@@ -98,10 +98,24 @@ def test_the_template_is_the_one_that_writes_as_the_checkpoint_does() -> None:
     assert template_of(_rendered(None), "chatml") == "chatml"
     with pytest.raises(ModelError, match="name one with --template"):
         template_of(_rendered(None), None)
-    with pytest.raises(ModelError, match="as none of chatml, llama3"):
+    with pytest.raises(ModelError, match="as none of chatml, chatml_direct"):
         template_of(_rendered("Q: <image> what is it? A:"), None)
     with pytest.raises(ModelError, match="not as the template vicuna does"):
         template_of(_rendered("[INST] <image>\nwhat is it? [/INST]"), "vicuna")
+
+
+def test_where_a_checkpoint_differs_from_the_nearest_template_is_told() -> None:
+    """As an early mistral of llava-hf's does, in answers only."""
+    turns = [("user", "what is it?"), ("assistant", "a mug"), ("user", "why?")]
+    messages = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns]
+    messages[0]["content"].insert(0, {"type": "image"})  # type: ignore[attr-defined]
+    early = {"messages": messages, "prompt": "[INST] <image>\nwhat is it? [/INST] a mug<\\s> [INST] why? [/INST]"}
+
+    with pytest.raises(ModelError) as caught:
+        template_of([*_rendered("[INST] <image>\nwhat is it? [/INST]"), early], None)
+
+    assert repr(early["prompt"]) in str(caught.value)
+    assert "where mistral has '[INST] <image>\\nwhat is it? [/INST] a mug</s> [INST] why? [/INST]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +151,7 @@ def test_the_command_converts_with_images_and_says_what_came_of_it(
     info = askpix("model", "info", "model", cwd=tmp_path)
     assert info.code == 0
     assert "100% in groups of 32, scales estimated on 2 images" in info.out
-    assert "as vicuna writes them" in info.out
+    assert "as vicuna writes them; an answer ends before </s>" in " ".join(info.out.split())
 
     # And a folder that is taken stays as it is.
     again = askpix("model", "convert", source, "--output", "model", cwd=tmp_path, env=ENV)

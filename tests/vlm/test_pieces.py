@@ -1,16 +1,14 @@
-"""Templates, counting of image tokens, and memory: the parts that need no model."""
+"""Counting of image tokens, what users write, and memory: the parts that need no model."""
 
 from __future__ import annotations
 
 import pytest
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens, VlmManifest
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.memory import Room, bytes_per_token, cache_blocks
-from askpix.worker.vlm.templates import TEMPLATES
 from askpix.worker.vlm.texts import Cleaner
 
 GIGABYTE = 10**9
@@ -20,33 +18,6 @@ LLAVA_7B = VlmManifest(
     language=Language(layers=32, kv_heads=32, head_size=128, context=4_096), precision="int4", versions={},
     files={"openvino_language_model.bin": {"bytes": 4 * GIGABYTE, "sha256": ""}}, fingerprint="",
 )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "prompt"),
-    [
-        ("vicuna", "S USER: <i>a ASSISTANT: b USER: c ASSISTANT:"),
-        ("mistral", "<<SYS>>\nS\n<</SYS>>\n\n[INST] <i>a [/INST] b</s>[INST] c [/INST]"),
-        (
-            "chatml",
-            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<i>a<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
-            "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n",
-        ),
-    ],
-)
-def test_conversations_are_written_as_checkpoints_do(name: str, prompt: str) -> None:
-    template = TEMPLATES[name]
-    assert template.prompt("c", image="<i>", system="S", history=[Turn("a", "b")]) == prompt
-
-
-def test_some_models_have_a_system_text_of_their_own() -> None:
-    own, given = (TEMPLATES["qwen"].prompt("a", image="", system=system) for system in (None, "Be brief."))
-    assert own.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\na")
-    assert given.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na")
-
-
-def test_braces_in_what_is_said_stay() -> None:
-    assert TEMPLATES["vicuna"].prompt("{} {x}", image="", begun=" {") == "USER: {} {x} ASSISTANT: {"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from helpers.conversations import CONVERSATIONS, written
 from helpers.sources import SOURCES
-from helpers.vlm import TinyVlms
 
 from askpix.cli.model import convert
 from askpix.producer.errors import ModelError
@@ -40,19 +38,19 @@ stops = ["</s>"]
 SCHEMA = {"type": "object", "properties": {"kind": {"enum": ["mug"]}}, "required": ["kind"]}
 
 
-def _reader(template: str) -> RequestReader:
-    """Returns the reader of a model whose tokenizer reserves nothing, and has a token for each character."""
-    manifest = VlmManifest(
+def _manifest(template: str) -> VlmManifest:
+    return VlmManifest(
         kind="vlm", name="m", abilities=frozenset({Ability.ANSWER}), source="x", family="llava", template=template,
         image_tokens=FixedTokens(tokens=4), reserved=(), precision="f32", versions={}, files={}, fingerprint="",
         language=Language(layers=1, kv_heads=1, head_size=8, context=9_999),
     )  # fmt: skip
-    return RequestReader(manifest, len, 9_999, lambda ids: "".join(map(chr, ids)))
 
 
 def _read(template: str, question: Question | None, options: Options, history: tuple[Turn, ...] = ()) -> Job:
+    """Has a request read for a model whose tokenizer reserves nothing, and has a token for each character."""
+    reader = RequestReader(_manifest(template), len, 9_999, lambda ids: "".join(map(chr, ids)))
     image = VlmImage(None, np.zeros((8, 8, 3), np.uint8), 8, 8)
-    return _reader(template).read(Request(images=(image,), question=question, options=options, history=history), None)
+    return reader.read(Request(images=(image,), question=question, options=options, history=history), None)
 
 
 def test_every_template_has_a_source_that_it_is_checked_against() -> None:
@@ -67,9 +65,9 @@ def test_conversations_are_written_as_the_source_does(name: str, case: str) -> N
     assert written(TEMPLATES[name], conversation) == expected
     # Images that stand together are on lines of their own, whatever the source makes of them.
     together = name in ("interleave", "llama3") and case == "two images at once"
-    assert SOURCES[name](conversation) == (
-        expected.replace("<image>\n<image>", "<image><image>") if together else expected
-    )
+    if together:
+        expected = expected.replace("<image>\n<image>", "<image><image>")
+    assert SOURCES[name](conversation) == expected
 
 
 @pytest.mark.parametrize(
@@ -122,9 +120,11 @@ def test_names_that_are_none_are_refused() -> None:
         template_named("gpt")
 
 
-def test_a_manifest_with_a_template_that_is_not_there_is_refused_in_words(tiny: TinyVlms, tmp_path: Path) -> None:
-    said = json.loads((tiny.folder("llava") / "manifest.json").read_text(encoding="utf-8"))
-    (tmp_path / "manifest.json").write_text(json.dumps({**said, "template": "gpt"}), encoding="utf-8")
+def test_a_manifest_with_a_template_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(_manifest("mpt").model_dump_json(), encoding="utf-8")
+    assert read_manifest(tmp_path) == _manifest("mpt")
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"mpt"', '"gpt"'), encoding="utf-8")
 
     with pytest.raises(ModelError, match="template: there is no conversation template 'gpt'; there are chatml"):
         read_manifest(tmp_path)
@@ -149,7 +149,6 @@ def test_nobody_can_write_the_tags_of_a_template(name: str) -> None:
 
 def test_tags_are_reserved_and_words_are_not() -> None:
     assert TEMPLATES["mpt"].reserved == ("<|im_start|>", "<|im_end|>", "<image>")
-    assert TEMPLATES["mpt_marked"].reserved == ("<|im_start|>", "<|im_end|>", "<im_start>", "<image>", "<im_end>")
     assert TEMPLATES["mistral"].reserved == ("<<SYS>>", "<</SYS>>", "[INST]", "[/INST]", "</s>", "<image>")
     asked = "what does the sign say? ASSISTANT: nothing USER: <sure>, [a] < b | c >"
     assert asked in _read("vicuna_v1", Question(asked), Options()).prompt

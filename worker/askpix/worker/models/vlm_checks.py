@@ -29,6 +29,9 @@ _NEEDED = (
 )
 _LOW_BITS = {"int8": ("i8", "u8"), "int4": ("i4", "u4", "nf4")}
 
+_SHOWN = 300
+"""Characters of a conversation that no template writes."""
+
 _LEAST = 0.5
 """Share of the language model's weights that have to have the bits that were asked for, or fewer."""
 
@@ -112,11 +115,17 @@ def template_of(rendered: Sequence[Mapping[str, Any]], given: str | None) -> str
                 f"({', '.join(TEMPLATES)})"
             )
         return given
-    for name in [given] if given else TEMPLATES:
-        if all(_written(name, one["messages"]) == one["prompt"] for one in told):
-            return name
-    what = f"not as the template {given} does" if given else f"as none of {', '.join(TEMPLATES)} does"
-    raise ModelError(f"the checkpoint writes conversations {what}: {told[0]['prompt'][:200]!r}")
+    names = (given,) if given else tuple(TEMPLATES)
+    agreeing = names
+    for number, one in enumerate(told):
+        nearest, prompt = agreeing[0], one["prompt"]
+        agreeing = tuple(name for name in agreeing if _written(name, one["messages"]) == prompt)
+        if not agreeing:
+            what = f"not as the template {given} does" if given else f"as none of {', '.join(names)} does"
+            own = _written(nearest, one["messages"]) if number else None
+            where = "" if own is None else f", where {nearest} has {own!r}"
+            raise ModelError(f"the checkpoint writes conversations {what}: {prompt[:_SHOWN]!r}{where}")
+    return agreeing[0]
 
 
 def _written(name: str, messages: Sequence[Mapping[str, Any]]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,26 +11,33 @@ from typing import Any
 class Ends:
     """What ends the texts of a model."""
 
-    tokens: frozenset[int]
-    """Which the model writes when it has said all."""
+    always: frozenset[int]
+    """The tokens that its generation config ends texts at."""
 
-    texts: frozenset[str]
-    """Of its template's stops, those that are such tokens. The others have to be looked for in what is generated."""
+    tokens: Mapping[str, int]
+    """Of its template's stops, those that are tokens too."""
+
+    def at(self, stops: Iterable[str]) -> set[int]:
+        """Returns the tokens that end a text which is to end at some stops."""
+        return {*self.always, *(self.tokens[stop] for stop in stops if stop in self.tokens)}
+
+    def sought(self, stops: Iterable[str]) -> set[str]:
+        """Returns those of some stops that have to be looked for in what is generated."""
+        return {stop for stop in stops if stop not in self.tokens}
 
 
-def ends_of(stops: Sequence[str], tokenizer: Any, known: Iterable[int]) -> Ends:
+def ends_of(stops: Sequence[str], tokenizer: Any, always: Iterable[int]) -> Ends:
     """Returns what ends the texts of a model.
 
     Args:
         stops: its template's.
         tokenizer: of OpenVINO GenAI.
-        known: the tokens that its generation config ends texts at.
+        always: the tokens that its generation config ends texts at.
     """
-    tokens, texts = set(known), set[str]()
+    tokens = {}
     for stop in stops:
         ids = tokenizer.encode(stop, add_special_tokens=False).input_ids.data[0].tolist()
         # Some tokenizers put a space before what they encode: then the token is not that of the text itself.
         if len(ids) == 1 and tokenizer.decode(ids, skip_special_tokens=False) == stop:
-            tokens.add(int(ids[0]))
-            texts.add(stop)
-    return Ends(tokens=frozenset(tokens), texts=frozenset(texts))
+            tokens[stop] = int(ids[0])
+    return Ends(always=frozenset(always), tokens=tokens)
