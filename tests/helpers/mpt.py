@@ -6,13 +6,21 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from helpers.tiny_mpt import Reference, make_checkpoint, make_tower
 
+from askpix.worker.models.llava_mpt import load
 from askpix.worker.models.vlm_convert import convert_vlm
+from askpix.worker.models.vlm_parts import VlmParts
 from askpix.worker.models.weights import Weights
 
 CONTEXT = 640
 """That the model folders have: several times the length that the model was trained with."""
+
+
+def loaded(source: Path, kept: torch.dtype = torch.float32, **given: Any) -> VlmParts:
+    """Returns the parts of a checkpoint."""
+    return load(str(source), **{"tower": None, "context": None, "kept": kept, "told": lambda _: None, **given})
 
 
 class TinyMpt:

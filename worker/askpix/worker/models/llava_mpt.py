@@ -224,6 +224,10 @@ def _tokenizer(folder: Path, config: _Config) -> Any:
         own = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001 - what it raises has no class of its own
         raise ModelError(f"the checkpoint's tokenizer.json cannot be read: {str(error)[:200]}") from None
+    if own.get_vocab_size() > config.vocab_size:
+        raise ModelError(
+            f"the checkpoint's tokenizer has {own.get_vocab_size():,} tokens; its model knows {config.vocab_size:,}"
+        )
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=own, eos_token=_EOS)
     if own.token_to_id(_EOS) is None:
         raise ModelError(f"the checkpoint's tokenizer does not know {_EOS}, with which a text ends")

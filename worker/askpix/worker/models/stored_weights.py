@@ -6,7 +6,6 @@ Pickles are read as plain tensors only. Needs torch, of the `convert` extra.
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import warnings
 import zipfile
@@ -148,8 +147,3 @@ def _safe(path: Path) -> Mapping[str, torch.Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path.name} cannot be read: {' '.join(str(error).split())[:200]}") from None
-
-
-def stored_bytes(shapes: Iterable[Sequence[int]], item: int) -> int:
-    """Returns what tensors of some shapes take, with so many bytes a number."""
-    return sum(math.prod(shape) for shape in shapes) * item

@@ -108,9 +108,12 @@ def tokenized(parts: VlmParts, texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def reserved(parts: VlmParts) -> list[str]:
-    """Returns the texts that are tokens with a meaning of their own."""
-    special = {str(token) for token in parts.tokenizer.added_tokens_decoder.values() if token.special}
-    return sorted(special | set(parts.tokenizer.all_special_tokens))
+    """Returns the texts that are tokens with a meaning of their own: all that were added, but for runs of spaces.
+
+    Checkpoints do not always say which of them are special.
+    """
+    added = {str(token) for token in parts.tokenizer.added_tokens_decoder.values()}
+    return sorted(text for text in added if text.strip())
 
 
 def versions() -> dict[str, str]:
