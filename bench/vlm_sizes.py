@@ -92,6 +92,8 @@ MODELS = (
     Model("Qwen/Qwen2-VL-2B-Instruct", "Apache-2.0", 1536, 8960, 28, 12, 2, 151_936, 665, 1_275),
     Model("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen Research", 2048, 11_008, 36, 16, 2, 151_936, 669, 1_275),
     Model("llava-hf/llava-1.5-7b-hf", "Llama 2", 4096, 11_008, 32, 32, 32, 32_064, 324, 576),
+    # Two matrices of 4 times the width, where the others have three.
+    Model("liuhaotian/LLaVA-Lightning-MPT-7B-preview", "CC-BY-NC-SA", 4096, 10_923, 32, 32, 32, 50_282, 308, 258),
     Model("llava-hf/llava-v1.6-mistral-7b-hf", "Apache-2.0", 4096, 14_336, 32, 32, 8, 32_064, 324, 2_928),
     Model("llava-hf/llava-v1.6-vicuna-7b-hf", "Llama 2", 4096, 11_008, 32, 32, 32, 32_064, 324, 2_928),
     Model("Qwen/Qwen2-VL-7B-Instruct", "Apache-2.0", 3584, 18_944, 28, 28, 4, 152_064, 675, 1_275),

@@ -11,15 +11,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers.mpt import TinyMpt
 from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
+from helpers.tiny_mpt import Sizes
 from helpers.vlm import EXPORT_ENV, TinyVlms
 from models.random_blip import MATCHING, built
 
@@ -124,7 +127,14 @@ def environment(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PATH": path, "ASKPIX_EXPORT_ENV": str(EXPORT_ENV), **more}
 
 
+@cache
+def _mpt() -> TinyMpt:
+    return TinyMpt(Path(tempfile.mkdtemp(prefix="askpix-mpt-")))
+
+
 def _checkpoint(hub_id: str) -> Path:
+    if "MPT" in hub_id:
+        return _mpt().checkpoint(sizes=Sizes(layers=4))
     if "llava" in hub_id:
         return TinyVlms().checkpoint("llava")
     return built(MATCHING).checkpoint if "-itm-" in hub_id else ROOT / "demo" / "checkpoint"

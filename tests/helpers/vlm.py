@@ -17,7 +17,8 @@ import pytest
 
 from askpix.producer.errors import ModelError
 from askpix.worker.models.export_env import make_export_env, python_of
-from askpix.worker.models.vlm_convert import Weights, convert_vlm
+from askpix.worker.models.vlm_convert import convert_vlm
+from askpix.worker.models.weights import Weights
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.apart import broker, client, folder, pages, root, start_worker
+from helpers.mpt import TinyMpt
 from helpers.vlm import TinyVlms
 
 from askpix.worker.engine.devices import Precision
@@ -25,3 +26,8 @@ def engine(tiny: TinyVlms) -> Iterator[VlmEngine]:
     engine = VlmEngine(tiny.folder("llava"), precision=Precision.F32)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_mpt(tmp_path_factory: pytest.TempPathFactory) -> TinyMpt:
+    return TinyMpt(tmp_path_factory.mktemp("mpt"))

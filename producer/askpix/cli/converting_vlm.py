@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from rich.text import Text
 
 from askpix.cli.console import printable, stderr
+from askpix.cli.needing import needing
 from askpix.cli.quantizing import Quantizing
 from askpix.cli.sampling import access_for, unused
 from askpix.producer.errors import AskpixError, ModelError
@@ -39,19 +40,27 @@ class Exporting:
     precision: str
     template: str | None
     trust: bool
+    tower: str | None
+    context: int | None
 
 
 def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation | None) -> None:
     """Converts a vision-language checkpoint; raises AskpixError."""
     from askpix.worker.models.export_env import python_of
+    from askpix.worker.models.family import OWN
     from askpix.worker.models.staging import check_output
-    from askpix.worker.models.vlm_convert import Weights, check_family, convert_vlm
+    from askpix.worker.models.vlm_convert import check_family, convert_vlm
+    from askpix.worker.models.weights import Weights
 
     _refuse_options(exporting.precision)
     check_family(exporting.family, exporting.source, trust=exporting.trust)
     check_output(exporting.output, exporting.name)
-    python = python_of(load_settings().export_folder())
-    with _pictures(quantizing) as (images, questions), stderr().status(Text("starting")) as shown:
+    python = None if exporting.family in OWN else python_of(load_settings().export_folder())
+    with (
+        needing("converting", extra="convert,vlm"),
+        _pictures(quantizing) as (images, questions),
+        stderr().status(Text("starting")) as shown,
+    ):
         convert_vlm(
             exporting.source,
             exporting.output,
@@ -67,6 +76,8 @@ def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation
             ),
             trust=exporting.trust,
             template=exporting.template,
+            tower=exporting.tower,
+            context=exporting.context,
             generation=generation,
             told=lambda what: shown.update(Text(what)),
         )

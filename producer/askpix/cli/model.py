@@ -62,6 +62,20 @@ _output = click.option(
     is_flag=True,
     help="Run code that comes with the checkpoint: some families' export needs that. Read the code first.",
 )
+@click.option(
+    "--vision-tower",
+    "tower",
+    metavar="FOLDER",
+    help="The image encoder, where a llava_mpt checkpoint has it elsewhere: a folder, or a hub id. By default the one"
+    " that the checkpoint names.",
+)
+@click.option(
+    "--context",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="The longest text, image and answer included, of a llava_mpt, which knows no longest one; by default that of"
+    " its training.",
+)
 @generates
 @quantizes
 def convert(
@@ -71,6 +85,8 @@ def convert(
     precision: str,
     template: str | None,
     trust: bool,
+    tower: str | None,
+    context: int | None,
     quantizing: Quantizing,
     settings: dict[str, Any],
 ) -> None:
@@ -81,10 +97,11 @@ def convert(
     \b
       Salesforce/blip-vqa-base    a BLIP, for questions, captions or matching
       llava-hf/llava-1.5-7b-hf    a LLaVA, LLaVA-NeXT, Qwen2-VL or Qwen2.5-VL
+      liuhaotian/LLaVA-Lightning-MPT-7B-preview    a LLaVA on MPT
 
-    It needs `pip install 'askpix[convert]'`; for the second kind `askpix[convert,vlm]`, and once
+    It needs `pip install 'askpix[convert]'`; for the others `askpix[convert,vlm]`, and for the second kind once
     `askpix model export-env`. Of the options below, those that say how texts are generated become the model's defaults;
-    --decoder and --min-agreement are for BLIP, and --images, of the second kind, for int4 (--samples 32).
+    --decoder and --min-agreement are for BLIP, and --images, of the others, for int4 (--samples 32).
     """
     generation = options_of(settings)
     if name is not None:
@@ -106,12 +123,17 @@ def convert(
                 precision=precision,
                 template=template,
                 trust=trust,
+                tower=tower,
+                context=context,
             )
             convert_vlm(exporting, quantizing, generation)
             _folder_shown(output)
             return
-    if template is not None or trust or precision == "int4":
-        raise AskpixError("--template, --trust-remote-code and --precision int4 are for vision-language models")
+    if template or trust or tower or context or precision == "int4":
+        raise AskpixError(
+            "--template, --trust-remote-code, --vision-tower, --context and --precision int4 are for vision-language"
+            " models"
+        )
     if precision == "int8":
         quantizing.check()
     else:

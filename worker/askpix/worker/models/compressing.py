@@ -54,7 +54,7 @@ def quantize_graph(path: Path, output: Path, inputs: Callable[[], Iterator[Input
         number: how many `inputs` yields.
     """
     model = ov.Core().read_model(path)
-    with _quiet():
+    with quietly():
         quantized = nncf.quantize(
             model,
             nncf.Dataset(_Again(inputs)),
@@ -68,7 +68,7 @@ def quantize_graph(path: Path, output: Path, inputs: Callable[[], Iterator[Input
 def compress_graph(path: Path, output: Path, weights: DecoderWeights) -> None:
     """Writes a decoder's graph whose weights are stored in 8 or 4 bits."""
     model = ov.Core().read_model(path)
-    with _quiet():
+    with quietly():
         if weights.bits == 8:
             compressed = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
         else:
@@ -125,7 +125,7 @@ def _save(model: ov.Model, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keeps NNCF's progress bars and notes from the standard output, which is for results."""
     # Not by `nncf.set_log_level`, which sets the levels of handlers too, and some of these are others' as well.
     logging.getLogger("nncf").setLevel(logging.ERROR)

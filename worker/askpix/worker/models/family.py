@@ -1,10 +1,14 @@
-"""Which kind of model a checkpoint holds, without loading it."""
+"""Which kind of model a checkpoint holds, without loading it, and which kinds askpix reads by itself."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+OWN = {"llava_mpt": "askpix.worker.models.llava_mpt"}
+"""Vision-language families whose checkpoints askpix reads by itself, by model_type: the modules that do, each with a
+`load`. Others go through the export environment."""
 
 
 def family_of(source: str) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openvino as ov
+from openvino._offline_transformations import paged_attention_transformation
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
@@ -65,6 +66,35 @@ def check_weights(folder: Path, precision: str) -> None:
         raise ModelError(
             f"the export was to have {precision} weights, and has {low / max(sum(sizes.values()), 1):.0%} of them so"
         )
+
+
+def check_slopes(folder: Path, slopes: Sequence[float]) -> None:
+    """Raises ModelError where the pipeline's own attention does not get ALiBi's slopes out of the graph.
+
+    It says nothing where it does not: the model would take all tokens to stand in one place.
+    """
+    model = ov.Core().read_model(folder / LANGUAGE_MODEL)
+    try:
+        paged_attention_transformation(model)
+        layers = [node for node in model.get_ordered_ops() if node.get_type_name() == "PagedAttentionExtension"]
+        seen = [any(_constant(value) == slopes for value in node.input_values()) for node in layers]
+    except RuntimeError as error:
+        seen = []
+        reason = " ".join(str(error).split())[:200]
+    else:
+        reason = f"it finds them in {sum(seen)} of {len(seen)} layers"
+    if not seen or not all(seen):
+        raise ModelError(f"this version of OpenVINO does not see where the model's tokens stand (ALiBi): {reason}")
+
+
+def _constant(value: Any) -> tuple[float, ...] | None:
+    """Returns the numbers that reach an input through nothing but changes of form; None where others do too."""
+    node = value.get_node()
+    while node.get_type_name() in ("Reshape", "Convert"):
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
+        return None
+    return tuple(node.data.flatten().tolist())
 
 
 def template_of(rendered: Sequence[Mapping[str, Any]], given: str | None) -> str:

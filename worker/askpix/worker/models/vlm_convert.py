@@ -1,4 +1,4 @@
-"""Vision-language checkpoints to model folders: exported apart, then looked at from all sides.
+"""Vision-language checkpoints to model folders: converted, then looked at from all sides.
 
 What an export leaves out, or says differently, makes a model answer differently without an error; so nothing becomes a
 model folder whose image settings, tokens, conversations or weights are not what the checkpoint's are.
@@ -7,11 +7,9 @@ model folder whose image settings, tokens, conversations or weights are not what
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +19,38 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.items import first_problem
 from askpix.worker.engine.base import Ability
-from askpix.worker.models import export_script
+from askpix.worker.models.export_order import ordered
+from askpix.worker.models.family import OWN
 from askpix.worker.models.staging import check_output, sealed, staged
-from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
+from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
 from askpix.worker.models.vlm_facts import EXPORTED, TRUSTED, generation_of, image_tokens_of, language_of, turn_grids
-from askpix.worker.models.vlm_manifest import Compression, VlmManifest
+from askpix.worker.models.vlm_manifest import (
+    Compression,
+    FixedTokens,
+    Language,
+    ScaledTokens,
+    TiledTokens,
+    VlmManifest,
+)
+from askpix.worker.models.weights import Weights
 from askpix.worker.vlm.templates import template_named
 
-_TAIL = 2_000
+_TEXTS = ("  two  spaces\nand a line", "Größe? 色は何ですか ✓", "it isn't 3.14 .")
+"""What tokenizers differ in, if they do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Weights:
-    """How weights are stored."""
+class _Made:
+    """What became of a checkpoint, beside the files."""
 
-    precision: str = "f16"
-    """f32, f16, int8 or int4."""
+    template: str
+    image_tokens: FixedTokens | TiledTokens | ScaledTokens
+    language: Language
+    tokenized: Sequence[Mapping[str, Any]]
+    """Texts, and the tokens that the checkpoint's tokenizer makes of them."""
 
-    group_size: int = 64
-    """Of int4: how many weights share a scale; -1 for those of a whole channel."""
-
-    ratio: float = 1.0
-    """Of int4: the share of the language model's weights in 4 bits, the rest having 8."""
-
-    images: tuple[Path, ...] = ()
-    """Of int4: on which scales are estimated."""
-
-    questions: tuple[str, ...] = ()
-    """What is asked of them meanwhile."""
+    reserved: Sequence[str]
+    versions: dict[str, str]
 
 
 def convert_vlm(
@@ -56,11 +58,13 @@ def convert_vlm(
     output: Path,
     *,
     family: str,
-    python: Path,
+    python: Path | None,
     name: str,
     weights: Weights,
     trust: bool = False,
     template: str | None = None,
+    tower: str | None = None,
+    context: int | None = None,
     generation: Generation | None = None,
     told: Callable[[str], None] = lambda _: None,
 ) -> VlmManifest:
@@ -68,39 +72,31 @@ def convert_vlm(
 
     Args:
         family: the checkpoint's model_type.
-        python: of the export environment.
+        python: of the export environment; None where askpix reads the family's checkpoints by itself.
         trust: run code that comes with the checkpoint, where its family needs that.
         template: how conversations are written, where the checkpoint does not say; a name of `vlm.templates`.
+        tower: a folder or hub id of the image encoder, of a family whose checkpoints have it elsewhere.
+        context: the longest sequence in tokens, of a family that knows no longest one.
         generation: what becomes the model's defaults.
         told: is told what is being done.
 
     Raises:
-        ModelError: the checkpoint cannot be exported, what came of it is not as it should be, or the output is taken.
+        ModelError: the checkpoint cannot be converted, what came of it is not as it should be, or the output is taken.
     """
     check_family(family, source, trust=trust)
     check_output(output, name)
+    if family not in OWN and (tower is not None or context is not None):
+        raise ModelError(f"a model of type {family} brings its image encoder, and says itself how long texts can be")
     with staged(output) as folder:
-        order = {
-            "source": str(Path(source).resolve()) if Path(source).exists() else source,
-            "output": str(folder),
-            "family": family,
-            "weights": weights.precision,
-            "trust": trust and family in TRUSTED,
-            "group_size": weights.group_size,
-            "ratio": weights.ratio,
-            "images": [str(path) for path in weights.images],
-            "prompts": [] if template is None else _prompts(template),
-            "texts": list(weights.questions) or ["Describe the image in one sentence."],
-        }
-        report = _exported(python, order, told)
-        told("looking at what was exported")
+        if family in OWN:
+            made = _read(source, folder, family, weights, template, tower, context, told)
+        else:
+            assert python is not None
+            made = _exported(source, folder, family, python, weights, trust, template, told)
+        told("looking at what was made")
         check_files(folder)
-        turn_grids(folder)
         check_weights(folder, weights.precision)
-        chosen = template_of(report["rendered"], template)
-        check_tokens(folder, report["tokenized"])
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        language = language_of(config)
+        check_tokens(folder, made.tokenized)
         try:
             manifest = VlmManifest(
                 kind="vlm",
@@ -108,20 +104,85 @@ def convert_vlm(
                 abilities=frozenset((Ability.CAPTION, Ability.ANSWER, Ability.CHOICES, Ability.CHAT)),
                 source=Path(source).name if Path(source).exists() else source,
                 family=family,
-                template=chosen,
-                image_tokens=image_tokens_of(folder, config, report["counts"]),
-                reserved=tuple(report["reserved"]),
-                language=language,
+                template=made.template,
+                image_tokens=made.image_tokens,
+                reserved=tuple(made.reserved),
+                language=made.language,
                 precision=weights.precision,
                 compression=_compression(weights),
-                generation=generation_of(folder, generation, language.context),
-                versions=report["versions"],
+                generation=generation_of(folder, generation, made.language.context),
+                versions=made.versions,
                 files={},
                 fingerprint="",
             )
         except ValidationError as error:
             raise ModelError(f"the checkpoint's config.json cannot be used: {first_problem(error)}") from None
         return sealed(folder, manifest)
+
+
+def _read(
+    source: str,
+    folder: Path,
+    family: str,
+    weights: Weights,
+    template: str | None,
+    tower: str | None,
+    context: int | None,
+    told: Callable[[str], None],
+) -> _Made:
+    """Has the family's own module read the checkpoint."""
+    told("loading torch")
+    reader = import_module(OWN[family])
+    from askpix.worker.models import vlm_parts
+
+    parts = reader.load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
+    parts = replace(parts, template=template or parts.template)
+    vlm_parts.write_parts(parts, folder, weights, told)
+    check_slopes(folder, parts.slopes)
+    return _Made(
+        template=parts.template,
+        image_tokens=FixedTokens(tokens=parts.image_tokens, edge=parts.edge),
+        language=parts.language,
+        tokenized=vlm_parts.tokenized(parts, [*_prompts(parts.template), *_TEXTS]),
+        reserved=vlm_parts.reserved(parts),
+        versions=vlm_parts.versions(),
+    )
+
+
+def _exported(
+    source: str,
+    folder: Path,
+    family: str,
+    python: Path,
+    weights: Weights,
+    trust: bool,
+    template: str | None,
+    told: Callable[[str], None],
+) -> _Made:
+    """Has the export environment convert the checkpoint."""
+    order = {
+        "source": str(Path(source).resolve()) if Path(source).exists() else source,
+        "output": str(folder),
+        "family": family,
+        "weights": weights.precision,
+        "trust": trust and family in TRUSTED,
+        "group_size": weights.group_size,
+        "ratio": weights.ratio,
+        "images": [str(path) for path in weights.images],
+        "prompts": [] if template is None else _prompts(template),
+        "texts": list(weights.questions) or ["Describe the image in one sentence."],
+    }
+    report = ordered(python, order, told)
+    turn_grids(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return _Made(
+        template=template_of(report["rendered"], template),
+        image_tokens=image_tokens_of(folder, config, report["counts"]),
+        language=language_of(config),
+        tokenized=report["tokenized"],
+        reserved=report["reserved"],
+        versions=report["versions"],
+    )
 
 
 def check_family(family: str, source: str, *, trust: bool) -> None:
@@ -131,8 +192,8 @@ def check_family(family: str, source: str, *, trust: bool) -> None:
             f"{source} is a model of type {family}, which runs code from the checkpoint: read that code, "
             "and give --trust-remote-code if you trust it"
         )
-    if family not in EXPORTED and family not in TRUSTED:
-        known = ", ".join((*EXPORTED, *TRUSTED))
+    if family not in EXPORTED and family not in TRUSTED and family not in OWN:
+        known = ", ".join((*EXPORTED, *OWN, *TRUSTED))
         raise ModelError(f"{source} is a model of type {family}; askpix converts blip, {known}")
 
 
@@ -150,46 +211,3 @@ def _compression(weights: Weights) -> Compression | None:
     if weights.precision == "int8":
         return Compression(group_size=-1, ratio=1.0, images=0)
     return Compression(group_size=weights.group_size, ratio=weights.ratio, images=len(weights.images))
-
-
-def _exported(python: Path, order: dict[str, Any], told: Callable[[str], None]) -> dict[str, Any]:
-    """Has the export environment do its part; returns what it reports."""
-    reader, writer = os.pipe()
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        with os.fdopen(reader, encoding="utf-8") as said:
-            # -P: modules beside the script, or in the user's current folder, must not stand in for installed ones.
-            process = subprocess.Popen(
-                [str(python), "-P", export_script.__file__, str(writer)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=(writer,),
-                text=True,
-                env={**os.environ, "PYTHONPATH": "", "TOKENIZERS_PARALLELISM": "false"},
-            )
-            os.close(writer)
-            try:
-                assert process.stdin is not None
-                with process.stdin:
-                    json.dump(order, process.stdin)
-                report, error = _heard(said, told)
-                process.wait()
-            finally:
-                process.kill()
-                process.wait()
-        if report is None:
-            log.seek(0)
-            lines = [line.strip() for line in log.read()[-_TAIL:].splitlines() if line.strip()]
-            how = error or f"the export ended with code {process.returncode}: {(lines or ['it said nothing'])[-1]}"
-            raise ModelError(f"{order['source']} cannot be exported: {how[:600]}")
-        return report
-
-
-def _heard(said: Any, told: Callable[[str], None]) -> tuple[dict[str, Any] | None, str | None]:
-    report, error = None, None
-    for line in said:
-        what = json.loads(line)
-        if "stage" in what:
-            told(what["stage"])
-        report, error = what.get("report", report), what.get("error", error)
-    return report, error

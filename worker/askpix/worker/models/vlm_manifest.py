@@ -14,7 +14,7 @@ from askpix.worker.vlm.templates import Template, template_named
 _Count = Annotated[int, Field(ge=1)]
 
 
-SEVERAL_IMAGES = frozenset(("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"))
+SEVERAL_IMAGES = frozenset(("llava", "llava_mpt", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"))
 """Families whose models are shown several images in a conversation."""
 
 

@@ -1,0 +1,175 @@
+"""Checkpoints of a LLaVA on MPT that are damaged, or made to do harm: what is told, and that nothing else happens."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.mpt import TinyMpt, loaded
+from helpers.tiny_mpt import make_checkpoint
+
+from askpix.producer.errors import ModelError
+
+WHOLE = "pytorch_model.bin"
+
+
+@pytest.fixture
+def source(tiny_mpt: TinyMpt, tmp_path: Path) -> Path:
+    """A checkpoint of one file, to be damaged."""
+    make_checkpoint(tmp_path / "source", tiny_mpt.tower, shards=1)
+    return tmp_path / "source"
+
+
+def _weights(source: Path) -> dict[str, Any]:
+    return dict(torch.load(source / WHOLE, weights_only=True))
+
+
+class _Evil:
+    """What runs code when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_pickle_that_would_run_code_runs_none(old: bool, source: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    torch.save(
+        {**_weights(source), "transformer.evil": _Evil(mark)}, source / WHOLE, _use_new_zipfile_serialization=not old
+    )
+    with pytest.raises(ModelError, match="holds more than weights, and is not loaded: a pickle can run any code"):
+        loaded(source)
+    assert not mark.exists()
+    # As it would have.
+    pickle.loads(pickle.dumps(_Evil(mark)))
+    assert mark.exists()
+
+
+def _no_weights(source: Path) -> None:
+    (source / WHOLE).unlink()
+
+
+def _nonsense(source: Path) -> None:
+    (source / WHOLE).write_bytes(b"nonsense" * 1_000)
+
+
+def _a_list(source: Path) -> None:
+    torch.save([torch.zeros(3)], source / WHOLE)
+
+
+def _a_text(source: Path) -> None:
+    torch.save({**_weights(source), "transformer.note": "text"}, source / WHOLE)
+
+
+def _whole_numbers(source: Path) -> None:
+    weights = _weights(source)
+    weights["transformer.norm_f.weight"] = weights["transformer.norm_f.weight"].to(torch.int64)
+    torch.save(weights, source / WHOLE)
+
+
+def _one_number_for_all(source: Path) -> None:
+    weights = _weights(source)
+    weights["transformer.wte.weight"] = torch.zeros(1).expand(weights["transformer.wte.weight"].shape)
+    torch.save(weights, source / WHOLE)
+
+
+def _compressed(source: Path) -> None:
+    with zipfile.ZipFile(source / WHOLE) as archive:
+        parts = {one.filename: archive.read(one) for one in archive.infolist()}
+    with zipfile.ZipFile(source / WHOLE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def _names(name: str) -> Callable[[Path], None]:
+    def write(source: Path) -> None:
+        (source / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
+
+    return write
+
+
+def _no_index(source: Path) -> None:
+    (source / "pytorch_model.bin.index.json").write_text("[" * 100_000)
+
+
+def _no_tokenizer(source: Path) -> None:
+    (source / "tokenizer.json").unlink()
+
+
+def _more_tokens(source: Path) -> None:
+    path = source / "tokenizer.json"
+    written = json.loads(path.read_text())
+    written["added_tokens"].append({**written["added_tokens"][-1], "content": "<more>", "id": 10_000})
+    path.write_text(json.dumps(written))
+
+
+def _no_safetensors(source: Path) -> None:
+    (source / "model.safetensors").write_bytes(b"\xff" * 100)
+
+
+def _deep_config(source: Path) -> None:
+    (source / "config.json").write_text('{"attn_config":' * 100_000)
+
+
+def _too_large(source: Path) -> None:
+    weights = _weights(source)
+    weights["transformer.wte.weight"][3, 3] = 1e6
+    torch.save(weights, source / WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (_no_weights, "holds no weights: neither model.safetensors nor pytorch_model.bin"),
+        (_nonsense, "pytorch_model.bin"),
+        (_a_list, "holds no weights by name"),
+        (_a_text, "'transformer.note', which is not a weight"),
+        (_whole_numbers, "is of type torch.int64: askpix takes floating point"),
+        (_one_number_for_all, "transformer.wte.weight is not stored whole"),
+        (_compressed, "is compressed, which files of weights are not"),
+        (_names("../../secret.bin"), "names '../../secret.bin', which is no file of weights beside it"),
+        (_names("/etc/passwd"), "names '/etc/passwd', which is no file of weights beside it"),
+        (_names("pytorch_model-00001-of-00002.bin"), "lacks pytorch_model-00001-of-00002.bin, which"),
+        (_no_index, "pytorch_model.bin.index.json cannot be read"),
+        (_no_tokenizer, "has no tokenizer.json"),
+        (_more_tokens, "tokenizer has 4.. tokens; its model knows 4.."),
+        (_no_safetensors, "model.safetensors cannot be read"),
+        (_deep_config, "config.json cannot be read"),
+        (_too_large, "too large for 16 bits: give --precision f32"),
+    ],
+)
+def test_a_damaged_or_hostile_checkpoint_is_told_in_words(
+    damage: Callable[[Path], None], words: str, source: Path
+) -> None:
+    damage(source)
+    with pytest.raises(ModelError, match=words):
+        loaded(source, torch.float16)
+
+
+def test_a_hostile_image_encoder_is_refused(source: Path, tiny_mpt: TinyMpt, tmp_path: Path) -> None:
+    settings = json.loads((tiny_mpt.tower / "preprocessor_config.json").read_text())
+    config = json.loads((tiny_mpt.tower / "config.json").read_text())
+    tower = tmp_path / "tower"
+    tower.mkdir()
+
+    def told(changed_config: dict[str, Any], changed_settings: dict[str, Any]) -> str:
+        (tower / "config.json").write_text(json.dumps({**config, **changed_config}))
+        (tower / "preprocessor_config.json").write_text(json.dumps({**settings, **changed_settings}))
+        with pytest.raises(ModelError) as raised:
+            loaded(source, tower=str(tower))
+        return str(raised.value)
+
+    assert "has hidden_size 1000000000: up to 16,384 can be" in told({"hidden_size": 10**9}, {})
+    assert "is of type siglip; askpix takes CLIP" in told({"model_type": "siglip"}, {})
+    assert "makes others: size 224" in told({}, {"size": 224})
+    assert "resizes images by 2; askpix does as bicubic" in told({}, {"resample": 2})
+    assert "does not say how images are normalised" in told({}, {"image_mean": None})

@@ -1,0 +1,257 @@
+"""LLaVA on MPT, as `liuhaotian/LLaVA-Lightning-MPT-7B-preview` is: which weights go where, and what is refused.
+
+A CLIP sees the image, one linear layer projects what it sees to embeddings, and an MPT with ALiBi reads these among
+those of the text. The checkpoint has the weights of projector and MPT; those of the CLIP mostly elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import transformers
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tokenizers import Tokenizer
+
+from askpix.producer.errors import ModelError
+from askpix.producer.items import first_problem
+from askpix.worker.models.alibi_decoder import AlibiBlock, AlibiDecoder, slopes
+from askpix.worker.models.checkpoint_folder import checkpoint_folder, read_json
+from askpix.worker.models.clip_tower import ClipTower, ImageEncoder, load_tower
+from askpix.worker.models.manifest import Size
+from askpix.worker.models.stored_weights import StoredWeights
+from askpix.worker.models.vlm_manifest import Language
+from askpix.worker.models.vlm_parts import VlmParts
+
+_BLOCK = {
+    "norm_1": "norm_1.weight",
+    "qkv": "attn.Wqkv.weight",
+    "out": "attn.out_proj.weight",
+    "norm_2": "norm_2.weight",
+    "up": "ffn.up_proj.weight",
+    "down": "ffn.down_proj.weight",
+}
+"""What a layer is made of, and its names in a checkpoint."""
+
+_TOWER = "transformer.vision_tower.vision_tower.vision_model."
+_PATCH, _AROUND = "<im_patch>", ("<im_start>", "<im_end>")
+_TURN_ENDS = "<|im_end|>"
+_EOS = "<|endoftext|>"
+
+_Off = Literal[False]
+_Number = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class _Attention(BaseModel):
+    """attn_config: only what the graph does is taken."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    attn_type: Literal["multihead_attention"] = "multihead_attention"
+    alibi: Literal[True]
+    alibi_bias_max: _Number = 8
+    clip_qkv: _Number | None = None
+    softmax_scale: _Number | None = None
+    qk_ln: _Off = False
+    prefix_lm: _Off = False
+    attn_uses_sequence_id: _Off = False
+
+
+class _Config(BaseModel):
+    """config.json."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    d_model: Size
+    n_heads: Annotated[int, Field(ge=1, le=1_024)]
+    n_layers: Annotated[int, Field(ge=1, le=1_024)]
+    expansion_ratio: Annotated[int, Field(ge=1, le=64)] = 4
+    max_seq_len: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
+    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    attn_config: _Attention
+    norm_type: Literal["layernorm", "low_precision_layernorm"] = "low_precision_layernorm"
+    layer_norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    no_bias: Literal[True] = True
+    logit_scale: _Number | Literal["inv_sqrt_d_model"] | None = None
+    tie_word_embeddings: bool = True
+    mm_vision_tower: str
+    mm_hidden_size: Size
+    mm_vision_select_layer: Annotated[int, Field(ge=-256, le=256)] = -1
+    mm_vision_select_feature: Literal["patch", "cls_patch"] = "patch"
+    mm_projector_type: Literal["linear"] = "linear"
+    mm_use_im_start_end: bool = False
+    mm_use_im_patch_token: bool = True
+    image_aspect_ratio: Literal["square"] | None = None
+
+
+def load(
+    source: str, *, tower: str | None, context: int | None, kept: torch.dtype, told: Callable[[str], None]
+) -> VlmParts:
+    """Returns the parts of a checkpoint.
+
+    Args:
+        source: a local folder or a hub id.
+        tower: a local folder or a hub id of the image encoder; by default the one that the checkpoint names.
+        context: the longest sequence in tokens; by default that of the training. ALiBi knows no longest one.
+        kept: in which numbers weights are kept; those that are so already stay in their files until they are needed.
+
+    Raises:
+        ModelError: it cannot be read, or is of another make.
+    """
+    told("looking at the checkpoint")
+    folder = checkpoint_folder(source)
+    config = _config(folder)
+    tokenizer = _tokenizer(folder, config)
+    weights = StoredWeights(folder)
+    own = weights if any(name.startswith(_TOWER) for name in weights.names) else None
+    told("loading the image encoder")
+    clip = load_tower(tower or config.mm_vision_tower, config.mm_vision_select_layer, own, _TOWER)
+    weights.drop([name for name in weights.names if name.startswith(_TOWER)])
+    tokens, longest = _image_tokens(config, clip), context or config.max_seq_len
+    if tokens >= longest:
+        raise ModelError(f"an image takes {tokens:,} tokens; a context of {longest:,} has room for nothing else")
+    if clip.width != config.mm_hidden_size:
+        raise ModelError(
+            f"the image encoder gives {clip.width} numbers a patch; the projector takes {config.mm_hidden_size}"
+        )
+    width = config.d_model
+    embedding = _kept(weights.take("transformer.wte.weight", (config.vocab_size, width)), kept)
+    decoder = _decoder(config, weights, embedding, kept)
+    marks = [_row(tokenizer, embedding, token) for token in _AROUND] if config.mm_use_im_start_end else None
+    encoder = ImageEncoder(
+        clip.vision,
+        whole=config.mm_vision_select_feature == "cls_patch",
+        weight=weights.take("transformer.mm_projector.weight", (width, config.mm_hidden_size)),
+        bias=weights.take("transformer.mm_projector.bias", (width,)),
+        around=None if marks is None else (marks[0], marks[1]),
+    )
+    if weights.names:
+        raise ModelError(
+            f"the checkpoint holds {len(weights.names)} weights that askpix knows no place for, such as "
+            f"{min(weights.names)[:120]}"
+        )
+    return VlmParts(
+        encoder=encoder,
+        edge=clip.edge,
+        patch=clip.patch,
+        image_tokens=tokens,
+        images=clip.images,
+        embedding=embedding,
+        decoder=decoder,
+        language=Language(
+            layers=config.n_layers,
+            kv_heads=config.n_heads,
+            head_size=width // config.n_heads,
+            context=longest,
+        ),
+        tokenizer=tokenizer,
+        ends=_ends(tokenizer),
+        template="mpt",
+        slopes=tuple(decoder.slopes.flatten().tolist()),
+    )
+
+
+def _config(folder: Path) -> _Config:
+    said = read_json(folder / "config.json")
+    try:
+        config = _Config(**said)
+    except ValidationError as error:
+        raise ModelError(
+            f"the checkpoint's config.json asks for what askpix does not do: {first_problem(error)}"
+        ) from None
+    if config.d_model % config.n_heads:
+        raise ModelError(f"the checkpoint's d_model {config.d_model} does not divide by its n_heads {config.n_heads}")
+    return config
+
+
+def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, kept: torch.dtype) -> AlibiDecoder:
+    width, inner, attention = config.d_model, config.d_model * config.expansion_ratio, config.attn_config
+    shapes = {
+        "norm_1": (width,),
+        "qkv": (3 * width, width),
+        "out": (width, width),
+        "norm_2": (width,),
+        "up": (inner, width),
+        "down": (width, inner),
+    }
+    scale = attention.softmax_scale or 1 / math.sqrt(width / config.n_heads)
+    blocks = []
+    for number in range(config.n_layers):
+        taken = {
+            part: _kept(weights.take(f"transformer.blocks.{number}.{name}", shapes[part]), kept)
+            for part, name in _BLOCK.items()
+        }
+        blocks.append(
+            AlibiBlock(
+                heads=config.n_heads, scale=scale, clip=attention.clip_qkv, epsilon=config.layer_norm_epsilon, **taken
+            )
+        )
+    vocabulary = embedding
+    if "lm_head.weight" in weights.names:
+        vocabulary = _kept(weights.take("lm_head.weight", (config.vocab_size, width)), kept)
+    elif not config.tie_word_embeddings:
+        raise ModelError("the checkpoint has no lm_head.weight, and its config.json says that it is not the embedding")
+    logit_scale = config.logit_scale
+    return AlibiDecoder(
+        blocks,
+        norm=weights.take("transformer.norm_f.weight", (width,)),
+        epsilon=config.layer_norm_epsilon,
+        vocabulary=vocabulary,
+        slopes=slopes(config.n_heads, attention.alibi_bias_max),
+        logit_scale=1 / math.sqrt(width) if logit_scale == "inv_sqrt_d_model" else float(logit_scale or 1),
+    )
+
+
+def _kept(weight: torch.Tensor, kept: torch.dtype) -> torch.Tensor:
+    """Returns a weight in the numbers that it is to be kept in; raises ModelError where those do not hold it."""
+    if weight.dtype == kept:
+        return weight.contiguous()
+    changed = weight.to(kept)
+    if not bool(torch.isfinite(changed).all()):
+        raise ModelError("some of the checkpoint's weights are too large for 16 bits: give --precision f32")
+    return changed
+
+
+def _tokenizer(folder: Path, config: _Config) -> Any:
+    """Returns the checkpoint's tokenizer, with the tokens that LLaVA adds where it finds them missing."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelError("the checkpoint has no tokenizer.json: save its tokenizer with transformers' fast one")
+    try:
+        own = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - what it raises has no class of its own
+        raise ModelError(f"the checkpoint's tokenizer.json cannot be read: {str(error)[:200]}") from None
+    if own.get_vocab_size() > config.vocab_size:
+        raise ModelError(
+            f"the checkpoint's tokenizer has {own.get_vocab_size():,} tokens; its model knows {config.vocab_size:,}"
+        )
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=own, eos_token=_EOS)
+    if own.token_to_id(_EOS) is None:
+        raise ModelError(f"the checkpoint's tokenizer does not know {_EOS}, with which a text ends")
+    if config.mm_use_im_patch_token:
+        tokenizer.add_tokens([_PATCH], special_tokens=True)
+    if config.mm_use_im_start_end:
+        tokenizer.add_tokens(list(_AROUND), special_tokens=True)
+    return tokenizer
+
+
+def _row(tokenizer: Any, embedding: torch.Tensor, token: str) -> torch.Tensor:
+    """Returns the embedding of a token."""
+    number = int(tokenizer.convert_tokens_to_ids(token))
+    if number >= len(embedding):
+        raise ModelError(f"the checkpoint puts {token} beside images, and has no embedding for it")
+    return embedding[number]
+
+
+def _ends(tokenizer: Any) -> tuple[int, ...]:
+    """Returns what a text ends with: the model's own token, and the one that ends a turn."""
+    known = tokenizer.get_vocab()
+    return tuple(known[token] for token in (_EOS, _TURN_ENDS) if token in known)
+
+
+def _image_tokens(config: _Config, clip: ClipTower) -> int:
+    whole = config.mm_vision_select_feature == "cls_patch"
+    return clip.patches + whole + (len(_AROUND) if config.mm_use_im_start_end else 0)
