@@ -250,7 +250,7 @@ def test_a_worker_that_has_ended_without_a_result_is_told(asked: Ask, streams: S
     stream = streams.open(asked.id)
     stream.begin()
     streams.end(stream)
-    with pytest.raises(AskpixError, match="its answer was lost"):
+    with pytest.raises(AskpixError, match="its answer is lost"):
         list(asked.pieces(30))
 
 

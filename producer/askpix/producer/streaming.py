@@ -136,7 +136,9 @@ class Listener:
         elif self._gone_since is None:
             self._gone_since = now
         if self._over or (self._gone_since is not None and now > self._gone_since + _GONE_SECONDS):
-            raise AskpixError("the worker has ended before it answered, or its answer was lost: ask again")
+            raise AskpixError(
+                "the worker has ended before it answered, or is cut off, or its answer is lost: ask again"
+            )
         return False
 
     def _entries(self, seconds: float) -> Sequence[Mapping[str, str]]:
