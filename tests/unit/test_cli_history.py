@@ -62,6 +62,8 @@ def test_an_empty_file_is_the_beginning_of_a_conversation(text: str, tmp_path: P
 def test_rows_are_turns_and_an_image_is_shown_with_the_first_about_it(tmp_path: Path) -> None:
     rows = [
         _row("a.jpg", "what is it?", "a mug"),
+        {"piece": "re"},
+        {"piece": "d"},
         _row("a.jpg", "in which colour?", "red"),
         _row("b.jpg", "and this?", "", status="error", answers=[], error_code="http_404"),
         _row("b.jpg", "and this?", "a plate"),

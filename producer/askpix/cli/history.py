@@ -60,13 +60,15 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _turn(value: Any, shown: Sequence[str]) -> Turn | None:
-    """Returns what an object says; None of a row that has failed.
+    """Returns what an object says; None of a row that has failed, and of a piece of an answer that was read as it came.
 
     Args:
         shown: the images that were shown before it.
     """
     if not isinstance(value, Mapping):
         raise InputError("this is no object with question, answer and images")
+    if set(value) == {"piece"}:
+        return None
     if "answers" not in value:
         return _TURN.validate_python(dict(value))
     if value.get("status") == Status.ERROR:

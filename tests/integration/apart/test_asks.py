@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another version": ({"v": 2}, "v: Input should be 1"),
     "an unknown option": ({"options": {"beams": 4}}, "options.beams: Extra inputs are not permitted"),
     "an output elsewhere": ({"output": "/etc/answer.json"}, "outside this worker's storage roots"),
-    "no image": ({"image": None}, "image: Input should be a valid string"),
+    "no image": ({"image": None}, "it shows no image"),
 }
 
 
