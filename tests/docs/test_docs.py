@@ -127,14 +127,12 @@ def environment(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PATH": path, "ASKPIX_EXPORT_ENV": str(EXPORT_ENV), **more}
 
 
-@cache
-def _mpt() -> TinyMpt:
-    return TinyMpt(Path(tempfile.mkdtemp(prefix="askpix-mpt-")))
+_MPT = tempfile.TemporaryDirectory(prefix="askpix-mpt-")
 
 
 def _checkpoint(hub_id: str) -> Path:
     if "MPT" in hub_id:
-        return _mpt().checkpoint(sizes=Sizes(layers=4))
+        return TinyMpt(Path(_MPT.name)).checkpoint(sizes=Sizes(layers=4), max_seq_len=2_048)
     if "llava" in hub_id:
         return TinyVlms().checkpoint("llava")
     return built(MATCHING).checkpoint if "-itm-" in hub_id else ROOT / "demo" / "checkpoint"

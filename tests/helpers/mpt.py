@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,10 @@ class TinyMpt:
         folder = self._folder / f"{name}-{precision}"
         if not folder.exists():
             weights = Weights(precision=precision, group_size=16, ratio=0.8)
-            with warnings.catch_warnings():
-                # Of what torch, transformers and OpenVINO think of each other.
-                warnings.simplefilter("ignore")
-                convert_vlm(
-                    str(self.checkpoint(name, **how)), folder, family="llava_mpt", python=None, name="tiny-mpt",
-                    weights=weights, context=CONTEXT,
-                )  # fmt: skip
+            convert_vlm(
+                str(self.checkpoint(name, **how)), folder, family="llava_mpt", python=None, name="tiny-mpt",
+                weights=weights, context=CONTEXT,
+            )  # fmt: skip
         return folder
 
     def reference(self, name: str = "published") -> Reference:

@@ -21,6 +21,7 @@ from askpix.worker.models.vlm_manifest import Compression, FixedTokens
 from askpix.worker.models.vlm_parts import VlmParts
 
 WHOLE = "pytorch_model.bin"
+PUBLISHED, TOWER = "liuhaotian/LLaVA-Lightning-MPT-7B-preview", "openai/clip-vit-large-patch14"
 
 
 @pytest.fixture
@@ -147,17 +148,31 @@ def test_the_reference_and_the_reader_agree_on_what_a_config_asks_for(source: Pa
     assert _weights(source).keys() == make_weights(config).keys()
 
 
-def test_the_command_converts_such_a_checkpoint_by_its_type(
+def _fetched(cache: Path, hub_id: str, folder: Path) -> None:
+    """Puts a folder where the hub's client keeps what it has fetched."""
+    place = cache / "hub" / f"models--{hub_id.replace('/', '--')}"
+    shutil.copytree(folder, place / "snapshots" / "1234")
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("1234")
+
+
+def test_the_command_converts_what_the_hub_has_by_its_type(
     source: Path, tiny_mpt: TinyMpt, images: Path, tmp_path: Path
 ) -> None:
-    # Given: no export environment, which it does without.
-    env = {"ASKPIX_EXPORT_ENV": str(tmp_path / "none")}
+    # Given: what came from the hub, and no export environment, which it does without.
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "mm_vision_tower": TOWER}))
+    _fetched(tmp_path / "cache", PUBLISHED, source)
+    _fetched(tmp_path / "cache", TOWER, tiny_mpt.tower)
+    env = {
+        "ASKPIX_EXPORT_ENV": str(tmp_path / "none"), "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
     options = ["--precision", "int4", "--group-size", "16", "--ratio", "1", "--images", str(images), "--samples", "2"]
 
     # When
     converted = askpix(
-        "model", "convert", str(source), "--output", "model", "--name", "mine", "--context", "320", *options,
-        "--vision-tower", str(tiny_mpt.tower), cwd=tmp_path, env=env,
+        "model", "convert", PUBLISHED, "--output", "model", "--name", "mine", "--context", "320", *options,
+        cwd=tmp_path, env=env,
     )  # fmt: skip
 
     # Then
@@ -168,7 +183,7 @@ def test_the_command_converts_such_a_checkpoint_by_its_type(
     assert manifest.compression == Compression(group_size=16, ratio=1, images=2)
     assert manifest.image_tokens == FixedTokens(tokens=18, edge=56)
     assert {"<|im_start|>", "<|im_end|>", "<im_start>", "<im_end>", "<image>", "<|endoftext|>"} <= {*manifest.reserved}
-    assert manifest.source == "source"
+    assert manifest.source == PUBLISHED
     check_weights(tmp_path / "model", "int4")
     info = askpix("model", "info", "model", cwd=tmp_path)
     assert "100% in groups of 16, scales estimated on 2 images" in info.out

@@ -53,8 +53,8 @@ class ImageEncoder(nn.Module):
         seen = functional.linear(states, self.weight, self.bias)
         if self.around is None:
             return seen
-        before, behind = (one.expand(seen.shape[0], 1, -1) for one in self.around)
-        return torch.cat([before, seen, behind], dim=1)
+        before, behind = self.around[0], self.around[1]
+        return torch.cat([before.expand(seen.shape[0], 1, -1), seen, behind.expand(seen.shape[0], 1, -1)], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,8 @@ import torch
 from openvino import opset13 as opset
 from openvino._offline_transformations import apply_make_stateful_transformation
 
+from askpix.worker.models.tracing import traced
+
 _FREE = {"rows": 2, "read": 3, "before": 5}
 """Of what is traced with. All differ, and none is 1: tracing takes none for another, nor for one to broadcast."""
 
@@ -25,14 +27,14 @@ def stateful_decoder(module: torch.nn.Module, *, layers: int, heads: int, head_s
     """
     width, states = heads * head_size, 2 * layers
     rows, read, before = _FREE.values()
-    model = ov.convert_model(
-        module.eval(),
-        example_input=(
+    model = traced(
+        module,
+        (
             torch.zeros(rows, read, width),
             torch.ones(rows, read + before, dtype=torch.int64),
             *[torch.zeros(rows, heads, before, head_size)] * states,
         ),
-        input=[
+        [
             ([-1, -1, width], ov.Type.f32),
             ([-1, -1], ov.Type.i64),
             *[([-1, heads, -1, head_size], ov.Type.f32)] * states,

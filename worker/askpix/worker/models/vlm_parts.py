@@ -20,6 +20,7 @@ from openvino_tokenizers import convert_tokenizer
 from askpix.worker.models.alibi_decoder import TokenEmbedding
 from askpix.worker.models.lowering import compressed, compressed_language
 from askpix.worker.models.stateful import stateful_decoder
+from askpix.worker.models.tracing import traced
 from askpix.worker.models.vlm_checks import LANGUAGE_MODEL
 from askpix.worker.models.vlm_manifest import Language
 from askpix.worker.models.vlm_samples import IMAGE, IMAGE_ENCODER, TOKEN_EMBEDDING, Samples
@@ -129,22 +130,14 @@ def _with_image(parts: VlmParts) -> int:
 
 
 def _encoder(parts: VlmParts) -> ov.Model:
-    side = parts.edge
-    model = ov.convert_model(
-        parts.encoder.eval(), example_input=torch.zeros(2, 3, side, side), input=[([-1, 3, side, side], ov.Type.f32)]
-    )
-    model.inputs[0].get_tensor().set_names({"pixel_values"})
-    model.outputs[0].get_tensor().set_names({"last_hidden_state"})
-    return model
+    shape = [3, parts.edge, parts.edge]
+    names = ("pixel_values", "last_hidden_state")
+    return traced(parts.encoder, torch.zeros(2, *shape), [([-1, *shape], ov.Type.f32)], names=names)
 
 
 def _embedding(module: TokenEmbedding) -> ov.Model:
-    model = ov.convert_model(
-        module.eval(), example_input=torch.zeros(2, 3, dtype=torch.int64), input=[([-1, -1], ov.Type.i64)]
-    )
-    model.inputs[0].get_tensor().set_names({"input"})
-    model.outputs[0].get_tensor().set_names({"inputs_embeds"})
-    return model
+    example = torch.zeros(2, 3, dtype=torch.int64)
+    return traced(module, example, [([-1, -1], ov.Type.i64)], names=("input", "inputs_embeds"))
 
 
 def _config(parts: VlmParts, image: int) -> dict[str, Any]:
