@@ -308,18 +308,16 @@ def test_a_conversation_of_three_turns_over_two_images(window: Window) -> None:
     # Given: a question about one picture, whose answer comes to its end.
     _long(window)
     for name in ("max_new_tokens", "min_new_tokens"):
-        window.fill(f"setting-{name}", "90")
-    window.clear()
-    window.begin("what is it?")
-    _grows(window)
-    window.wait()
+        window.fill(f"setting-{name}", "60")
+    window.ask("what is it?")
     first = window.tokens_read()
     assert window.pictures() == [f"Image 1: {EXAMPLES[0]}"]
 
     # When: another one joins it, and its answer is stopped in the midst.
     window.pick(1)
     for name in ("max_new_tokens", "min_new_tokens"):
-        window.fill(f"setting-{name}", "600")
+        # So long that it is still coming when it is stopped, and no longer than that all fits afterwards.
+        window.fill(f"setting-{name}", "350")
     window.begin("and what is this one?")
     _grows(window)
     window.at("#stop").click()
