@@ -205,3 +205,14 @@ def test_wrong_usage_is_told_in_a_line(options: list[str], words: str, source: P
     assert (told.code, words in told.err) == (2, True), told.err
     assert "Traceback" not in told.err
     assert not (tmp_path / "model").exists()
+
+
+def test_a_package_that_is_missing_is_told_with_how_to_install_it(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking" / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['openvino_tokenizers'] = None\n", encoding="utf-8"
+    )
+    env = {"PYTHONPATH": str(tmp_path / "lacking")}
+    told = askpix("model", "convert", str(source), "--output", "model", cwd=tmp_path, env=env)
+    assert told.code == 2
+    assert "converting needs the package openvino_tokenizers: run `pip install 'askpix[convert,vlm]'`" in told.err

@@ -9,16 +9,18 @@ import numpy as np
 import openvino_genai
 import pytest
 import torch
-from helpers.mpt import CONTEXT, TinyMpt
+from helpers.mpt import CONTEXT, TinyMpt, loaded
 from helpers.tiny_mpt import TRAINED, Sizes
 from PIL import Image
 
+from askpix.producer.errors import ModelError
 from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Request, Ticket
 from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.folder import load_vlm
+from askpix.worker.models.vlm_checks import check_slopes
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.templates import CAPTION, TEMPLATES
 
@@ -102,6 +104,13 @@ def test_tokens_equal_those_of_plain_pytorch(case: Case) -> None:
 
 def test_tokens_equal_those_of_plain_pytorch_whatever_the_config_says(odd: Case) -> None:
     _check(odd)
+
+
+def test_a_graph_whose_slopes_the_pipeline_does_not_find_is_refused(tiny_mpt: TinyMpt) -> None:
+    slopes = loaded(tiny_mpt.checkpoint()).slopes
+    check_slopes(tiny_mpt.folder(), slopes)
+    with pytest.raises(ModelError, match="does not see where the model's tokens stand"):
+        check_slopes(tiny_mpt.folder(), slopes[::-1])
 
 
 def test_texts_go_on_past_the_length_that_the_model_was_trained_with(case: Case) -> None:
