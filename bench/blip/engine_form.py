@@ -18,8 +18,9 @@ from bench.blip.tasks import CAPTIONS, MIXED_TOKENS, Pixels, Said, Task
 
 from askpix.producer.items import Options, Question
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 
 LEAD = 64

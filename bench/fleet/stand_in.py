@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from askpix.producer.rows import Answer, Kind
-from askpix.worker.engine.base import Ability, EngineInfo, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import Ability, EngineInfo, ImageHandle, Request
 from askpix.worker.engine.threaded import ThreadedEngine
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import ImageForm, Pixels
 
 MODEL = "stand-in"

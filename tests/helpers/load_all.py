@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Self
 
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import Engine, ImageHandle, Request
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.limits import give_memory_back

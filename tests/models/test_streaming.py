@@ -13,7 +13,7 @@ from models.random_blip import ODD, built
 
 from askpix.producer.items import Question
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import Ticket
+from askpix.worker.engine.ticket import Ticket
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 

@@ -16,7 +16,7 @@ from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
 from askpix.worker.blip.turns import PATIENCE
 from askpix.worker.blip.work import BlipImage, Job
-from askpix.worker.engine.base import Ticket
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.local import demo_model
 
 

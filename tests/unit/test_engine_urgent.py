@@ -15,7 +15,8 @@ from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import CAPACITY, LANE_SLOTS, URGENT_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import QUESTION_BATCH
-from askpix.worker.engine.base import ImageHandle, Ticket
+from askpix.worker.engine.base import ImageHandle
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels
 from askpix.worker.images.decode import decode

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from askpix.producer.rows import Answer, Kind
-from askpix.worker.engine.base import Ticket
 from askpix.worker.engine.growing import Growing, pieces_of
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.vlm.settled import Settled
 from askpix.worker.vlm.texts import before_stops

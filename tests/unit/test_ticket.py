@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from askpix.producer.rows import Answer, Kind
-from askpix.worker.engine.base import Ticket
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 
 ANSWER = Answer(name="caption", kind=Kind.CAPTION, text="a mug", confidence=1.0, tokens=3)

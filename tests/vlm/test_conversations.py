@@ -13,8 +13,9 @@ from PIL import Image
 
 from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer
-from askpix.worker.engine.base import Ability, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import Ability, ImageHandle, Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.folder import load_vlm

@@ -14,8 +14,9 @@ from helpers.vlm import TinyVlms
 
 from askpix.producer.items import Options, Question, Turn
 from askpix.producer.rows import Answer, Kind
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.vlm.batch import ROWS

@@ -13,9 +13,10 @@ from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
 from askpix.producer.items import Item, Options, Question
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import ItemError
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage

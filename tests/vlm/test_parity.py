@@ -13,8 +13,9 @@ from PIL import Image
 
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.vlm.engine import VlmEngine

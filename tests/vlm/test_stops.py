@@ -14,8 +14,9 @@ from helpers.vlm import TinyVlms
 
 from askpix.producer.items import Options, Question
 from askpix.producer.rows import Answer
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.vlm.ends import ends_of
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.templates import TEMPLATES, files

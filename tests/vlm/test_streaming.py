@@ -11,8 +11,9 @@ from helpers.processes import wait_until
 from helpers.vlm import FAMILIES, TinyVlms
 
 from askpix.producer.items import Options, Question, Turn
-from askpix.worker.engine.base import Request, Ticket
+from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.vlm.engine import VlmEngine
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -13,10 +12,11 @@ from functools import partial
 from askpix.producer.items import Item, Options, Question, Turn
 from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.engine.base import Engine, ImageHandle, Request, Ticket
+from askpix.worker.engine.base import Engine, ImageHandle, Request
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
+from askpix.worker.follow_ups import Asked, FollowUps, answer_of
 from askpix.worker.loading import ImageFacts, LoadedImage, internal_error
-from askpix.worker.logs.about import carried
 
 _log = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ class ItemWork:
         self._ended = ended
         self._ended_at: float | None = None
         self._facts = ImageFacts()
-        self._tickets: list[_Asked] = []
+        self._tickets: list[Asked] = []
         """Of each question; an error where it could not even be asked."""
-        self._later: _Later | None = None
+        self._later: FollowUps | None = None
         """Questions that come after others; None where there are none."""
         self._next = 0
         """Which ticket is to end next: those before it have."""
@@ -115,7 +115,7 @@ class ItemWork:
                 stream=stream,
             )
             if any(question is not None and question.after is not None for question in asked):
-                self._later = _Later(asked, request, history, shown)
+                self._later = FollowUps(asked, request, history, shown)
             for question in asked:
                 if self._over:
                     break
@@ -155,7 +155,7 @@ class ItemWork:
         problem, answers = self._facts.problem, list[Answer]()
         for ticket in self._tickets:
             try:
-                answers.append(_answer(ticket))
+                answers.append(answer_of(ticket))
             except ItemError as error:
                 # Of several, the first question's.
                 problem = problem or error
@@ -243,66 +243,3 @@ class ItemWork:
             self._later.end()
         if self._ended is not None:
             self._ended(self)
-
-
-class _Later:
-    """Questions of an item of which some come after others, and are asked when these are answered."""
-
-    def __init__(
-        self,
-        questions: Sequence[Question | None],
-        request: Callable[[Question | None, tuple[Turn, ...]], Ticket | ItemError],
-        before: tuple[Turn, ...],
-        shown: tuple[str, ...],
-    ) -> None:
-        self._questions = questions
-        # On the engine's thread, which has requests of many items.
-        self._request = carried(request)
-        self._before = before
-        self._shown = shown
-        self._history: dict[int, tuple[Turn, ...]] = {}
-        """What was said before each question, by its number."""
-        self.complete = threading.Event()
-        """Set when there is nothing left to ask."""
-
-    def end(self) -> None:
-        """Says that there is nothing left to ask; the image is let go."""
-        del self._request
-        self.complete.set()
-
-    def ask(self, number: int, tickets: Sequence[_Asked]) -> Ticket | ItemError | EngineStoppedError:
-        """Asks a question whose earlier one has its answer, or none; returns its ticket, or why it has none."""
-        question = self._questions[number]
-        assert question is not None
-        before = enumerate(self._questions[:number])
-        places = [place for place, one in before if one is not None and _name(one) == question.after]
-        if not places:
-            return ItemError("no_such_question", f"no question before it is called {str(question.after)[:100]!r}")
-        earlier = places[-1]
-        try:
-            answer = _answer(tickets[earlier])
-            # With the first of them, which has nothing asked here before it.
-            shown = () if earlier in self._history else self._shown
-            said = Turn(answer.question or "", answer.text, shown)
-            history = (*self._history.get(earlier, self._before), said)
-            self._history[number] = history
-            return self._request(question, history)
-        except (ItemError, EngineStoppedError) as error:
-            return error
-        except BaseException as error:  # noqa: BLE001 - the item must end
-            return internal_error(error)
-
-
-def _name(question: Question) -> str:
-    return question.name or question.text
-
-
-_Asked = Ticket | ItemError | EngineStoppedError | None
-"""What became of a question; None where it waits for another's answer."""
-
-
-def _answer(ticket: _Asked) -> Answer:
-    if isinstance(ticket, Ticket):
-        return ticket.result()
-    assert ticket is not None
-    raise ticket

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from askpix.producer.generation import Generation
 from askpix.producer.items import Question
-from askpix.worker.engine.base import ImageHandle, Ticket
+from askpix.worker.engine.base import ImageHandle
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels
 
 Floats = npt.NDArray[np.float32]

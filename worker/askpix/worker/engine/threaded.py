@@ -9,7 +9,8 @@ import time
 from abc import abstractmethod
 from typing import Any, Generic, TypeVar
 
-from askpix.worker.engine.base import Engine, Request, Ticket
+from askpix.worker.engine.base import Engine, Request
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engine.under_way import Taken, UnderWay
 from askpix.worker.errors import EngineStoppedError
 

@@ -9,8 +9,8 @@ from contextvars import Context
 from typing import Any, Generic, Protocol, TypeVar
 
 from askpix.producer.rows import Answer
-from askpix.worker.engine.base import Ticket
 from askpix.worker.engine.failures import request_error
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.logs.about import about, concerning
 

@@ -14,8 +14,9 @@ from typing import Self
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Options, Question
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.base import Ability, Request, Ticket
+from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.agreement import same

@@ -9,9 +9,10 @@ from pathlib import Path
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
 from askpix.worker import cores
-from askpix.worker.engine.base import Engine, Request, Ticket
+from askpix.worker.engine.base import Engine, Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import ItemError, RequestError
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.models.folder import AnyManifest, read_manifest

@@ -8,7 +8,8 @@ import openvino as ov
 
 from askpix.producer.generation import Generation
 from askpix.producer.items import Question
-from askpix.worker.engine.base import ImageHandle, Ticket
+from askpix.worker.engine.base import ImageHandle
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels
 
 _MARKED = 24
