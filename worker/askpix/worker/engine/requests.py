@@ -19,10 +19,10 @@ def only_image(request: Request, kind: type[H], owner: object, model: str) -> H:
     """Returns the image of a request, which was given to the engine `owner`.
 
     Raises:
-        RequestError: there are several.
-        ValueError: it was given to another engine, or there is none.
+        RequestError: there are several, or none.
+        ValueError: it was given to another engine.
     """
-    if len(request.images) > 1:
+    if len(request.images) != 1:
         raise one_at_a_time(model)
     return own_images(request, kind, owner)[0]
 
