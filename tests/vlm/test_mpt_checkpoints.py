@@ -201,7 +201,8 @@ def test_the_command_converts_what_the_hub_has_by_its_type(
     ],
 )
 def test_wrong_usage_is_told_in_a_line(options: list[str], words: str, source: Path, tmp_path: Path) -> None:
-    told = askpix("model", "convert", str(source), "--output", "model", *options, cwd=tmp_path)
+    env = {"HF_HUB_OFFLINE": "1"}
+    told = askpix("model", "convert", str(source), "--output", "model", *options, cwd=tmp_path, env=env)
     assert (told.code, words in told.err) == (2, True), told.err
     assert "Traceback" not in told.err
     assert not (tmp_path / "model").exists()
