@@ -30,19 +30,30 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     return clock
 
 
-def test_what_is_alone_waits_for_nothing(clock: _Clock) -> None:
-    # given a request, the first one
+def _come(gathers: Gathering, clock: _Clock, apart: float, count: int = 3) -> None:
+    for _ in range(count):
+        clock.now += apart
+        gathers.came()
+
+
+def test_what_is_alone_waits_for_nothing_between_its_steps(clock: _Clock) -> None:
     gathers = Gathering()
     gathers.came()
+    gathers.begin()
+    assert gathers.seconds == 0
 
-    # then
+
+def test_what_comes_now_and_then_waits_for_nothing(clock: _Clock) -> None:
+    gathers = Gathering()
+    _come(gathers, clock, 1.1 * _COMING)
+    gathers.begin()
     assert gathers.seconds == 0
 
 
 def test_after_a_step_the_next_one_waits_while_requests_keep_coming(clock: _Clock) -> None:
     # given
     gathers = Gathering()
-    gathers.came()
+    _come(gathers, clock, 0.5 * _COMING)
 
     # when
     gathers.begin()
@@ -57,7 +68,7 @@ def test_after_a_step_the_next_one_waits_while_requests_keep_coming(clock: _Cloc
 def test_nothing_is_waited_for_where_no_request_has_come_for_a_while(clock: _Clock) -> None:
     # given
     gathers = Gathering()
-    gathers.came()
+    _come(gathers, clock, 0.5 * _COMING)
 
     # when
     clock.now += _COMING * 1.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 _GATHER_SECONDS = 0.02
@@ -9,24 +10,27 @@ _GATHER_SECONDS = 0.02
 same cores, each was decoded by itself as soon as it came, 11 rows in 10 steps, and took the time that loading others
 needed: two workers of one core each did 130 captions a second by the demo model, and do 210 with it."""
 
-_COMING_SECONDS = 0.05
-"""After a request, for which another one is expected."""
+_COMING_SECONDS = 0.02
+"""Between the two latest requests, at the most, and since the latest one, for which another is expected."""
 
 
 class Gathering:
     """Says for how long a batch that is not full is to wait for more: a step of a few rows costs what one of many does.
 
-    It waits only while requests keep coming, so that what is alone is answered at once.
+    It waits only while requests come so fast that one is likely to join. What is alone, or comes now and then, is
+    answered at once.
     """
 
     def __init__(self) -> None:
-        self._began = self._came = -_COMING_SECONDS
+        self._began = self._came = -math.inf
+        self._apart = math.inf
+        """Seconds between the two latest requests."""
 
     @property
     def seconds(self) -> float:
         """For which to wait for more; 0 where that is over, or none is expected."""
         now = time.monotonic()
-        if now > self._came + _COMING_SECONDS:
+        if max(self._apart, now - self._came) > _COMING_SECONDS:
             return 0.0
         return max(self._began + _GATHER_SECONDS - now, 0.0)
 
@@ -36,4 +40,5 @@ class Gathering:
 
     def came(self) -> None:
         """Says that a request has come."""
-        self._came = time.monotonic()
+        now = time.monotonic()
+        self._apart, self._came = now - self._came, now
