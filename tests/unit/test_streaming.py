@@ -21,6 +21,7 @@ from askpix.producer.errors import InputError
 from askpix.producer.messages import AskMessage
 from askpix.producer.rows import Status, row_to_json
 from askpix.producer.streaming import HEARD, TOLD
+from askpix.worker import streaming
 from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.streaming import Stream, Streams
 from askpix.worker.vlm.settled import Settled
@@ -291,7 +292,23 @@ def test_a_reader_who_has_left_is_noticed_while_there_is_nothing_to_tell(
     # Then: whoever left stays away.
     asked.cancel()
     next(asked.pieces(0.1), None)
-    assert not counters.exists(stream.heard) or how == "vanished"
+    assert not counters.exists(stream.heard)
+
+
+def test_patience_with_a_reader_ends_where_the_stream_that_was_lost_cannot_be_made_anew(
+    asked: Ask, streams: Streams, counters: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARD_SECONDS", 1)
+    stream = streams.open(asked.id)
+    stream.begin()
+    assert stream.listen()
+    counters.execute_command("ACL", "SETUSER", "default", "-xadd")
+    counters.delete(stream.told, stream.heard)
+    try:
+        assert stream.listen()
+        wait_until(lambda: stream.left, within=5, what="the end of patience")
+    finally:
+        counters.execute_command("ACL", "SETUSER", "default", "+xadd")
 
 
 def test_a_reader_has_time_to_come_back_when_redis_has_lost_everything(
@@ -304,6 +321,34 @@ def test_a_reader_has_time_to_come_back_when_redis_has_lost_everything(
     assert not stream.left
     time.sleep(1.0)
     assert not stream.left
+
+
+@pytest.fixture
+def no_entries(counters: redis.Redis) -> Iterator[None]:
+    """A server that takes none, as where a worker's user lacks the right."""
+    counters.execute_command("ACL", "SETUSER", "default", "-xadd")
+    yield
+    counters.execute_command("ACL", "SETUSER", "default", "+xadd")
+
+
+@pytest.mark.usefixtures("no_entries")
+def test_a_reader_who_leaves_is_noticed_where_no_entry_is_taken(
+    asked: Ask, streams: Streams, counters: redis.Redis
+) -> None:
+    stream = streams.open(asked.id)
+    stream.begin()
+    given_up = threading.Event()
+
+    def pieces() -> Iterator[str]:
+        yield "a"
+        assert stream.listen()
+        asked.cancel()
+        assert given_up.wait(10)
+
+    stream.tell(pieces(), give_up=given_up.set)
+
+    assert not counters.exists(stream.told)
+    assert stream.left
 
 
 def test_who_had_left_before_is_known_when_a_worker_begins(asked: Ask, streams: Streams, counters: redis.Redis) -> None:

@@ -60,7 +60,7 @@ class Stream:
         self._troubled = False
         """Whether it was said that the server takes no entries."""
         self._there = False
-        """Whether Redis has had it."""
+        """Whether Redis has it, as far as is known."""
         self.begun = False
         self.left = False
         """Whether nobody reads any more."""
@@ -107,7 +107,9 @@ class Stream:
         """
         now = time.monotonic()
         if self._there and not lives:
+            # Once: he has said by then that he reads, also where the server never takes an entry again.
             self._patience = now + HEARD_SECONDS
+        self._there = lives
         if not heard and now >= self._patience:
             self._leave()
 
@@ -152,7 +154,7 @@ class Stream:
             self._troubled = True
             _log.warning("an answer could not be told while it came: %s", short(troubles[0]))
         self.look(lives == 1, heard == 1)
-        self._there = self._there or not troubles
+        self._there = lives == 1 or (bool(wrote) and not troubles)
         return not troubles
 
 
