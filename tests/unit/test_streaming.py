@@ -7,7 +7,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from unit.test_producer_asking import IMAGE, ROW, succeeded
 
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Row
-from askpix.producer.errors import InputError
+from askpix.producer.errors import BrokerError, InputError
 from askpix.producer.messages import AskMessage
 from askpix.producer.rows import Status, row_to_json
 from askpix.producer.streaming import HEARD, TOLD
@@ -366,6 +366,48 @@ def test_waiting_for_the_row_is_reading_too(asked: Ask, counters: redis.Redis) -
     with pytest.raises(TimeoutError):
         asked.get(2.5)
     assert counters.exists(f"{HEARD}{asked.id}")
+
+
+@pytest.fixture
+def fill(counters: redis.Redis) -> Iterator[Callable[[], None]]:
+    """Fills the server: it has no room for anything more."""
+    yield lambda: counters.config_set("maxmemory", 1)
+    counters.config_set("maxmemory", 0)
+
+
+def test_a_full_server_hears_of_a_reader_who_is_there(
+    asked: Ask, counters: redis.Redis, fill: Callable[[], None]
+) -> None:
+    counters.pexpire(f"{HEARD}{asked.id}", 3_000)
+    fill()
+    with pytest.raises(TimeoutError):
+        next(asked.pieces(0.1))
+    assert counters.ttl(f"{HEARD}{asked.id}") > 10
+
+
+def test_what_a_full_server_has_is_read_though_it_cannot_hear_of_the_reader(
+    asked: Ask, streams: Streams, counters: redis.Redis, fill: Callable[[], None]
+) -> None:
+    # Given: a text of which some has come, and a reader who was away for too long.
+    stream = streams.open(asked.id)
+    stream.begin()
+    stream.tell(iter(["a red"]), give_up=nothing)
+    counters.delete(stream.heard)
+    fill()
+
+    # Then
+    pieces = asked.pieces(5)
+    assert next(pieces) == "a red"
+    with pytest.raises(BrokerError):
+        next(pieces)
+
+    # When: there is room for the answer, and none again.
+    counters.config_set("maxmemory", 0)
+    answered(asked, counters, row_of("a red mug"))
+    counters.delete(stream.heard)
+    fill()
+    assert "".join(asked.pieces(5)) == " mug"
+    assert asked.get(5).answers[0].text == "a red mug"
 
 
 def test_an_ask_that_is_not_streamed_comes_in_one_piece_and_cannot_be_cancelled(
