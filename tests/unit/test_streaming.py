@@ -14,6 +14,7 @@ import pytest
 import redis
 from helpers.processes import wait_until
 from pydantic import SecretStr
+from redis.client import Pipeline
 from unit.test_producer_asking import IMAGE, ROW, succeeded
 
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Row
@@ -140,30 +141,40 @@ def test_an_entry_is_short_and_a_stream_is_bounded(asked: Ask, streams: Streams,
     assert "".join(asked.pieces(5)) == text
 
 
-def test_entries_that_redis_has_lost_are_missed_and_the_rest_comes_at_the_end(
-    asked: Ask, streams: Streams, counters: redis.Redis
-) -> None:
-    # Given: a reader who has the beginning, while Redis loses all it has and the worker goes on.
+@pytest.mark.parametrize("beat", [False, True])
+def test_what_redis_has_lost_is_told_again(beat: bool, asked: Ask, streams: Streams, counters: redis.Redis) -> None:
+    # Given: a reader who has the beginning, while Redis loses all it has and the worker goes on, or writes no more.
     stream = streams.open(asked.id)
     stream.begin()
     stream.tell(iter(["one ", "two "]), give_up=nothing)
     pieces = asked.pieces(10)
     assert next(pieces) == "one two "
-    stream.tell(iter(["three "]), give_up=nothing)
+    stream.tell(iter(["three ", "long " * 1_000]), give_up=nothing)
     counters.delete(stream.told, stream.heard)
-    stream.tell(iter(["four ", "five"]), give_up=nothing)
+    if beat:
+        wait_until(lambda: counters.exists(stream.told) == 1, within=5, what="the stream anew")
+    stream.tell(iter(["four"]), give_up=nothing)
 
-    # Then: nothing is yielded that is not next.
-    with pytest.raises(TimeoutError):
-        next(asked.pieces(1.5))
+    # Then: he has what follows, before there is a row.
+    text = ""
+    while not text.endswith("four"):
+        text += next(pieces)
+    assert text == "three " + "long " * 1_000 + "four"
     assert not stream.left
+    assert max(len(fields["text"]) for _, fields in counters.xrange(stream.told)) <= 2_000
 
-    # When
-    answered(asked, counters, row_of("one two three four five"))
-    streams.end(stream)
 
-    # Then
-    assert list(asked.pieces(10)) == ["three four five"]
+def test_a_gap_in_the_entries_is_passed_over_and_the_rest_comes_at_the_end(asked: Ask, counters: redis.Redis) -> None:
+    key = f"{TOLD}{asked.id}"
+    for at, text in ((0, "one "), (8, "three ")):
+        counters.xadd(key, {"at": at, "text": text})
+    pieces = asked.pieces(1.5)
+    assert next(pieces) == "one "
+    with pytest.raises(TimeoutError):
+        next(pieces)
+
+    answered(asked, counters, row_of("one two three four"))
+    assert list(asked.pieces(10)) == ["two three four"]
 
 
 def test_what_was_written_twice_is_read_once(asked: Ask, counters: redis.Redis) -> None:
@@ -199,6 +210,34 @@ def test_a_text_that_was_begun_anew_and_is_another_is_told(asked: Ask, streams: 
     with pytest.raises(AskpixError, match="begun anew, and came out otherwise"):
         next(pieces)
     assert asked.get(5).answers[0].text == "a red mug"
+
+
+def test_a_stream_that_has_ended_stays_for_whoever_comes_later(
+    asked: Ask, streams: Streams, counters: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: a sign of life that is under way when the answer ends.
+    begun, ending = threading.Event(), threading.Event()
+    execute = Pipeline.execute
+
+    def slow(pipe: Pipeline, *arguments: bool, **named: bool) -> list[object]:
+        if threading.current_thread().name == "askpix-streams" and not begun.is_set():
+            begun.set()
+            ending.wait(1)
+        return execute(pipe, *arguments, **named)
+
+    stream = streams.open(asked.id)
+    stream.begin()
+    monkeypatch.setattr(streaming, "TOLD_SECONDS", 5)
+    monkeypatch.setattr(Pipeline, "execute", slow)
+    assert begun.wait(10)
+
+    # When
+    streams.end(stream)
+    ending.set()
+
+    # Then
+    streams.close()
+    assert counters.ttl(stream.told) > 50
 
 
 def test_an_error_ends_the_pieces_and_is_in_the_row(asked: Ask, streams: Streams, counters: redis.Redis) -> None:
