@@ -278,7 +278,7 @@ def test_a_worker_that_is_gone_is_told(how: str, asked: Ask, streams: Streams, c
     stream.tell(iter(["a red"]), give_up=nothing)
     assert next(asked.pieces(5)) == "a red"
     streams.close()
-    assert 0 < counters.ttl(stream.told) <= 10
+    assert 0 < counters.ttl(stream.told) <= 60
     counters.pexpire(stream.told, 1)
 
     # Then
@@ -300,7 +300,7 @@ def test_a_worker_lives_for_as_long_as_it_works(asked: Ask, streams: Streams, co
     stream.begin()
     for lose in (lambda: counters.pexpire(stream.told, 700), lambda: counters.delete(stream.told)):
         lose()
-        wait_until(lambda: counters.ttl(stream.told) > 8, within=5, what="a sign of life")
+        wait_until(lambda: counters.ttl(stream.told) > 50, within=5, what="a sign of life")
     assert counters.xrange(stream.told)[0][1] == {"at": "0", "text": ""}
 
 

@@ -23,8 +23,9 @@ TOLD = f"{KEY_PREFIX}told:"
 HEARD = f"{KEY_PREFIX}heard:"
 """Of keys that are there for as long as somebody reads."""
 
-TOLD_SECONDS = 10
-"""That a stream is there after its worker's last sign of life, which comes twice a second."""
+TOLD_SECONDS = 60
+"""That a stream is there after its worker's last sign of life, which comes twice a second unless an engine holds the
+interpreter, for seconds at a time."""
 
 HEARD_SECONDS = 15
 """That a reader may be busy with something else before the answer is given up."""
