@@ -33,7 +33,6 @@ class Words:
     """Answers a word after the other, for as long as it is read."""
 
     precisions: tuple[str, ...] = ()
-    stops = True
 
     takes = 100
     """Turns."""

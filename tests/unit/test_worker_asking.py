@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ from askpix.worker.access import Access
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engines import Engines
-from askpix.worker.loading import Loader
+from askpix.worker.item import ItemWork
+from askpix.worker.loading import LoadedImage, Loader
 from askpix.worker.local import demo_model
-from askpix.worker.streaming import Streams
+from askpix.worker.streaming import Stream, Streams
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,73 @@ def test_what_somebody_reads_has_a_time_of_its_own(
     told = "".join(fields["text"] for _, fields in counters.xrange("askpix:told:read"))
     assert told == ("" if code else row["answers"][0]["text"])
     counters.delete("askpix:told:read")
+
+
+def test_more_streams_than_a_worker_has_room_for_have_the_time_of_any_ask(
+    engine: BlipEngine,
+    runner: AskRunner,
+    streams: Streams,
+    counters: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given: room for one, which is taken by a stream whose image is being loaded.
+    monkeypatch.setattr(asking, "STREAMS_AT_ONCE", 1)
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", -1)
+    runner = AskRunner(runner._engines, runner._access, runner._loader)
+    for name in ("first", "second", "third"):
+        counters.set(f"askpix:heard:{name}", 1, ex=60)
+    loading, go_on = threading.Event(), threading.Event()
+    load = Loader.load
+
+    def held(loader: Loader, *arguments: Any) -> LoadedImage:
+        if not loading.is_set():
+            loading.set()
+            assert go_on.wait(20)
+        return load(loader, *arguments)
+
+    monkeypatch.setattr(Loader, "load", held)
+
+    def run(name: str) -> str | None:
+        stream = streams.open(name)
+        row = runner.run(message(engine, questions=["what is it?"], stream=True), stream)
+        streams.end(stream)
+        code: str | None = row["error_code"]
+        return code
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run, "first")
+        assert loading.wait(20)
+
+        # Then: the next one has no more than an ask has, here none; and when there is room, the next has.
+        assert run("second") == "deadline"
+        go_on.set()
+        assert first.result(20) is None
+        assert run("third") is None
+    counters.delete(*(f"askpix:told:{name}" for name in ("first", "second", "third")))
+
+
+def test_what_cannot_be_told_is_given_up(
+    runner: AskRunner, engine: BlipEngine, streams: Streams, counters: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the engine would work for nobody, before all others."""
+    given_up = list[ItemWork]()
+    cancel = ItemWork.cancel
+
+    def cancelled(work: ItemWork) -> None:
+        given_up.append(work)
+        cancel(work)
+
+    monkeypatch.setattr(ItemWork, "cancel", cancelled)
+    monkeypatch.setattr(Stream, "tell", lambda *_, **__: 1 // 0)
+    counters.set("askpix:heard:broken", 1, ex=60)
+    stream = streams.open("broken")
+
+    with pytest.raises(ZeroDivisionError):
+        runner.run(message(engine, questions=["what is it?"], stream=True), stream)
+
+    streams.end(stream)
+    assert len(given_up) == 1
+    counters.delete("askpix:told:broken")
 
 
 def test_what_nobody_reads_is_not_fetched(runner: AskRunner, engine: BlipEngine, streams: Streams) -> None:

@@ -14,7 +14,7 @@ from celery.states import REVOKED, SUCCESS
 from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.broker import RESULT_SECONDS, Broker
-from askpix.producer.errors import AskpixError, InputError, MessageError
+from askpix.producer.errors import AskpixError, BrokerError, InputError, MessageError
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Question, Turn, first_problem
 from askpix.producer.messages import AskMessage, queue_name
 from askpix.producer.rows import Row, Status, row_from_json
@@ -125,7 +125,13 @@ class Ask:
             return self._broker.result(self.id, timeout)
         ends = time.monotonic() + timeout
         while True:
-            self._listener.renew()
+            try:
+                self._listener.renew()
+            except BrokerError:
+                # What is there can be had all the same.
+                if (told := self._broker.result(self.id, 0)) is None:
+                    raise
+                return told
             left = max(ends - time.monotonic(), 0)
             told = self._broker.result(self.id, min(left, _LOOK_SECONDS))
             if told is not None or not left:

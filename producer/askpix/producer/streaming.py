@@ -23,8 +23,9 @@ TOLD = f"{KEY_PREFIX}told:"
 HEARD = f"{KEY_PREFIX}heard:"
 """Of keys that are there for as long as somebody reads."""
 
-TOLD_SECONDS = 10
-"""That a stream is there after its worker's last sign of life, which comes twice a second."""
+TOLD_SECONDS = 60
+"""That a stream is there after its worker's last sign of life, which comes twice a second unless an engine holds the
+interpreter, for seconds at a time."""
 
 HEARD_SECONDS = 15
 """That a reader may be busy with something else before the answer is given up."""
@@ -85,7 +86,9 @@ class Listener:
             if self.left or time.monotonic() < self._renewed + _RENEW_SECONDS:
                 return
             with answering():
-                self._redis.set(self._heard, "1", ex=HEARD_SECONDS)
+                # A server that is full takes no SET.
+                if not self._redis.pexpire(self._heard, HEARD_SECONDS * 1000):
+                    self._redis.set(self._heard, "1", ex=HEARD_SECONDS)
             self._renewed = time.monotonic()
 
     def leave(self) -> None:
@@ -102,15 +105,24 @@ class Listener:
         Raises:
             AskpixError: the worker has ended before it answered.
         """
-        self.renew()
+        trouble: BrokerError | None = None
+        try:
+            self.renew()
+        except BrokerError as error:
+            # What is there can be read all the same.
+            trouble = error
         if self.left:
             return None
         # Where all is over, or was refused, there will be no entry to wait for.
-        wait = min(seconds, _LOOK_SECONDS) if self._looked else 0.0
+        wait = min(seconds, _LOOK_SECONDS) if self._looked and trouble is None else 0.0
         self._looked = True
         if not self._over and (piece := self._taken(self._entries(wait))):
             return piece
-        return None if self.is_answered() else ""
+        if self.is_answered():
+            return None
+        if trouble is not None:
+            raise trouble
+        return ""
 
     def is_answered(self) -> bool:
         """Returns whether the answer is there.

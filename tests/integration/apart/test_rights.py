@@ -128,10 +128,16 @@ def test_a_producer_and_who_looks_on(
         _ran(broker, "askpix-submit", *words, folder)
     shown = _ran(broker, "askpix-submit", "ask", good, "--model", MODEL)
     assert _ran(broker, "askpix-submit", "ask", good, "--model", MODEL, "--stream") == shown
+    # Given: an answer that has begun, whose image is kept back.
+    kept_back = f"/{folder.name}-kept-back"
+    slow = pages.put(kept_back, jpeg())
+    pages.hold(kept_back)
     with Client(broker.url_of("askpix-submit")) as producer:
-        given_up = producer.ask(good, model=MODEL, stream=True)
+        given_up = producer.ask(slow, model=MODEL, stream=True)
+        wait_until(lambda: kept_back in pages.came, within=20, what="a worker that fetches the image")
         given_up.cancel()
-        assert given_up.get(20).error_code in ("cancelled", None)
+        pages.let_go()
+        assert given_up.get(20).error_code == "cancelled"
     worker.close()
 
     assert broker.refusals() == []

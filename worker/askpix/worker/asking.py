@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,9 +30,12 @@ ANSWER_SECONDS = 60.0
 """From the taking of an ask. Its requests overtake all others, so what they cost has to end; by then, whoever
 waited has mostly gone."""
 
-STREAM_SECONDS = 600.0
+STREAM_SECONDS = 300.0
 """So, where somebody reads the answer as it comes: on a slow machine a long text takes minutes, and who is not there to
 read any more is noticed. It is bounded all the same: a reader who never leaves has no right to a place for ever."""
+
+STREAMS_AT_ONCE = 24
+"""That have so long; what is streamed beside them has the time of any ask, so that there are places for others."""
 
 _LEFT = ItemError("cancelled", "nobody waited for the answer any more", retryable=True)
 
@@ -45,6 +49,7 @@ class AskRunner:
         self._access = access
         self._loader = loader
         self._several = SeveralImages(loader)
+        self._long = threading.BoundedSemaphore(STREAMS_AT_ONCE)
 
     def run(self, message: AskMessage, stream: Stream | None = None) -> dict[str, Any]:
         """Returns the result row as JSON values, and writes it where the message says, unless it was given up.
@@ -58,7 +63,14 @@ class AskRunner:
             EngineStoppedError: the engine has ended.
             StorageError: the output cannot be written.
         """
-        deadline = time.monotonic() + (ANSWER_SECONDS if stream is None else STREAM_SECONDS)
+        if stream is None or not self._long.acquire(blocking=False):
+            return self._run(message, stream, time.monotonic() + ANSWER_SECONDS)
+        try:
+            return self._run(message, stream, time.monotonic() + STREAM_SECONDS)
+        finally:
+            self._long.release()
+
+    def _run(self, message: AskMessage, stream: Stream | None, deadline: float) -> dict[str, Any]:
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
         shown = message.images
@@ -77,9 +89,13 @@ class AskRunner:
                 deadline=deadline,
                 stream=stream is not None,
             )
-            if stream is not None:
-                stream.tell(work.pieces(TELL_SECONDS), give_up=work.cancel)
-            row = work.row()
+            try:
+                if stream is not None:
+                    stream.tell(work.pieces(TELL_SECONDS), give_up=work.cancel)
+                row = work.row()
+            except BaseException:
+                work.cancel()
+                raise
         self._tallies.made([row], source="ask")
         value = row_to_json(row)
         if _is_data(item.image):

@@ -48,10 +48,12 @@ class Stream:
     def __init__(self, client: redis.Redis, id_: str) -> None:
         self._redis = client
         self.told, self.heard = f"{TOLD}{id_}", f"{HEARD}{id_}"
+        self._writing = threading.Lock()
+        """Held to write entries, one after the other."""
+        self._text = ""
+        """As far as it has come; all of it, since Redis may lose what it has."""
         self._at = 0
-        """Characters that are in Redis, or were."""
-        self._pending = ""
-        """What comes after them."""
+        """Characters of it that are in Redis."""
         self._looking = threading.Lock()
         """Held to find out that the reader has left, and to say what is to be done then."""
         self._give_up: Callable[[], None] | None = None
@@ -60,19 +62,23 @@ class Stream:
         self._troubled = False
         """Whether it was said that the server takes no entries."""
         self._there = False
-        """Whether Redis has had it."""
+        """Whether Redis has it, as far as is known."""
         self.begun = False
         self.left = False
         """Whether nobody reads any more."""
 
     def begin(self) -> None:
         """Says that the worker has begun, and looks whether anybody reads."""
-        self._write([("", False)])
+        self._write()
         self.begun = True
+
+    def begin_anew(self) -> None:
+        """Makes the stream again that Redis has lost, or was away for so long."""
+        self._write(anew=True)
 
     def listen(self) -> bool:
         """Returns whether anybody reads, by now."""
-        self._write([])
+        self._send([])
         return not self.left
 
     def tell(self, pieces: Iterable[str], give_up: Callable[[], None]) -> None:
@@ -87,16 +93,13 @@ class Stream:
         if left:
             give_up()
         for piece in pieces:
-            self._pending += piece
-            if self._write(
-                [(self._pending[at : at + _CHARACTERS], False) for at in range(0, len(self._pending), _CHARACTERS)]
-            ):
-                self._at += len(self._pending)
-                self._pending = ""
+            with self._writing:
+                self._text += piece
+            self._write()
 
     def end(self) -> None:
         """Says that the answer is where it is looked for, or that there is none."""
-        self._write([("", True)], seconds=KEPT_SECONDS)
+        self._write(last=True)
 
     def look(self, lives: bool, heard: bool) -> None:
         """Takes in what Redis knows.
@@ -107,7 +110,9 @@ class Stream:
         """
         now = time.monotonic()
         if self._there and not lives:
+            # Once: he has said by then that he reads, also where the server never takes an entry again.
             self._patience = now + HEARD_SECONDS
+        self._there = lives
         if not heard and now >= self._patience:
             self._leave()
 
@@ -125,20 +130,46 @@ class Stream:
         if give_up is not None:
             give_up()
 
-    def _write(self, texts: Sequence[tuple[str, bool]], seconds: int = TOLD_SECONDS) -> bool:
-        """Writes entries, in one round trip with a look at the reader; returns whether it did.
+    def _write(self, *, anew: bool = False, last: bool = False) -> None:
+        """Writes what Redis does not have, as far as it takes it.
 
         Args:
-            texts: of each, and whether it is the last one.
-            seconds: that the stream is there from now on.
+            anew: it has nothing.
+            last: there will be no more.
         """
-        at = self._at
+        seconds = KEPT_SECONDS if last else TOLD_SECONDS
+        with self._writing:
+            if anew:
+                self._at = 0
+            had, took = self._send(self._rest(last), seconds)
+            if self._at and not had:
+                # What was before is lost. Readers skip what they have of it.
+                self._at = 0
+                _, took = self._send(self._rest(last), seconds)
+            if took:
+                self._at = len(self._text)
+
+    def _rest(self, last: bool) -> list[dict[Any, Any]]:
+        """Returns the entries that Redis does not have."""
+        starts = range(self._at, len(self._text), _CHARACTERS)
+        entries: list[dict[Any, Any]] = [{"at": at, "text": self._text[at : at + _CHARACTERS]} for at in starts]
+        if last or not entries:
+            entries.append({"at": len(self._text), "text": "", **({"over": 1} if last else {})})
+        return entries
+
+    def _send(self, entries: Sequence[dict[Any, Any]], seconds: int = TOLD_SECONDS) -> tuple[bool, bool]:
+        """Writes entries, in one round trip with a look at the reader.
+
+        Args:
+            seconds: that the stream is there from now on.
+
+        Returns:
+            Whether Redis had the stream before, as far as is known, and whether it took all entries.
+        """
         pipe = self._redis.pipeline(transaction=False)
         pipe.exists(self.told)
-        for text, last in texts:
-            fields: dict[Any, Any] = {"at": at, "text": text, **({"over": 1} if last else {})}
+        for fields in entries:
             pipe.xadd(self.told, fields, maxlen=_ENTRIES)
-            at += len(text)
         pipe.expire(self.told, seconds)
         pipe.exists(self.heard)
         try:
@@ -146,14 +177,14 @@ class Stream:
         except redis.RedisError as error:
             _log.debug("an answer could not be told: %s", short(error))
             self.unheard()
-            return False
+            return True, False
         troubles = [one for one in wrote if isinstance(one, Exception)]
         if troubles and not self._troubled:
             self._troubled = True
             _log.warning("an answer could not be told while it came: %s", short(troubles[0]))
         self.look(lives == 1, heard == 1)
-        self._there = self._there or not troubles
-        return not troubles
+        self._there = lives == 1 or (bool(wrote) and not troubles)
+        return lives != 0, not troubles
 
 
 class Streams:
@@ -171,6 +202,8 @@ class Streams:
         self._redis = redis.Redis.from_pool(pool)
         self._changed = threading.Condition()
         self._open: set[Stream] = set()
+        self._beating = threading.Lock()
+        """Held for a sign of life."""
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -190,6 +223,9 @@ class Streams:
         """Ends a stream, when its answer is where it is looked for."""
         with self._changed:
             self._open.discard(stream)
+        with self._beating:
+            # One that is under way could come after the end, and say that it lasts for as long as a sign of life.
+            pass
         stream.end()
 
     def close(self) -> None:
@@ -204,11 +240,13 @@ class Streams:
         while not self._closed.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._open or self._closed.is_set())
-                streams = [stream for stream in self._open if stream.begun]
-            try:
-                self._beat(streams)
-            except Exception:  # noqa: BLE001 - without this thread every reader would take us for dead
-                _log.exception("the readers of answers could not be looked after")
+            with self._beating:
+                with self._changed:
+                    streams = [stream for stream in self._open if stream.begun]
+                try:
+                    self._beat(streams)
+                except Exception:  # noqa: BLE001 - without this thread every reader would take us for dead
+                    _log.exception("the readers of answers could not be looked after")
             self._closed.wait(_BEAT_SECONDS)
 
     def _beat(self, streams: Sequence[Stream]) -> None:
@@ -226,6 +264,5 @@ class Streams:
             return
         for stream, lives, heard in zip(streams, found[::2], found[1::2], strict=True):
             stream.look(lives == 1, heard == 1)
-            if lives != 1:
-                # Redis has lost it, or was away for so long: it begins anew, where it was.
-                stream.begin()
+            if lives == 0:
+                stream.begin_anew()

@@ -39,7 +39,6 @@ class Elsewhere:
     """
 
     precisions: tuple[str, ...] = ()
-    stops = True
 
     def __init__(self, client: Client) -> None:
         self._client = client

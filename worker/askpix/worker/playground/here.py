@@ -83,7 +83,6 @@ class Here:
     """
 
     precisions: tuple[str, ...] = (Precision.AUTO, Precision.F32, Precision.BF16)
-    stops = True
 
     def __init__(
         self,

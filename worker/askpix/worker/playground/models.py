@@ -47,9 +47,6 @@ class Source(Protocol):
     precisions: tuple[str, ...]
     """To choose from; none where that is not ours to say."""
 
-    stops: bool
-    """Whether stopping ends the model's work, rather than the wait for it."""
-
     def models(self) -> Sequence[AtHand]:
         """Returns the models that there are now.
 

@@ -25,6 +25,11 @@ SIDES = 2
 _BARS = 12
 """That are shown: the likeliest."""
 
+_HINT = (
+    f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask."
+    " Where the model chats, another image joins the conversation."
+)
+
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 # Fonts of the system's own: a page that brings none asks nobody for any.
@@ -139,7 +144,7 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
     source = playground.source
     known = [model.name for model in _models(playground)]
     with gr.Blocks(title="askpix playground", analytics_enabled=False) as blocks:
-        gr.Markdown(f"# askpix playground\n{_hint(source.stops)}", elem_id="title")
+        gr.Markdown(f"# askpix playground\n{_HINT}", elem_id="title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=340):
                 image = _drop()
@@ -224,12 +229,6 @@ def page(playground: Playground, examples: Sequence[Path]) -> gr.Blocks:
     # Questions wait in the playground, where they can be stopped. What is clicked waits for none of them here.
     blocks.queue(max_size=512)
     return blocks
-
-
-def _hint(stops: bool) -> str:
-    how = "" if stops else " Stop ends the wait: the worker answers all the same."
-    joins = " Where the model chats, another image joins the conversation."
-    return f"Drop an image of up to {MAX_BYTES // 1_000_000} MB, or pick an example; then ask.{joins}{how}"
 
 
 def _chooser(number: int, known: Sequence[str], precisions: Sequence[str]) -> tuple[Any, Any]:
