@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from helpers.tiny_mpt import Reference, make_checkpoint, make_tower
+from helpers.mpt_reference import Reference
+from helpers.tiny_mpt import make_checkpoint, make_tower
 
 from askpix.worker.models.llava_mpt import load
 from askpix.worker.models.vlm_convert import convert_vlm

@@ -81,6 +81,14 @@ def test_rows_are_turns_and_an_image_is_shown_with_the_first_about_it(tmp_path: 
     )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_looks_like_the_end_of_a_line_in_a_text_is_none(end: str, tmp_path: Path) -> None:
+    turns = [Turn("what\u2028is it?", "a\u2029mug"), Turn("so\x85?", "red\u2028")]
+    lines = [json.dumps({"question": turn.question, "answer": turn.answer}, ensure_ascii=False) for turn in turns]
+
+    assert read_history(_file(tmp_path, end.join([*lines, ""]))) == tuple(turns)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -134,8 +134,7 @@ def _uri(image: bytes) -> str:
 @pytest.mark.parametrize(
     ("images", "history", "image", "turns"),
     [
-        # As workers know it that know of no images in turns.
-        ([b"a"], [Turn("q", "a", ("x",)), Turn("r", "b")], b"a", [None, None]),
+        ([b"a"], [Turn("q", "a", ("x",)), Turn("r", "b")], None, [[b"a"], None]),
         ([b"a"], [], b"a", None),
         ([b"a", b"b"], [Turn("q", "a", ("x",)), Turn("r", "b")], b"b", [[b"a"], None]),
         ([b"a", b"b"], [Turn("q", "a", ("x",)), Turn("r", "b", ("y",))], None, [[b"a"], [b"b"]]),

@@ -39,6 +39,8 @@ class Words:
 
     def __init__(self) -> None:
         self.histories: list[tuple[Turn, ...]] = []
+        self.told: list[int] = []
+        """How many turns came with each question, also with those that were too many."""
         self.shown: list[list[bytes]] = []
         """The images of each question."""
 
@@ -52,6 +54,7 @@ class Words:
     def tell(
         self, _chosen: Chosen, images: Sequence[bytes], _asked: Asked, history: Sequence[Turn], stop: Stop
     ) -> Iterator[Told]:
+        self.told.append(len(history))
         if len(history) > self.takes:
             raise RequestError("too_long", "these come to too many tokens")
         self.histories.append(tuple(history))
@@ -190,6 +193,29 @@ def test_a_conversation_goes_on_with_as_many_turns_as_the_model_takes(ask: Ask, 
     source.takes = -1
     (shown,) = list(ask("a", "too much?"))[-1]
     assert shown.told.problem == "these come to too many tokens"
+
+
+def test_turns_that_were_too_many_are_not_told_again_at_each_question(ask: Ask, source: Words) -> None:
+    for number in range(9):
+        list(ask("a", f"{number}?"))
+    source.takes = 3
+    source.told.clear()
+    list(ask("a", "9?"))
+    assert source.told == [9, 8, 7, 6, 5, 4, 3]
+
+    # With the turn that has come since, and only if that is too much, with one less.
+    source.told.clear()
+    list(ask("a", "10?"))
+    assert source.told == [4, 3]
+
+    # A question that is refused with none changes nothing, and one that has more room is told more.
+    source.takes = -1
+    list(ask("a", "too much?"))
+    source.takes = 100
+    source.told.clear()
+    list(ask("a", "11?"))
+    list(ask("a", "12?"))
+    assert source.told == [4, 5]
 
 
 def test_a_new_image_joins_the_conversation_and_is_shown_at_its_turn(ask: Ask, source: Words) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,7 +173,8 @@ def test_images_that_cannot_be_shown_are_told_before_anything_is_sent(client: Cl
         (None, [large, large], "its images' references come to more than 28,000,000 characters together"),
         (large, [large], "its images' references come to more"),
         (IMAGE, [IMAGE] * 8, "it shows 9 images; 8 are taken"),
-        (None, [large] * 1_000, "a turn shows 1000 images; an ask may show 8"),
+        (IMAGE, [missing] * 8, "it shows 9 images; 8 are taken"),
+        (None, [missing] * 1_000, "it shows 1,000 images; 8 are taken"),
         (None, [], "it shows no image: give one, or a history that shows one"),
         (IMAGE, "a.jpg", r"history\.0\.images"),
         (IMAGE, [7], r"history\.0\.images\.0"),
@@ -180,9 +183,25 @@ def test_images_that_cannot_be_shown_are_told_before_anything_is_sent(client: Cl
         with pytest.raises(InputError, match=words):
             client.ask(image, "and?", model="m", history=[turn])
     with pytest.raises(InputError, match="it has 1,000 turns; 20 are taken"):
-        client.ask(IMAGE, "and?", model="m", history=[Turn("what?", "a mug")] * 1_000)
+        client.ask(IMAGE, "and?", model="m", history=[Turn("what?", "a mug", (missing,))] * 1_000)
+    with pytest.raises(InputError, match="it shows 9 images; 8 are taken"):
+        client.ask(missing, "and?", model="m", history=[Turn("what?", "a mug", (missing,))] * 8)
     with pytest.raises(InputError, match=r"history\.0"):
         client.ask(IMAGE, "and?", model="m", history="what?")
+
+
+def test_a_file_that_is_shown_often_is_read_once(client: Client, counters: redis.Redis, tmp_path: Path) -> None:
+    # Given: one that can be read but once.
+    pipe = tmp_path / "a.jpg"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=(b"picture a",), daemon=True)
+    writing.start()
+
+    asked = client.ask(str(pipe), "and?", model="m", history=[Turn("what?", "a mug", (str(pipe),) * 2)])
+
+    writing.join(20)
+    sent, uri = _sent(asked, counters), "data:application/octet-stream;base64,cGljdHVyZSBh"
+    assert (sent["history"][0]["images"], sent["image"]) == ([uri, uri], uri)
 
 
 def test_a_refusal_is_an_error_of_its_own(client: Client, counters: redis.Redis) -> None:

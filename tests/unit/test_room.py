@@ -43,6 +43,22 @@ def test_who_comes_first_is_served_first_even_where_the_next_would_fit() -> None
     assert order == [8, 3]
 
 
+def test_who_waits_no_longer_takes_nothing_and_lets_the_next_have_it() -> None:
+    room, order, taken = Room(10), list[int](), threading.Semaphore(0)
+    assert room.take(6)
+
+    assert not room.take(8, until=0)
+    assert room.take(4, until=0)
+    room.give_back(4)
+    _taking(room, 8, order, taken)
+    wait_until(lambda: len(room._order) == 1, within=SECONDS, what="one that waits")
+    # Not before who came first, although there is enough.
+    assert not room.take(3, until=0)
+    room.give_back(6)
+    assert taken.acquire(timeout=SECONDS)
+    assert room.take(2, until=0)
+
+
 def test_never_is_more_taken_than_there_is() -> None:
     # Given
     room, held, most = Room(10), [0], [0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,12 @@ def loader(tmp_path: Path) -> Iterator[Loader]:
 
 
 @pytest.fixture
-def run(engine: VlmEngine, loader: Loader, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    runner = AskRunner(Engines([engine]), Access.of(storage_roots=[str(tmp_path)]), loader)
+def runner(engine: VlmEngine, loader: Loader, tmp_path: Path) -> AskRunner:
+    return AskRunner(Engines([engine]), Access.of(storage_roots=[str(tmp_path)]), loader)
 
+
+@pytest.fixture
+def run(engine: VlmEngine, runner: AskRunner) -> Callable[..., dict[str, Any]]:
     def run(image: str | None, *turns: dict[str, Any], questions: Sequence[Any] = ("and?",)) -> dict[str, Any]:
         message = {"v": 1, "model": engine.info.model, "image": image, "questions": questions, "options": SHORT}
         return runner.run(AskMessage.parse({**message, "history": turns or None}))
@@ -151,10 +156,110 @@ def test_a_question_after_another_has_the_images_in_their_places(run: Run) -> No
     assert third == _text(run(None, _turn(a), with_b, then, questions=["really?"]))
 
 
-def test_who_has_no_time_left_for_others_images_is_told_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+LATE = "the images of others took too long to load"
+
+
+def _take_all_places(several: SeveralImages) -> None:
+    for _ in range(4):
+        assert several._places.acquire(blocking=False)
+    assert not several._places.acquire(blocking=False)
+
+
+def test_who_has_no_time_left_for_others_images_is_told_so(
+    run: Run, runner: AskRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take_all_places(runner._several)
     monkeypatch.setattr(asking, "ANSWER_SECONDS", -1)
+
     row = run(_uri(1), _turn(_uri(2)))
+
     assert (row["error_code"], row["retryable"]) == ("deadline", True)
+    assert LATE in row["error_message"]
+
+
+def test_who_waits_for_slow_servers_keeps_nobody_from_a_place(loader: Loader, engine: VlmEngine) -> None:
+    # Given: as many as there are places, each with a server that takes a request and says nothing.
+    several, ended = SeveralImages(loader), threading.Semaphore(0)
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+
+    def load(url: str) -> None:
+        several.load([_uri(1), url], engine, time.monotonic() + 100)
+        ended.release()
+
+    for one in silent:
+        address = f"http://127.0.0.1:{one.getsockname()[1]}/1.jpg"
+        threading.Thread(target=load, args=(address,), daemon=True).start()
+    asked = [one.accept()[0] for one in silent]
+
+    # When: another comes, with no time to wait.
+    loaded = several.load([_uri(2), _uri(3)], engine, time.monotonic())
+
+    # Then
+    assert [one.facts.problem for one in loaded] == [None, None]
+    for one in (*asked, *silent):
+        one.close()
+    for _ in silent:
+        assert ended.acquire(timeout=100)
+
+
+def test_who_waits_for_room_beyond_the_deadline_is_told_so_and_gives_all_back(
+    tiny: TinyVlms, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_room, "PIXEL_BYTES", 7_000_000)
+    engine, several = VlmEngine(tiny.folder("llava_next")), SeveralImages(loader)
+    large = encoded(product().resize((1_200, 900)), "PNG")
+    uri = f"data:image/png;base64,{base64.b64encode(large).decode()}"
+    assert engine._room._room.take(7_000_000)
+
+    first, second = several.load([uri, _uri(1)], engine, time.monotonic())
+
+    assert first.facts.problem is not None
+    assert (first.facts.problem.code, first.facts.problem.message) == ("deadline", LATE)
+    assert (first.handle, second.handle) == (None, None)
+    _take_all_places(several)
+    assert several._room.take(512 << 20, until=0)
+    engine._room._room.give_back(7_000_000)
+    assert engine._room._room.take(7_000_000, until=0)
+    engine.close()
+
+
+@pytest.mark.parametrize("where", ["prepare_image", "keep_images"])
+def test_where_memory_ends_there_is_a_row_that_says_so(where: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(VlmEngine, where, short)
+    row = run(_uri(1), _turn(_uri(2)))
+    assert (row["status"], row["error_code"], row["retryable"]) == ("error", "out_of_memory", True)
+    assert row["error_message"].startswith("image 1 of 2, data:")
+
+
+def test_more_bytes_than_may_be_held_are_refused_at_once(loader: Loader, engine: VlmEngine, server: Server) -> None:
+    several, url = SeveralImages(loader), server.put("/large.png", encoded(Image.fromarray(noise(1, 600, 600)), "PNG"))
+    assert several._room.take(512 << 20)
+    loaded = several.load([_uri(1), url], engine, time.monotonic() + 100)
+    assert [one.facts.problem and one.facts.problem.code for one in loaded] == [None, "out_of_memory"]
+    several._room.give_back(512 << 20)
+    assert [one.facts.problem for one in several.load([_uri(1), url], engine, time.monotonic())] == [None, None]
+    assert several._room.take(512 << 20, until=0)
+
+
+def test_of_many_images_so_many_are_at_full_size_as_are_decoded_at_a_time(
+    loader: Loader, engine: VlmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "_decoding", threading.Semaphore(1))
+    whole, prepare = list[weakref.ref[Any]](), engine.prepare_image
+    there: list[int] = []
+
+    def counted(pixels: Any) -> Any:
+        whole.append(weakref.ref(pixels))
+        there.append(sum(one() is not None for one in whole))
+        return prepare(pixels)
+
+    monkeypatch.setattr(engine, "prepare_image", counted)
+    loaded = SeveralImages(loader).load([_uri(number) for number in range(6)], engine, time.monotonic() + 100)
+    assert all(one.handle for one in loaded)
+    assert there == [1] * 6
 
 
 def test_images_at_full_size_that_come_together_never_wait_for_each_other(

@@ -309,7 +309,7 @@ def test_the_playground_streams_and_stops_through_the_queue(broker: RedisServer,
     # When: more are stopped than workers may have at a time.
     for _ in range(6):
         stop = Stop()
-        telling = source.tell(chosen, image, asked, (), stop)
+        telling = source.tell(chosen, [image], asked, (), stop)
         told = next(one for one in telling if one.text)
         assert told.facts == "answering"
         stop.set()
@@ -320,6 +320,6 @@ def test_the_playground_streams_and_stops_through_the_queue(broker: RedisServer,
     # Then: nothing is left of them, and one that is not stopped comes whole.
     wait_until(lambda: not rows(port), within=5, what="free rows")
     brief = asked_of("what is it?", "", {"max_new_tokens": 30}, frozenset({Ability.ANSWER}))
-    *_, last = source.tell(chosen, image, brief, (), Stop())
+    *_, last = source.tell(chosen, [image], brief, (), Stop())
     assert "confidence" in last.facts
     source.close()

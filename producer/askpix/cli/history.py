@@ -46,7 +46,8 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
     """Yields what a file's list holds, each with its place for a person."""
     text = _text(path)
     if text.lstrip().startswith("{"):
-        for number, line in enumerate(text.splitlines(), 1):
+        # Not splitlines, which also cuts where texts may have marks of their own, such as U+2028.
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield f"line {number}", _json(line, f"{path}, line {number}")
         return

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, BrokerError, InputError, MessageError
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Question, Turn, first_problem
-from askpix.producer.messages import AskMessage, queue_name
+from askpix.producer.messages import MAX_TURNS, AskMessage, queue_name
 from askpix.producer.rows import Row, Status, row_from_json
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.streaming import Listener
@@ -201,12 +202,13 @@ def ask(
     queue = queue_name(model, device, ask=True)
     if not 0 < expires <= _MAX_EXPIRES:
         raise InputError(f"an ask can expire after up to {_MAX_EXPIRES} seconds, not {expires}")
+    image, history = _sendable(image, history)
     try:
         message = AskMessage(
             model=model,
-            image=None if image is None else _sendable(image),
+            image=image,
             questions=tuple(Question.parse(q) if isinstance(q, str) else q for q in questions),
-            history=tuple(map(_turn_to_send, history)) or None,
+            history=history or None,
             options=options or Options(),
             output=output,
             stream=stream,
@@ -221,20 +223,36 @@ def ask(
     return Ask(broker, broker.send_ask(message, queue, expires, id_), model, listener)
 
 
-def _turn_to_send(turn: object) -> Any:
-    """Returns a turn whose images are to be had elsewhere too; what is no turn is left to be refused."""
-    values = asdict(turn) if isinstance(turn, Turn) else turn
-    if not isinstance(values, Mapping):
-        return values
-    images = values.get("images")
+def _sendable(image: str | None, history: Sequence[object]) -> tuple[str | None, tuple[Any, ...]]:
+    """Returns an image and turns with images that are to be had elsewhere too; what is no turn is left to be refused.
+
+    Each file is read once, and none where there are too many turns or images.
+    """
+    if len(history) > MAX_TURNS:
+        raise InputError(f"this cannot be asked: history: it has {len(history):,} turns; {MAX_TURNS} are taken")
+    turns = [asdict(turn) if isinstance(turn, Turn) else turn for turn in history]
+    shown = [_shown(turn) for turn in turns]
+    count = sum(map(len, shown)) + (image is not None)
+    if count > MAX_IMAGES:
+        raise InputError(f"this cannot be asked: it shows {count:,} images; {MAX_IMAGES} are taken")
+    names = dict.fromkeys(chain(() if image is None else (image,), *shown))
+    sent = {name: _sent(name) for name in names}
+    told = (
+        {**turn, "images": tuple(sent[name] for name in images)} if images and isinstance(turn, Mapping) else turn
+        for turn, images in zip(turns, shown, strict=True)
+    )
+    return None if image is None else sent[image], tuple(told)
+
+
+def _shown(turn: object) -> Sequence[str]:
+    """Returns the images that a turn shows; none, where it is not one."""
+    images = turn.get("images") if isinstance(turn, Mapping) else None
     if not isinstance(images, Sequence) or isinstance(images, str) or not all(isinstance(one, str) for one in images):
-        return values
-    if len(images) > MAX_IMAGES:
-        raise InputError(f"a turn shows {len(images)} images; an ask may show {MAX_IMAGES}")
-    return {**values, "images": tuple(map(_sendable, images))}
+        return ()
+    return images
 
 
-def _sendable(image: str) -> str:
+def _sent(image: str) -> str:
     """Returns the reference of an image, of a local file its content as a data URI: a worker may be elsewhere."""
     path = local_path(image)
     if path is None:

@@ -18,7 +18,7 @@ from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners
+from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take
 from askpix.worker.images.memory import MEGABYTES
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
@@ -107,16 +107,31 @@ class Loader:
             fetched: is called when the image is fetched, before it waits to be decoded.
         """
         facts = ImageFacts()
-        with _noting(facts, reference):
+        with noting(facts, reference):
             decoded = self._decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         return LoadedImage(facts)
 
-    def decoded_or_noted(self, reference: str, form: ImageForm, facts: ImageFacts) -> Decoded | None:
-        """Returns an image in a form; None where it cannot be had, and `facts` says why. Raises nothing."""
-        with _noting(facts, reference):
-            return self._decoded(reference, form, facts)
+    def fetched_or_noted(self, reference: str, facts: ImageFacts) -> bytes | None:
+        """Returns an image's bytes; None where they cannot be had, and `facts` says why. Raises nothing."""
+        with noting(facts, reference), self._tallies.loading.one_more(), self._counting() as take:
+            return self._fetched(reference, facts, take)
         return None
+
+    def opened_or_noted(self, reference: str, data: bytes, engine: Engine, facts: ImageFacts) -> ImageHandle | None:
+        """Returns one of several images, from its bytes; None where it is none, and `facts` says why. Raises nothing.
+
+        So many are at full size at a time as are decoded at a time, unless the engine takes them so.
+        """
+        with noting(facts, reference), self._tallies.loading.one_more(), self._decoding:
+            return self._prepared(data, engine, facts)
+        return None
+
+    def _prepared(self, data: bytes, engine: Engine, facts: ImageFacts) -> ImageHandle:
+        with self._stopwatch.running(), self._tallies.decode_seconds.timing():
+            decoded = self._decoder.decode(data, engine.image_form)
+        facts.width, facts.height = decoded.width, decoded.height
+        return engine.prepare_image(decoded.pixels)
 
     def _decoded(self, reference: str, form: ImageForm, facts: ImageFacts, **how: Any) -> Decoded:
         with self._tallies.loading.one_more():
@@ -145,6 +160,21 @@ class Loader:
         Raises:
             ItemError: it cannot be had, or `fetched` raised that.
         """
+        with self._counting() as take:
+            data = self._fetched(reference, facts, take, own_bucket=own_bucket)
+            fetched()
+            with self._decoding, self._stopwatch.running(), self._tallies.decode_seconds.timing():
+                return self._decoder.decode(data, form)
+
+    def _fetched(self, reference: str, facts: ImageFacts, take: Take, own_bucket: str | None = None) -> bytes:
+        with self._stopwatch.running(), self._tallies.fetch_seconds.timing():
+            data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
+        facts.sha256 = digest(data)
+        return data
+
+    @contextmanager
+    def _counting(self) -> Iterator[Take]:
+        """Yields what takes room for fetched bytes, which is given back after the block."""
         held = 0
 
         def take(amount: int) -> None:
@@ -157,19 +187,14 @@ class Loader:
                 held += amount
 
         try:
-            with self._stopwatch.running(), self._tallies.fetch_seconds.timing():
-                data = self._fetcher.fetch(reference, own_bucket=own_bucket, take=take)
-            facts.sha256 = digest(data)
-            fetched()
-            with self._decoding, self._stopwatch.running(), self._tallies.decode_seconds.timing():
-                return self._decoder.decode(data, form)
+            yield take
         finally:
             if held:
                 self._room.give_back(held)
 
 
 @contextmanager
-def _noting(facts: ImageFacts, reference: str) -> Iterator[None]:
+def noting(facts: ImageFacts, reference: str) -> Iterator[None]:
     """Has facts say why the image was not loaded, whatever a block raises."""
     try:
         yield

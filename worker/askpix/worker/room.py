@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 
 
@@ -19,15 +20,21 @@ class Room:
         self._order: deque[object] = deque()
         self._changed = threading.Condition()
 
-    def take(self, amount: int) -> None:
-        """Takes some of it, not more than there is in all; waits until it is there."""
+    def take(self, amount: int, until: float | None = None) -> bool:
+        """Takes some of it, not more than there is in all; waits until it is there. Returns whether it was in time.
+
+        Args:
+            until: as `time.monotonic()` counts; by default it waits for ever.
+        """
         mine = object()
         with self._changed:
             self._order.append(mine)
-            self._changed.wait_for(lambda: self._order[0] is mine and amount <= self._left)
-            self._order.popleft()
-            self._left -= amount
+            seconds = None if until is None else max(until - time.monotonic(), 0)
+            there = self._changed.wait_for(lambda: self._order[0] is mine and amount <= self._left, seconds)
+            self._order.remove(mine)
+            self._left -= amount if there else 0
             self._changed.notify_all()
+            return there
 
     def give_back(self, amount: int) -> None:
         with self._changed:

@@ -1,4 +1,7 @@
-"""The images of an ask that shows several: loaded at the same time, each once however often it is shown."""
+"""The images of an ask that shows several: fetched at the same time, each once however often it is shown.
+
+Who waits for a slow server has no place, so that it keeps nobody from theirs: a place is for decoding alone.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from askpix.worker.engine.base import Engine
+from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
-from askpix.worker.images.decode import Decoded
-from askpix.worker.loading import ImageFacts, LoadedImage, Loader
+from askpix.worker.images.manners import UNCOUNTED_BYTES
+from askpix.worker.loading import ImageFacts, LoadedImage, Loader, noting
 from askpix.worker.logs.about import carried
+from askpix.worker.room import Room
 
 _ASKS = 4
-"""Whose several images are loaded at a time: each has decoded ones in memory until all are."""
+"""Whose several images are decoded at a time: each has them in memory until all are."""
+
+_FETCHED_BYTES = 512 << 20
+"""Of images whose ask waits for others of it, or for a place, but for the small ones."""
 
 
 class SeveralImages:
@@ -27,6 +34,7 @@ class SeveralImages:
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
         self._places = threading.Semaphore(_ASKS)
+        self._room = Room(_FETCHED_BYTES)
 
     def load(self, references: Sequence[str], engine: Engine, deadline: float) -> list[LoadedImage]:
         """Returns each image as the engine has it, or why it does not; raises nothing.
@@ -34,31 +42,55 @@ class SeveralImages:
         Args:
             deadline: as `time.monotonic()` counts; until then it waits for others' images.
         """
-        if not self._places.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            problem = ItemError("deadline", "the images of others took too long to load", retryable=True)
-            return [LoadedImage(ImageFacts(problem=problem)) for _ in references]
-        try:
-            loaded = self._loaded(list(dict.fromkeys(references)), engine)
-        finally:
-            self._places.release()
+        loaded = {reference: LoadedImage(ImageFacts()) for reference in references}
+        first = references[0]
+        with noting(loaded[first].facts, first), ThreadPoolExecutor(len(loaded), "askpix-images") as threads:
+            self._load(loaded, engine, deadline, threads)
         return [loaded[reference] for reference in references]
 
-    def _loaded(self, references: Sequence[str], engine: Engine) -> Mapping[str, LoadedImage]:
-        facts = {reference: ImageFacts() for reference in references}
+    def _load(
+        self, loaded: Mapping[str, LoadedImage], engine: Engine, deadline: float, threads: ThreadPoolExecutor
+    ) -> None:
+        """Gives all images their handles, or some of them their problems.
 
-        def decoded(reference: str) -> Decoded | None:
-            return self._loader.decoded_or_noted(reference, engine.image_form, facts[reference])
+        Raises:
+            ItemError: there was no time left for others' images.
+        """
+        held: list[int] = []
 
-        with ThreadPoolExecutor(len(references), "askpix-images") as threads:
-            there = dict(zip(references, threads.map(carried(decoded), references), strict=True))
-        loaded = {reference: LoadedImage(fact) for reference, fact in facts.items()}
-        pictures = {reference: picture.pixels for reference, picture in there.items() if picture is not None}
-        del there
-        if len(pictures) < len(references):
-            return loaded
-        for reference, handle in zip(pictures, engine.open_images(list(pictures.values())), strict=True):
-            if isinstance(handle, ItemError):
-                facts[reference].problem = handle
-            else:
-                loaded[reference].handle = handle
-        return loaded
+        def fetched(reference: str) -> bytes | None:
+            facts = loaded[reference].facts
+            data = self._loader.fetched_or_noted(reference, facts)
+            if data is not None and len(data) > UNCOUNTED_BYTES:
+                # Nobody waits for it: who waited with some in hand could wait for another who does.
+                if not self._room.take(len(data), until=0):
+                    facts.problem = ItemError("out_of_memory", "others' images have the memory for it", retryable=True)
+                    return None
+                held.append(len(data))
+            return data
+
+        def opened(reference: str, data: bytes) -> ImageHandle | None:
+            return self._loader.opened_or_noted(reference, data, engine, loaded[reference].facts)
+
+        try:
+            files = [data for data in threads.map(carried(fetched), loaded) if data is not None]
+            if len(files) < len(loaded):
+                return
+            if not self._places.acquire(timeout=max(deadline - time.monotonic(), 0)):
+                raise _late()
+            try:
+                handles = [one for one in threads.map(carried(opened), loaded, files) if one is not None]
+                if len(handles) < len(loaded):
+                    return
+                if not engine.keep_images(handles, deadline):
+                    raise _late()
+                for one, handle in zip(loaded.values(), handles, strict=True):
+                    one.handle = handle
+            finally:
+                self._places.release()
+        finally:
+            self._room.give_back(sum(held))
+
+
+def _late() -> ItemError:
+    return ItemError("deadline", "the images of others took too long to load", retryable=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
 
 from askpix.producer.items import Options, Question, Turn
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import ItemError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 
@@ -34,9 +32,6 @@ READING = frozenset((Ability.ANSWER, Ability.MATCH))
 
 class ImageHandle:
     """An image that was given to an engine. Its encoding is kept for as long as the handle is."""
-
-
-H = TypeVar("H", bound=ImageHandle)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,15 +92,6 @@ class Measures:
     """How often a request's image was already encoded, or was being; None where that is not known."""
 
 
-def opened_or_problem(open_image: Callable[[Pixels], H], pixels: Pixels) -> H | ItemError:
-    """Returns a handle on an image, or why there is none."""
-    try:
-        return open_image(pixels)
-    except ItemError as error:
-        # Which would hold the image.
-        return error.with_traceback(None)
-
-
 class Engine(ABC):
     """One compiled model on one device. Every method may be called from any thread."""
 
@@ -120,9 +106,31 @@ class Engine(ABC):
     def open_image(self, pixels: Pixels) -> ImageHandle:
         """Returns a handle on an image of the engine's form. The array must not be written to afterwards."""
 
-    def open_images(self, several: Sequence[Pixels]) -> list[ImageHandle | ItemError]:
-        """Returns handles on images that one request shows; in the place of one that cannot be shown, why."""
-        return [opened_or_problem(self.open_image, pixels) for pixels in several]
+    def prepare_image(self, pixels: Pixels) -> ImageHandle:
+        """Returns a handle on one of several images that one request shows, which counts from `keep_images` on.
+
+        Raises:
+            ItemError: it cannot be shown.
+        """
+        return self.open_image(pixels)
+
+    def keep_images(self, several: Sequence[ImageHandle], until: float | None = None) -> bool:  # noqa: ARG002
+        """Waits until there is memory for all images of a request together. Returns whether it was in time.
+
+        Args:
+            until: as `time.monotonic()` counts; by default it waits for ever.
+        """
+        return True
+
+    def open_images(self, several: Iterable[Pixels]) -> list[ImageHandle]:
+        """Returns handles on images that one request shows, of which the next is asked for when one is done.
+
+        Raises:
+            ItemError: one cannot be shown.
+        """
+        opened = [self.prepare_image(pixels) for pixels in several]
+        self.keep_images(opened)
+        return opened
 
     @abstractmethod
     def submit(self, request: Request) -> Ticket:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pydantic import ValidationError
 
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, first_problem, shown_in
-from askpix.worker.engine.base import H, Request
+from askpix.worker.engine.base import ImageHandle, Request
 from askpix.worker.errors import RequestError
+
+H = TypeVar("H", bound=ImageHandle)
 
 
 def one_at_a_time(model: str) -> RequestError:

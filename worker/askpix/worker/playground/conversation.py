@@ -45,9 +45,12 @@ class Conversation:
 
     about: Hashable
     turns: list[Said] = field(default_factory=list)
+    fits: int = MAX_TURNS
+    """How many of the latest turns a model is told at the most: once it did not take some, neither these nor older."""
 
     def add(self, said: Said) -> None:
         self.turns = [*self.turns, said][-_MOST_TURNS:]
+        self.fits = min(self.fits + 1, MAX_TURNS)
 
     def messages(self, now: Said) -> Iterator[Message]:
         """Yields what was said, up to what is being answered now; each image when it was shown."""
@@ -71,7 +74,7 @@ class Conversation:
         """
         files, last, images, size = {image.picture.digest: image}, image.picture.digest, 1, len(image.data)
         turns: list[Said] = []
-        for said in reversed(self.turns[-MAX_TURNS:]):
+        for said in reversed(self.turns[-self.fits :] if self.fits else ()):
             digest = said.about.digest
             if digest != last:
                 try:

@@ -98,9 +98,6 @@ class Elsewhere:
 def _sendable(images: Sequence[bytes], history: Sequence[Turn]) -> tuple[str | None, Sequence[Turn]]:
     """Returns the image of a question, if there is a new one, and the turns with theirs, as messages have them."""
     uris = iter("data:application/octet-stream;base64," + base64.b64encode(image).decode() for image in images)
-    if len(images) == 1:
-        # As workers know it that have no images in turns.
-        return next(uris), [replace(turn, images=()) for turn in history]
     turns = [replace(turn, images=tuple(next(uris) for _ in turn.images)) for turn in history]
     return next(uris, None), turns
 

@@ -13,7 +13,7 @@ from askpix.worker.engine.base import Engine, Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import ItemError, RequestError
+from askpix.worker.errors import RequestError
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.models.folder import AnyManifest, read_manifest
 from askpix.worker.models.manifest import MANIFEST
@@ -150,14 +150,10 @@ class Here:
             ticket.cancel()
 
     def _submitted(self, engine: Engine, images: Sequence[bytes], asked: Asked, history: Sequence[Turn]) -> Ticket:
-        pixels = [self._decoder.decode(image, engine.image_form).pixels for image in images]
-        handles = engine.open_images(pixels)
-        del pixels
-        for handle in handles:
-            if isinstance(handle, ItemError):
-                raise handle
+        # One after the other, so that no two are there at full size where the model takes them smaller.
+        pixels = (self._decoder.decode(image, engine.image_form).pixels for image in images)
         request = Request(
-            images=tuple(handle for handle in handles if not isinstance(handle, ItemError)),
+            images=tuple(engine.open_images(pixels)),
             question=asked.question,
             options=asked.options,
             history=tuple(history),

@@ -160,11 +160,15 @@ class Playground:
         """
         talk = before or Conversation(about=None)
         recalled, told = talk.recalled(image, lambda picture: read_dropped(picture.path, self._roots)), Told()
+        too_many = False
         try:
             while True:
                 try:
                     for told in self.source.tell(chosen, recalled.images, asked, recalled.history, stop):
                         yield _with_less(told, recalled, talk)
+                    if too_many:
+                        # Or each later question would be sent as often again, with all images.
+                        talk.fits = len(recalled.turns)
                     return
                 except ItemError as error:
                     if error.code != "too_long" or not recalled.turns:
@@ -172,7 +176,7 @@ class Playground:
                 if stop.is_set:
                     yield Told(facts="stopped")
                     return
-                recalled = recalled.less()
+                recalled, too_many = recalled.less(), True
         except ItemError as error:
             yield replace(told, facts="", problem=error.message)
         except AskpixError as error:

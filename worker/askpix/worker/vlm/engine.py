@@ -15,17 +15,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import openvino_genai as genai
 
 from askpix.producer.errors import DeviceError, ModelError
 from askpix.worker.digests import Digests
-from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request, opened_or_problem
+from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.devices import Compiler, Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.errors import ItemError, RequestError
+from askpix.worker.errors import RequestError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.logs.about import about, concerning
@@ -35,7 +34,7 @@ from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import ROWS, Batch
 from askpix.worker.vlm.image_room import ImageRoom
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
-from askpix.worker.vlm.preparing import prepared
+from askpix.worker.vlm.opening import opened
 from askpix.worker.vlm.reading import RequestReader
 from askpix.worker.vlm.work import Job, Run, Said, VlmImage
 
@@ -116,22 +115,16 @@ class VlmEngine(ThreadedEngine[Job]):
     # Called from any thread. ----------------------------------------------------------------------
 
     def open_image(self, pixels: Pixels) -> ImageHandle:
-        image = self._image(pixels)
+        image = self.prepare_image(pixels)
         del pixels
-        self._room.take([image])
+        self.keep_images([image])
         return image
 
-    def open_images(self, several: Sequence[Pixels]) -> list[ImageHandle | ItemError]:
-        opened = [opened_or_problem(self._image, pixels) for pixels in several]
-        self._room.take([image for image in opened if isinstance(image, VlmImage)])
-        return [*opened]
+    def prepare_image(self, pixels: Pixels) -> VlmImage:
+        return opened(self, self._form, pixels)
 
-    def _image(self, pixels: Pixels) -> VlmImage:
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            raise ValueError(f"uint8 [height, width, 3] is needed, not {pixels.dtype} {pixels.shape}")
-        height, width = pixels.shape[:2]
-        own = np.ascontiguousarray(prepared(self._form, pixels))
-        return VlmImage(self, own, width, height)
+    def keep_images(self, several: Sequence[ImageHandle], until: float | None = None) -> bool:
+        return self._room.take([image for image in several if isinstance(image, VlmImage)], until)
 
     def stuck(self) -> float:
         return 0.0 if self._gone.is_set() else super().stuck()
@@ -278,13 +271,14 @@ class VlmEngine(ThreadedEngine[Job]):
 
     def _suspect(self, runs: list[Run], error: Exception) -> None:
         """Has each of some runs go by itself, of which the pipeline failed on one. One that was alone has failed."""
+        reason = reason_of(error)
         if len(runs) == 1:
-            self._under_way.fail(runs[0].job, RequestError("model_failed", _failed(error)))
+            self._under_way.fail(
+                runs[0].job, RequestError("model_failed", f"the model failed on this request: {reason}")
+            )
             return
         with about(**concerning(run.job.ticket.context for run in runs)):
-            _log.warning(
-                "the model failed on one of %d requests; they now go one by one: %s", len(runs), _failed(error)
-            )
+            _log.warning("the model failed on one of %d requests; they now go one by one: %s", len(runs), reason)
         for run in runs:
             run.alone = True
             run.job.ticket.put_back()
@@ -298,7 +292,3 @@ class VlmEngine(ThreadedEngine[Job]):
             self._under_way.fail(run.job, outcome)
         elif outcome is not None:
             self._under_way.finish(run.job, outcome)
-
-
-def _failed(error: Exception) -> str:
-    return f"the model failed on this request: {reason_of(error)}"
