@@ -19,6 +19,7 @@ from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.folder import load_vlm
+from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.reading import RequestReader
 from askpix.worker.vlm.templates import TEMPLATES
@@ -197,7 +198,7 @@ def test_what_is_drawn_follows_from_all_images(engine: VlmEngine) -> None:
 def test_a_family_that_looks_at_one_image_says_so(tiny: TinyVlms) -> None:
     manifest = load_vlm(tiny.folder("llava")).model_copy(update={"family": "minicpmv"})
     assert Ability.IMAGES not in manifest.offered
-    reader = RequestReader(manifest, len, 1_000, str)
+    reader = RequestReader(manifest, len, 1_000, str, Ends(always=frozenset(), tokens={}))
     with pytest.raises(RequestError, match="tiny-llava looks at one image at a time") as caught:
         reader.read(Request(images=(ImageHandle(), ImageHandle()), question=Question("what?")), owner=None)
     assert caught.value.code == "too_many_images"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,21 @@ def _one_number_for_all(source: Path) -> None:
     torch.save(weights, source / WHOLE)
 
 
+def _replaced(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
+    def write(source: Path) -> None:
+        weights = _weights(source)
+        weights["transformer.wte.weight"] = change(weights["transformer.wte.weight"])
+        torch.save(weights, source / WHOLE)
+
+    return write
+
+
+def _nested(weight: torch.Tensor) -> torch.Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.nested.nested_tensor([weight, weight[1:]])
+
+
 def _compressed(source: Path) -> None:
     with zipfile.ZipFile(source / WHOLE) as archive:
         parts = {one.filename: archive.read(one) for one in archive.infolist()}
@@ -135,6 +151,9 @@ def _too_large(source: Path) -> None:
         (_a_text, "'transformer.note', which is not a weight"),
         (_whole_numbers, "is of type torch.int64: askpix takes floating point"),
         (_one_number_for_all, "transformer.wte.weight is not stored whole"),
+        (_replaced(lambda weight: weight.to("meta")), "transformer.wte.weight is not stored as plain numbers"),
+        (_replaced(_nested), "transformer.wte.weight is not stored as plain numbers"),
+        (_replaced(lambda weight: weight.to_sparse()), "transformer.wte.weight is not stored as plain numbers"),
         (_compressed, "is compressed, which files of weights are not"),
         (_names("../../secret.bin"), "names '../../secret.bin', which is no file of weights beside it"),
         (_names("/etc/passwd"), "names '/etc/passwd', which is no file of weights beside it"),

@@ -70,11 +70,17 @@ def _in_text(tokenizer: genai.Tokenizer, text: str, *, tokens: int) -> str:
     return next(part for part in found if part.isascii() and part.strip() and len(_tokens(tokenizer, part)) == tokens)
 
 
+def _longest_token(tokenizer: genai.Tokenizer, text: str) -> str:
+    """Returns a token in a text that is so long that nothing else will have spelt it."""
+    parts = (text[at : at + length] for length in range(9, 2, -1) for at in range(8, len(text) - length))
+    return next(part for part in parts if part.isascii() and part.strip() and _tokens(tokenizer, part))
+
+
 def test_a_stop_that_is_a_token_is_an_end_token(tokenizer: genai.Tokenizer) -> None:
     ends = ends_of(("</s>", "no token at all"), tokenizer, (7,))
     assert ends.at(("</s>", "no token at all")) == {7, 2}
     assert ends.at(()) == {7}
-    assert ends.sought(("</s>", "no token at all", "###")) == {"no token at all", "###"}
+    assert ends.sought(("</s>", "no token at all", "###")) == ("no token at all", "###")
     assert tokenizer.decode([2], skip_special_tokens=False) == "</s>"
 
 
@@ -105,6 +111,33 @@ def test_a_text_ends_before_a_stop_of_its_template(
     assert both.text == ""
 
 
+def test_a_text_may_spell_a_stop_that_is_an_end_token(
+    tiny: TinyVlms, plain: tuple[Answer, Answer], tokenizer: genai.Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `</s>` ends what is struck through in HTML."""
+    # Given: letters that a token has too, which is not among those that wrote them.
+    whole = plain[0].text
+    pairs = sorted({whole[at : at + 2] for at in range(8, len(whole) - 8)})
+    ends = ends_of(tuple(pair for pair in pairs if pair.isascii() and pair.strip()), tokenizer, ())
+
+    # When
+    with _asking(tiny, ("</s>",), monkeypatch) as ask:
+        ticket = ask(LONG, stream=True)
+        ticket.result(SECONDS)
+        assert ticket.growing is not None
+        written = ticket.growing._ids
+    stop = next(text for text, token in ends.tokens.items() if token not in written)
+    with _asking(tiny, (stop,), monkeypatch) as ask:
+        said, streamed = ask(LONG).result(SECONDS), "".join(ask(LONG, stream=True).pieces(SECONDS))
+        asked = ask(LONG.model_copy(update={"stop": (stop,)})).result(SECONDS)
+
+    # Then
+    assert stop in said.text
+    assert (said.text, said.tokens, said.finish_reason) == (whole, plain[0].tokens, plain[0].finish_reason)
+    assert streamed == whole
+    assert asked.text == whole[: whole.index(stop)].strip()
+
+
 @pytest.mark.parametrize("stop", ["m", "ug"])
 def test_what_keeps_to_a_form_of_its_own_holds_what_it_will(
     stop: str, tiny: TinyVlms, monkeypatch: pytest.MonkeyPatch
@@ -118,20 +151,22 @@ def test_what_keeps_to_a_form_of_its_own_holds_what_it_will(
 
 
 @pytest.mark.parametrize("tokens", [1, 0])
-def test_a_search_is_not_refused_for_its_templates_stops_and_finds_no_text_with_one(
+def test_a_search_is_not_refused_for_its_templates_stops_and_does_not_go_on_past_one(
     tokens: int,
     tiny: TinyVlms,
     plain: tuple[Answer, Answer],
     tokenizer: genai.Tokenizer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stop = _in_text(tokenizer, plain[1].text, tokens=tokens)
+    text = plain[1].text
+    stop = _longest_token(tokenizer, text) if tokens else _in_text(tokenizer, text, tokens=0)
 
     with _asking(tiny, (stop,), monkeypatch) as ask:
         found = ask(SEARCH).result(SECONDS)
 
-    assert stop not in found.text
-    if not tokens:
+    if tokens:
+        assert stop not in found.text
+    else:
         # Nothing ended it there: what came after was cut off.
         assert found.text == plain[1].text[: plain[1].text.index(stop)].strip()
         assert found.finish_reason == "stop"

@@ -17,6 +17,7 @@ from askpix.worker.engine.base import Ability, Request
 from askpix.worker.models.folder import read_manifest
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, VlmManifest
 from askpix.worker.vlm import templates
+from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.reading import RequestReader
 from askpix.worker.vlm.templates import TEMPLATES, template_named
 from askpix.worker.vlm.templates.files import read_template
@@ -48,7 +49,8 @@ def _manifest(template: str) -> VlmManifest:
 
 def _read(template: str, question: Question | None, options: Options, history: tuple[Turn, ...] = ()) -> Job:
     """Has a request read for a model whose tokenizer reserves nothing, and has a token for each character."""
-    reader = RequestReader(_manifest(template), len, 9_999, lambda ids: "".join(map(chr, ids)))
+    ends = Ends(always=frozenset(), tokens={"</s>": 2})
+    reader = RequestReader(_manifest(template), len, 9_999, lambda ids: "".join(map(chr, ids)), ends)
     image = VlmImage(None, np.zeros((8, 8, 3), np.uint8), 8, 8)
     return reader.read(Request(images=(image,), question=question, options=options, history=history), None)
 
@@ -164,6 +166,10 @@ def test_a_text_ends_at_the_templates_stops_and_at_the_requests() -> None:
     question = Question("what is it?")
     assert _read("mpt", question, Options()).stops == ("<|im_end|>",)
     assert _read("vicuna_v1", None, Options(stop=("###",))).stops == ("</s>", "###")
+    # What is a token is not looked for in the text, unless the request asks for that.
+    assert _read("mpt", question, Options()).sought == ("<|im_end|>",)
+    assert _read("vicuna_v1", None, Options(stop=("###",))).sought == ("###",)
+    assert _read("vicuna_v1", None, Options(stop=("</s>",))).sought == ("</s>",)
     # What a search finds is cut off there, so only the request's own are refused.
     assert _read("mpt", question, Options(num_beams=3)).stops == ("<|im_end|>",)
 

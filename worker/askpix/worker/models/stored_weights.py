@@ -60,6 +60,9 @@ class StoredWeights:
         tensor = self._tensors.pop(name, None)
         if tensor is None:
             raise ModelError(f"the checkpoint lacks the weight {name}")
+        # Such a one has no shape, or no numbers, whatever it says.
+        if tensor.is_nested or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
+            raise ModelError(f"the checkpoint's weight {name} is not stored as plain numbers")
         if tuple(tensor.shape) != tuple(shape):
             raise ModelError(
                 f"the checkpoint's weight {name} has the shape {_shown(tensor.shape)}; "
@@ -68,7 +71,7 @@ class StoredWeights:
         if tensor.dtype not in _FLOATS:
             raise ModelError(f"the checkpoint's weight {name} is of type {tensor.dtype}: askpix takes floating point")
         # A few stored numbers can claim to be any number of them.
-        if tensor.layout is not torch.strided or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.itemsize:
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.itemsize:
             raise ModelError(f"the checkpoint's weight {name} is not stored whole")
         return tensor.detach()
 

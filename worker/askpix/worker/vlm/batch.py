@@ -101,7 +101,7 @@ class Batch:
         self.tokenizer = self._pipeline.get_tokenizer()
         base = self._pipeline.get_config()
         self._eos = int(base.eos_token_id)
-        self._ends = ends_of(stops, self.tokenizer, (self._eos, *map(int, base.stop_token_ids)))
+        self.ends = ends_of(stops, self.tokenizer, (self._eos, *map(int, base.stop_token_ids)))
         self._ids = itertools.count(1)
         """Never one twice: the pipeline ends on it."""
         self._under_way: dict[int, _UnderWay] = {}
@@ -226,9 +226,9 @@ class Batch:
 
     def _said(self, run: Run, of: _Written) -> Said:
         ids = of.ids
-        written = ids[:-1] if ids and ids[-1] in self._ends.at(run.job.stops) else ids
+        written = ids[:-1] if ids and ids[-1] in self.ends.at(run.job.stops) else ids
         whole = str(self.tokenizer.decode(written)) if written else ""
-        text = before_stops(whole, run.job.stops)
+        text = before_stops(whole, run.job.sought)
         stopped = of.stopped or len(text) < len(whole)
         return Said(text, tuple(of.log_probabilities), "stop" if stopped else "length")
 
@@ -237,7 +237,7 @@ class Batch:
         config.apply_chat_template = False
         config.logprobs = 1
         config.eos_token_id = self._eos
-        config.stop_token_ids = self._ends.at(run.job.stops)
+        config.stop_token_ids = self.ends.at(run.job.stops)
         config.max_new_tokens = run.job.max_new_tokens
         question = run.job.question
         if grammar_of := run.choice or (question.json_schema if question is not None else None):
@@ -251,11 +251,10 @@ class Batch:
         if question is not None and question.json_schema is not None:
             config.structured_output_config = genai.StructuredOutputConfig(json_schema=question.json_schema)
         _set(config, run.job.settings, run.job.seed + run.job.tries - 1, again=run.job.tries > 1)
-        sought = self._ends.sought(run.job.stops)
         # A search stops at no text: what it finds is cut off when it has ended.
-        if sought and run.job.settings.beams == 1:
+        if run.job.sought and run.job.settings.beams == 1:
             # Cut off here: the pipeline would drop the whole token that the text ends in.
-            config.stop_strings = sought
+            config.stop_strings = set(run.job.sought)
             config.include_stop_str_in_output = True
         return config
 

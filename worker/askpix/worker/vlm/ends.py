@@ -21,9 +21,12 @@ class Ends:
         """Returns the tokens that end a text which is to end at some stops."""
         return {*self.always, *(self.tokens[stop] for stop in stops if stop in self.tokens)}
 
-    def sought(self, stops: Iterable[str]) -> set[str]:
-        """Returns those of some stops that have to be looked for in what is generated."""
-        return {stop for stop in stops if stop not in self.tokens}
+    def sought(self, stops: Iterable[str]) -> tuple[str, ...]:
+        """Returns those of its template's stops that have to be looked for in what is generated.
+
+        What spells one of the others in plain text is text: `</s>` is a tag of HTML, too.
+        """
+        return tuple(stop for stop in stops if stop not in self.tokens)
 
 
 def ends_of(stops: Sequence[str], tokenizer: Any, always: Iterable[int]) -> Ends:

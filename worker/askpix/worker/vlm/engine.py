@@ -97,7 +97,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._gone = threading.Event()
         """Set while there is no pipeline, for it was set aside, and when there will be none any more."""
         self._form = manifest.image_tokens
-        self._reader = RequestReader(manifest, self._count, blocks * room.block_tokens, self._decode)
+        self._reader = RequestReader(manifest, self._count, blocks * room.block_tokens, self._decode, self._batch.ends)
         self._waiting = Waiting[Run]()
         self._room = ImageRoom()
         self._images = 0

@@ -15,6 +15,7 @@ from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaul
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
+from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
 from askpix.worker.vlm.settled import Settled
@@ -39,6 +40,7 @@ class RequestReader:
         count: returns how many tokens a prompt has, the first one that the model begins with included.
         capacity: how many tokens' keys and values there is memory for.
         decode: returns the text of tokens. Like `count`, it is used from any thread.
+        ends: what ends the model's texts.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class RequestReader:
         count: Callable[[str], int],
         capacity: int,
         decode: Callable[[Sequence[int]], str],
+        ends: Ends,
     ) -> None:
         self._name = manifest.name
         self._template = manifest.conversation
@@ -57,6 +60,7 @@ class RequestReader:
         self._cleaner = Cleaner((*manifest.reserved, *self._template.reserved))
         self._count = count
         self._decode = decode
+        self._ends = ends
         self._defaults = manifest.generation
         # A job's requests have the same options, and validating what comes of them takes long.
         self._settings = lru_cache(maxsize=64)(self._merged)
@@ -82,40 +86,45 @@ class RequestReader:
         prompt_tokens += sum(image_tokens(self._form, image.width, image.height) for image in images)
         prompt = written.replace(self._template.image, self._template.tag)
         scored = question is not None and question.choices is not None
-        stops = self._stops(question, settings)
+        own, of_request = self._stops(question, settings)
+        sought = (*self._ends.sought(own), *of_request)
         job = Job(
             images=images,
             question=question,
             prompt=prompt,
             begun=begun,
             settings=Generation() if scored else settings,
-            stops=stops,
+            stops=(*own, *of_request),
+            sought=sought,
             max_new_tokens=_longest(question) if scored else settings.max_new_tokens or MAX_NEW_TOKENS,
             prompt_tokens=prompt_tokens,
             seed=_seed(settings, prompt, images),
             urgent=request.urgent,
             follows=bool(request.history),
-            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, stops)),
+            ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, sought)),
         )
         self._check_length(job)
         return job
 
-    def _stops(self, question: Question | None, settings: Generation) -> tuple[str, ...]:
-        """Returns the texts that end what is generated; the template's do not where it keeps to a form of its own."""
+    def _stops(self, question: Question | None, settings: Generation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns the texts that end what is generated: the template's, and the request's.
+
+        The template's do not where the text keeps to a form of its own.
+        """
         if question is not None and question.choices is not None:
-            return ()
+            return (), ()
         of_request = settings.stop or ()
         if question is not None and question.json_schema is not None:
-            return of_request
-        return (*self._template.stops, *of_request)
+            return (), of_request
+        return self._template.stops, of_request
 
-    def _growing(self, request: Request, settings: Generation, begun: str, stops: tuple[str, ...]) -> Growing | None:
+    def _growing(self, request: Request, settings: Generation, begun: str, sought: tuple[str, ...]) -> Growing | None:
         """Returns what the text's tokens are told to; None where it is not known before it has ended."""
         question = request.question
         weighed = question is not None and (question.choices is not None or question.json_schema is not None)
         if not request.stream or weighed or settings.beams > 1 or settings.texts > 1:
             return None
-        return Growing(Settled(self._decode, begun, stops))
+        return Growing(Settled(self._decode, begun, sought))
 
     def _check(self, question: Question, settings: Generation) -> None:
         if question.match:

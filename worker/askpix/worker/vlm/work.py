@@ -66,6 +66,9 @@ class Job:
     stops: tuple[str, ...]
     """Texts that end what is generated, which is what stands before them: the template's and the request's."""
 
+    sought: tuple[str, ...]
+    """Those of them that end it wherever it spells them: the others are end tokens, which the pipeline stops at."""
+
     max_new_tokens: int
     prompt_tokens: int
     seed: int
