@@ -234,7 +234,7 @@ def test_one_that_is_stopped_leaves_nothing_and_nobody(tmp_path: Path) -> None:
     # When: it is told to end, and it alone, as an init does.
     script.terminate()
     # This returns when nobody holds its end of the pipe any more: neither it nor what it started.
-    said, _ = script.communicate(timeout=60)
+    said, _ = script.communicate(timeout=180)
 
     # Then
     assert script.returncode == 143, said
