@@ -132,6 +132,14 @@ def test_what_a_model_is_follows_from_its_config(tiny_mpt: TinyMpt) -> None:
         ({"mm_hidden_size": 64}, "the image encoder gives 32 numbers a patch; the projector takes 64"),
         ({"mm_vision_select_layer": -9}, "is no layer of an image encoder that has 3"),
         ({"tie_word_embeddings": False}, "has no lm_head.weight"),
+        ({"tie_word_embeddings": None}, "tie_word_embeddings"),
+        ({"no_bias": None}, "no_bias"),
+        ({"norm_eps": 1e-6}, "norm_eps"),
+        ({"ffn_config": {"ffn_act_fn": {"name": "silu"}}}, "ffn_config.ffn_act_fn.name"),
+        ({"ffn_config": {"ffn_act_fn": {"name": "gelu", "approximate": "tanh"}}}, "ffn_config.ffn_act_fn.approximate"),
+        ({"ffn_config": {"ffn_type": "mptglu"}}, "ffn_config.ffn_type"),
+        ({"attn_config": {"alibi": True, "rope": True}}, "attn_config.rope"),
+        ({"attn_config": {"alibi": True, "sliding_window_size": 512}}, "attn_config.sliding_window_size"),
     ],
 )
 def test_what_is_not_computed_is_refused(changed: dict[str, Any], words: str, source: Path) -> None:
@@ -141,6 +149,17 @@ def test_what_is_not_computed_is_refused(changed: dict[str, Any], words: str, so
     (source / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=words):
         loaded(source)
+
+
+def test_settings_that_are_null_are_left_to_their_defaults(source: Path) -> None:
+    config = json.loads((source / "config.json").read_text())
+    nothing = dict.fromkeys(("mm_projector_type", "norm_type", "max_seq_len", "ffn_config", "image_aspect_ratio"))
+    attention = {**config["attn_config"], "alibi_bias_max": None, "attn_type": None}
+    before = loaded(source)
+    (source / "config.json").write_text(json.dumps({**config, **nothing, "attn_config": attention}))
+    after = loaded(source)
+    assert (after.slopes, after.language.context) == (before.slopes, 2_048)
+    assert _same(before, after)
 
 
 def test_the_reference_and_the_reader_agree_on_what_a_config_asks_for(source: Path) -> None:
@@ -197,6 +216,7 @@ def test_the_command_converts_what_the_hub_has_by_its_type(
         (["--vision-tower", "nowhere"], "the image encoder nowhere cannot be loaded"),
         (["--max-new-tokens", "300"], "max_new_tokens 300 is more than the model's 96 tokens"),
         (["--context", "18"], "an image takes 18 tokens; a context of 18 has room for nothing else"),
+        (["--template", "qwen"], "the template qwen writes an image as <|vision_start|>"),
         (["--decoder", "int4"], "--decoder is for BLIP models"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import warnings
 import zipfile
@@ -128,6 +129,23 @@ def _more_tokens(source: Path) -> None:
     path.write_text(json.dumps(written))
 
 
+def _number_left_out(source: Path) -> None:
+    path = source / "tokenizer.json"
+    written = json.loads(path.read_text())
+    vocabulary = written["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.get)] = 10_000
+    path.write_text(json.dumps(written))
+
+
+def _no_number(name: str) -> Callable[[Path], None]:
+    def write(source: Path) -> None:
+        weights = _weights(source)
+        weights[name].view(-1)[3] = math.nan
+        torch.save(weights, source / WHOLE)
+
+    return write
+
+
 def _no_safetensors(source: Path) -> None:
     (source / "model.safetensors").write_bytes(b"\xff" * 100)
 
@@ -160,7 +178,12 @@ def _too_large(source: Path) -> None:
         (_names("pytorch_model-00001-of-00002.bin"), "lacks pytorch_model-00001-of-00002.bin, which"),
         (_no_index, "pytorch_model.bin.index.json cannot be read"),
         (_no_tokenizer, "has no tokenizer.json"),
-        (_more_tokens, "tokenizer has 4.. tokens; its model knows 4.."),
+        (_more_tokens, r"tokenizer has tokens up to number 4\d\d; its model knows 4\d\d tokens"),
+        (_number_left_out, r"tokenizer has tokens up to number 10,000; its model knows 4\d\d tokens"),
+        (_no_number("transformer.wte.weight"), "wte.weight holds what is no number: the file is damaged"),
+        (_no_number("transformer.blocks.1.ffn.down_proj.weight"), "down_proj.weight holds what is no number"),
+        (_no_number("transformer.norm_f.weight"), "norm_f.weight holds what is no number"),
+        (_no_number("transformer.mm_projector.weight"), "mm_projector.weight holds what is no number"),
         (_no_safetensors, "model.safetensors cannot be read"),
         (_deep_config, "config.json cannot be read"),
         (_too_large, "too large for 16 bits: give --precision f32"),
@@ -172,6 +195,17 @@ def test_a_damaged_or_hostile_checkpoint_is_told_in_words(
     damage(source)
     with pytest.raises(ModelError, match=words):
         loaded(source, torch.float16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_what_is_no_number_is_told_whatever_it_is_kept_in(dtype: torch.dtype, wrong: float, source: Path) -> None:
+    weights = {name: weight.to(dtype) for name, weight in _weights(source).items()}
+    weights["transformer.blocks.0.attn.Wqkv.weight"][2, 2] = wrong
+    torch.save(weights, source / WHOLE)
+    for kept in (torch.float16, torch.float32):
+        with pytest.raises(ModelError, match=r"Wqkv.weight holds what is no number: the file is damaged"):
+            loaded(source, kept)
 
 
 def test_a_hostile_image_encoder_is_refused(source: Path, tiny_mpt: TinyMpt, tmp_path: Path) -> None:
@@ -191,4 +225,14 @@ def test_a_hostile_image_encoder_is_refused(source: Path, tiny_mpt: TinyMpt, tmp
     assert "is of type siglip; askpix takes CLIP" in told({"model_type": "siglip"}, {})
     assert "makes others: size 224" in told({}, {"size": 224})
     assert "resizes images by 2; askpix does as bicubic" in told({}, {"resample": 2})
-    assert "does not say how images are normalised" in told({}, {"image_mean": None})
+    for key in ("image_mean", "image_std"):
+        for last in (math.nan, math.inf, "a", True, 10**400):
+            assert "does not say how images are normalised" in told({}, {key: [0.5, 0.5, last]})
+        for wrong in (None, [0.5, 0.5]):
+            assert "does not say how images are normalised" in told({}, {key: wrong})
+    for wrong in (0, -0.5):
+        assert "divides by image_std [0.5, 0.5, " in told({}, {"image_std": [0.5, 0.5, wrong]})
+    assert "has do_normalize None; askpix resizes, cuts and normalises" in told({}, {"do_normalize": None})
+    assert "has do_center_crop False; askpix" in told({}, {"do_center_crop": False})
+    for factor in (1 / 127.5, None, math.nan):
+        assert "has rescale_factor" in told({}, {"rescale_factor": factor})

@@ -7,9 +7,10 @@ Shapes: B images, S pixels a side, P patches, W the encoder's width, D the langu
 # mypy: disable-error-code="no-any-return, misc"
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import transformers
@@ -25,6 +26,10 @@ _MOST = {"hidden_size": 16_384, "intermediate_size": 65_536, "num_hidden_layers"
 
 _BICUBIC = 3
 """As Pillow numbers it."""
+
+_RESCALED = 1 / 255
+_LARGEST = 1e6
+"""Number that normalises: NaN is not below it, either."""
 
 
 class ImageEncoder(nn.Module):
@@ -166,23 +171,38 @@ def _images(source: str, edge: int, local: bool) -> dict[str, Any]:
     # Old ones say a number where new ones name it.
     shortest = size if isinstance(size, int) else size.get("shortest_edge")
     square = {"height": crop, "width": crop} if isinstance(crop, int) else crop
-    whole = all(given.get(name, True) for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"))
-    if not (whole and shortest == edge and square == {"height": edge, "width": edge}):
+    for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"):
+        if given.get(name, True) is not True:
+            raise ModelError(
+                f"the image encoder {source} has {name} {str(given[name])[:40]}; askpix resizes, cuts and normalises"
+            )
+    if not (shortest == edge and square == {"height": edge, "width": edge}):
         raise ModelError(
             f"the image encoder {source} takes squares of {edge} pixels; its preprocessor_config.json makes others: "
             f"size {size}, crop_size {crop}"
         )
     if given.get("resample", _BICUBIC) != _BICUBIC:
         raise ModelError(f"the image encoder {source} resizes images by {given['resample']}; askpix does as bicubic")
-    if not all(isinstance(given.get(name), list) and len(given[name]) == 3 for name in ("image_mean", "image_std")):
+    factor = given.get("rescale_factor", _RESCALED)
+    if not _is_number(factor) or not math.isclose(factor, _RESCALED, rel_tol=1e-4):
+        raise ModelError(f"the image encoder {source} has rescale_factor {str(factor)[:40]}; askpix does as 1/255")
+    mean, std = given.get("image_mean"), given.get("image_std")
+    if not all(isinstance(one, list) and len(one) == 3 and all(map(_is_number, one)) for one in (mean, std)):
         raise ModelError(f"the image encoder {source} does not say how images are normalised")
+    if min(std) <= 0:
+        raise ModelError(f"the image encoder {source} divides by image_std {std}: numbers above 0 can be")
     return {
         "image_processor_type": "CLIPImageProcessor",
         **dict.fromkeys(("do_convert_rgb", "do_resize", "do_center_crop", "do_rescale", "do_normalize"), True),
         "size": {"shortest_edge": edge},
         "crop_size": {"height": edge, "width": edge},
         "resample": _BICUBIC,
-        "rescale_factor": 1 / 255,
-        "image_mean": [float(value) for value in given["image_mean"]],
-        "image_std": [float(value) for value in given["image_std"]],
+        "rescale_factor": _RESCALED,
+        "image_mean": [float(value) for value in mean],
+        "image_std": [float(value) for value in std],
     }
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Returns whether a value of a JSON file is a number, and no word for one that is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST

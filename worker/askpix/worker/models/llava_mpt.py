@@ -7,7 +7,7 @@ those of the text. The checkpoint has the weights of projector and MPT; those of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,6 +45,10 @@ _Off = Literal[False]
 _Number = Annotated[float, Field(gt=0, le=1e6)]
 
 
+_ON = ("no_bias", "tie_word_embeddings", "mm_use_im_patch_token")
+"""Keys of config.json that are true where it does not have them."""
+
+
 class _Attention(BaseModel):
     """attn_config: only what the graph does is taken."""
 
@@ -58,6 +62,26 @@ class _Attention(BaseModel):
     qk_ln: _Off = False
     prefix_lm: _Off = False
     attn_uses_sequence_id: _Off = False
+    rope: _Off = False
+    sliding_window_size: Literal[-1] = -1
+
+
+class _Activation(BaseModel):
+    """What newer ones say of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Literal["gelu"] = "gelu"
+    approximate: Literal["none"] = "none"
+
+
+class _Inner(BaseModel):
+    """ffn_config."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ffn_type: Literal["mptmlp"] = "mptmlp"
+    ffn_act_fn: _Activation = _Activation()
 
 
 class _Config(BaseModel):
@@ -72,7 +96,9 @@ class _Config(BaseModel):
     max_seq_len: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
     vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
     attn_config: _Attention
+    ffn_config: _Inner = _Inner()
     norm_type: Literal["layernorm", "low_precision_layernorm"] = "low_precision_layernorm"
+    norm_eps: Annotated[float, Field(ge=1e-5, le=1e-5)] = 1e-5
     layer_norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     no_bias: Literal[True] = True
     logit_scale: _Number | Literal["inv_sqrt_d_model"] | None = None
@@ -118,14 +144,14 @@ def load(
             f"the image encoder gives {clip.width} numbers a patch; the projector takes {config.mm_hidden_size}"
         )
     width = config.d_model
-    embedding = _kept(weights.take("transformer.wte.weight", (config.vocab_size, width)), kept)
+    embedding = _taken(weights, "transformer.wte.weight", (config.vocab_size, width), kept)
     decoder = _decoder(config, weights, embedding, kept)
     marks = [_row(tokenizer, embedding, token) for token in _AROUND] if config.mm_use_im_start_end else None
     encoder = ImageEncoder(
         clip.vision,
         whole=config.mm_vision_select_feature == "cls_patch",
-        weight=weights.take("transformer.mm_projector.weight", (width, config.mm_hidden_size)),
-        bias=weights.take("transformer.mm_projector.bias", (width,)),
+        weight=_taken(weights, "transformer.mm_projector.weight", (width, config.mm_hidden_size)),
+        bias=_taken(weights, "transformer.mm_projector.bias", (width,)),
         around=None if marks is None else (marks[0], marks[1]),
     )
     if weights.names:
@@ -157,7 +183,7 @@ def load(
 def _config(folder: Path) -> _Config:
     said = read_json(folder / "config.json")
     try:
-        config = _Config(**said)
+        config = _Config(**_without_nulls(said))
     except ValidationError as error:
         raise ModelError(
             f"the checkpoint's config.json asks for what askpix does not do: {first_problem(error)}"
@@ -165,6 +191,18 @@ def _config(folder: Path) -> _Config:
     if config.d_model % config.n_heads:
         raise ModelError(f"the checkpoint's d_model {config.d_model} does not divide by its n_heads {config.n_heads}")
     return config
+
+
+def _without_nulls(said: dict[str, Any]) -> dict[str, Any]:
+    """Returns settings without those that are null, which are left to their defaults, at both depths.
+
+    A null that would turn off what is on by default stays, and is refused.
+    """
+    return {
+        key: {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+        for key, value in said.items()
+        if value is not None or key in _ON
+    }
 
 
 def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, kept: torch.dtype) -> AlibiDecoder:
@@ -181,7 +219,7 @@ def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, k
     blocks = []
     for number in range(config.n_layers):
         taken = {
-            part: _kept(weights.take(f"transformer.blocks.{number}.{name}", shapes[part]), kept)
+            part: _taken(weights, f"transformer.blocks.{number}.{name}", shapes[part], kept)
             for part, name in _BLOCK.items()
         }
         blocks.append(
@@ -191,13 +229,13 @@ def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, k
         )
     vocabulary = embedding
     if "lm_head.weight" in weights.names:
-        vocabulary = _kept(weights.take("lm_head.weight", (config.vocab_size, width)), kept)
+        vocabulary = _taken(weights, "lm_head.weight", (config.vocab_size, width), kept)
     elif not config.tie_word_embeddings:
         raise ModelError("the checkpoint has no lm_head.weight, and its config.json says that it is not the embedding")
     logit_scale = config.logit_scale
     return AlibiDecoder(
         blocks,
-        norm=weights.take("transformer.norm_f.weight", (width,)),
+        norm=_taken(weights, "transformer.norm_f.weight", (width,)),
         epsilon=config.layer_norm_epsilon,
         vocabulary=vocabulary,
         slopes=slopes(config.n_heads, attention.alibi_bias_max),
@@ -205,14 +243,24 @@ def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, k
     )
 
 
-def _kept(weight: torch.Tensor, kept: torch.dtype) -> torch.Tensor:
-    """Returns a weight in the numbers that it is to be kept in; raises ModelError where those do not hold it."""
-    if weight.dtype == kept:
-        return weight.contiguous()
-    changed = weight.to(kept)
-    if not bool(torch.isfinite(changed).all()):
-        raise ModelError("some of the checkpoint's weights are too large for 16 bits: give --precision f32")
+def _taken(weights: StoredWeights, name: str, shape: Sequence[int], kept: torch.dtype | None = None) -> torch.Tensor:
+    """Returns a weight in the numbers that it is to be kept in, or those of the checkpoint.
+
+    Raises:
+        ModelError: there is none of that shape, or it holds what is no number, or what those numbers do not reach.
+    """
+    weight = weights.take(name, shape)
+    changed = weight.contiguous() if kept is None else weight.to(kept).contiguous()
+    if not _finite(changed):
+        if not _finite(weight):
+            raise ModelError(f"the checkpoint's weight {name} holds what is no number: the file is damaged")
+        raise ModelError(f"the checkpoint's weight {name} is too large for 16 bits: give --precision f32")
     return changed
+
+
+def _finite(weight: torch.Tensor) -> bool:
+    # Both are such a number where any is, and need no memory beside the weight.
+    return all(math.isfinite(one) for one in weight.aminmax())
 
 
 def _tokenizer(folder: Path, config: _Config) -> Any:
@@ -224,9 +272,10 @@ def _tokenizer(folder: Path, config: _Config) -> Any:
         own = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001 - what it raises has no class of its own
         raise ModelError(f"the checkpoint's tokenizer.json cannot be read: {str(error)[:200]}") from None
-    if own.get_vocab_size() > config.vocab_size:
+    # Their numbers may leave some out: a count says nothing of them.
+    if (last := max(own.get_vocab().values(), default=0)) >= config.vocab_size:
         raise ModelError(
-            f"the checkpoint's tokenizer has {own.get_vocab_size():,} tokens; its model knows {config.vocab_size:,}"
+            f"the checkpoint's tokenizer has tokens up to number {last:,}; its model knows {config.vocab_size:,} tokens"
         )
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=own, eos_token=_EOS)
     if own.token_to_id(_EOS) is None:

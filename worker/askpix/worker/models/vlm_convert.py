@@ -136,6 +136,12 @@ def _read(
     from askpix.worker.models import vlm_parts
 
     parts = reader.load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
+    own, chosen = (template_named(name) for name in (parts.template, template or parts.template))
+    if chosen.tag != own.tag:
+        raise ModelError(
+            f"the template {template} writes an image as {chosen.tag}, which models of type {family} do not know: "
+            f"they are shown it as {own.tag}"
+        )
     parts = replace(parts, template=template or parts.template)
     vlm_parts.write_parts(parts, folder, weights, told)
     check_slopes(folder, parts.slopes)
