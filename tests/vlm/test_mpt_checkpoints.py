@@ -97,6 +97,18 @@ def test_the_image_encoder_can_be_named(source: Path, tiny_mpt: TinyMpt) -> None
     assert loaded(source, tower=str(tiny_mpt.tower)).edge == 56
 
 
+@pytest.mark.parametrize(("name", "why"), [("clip", "there is a folder of that name here"), ("", "mm_vision_tower")])
+def test_no_folder_that_happens_to_be_here_stands_in_for_the_image_encoder(
+    name: str, why: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "mm_vision_tower": name}))
+    with pytest.raises(ModelError, match=why):
+        loaded(source)
+
+
 def test_what_a_model_is_follows_from_its_config(tiny_mpt: TinyMpt) -> None:
     parts = loaded(tiny_mpt.checkpoint())
     language = parts.language

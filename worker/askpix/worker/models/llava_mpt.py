@@ -103,7 +103,7 @@ class _Config(BaseModel):
     no_bias: Literal[True] = True
     logit_scale: _Number | Literal["inv_sqrt_d_model"] | None = None
     tie_word_embeddings: bool = True
-    mm_vision_tower: str
+    mm_vision_tower: Annotated[str, Field(min_length=1)]
     mm_hidden_size: Size
     mm_vision_select_layer: Annotated[int, Field(ge=-256, le=256)] = -1
     mm_vision_select_feature: Literal["patch", "cls_patch"] = "patch"
@@ -134,7 +134,7 @@ def load(
     weights = StoredWeights(folder)
     own = weights if any(name.startswith(_TOWER) for name in weights.names) else None
     told("loading the image encoder")
-    clip = load_tower(tower or config.mm_vision_tower, config.mm_vision_select_layer, own, _TOWER)
+    clip = load_tower(tower or _named_tower(config), config.mm_vision_select_layer, own, _TOWER)
     weights.drop([name for name in weights.names if name.startswith(_TOWER)])
     tokens, longest = _image_tokens(config, clip), context or config.max_seq_len
     if tokens >= longest:
@@ -299,6 +299,17 @@ def _ends(tokenizer: Any) -> tuple[int, ...]:
     """Returns what a text ends with: the model's own token, and the one that ends a turn."""
     known = tokenizer.get_vocab()
     return tuple(known[token] for token in (_EOS, _TURN_ENDS) if token in known)
+
+
+def _named_tower(config: _Config) -> str:
+    """Returns the image encoder that a configuration names; raises ModelError where that could be another one."""
+    name = config.mm_vision_tower
+    if not Path(name).is_absolute() and Path(name).exists():
+        raise ModelError(
+            f"config.json names the image encoder {name}, and there is a folder of that name here, which may be "
+            "another: say with --vision-tower which one is meant"
+        )
+    return name
 
 
 def _image_tokens(config: _Config, clip: ClipTower) -> int:
