@@ -50,7 +50,7 @@ MAX_SCHEMA = 20_000
 """Characters that a JSON schema may have."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-_Reference = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)]
+_Reference = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_IMAGE)]
 
 
 def _schema_text(value: object) -> object:
