@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
+import redis
 from celery import Celery
 from celery.states import FAILURE, SUCCESS
 
@@ -12,6 +14,11 @@ from askpix.producer.errors import AskpixError
 from askpix.producer.troubles import short
 
 _log = logging.getLogger(__name__)
+
+_AWAY_SECONDS = 15.0
+"""That a broker may be away when an answer is there: Celery tries no second time where it does not answer at all."""
+
+_PAUSE_SECONDS = 0.5
 
 
 class Replies:
@@ -37,7 +44,17 @@ class Replies:
         self._store(id_, meta, FAILURE)
 
     def _store(self, id_: str, value: dict[str, Any], state: str) -> None:
+        ends = time.monotonic() + _AWAY_SECONDS
+        while (error := self._refused(id_, value, state)) is not None:
+            if not isinstance(error, redis.ConnectionError | redis.TimeoutError) or time.monotonic() > ends:
+                _log.error("the answer to an ask could not be kept: %s", short(error))
+                return
+            time.sleep(_PAUSE_SECONDS)
+
+    def _refused(self, id_: str, value: dict[str, Any], state: str) -> Exception | None:
+        """Stores a result; returns why it could not be."""
         try:
             self._app.backend.store_result(id_, value, state)
         except Exception as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-            _log.error("the answer to an ask could not be kept: %s", short(error))
+            return error
+        return None
