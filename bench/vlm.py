@@ -20,7 +20,8 @@ import numpy as np
 from blip.machine import described
 from PIL import Image
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.local import LocalSystem
 from askpix.worker.vlm.engine import VlmEngine

@@ -144,7 +144,8 @@ def middle(precision: str) -> dict[str, float]:
 
 
 def measure(folder: Path) -> dict[str, float]:
-    from askpix.producer.items import Options, Question
+    from askpix.producer.items import Options
+    from askpix.producer.questions import Question
     from askpix.worker.engine.base import Request
     from askpix.worker.models.folder import load_vlm
     from askpix.worker.vlm.engine import VlmEngine

@@ -16,7 +16,8 @@ from bench.blip.figures import rate
 from bench.blip.forms import Form, Measured
 from bench.blip.tasks import CAPTIONS, MIXED_TOKENS, Pixels, Said, Task
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision

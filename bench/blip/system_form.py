@@ -16,7 +16,8 @@ from bench.blip.server import picture_server
 from bench.blip.tasks import Pixels, Said, Task
 
 from askpix.producer.followed import Job
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.worker.engine.devices import Precision
 from askpix.worker.local import LocalSystem
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 from catalogue import picture
 from PIL import Image
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Request

@@ -10,7 +10,7 @@ from models.blip_reference import Expected, Reference
 from models.engine_calls import ask, handle, request
 from PIL import Image
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Request

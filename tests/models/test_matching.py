@@ -13,7 +13,7 @@ from models.engine_calls import ask, handle, opened, png, product, request
 from models.random_blip import MATCHING, ODD, built
 
 from askpix.producer.client import Job
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.producer.rows import Kind
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError

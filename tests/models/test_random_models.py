@@ -10,7 +10,7 @@ from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
 from models.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from PIL import Image
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
 from askpix.worker.models.folder import load_manifest

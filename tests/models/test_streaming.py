@@ -11,7 +11,7 @@ from catalogue import picture
 from models.engine_calls import SECONDS, handle, opened, request
 from models.random_blip import ODD, built
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.ticket import Ticket
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.work import BlipImage
 from askpix.worker.engine.base import Request

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, mixed, opened, png, product, request
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import CAPACITY, LANE_SLOTS, URGENT_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE

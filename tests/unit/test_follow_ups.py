@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from models.engine_calls import opened
 
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Status
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.item import ItemWork

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Item, Options, Question, check_order
+from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.placeholders import (
     MissingValueError,
@@ -17,6 +17,7 @@ from askpix.producer.placeholders import (
     filled_question,
     values_of,
 )
+from askpix.producer.questions import Question, check_order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

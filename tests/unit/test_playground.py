@@ -14,7 +14,8 @@ from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint
 
 from askpix.producer.errors import InputError, ModelError
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
 from askpix.worker.engine.base import Ability
 from askpix.worker.local import demo_model

@@ -11,7 +11,8 @@ from helpers.pictures import noise
 from helpers.vlm import FAMILIES, Asked, TinyVlms, Told
 from PIL import Image
 
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Ability, ImageHandle, Request
 from askpix.worker.engine.devices import Precision

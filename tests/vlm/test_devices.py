@@ -7,7 +7,8 @@ import pytest
 from helpers.vlm import TinyVlms
 
 from askpix.producer.errors import DeviceError
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision, list_devices
 from askpix.worker.vlm.engine import VlmEngine

@@ -12,7 +12,8 @@ from helpers.pictures import noise
 from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision

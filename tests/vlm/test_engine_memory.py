@@ -12,7 +12,8 @@ from helpers.pictures import noise
 from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision

@@ -11,7 +11,8 @@ from helpers.system import HeldServer, Starter, finished
 from helpers.vlm import TinyVlms
 
 from askpix.producer.client import Client
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Status
 
 __all__ = ["broker", "client", "folder", "pages", "root", "start_worker"]

@@ -18,7 +18,8 @@ from helpers.vlm import TinyVlms
 from askpix.producer.client import Client
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Kind, Row, Status
 from askpix.worker.engine.base import Request
 from askpix.worker.image_form import ImageForm, Pixels

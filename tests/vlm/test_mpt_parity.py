@@ -14,7 +14,8 @@ from helpers.tiny_mpt import TRAINED, Sizes
 from PIL import Image
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision

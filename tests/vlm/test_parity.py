@@ -11,7 +11,8 @@ import pytest
 from helpers.vlm import FAMILIES, Asked, TinyVlms, Told
 from PIL import Image
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision

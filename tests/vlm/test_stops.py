@@ -12,7 +12,8 @@ import pytest
 from helpers.pictures import noise
 from helpers.vlm import TinyVlms
 
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision

@@ -10,7 +10,8 @@ import pytest
 from helpers.processes import wait_until
 from helpers.vlm import FAMILIES, TinyVlms
 
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket

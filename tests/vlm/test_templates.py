@@ -12,7 +12,8 @@ from helpers.sources import SOURCES
 
 from askpix.cli.model import convert
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.models.folder import read_manifest
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, VlmManifest

@@ -17,7 +17,8 @@ from askpix.cli.served import only_model
 from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, InputError
-from askpix.producer.items import Question, Turn, shown_in
+from askpix.producer.items import Turn, shown_in
+from askpix.producer.questions import Question
 from askpix.producer.serving import serving_of
 from askpix.producer.storage import local_path, shortened
 

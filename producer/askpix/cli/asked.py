@@ -14,8 +14,9 @@ from askpix.cli.options import gathered, stacked
 from askpix.cli.questions import read_questions
 from askpix.producer.errors import AskpixError
 from askpix.producer.inputs import Columns, Input
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
 from askpix.producer.job import PART_SIZE
+from askpix.producer.questions import Question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Turn, first_problem, shown_in
+from askpix.producer.items import Turn, shown_in
+from askpix.producer.questions import first_problem
 from askpix.producer.rows import Status
 
 _MOST_BYTES = 64_000_000

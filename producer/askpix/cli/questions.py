@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 
 
 def read_questions(path: Path) -> list[Question]:

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from askpix.producer.client import Client
     from askpix.producer.errors import AskpixError, MessageError
     from askpix.producer.followed import Job, JobProgress
-    from askpix.producer.items import Item, Options, Question, Turn
+    from askpix.producer.items import Item, Options, Turn
     from askpix.producer.live import Glimpse
+    from askpix.producer.questions import Question
     from askpix.producer.rows import Alternative, Answer, Choice, Kind, Row, Status
 
 __all__ = [
@@ -39,8 +40,9 @@ _MODULES = {
     "client": ("Client",),
     "errors": ("AskpixError", "MessageError"),
     "followed": ("Job", "JobProgress"),
-    "items": ("Item", "Options", "Question", "Turn"),
+    "items": ("Item", "Options", "Turn"),
     "live": ("Glimpse",),
+    "questions": ("Question",),
     "rows": ("Alternative", "Answer", "Choice", "Kind", "Row", "Status"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

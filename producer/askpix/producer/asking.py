@@ -16,8 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, BrokerError, InputError, MessageError
-from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Question, Turn, first_problem
+from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Turn
 from askpix.producer.messages import MAX_TURNS, AskMessage, queue_name
+from askpix.producer.questions import Question, first_problem
 from askpix.producer.rows import Row, Status, row_from_json
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.streaming import Listener

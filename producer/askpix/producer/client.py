@@ -11,10 +11,11 @@ from askpix.producer.asking import ASK_SECONDS, Ask, ask
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
-from askpix.producer.items import Item, Options, Question, Turn
+from askpix.producer.items import Item, Options, Turn
 from askpix.producer.job import PART_SIZE, JobFolder
 from askpix.producer.messages import device_kind, notify_target
 from askpix.producer.progress import Reading
+from askpix.producer.questions import Question
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
 from askpix.producer.storage import open_storage

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import MAX_TEXT, Item, Question
+from askpix.producer.items import Item
+from askpix.producer.questions import MAX_TEXT, Question
 from askpix.producer.storage import shortened
 
 IMAGE_COLUMNS = (

@@ -28,9 +28,10 @@ import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from askpix.producer.errors import InputError, JobError, StorageError
-from askpix.producer.items import MODEL_NAME, Item, Options, Question, first_problem
+from askpix.producer.items import MODEL_NAME, Item, Options
 from askpix.producer.messages import device_kind
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
+from askpix.producer.questions import Question, first_problem
 from askpix.producer.rounds import Round
 from askpix.producer.rows import (
     RESULT_SCHEMA,

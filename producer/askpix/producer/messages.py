@@ -18,17 +18,8 @@ from pydantic import (
 )
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import (
-    DEVICE_KINDS,
-    MAX_IMAGE,
-    MAX_IMAGES,
-    Options,
-    Question,
-    Turn,
-    check_order,
-    first_problem,
-    shown_in,
-)
+from askpix.producer.items import DEVICE_KINDS, MAX_IMAGE, MAX_IMAGES, Options, Turn, shown_in
+from askpix.producer.questions import Question, check_order, first_problem
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Item, check_order
+from askpix.producer.items import Item
+from askpix.producer.questions import check_order
 from askpix.producer.rows import INPUT_SCHEMA
 from askpix.producer.texts import item_name
 from askpix.producer.values import json_text

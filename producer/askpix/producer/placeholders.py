@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^\W\d][\w .-]{0,99})\}")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from askpix.producer.items import Item, Question
+from askpix.producer.items import Item
+from askpix.producer.questions import Question
 
 
 class Kind(StrEnum):

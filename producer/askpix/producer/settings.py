@@ -12,9 +12,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import first_problem
 from askpix.producer.lease import LEASE_SECONDS
 from askpix.producer.password_file import password_in
+from askpix.producer.questions import first_problem
 
 Scheme = Literal["https", "http", "s3", "file", "data"]
 

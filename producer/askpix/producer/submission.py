@@ -10,11 +10,12 @@ from itertools import chain, islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
-from askpix.producer.items import Item, Options, Question, check_model_name, check_order
+from askpix.producer.items import Item, Options, check_model_name
 from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.part_writer import PartWriter
 from askpix.producer.placeholders import check_columns, names_columns, values_of
+from askpix.producer.questions import Question, check_order
 from askpix.producer.references import completer
 from askpix.producer.storage import shortened
 from askpix.producer.texts import check_texts, item_name

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import Item, Options, Question
+from askpix.producer.items import Item, Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Row
 from askpix.worker.access import Access
 from askpix.worker.cores import Cores, take

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from askpix.producer.items import Question, Turn
+from askpix.producer.items import Turn
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError

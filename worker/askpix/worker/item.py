@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
-from askpix.producer.items import Item, Options, Question, Turn
+from askpix.producer.items import Item, Options, Turn
 from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
 from askpix.worker.engine.base import Engine, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request

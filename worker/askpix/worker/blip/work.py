@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import ImageHandle
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels

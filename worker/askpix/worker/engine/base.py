@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Choice, Kind
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import READING, Ability, Request

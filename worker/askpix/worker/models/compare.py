@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import Options, Question
+from askpix.producer.items import Options
+from askpix.producer.questions import Question
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
 
 from askpix.producer.errors import ModelError
-from askpix.producer.items import first_problem
+from askpix.producer.questions import first_problem
 from askpix.worker.models.alibi_decoder import AlibiBlock, AlibiDecoder, slopes
 from askpix.worker.models.checkpoint_folder import checkpoint_folder, read_json
 from askpix.worker.models.clip_tower import ClipTower, ImageEncoder, load_tower

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Options, Question, first_problem
+from askpix.producer.items import Options
+from askpix.producer.questions import Question, first_problem
 from askpix.worker.engine.base import Ability
 
 Form = Literal["count", "number", "flag", "text", "lines"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Options, Question, Turn
+from askpix.producer.items import Options, Turn
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaults

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import openvino as ov
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import Question
+from askpix.producer.questions import Question
 from askpix.worker.engine.base import ImageHandle
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels
