@@ -57,11 +57,7 @@ def filled(text: str, values: Mapping[str, Any]) -> str:
 def filled_question(question: Question, values: Mapping[str, Any]) -> Question:
     """Returns a question about one image; its answer is called by the text as it was given. See `filled`."""
     text = filled(question.text, values)
-    return (
-        question
-        if text == question.text
-        else question.model_copy(update={"text": text, "name": question.name or question.text})
-    )
+    return question if text == question.text else question.model_copy(update={"text": text, "name": question.title})
 
 
 def filled_options(options: Options, values: Mapping[str, Any]) -> Options:

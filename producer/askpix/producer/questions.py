@@ -25,7 +25,13 @@ MAX_TEXT = 2_000
 MAX_SCHEMA = 20_000
 """Characters that a JSON schema may have."""
 
-_ADDED = frozenset({"json_schema", "after"})
+MAX_CONDITIONS = 20
+"""That a question may depend on."""
+
+SEPARATOR = ", "
+"""Between the terms of an answer that may have several."""
+
+_ADDED = frozenset({"json_schema", "after", "multiple", "when", "below", "then", "map", "calibration"})
 """Fields of questions that jobs of before do not have: they must not become others by it."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
@@ -48,6 +54,44 @@ def _schema_text(value: object) -> object:
 
 
 _Schema = Annotated[str, BeforeValidator(_schema_text)]
+
+
+def _from_text(value: object) -> object:
+    """Returns what a cell of a table holds as JSON text; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("it is neither an object nor one as JSON text") from None
+
+
+def _conditions(value: object) -> object:
+    """Returns conditions in which a single text stands for a list of one."""
+    value = _from_text(value)
+    if not isinstance(value, Mapping):
+        return value
+    return {name: (terms,) if isinstance(terms, str) else terms for name, terms in value.items()}
+
+
+class Calibration(BaseModel):
+    """What makes a model's probabilities those with which it is right; `askpix calibrate` finds it.
+
+    Of choices of which one is so, the logarithm of each probability is divided by the temperature, its shift is added,
+    and the sum is brought back to 1. Of choices that are judged one by one, the same is done to the log-odds of each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] = 1.0
+    shifts: Mapping[_Text, Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]] = {}
+    """By choice; none stands for 0."""
+
+
+_Terms = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1_000)]
+_When = Annotated[Mapping[_Text, _Terms], BeforeValidator(_conditions), Field(min_length=1, max_length=MAX_CONDITIONS)]
+_Map = Annotated[Mapping[_Text, _Text], BeforeValidator(_from_text), Field(min_length=1, max_length=10_000)]
+_Calibration = Annotated[Calibration, BeforeValidator(_from_text)]
 
 
 class Question(BaseModel):
@@ -73,6 +117,21 @@ class Question(BaseModel):
     """As JSON text, however it was given."""
 
     after: _Text | None = None
+    multiple: bool = False
+    """Whether any number of the choices may be so: each is judged by itself, by the text with `{choice}` in it, which
+    asks for yes or no."""
+
+    when: _When | None = None
+    """Asked only where earlier questions, by their names, were answered by one of these terms each."""
+
+    below: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The confidence under which the answer is `then` instead."""
+
+    then: _Text | None = None
+    map: _Map | None = None
+    """What results say for a model's words: for choices, or for open answers, however these are capitalised."""
+
+    calibration: _Calibration | None = None
 
     def __init__(self, text: str | None = None, **values: Any) -> None:
         super().__init__(**({} if text is None else {"text": text}), **values)
@@ -92,10 +151,50 @@ class Question(BaseModel):
             raise ValueError("json_schema goes with neither choices nor match")
         return self
 
+    @model_validator(mode="after")
+    def _several(self) -> Self:
+        if not self.multiple:
+            return self
+        if not self.choices:
+            raise ValueError("multiple needs choices, of which any number may be so")
+        if "{choice}" not in self.text:
+            raise ValueError(
+                "multiple needs {choice} in the text, which is asked of each choice, such as "
+                "'is there a {choice} on it?'"
+            )
+        terms = [*self.choices, *(self.map or {}).values()]
+        if apart := [term for term in terms if SEPARATOR.strip() in term]:
+            raise ValueError(f"with multiple, terms are joined by commas, so none may have one: {apart[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_choices(self) -> Self:
+        if (self.below is None) != (self.then is None):
+            raise ValueError("below and then go together: below: 0.4 and then: unknown")
+        if self.match and (self.below is not None or self.map is not None):
+            raise ValueError("below and map do not go with match")
+        if self.calibration is not None and not self.choices:
+            raise ValueError("calibration is for choices")
+        known = set(self.choices or ())
+        for field, words in (("map", self.map or {}), ("calibration", getattr(self.calibration, "shifts", {}))):
+            if known and (odd := [word for word in words if word not in known]):
+                raise ValueError(f"{field} names {odd[0]!r}, which is none of the choices")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What the answer is called in results."""
+        return self.name or self.text
+
     def to_record(self) -> dict[str, Any]:
-        """Returns the question as plain values; what later versions added to questions only where it is there."""
-        record = self.model_dump()
-        return {name: value for name, value in record.items() if value is not None or name not in _ADDED}
+        """Returns the question as a table holds it; what later versions added only where it is there."""
+        added = self.model_dump(mode="json", include=set(_ADDED), exclude_defaults=True)
+        record = self.model_dump(exclude=set(_ADDED))
+        flat = {
+            name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+            for name, value in added.items()
+        }
+        return {**record, **flat}
 
     @classmethod
     def parse(cls, value: object) -> Question:
@@ -108,7 +207,8 @@ class Question(BaseModel):
             if isinstance(value, str):
                 return cls(value)
             if isinstance(value, Mapping):
-                return cls.model_validate(dict(value))
+                # A table has nothing where an object would not have the field.
+                return cls.model_validate({name: held for name, held in value.items() if held is not None})
         except ValidationError as error:
             raise InputError(f"the question {shown_value(value)} is not valid: {first_problem(error)}") from None
         raise InputError(
@@ -117,15 +217,17 @@ class Question(BaseModel):
 
 
 def check_order(questions: Sequence[Question]) -> None:
-    """Raises InputError where a question comes after another that is not asked before it."""
+    """Raises InputError where a question comes after, or depends on, another that is not asked before it."""
     before = set[str]()
     for question in questions:
-        if question.after is not None and question.after not in before:
-            raise InputError(
-                f"the question {shown_value(question.text)} comes after {shown_value(question.after)}, "
-                "but no question before it has that name"
-            )
-        before.add(question.name or question.text)
+        named = (question.after, "comes after"), *((name, "depends on") for name in question.when or ())
+        for name, how in named:
+            if name is not None and name not in before:
+                raise InputError(
+                    f"the question {shown_value(question.text)} {how} {shown_value(name)}, "
+                    "but no question before it has that name"
+                )
+        before.add(question.title)
 
 
 def first_problem(error: ValidationError) -> str:

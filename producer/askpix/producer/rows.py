@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CAPTION = "caption"
     OPEN = "open"
     CHOICE = "choice"
+    MULTIPLE = "multiple"
     MATCH = "match"
     JSON = "json"
 
@@ -37,7 +38,10 @@ class Choice:
 
     text: str
     probability: float
-    """Of this choice among all of the question's choices; they add up to 1."""
+    """Of this choice among all of the question's choices; they add up to 1, unless any number of them may be so."""
+
+    raw: float | None = None
+    """Before calibration; None where there was none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +63,9 @@ class Answer:
     text: str
     confidence: float
     """0 to 1. Of a text, the geometric mean of its tokens' probabilities, the end token included, a
-    caption's prompt not; of a choice, its probability among the choices; of a match, how likely it is that the
-    text fits the image, whether the answer is yes or no."""
+    caption's prompt not; of a choice, its probability among the choices, or of several that are called alike, theirs
+    together; of choices judged one by one, the product of how likely each judgement is; of a match, how likely it is
+    that the text fits the image, whether the answer is yes or no."""
 
     tokens: int
     """How many tokens were generated, the end token included; none for a match."""
@@ -75,6 +80,12 @@ class Answer:
 
     prompt_tokens: int | None = None
     """How many tokens the model was given, the image's included; None where that is not counted."""
+
+    said: str | None = None
+    """What the model said, where the text is the shop's term for it, or what stands for all that is not sure."""
+
+    cached: bool | None = None
+    """Whether the model had said it before, of the same image; None where it was not looked up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +140,12 @@ _QUESTION = pa.struct(
         ("match", pa.bool_()),
         ("json_schema", pa.string()),
         ("after", pa.string()),
+        ("multiple", pa.bool_()),
+        ("when", pa.string()),
+        ("below", pa.float64()),
+        ("then", pa.string()),
+        ("map", pa.string()),
+        ("calibration", pa.string()),
     ]
 )
 
@@ -149,11 +166,16 @@ _ANSWER = pa.struct(
         ("question", pa.string()),
         ("text", pa.string()),
         ("confidence", pa.float64()),
-        ("choices", pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64())]))),
+        (
+            "choices",
+            pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64()), ("raw", pa.float64())])),
+        ),
         ("finish_reason", pa.string()),
         ("tokens", pa.int32()),
         ("alternatives", pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())]))),
         ("prompt_tokens", pa.int32()),
+        ("said", pa.string()),
+        ("cached", pa.bool_()),
     ]
 )
 
@@ -215,7 +237,9 @@ def row_to_record(row: Row) -> dict[str, Any]:
 def _answer_to_record(answer: Answer) -> dict[str, Any]:
     record = {field.name: getattr(answer, field.name) for field in fields(answer)}
     if answer.choices is not None:
-        record["choices"] = [{"text": choice.text, "probability": choice.probability} for choice in answer.choices]
+        record["choices"] = [
+            {"text": choice.text, "probability": choice.probability, "raw": choice.raw} for choice in answer.choices
+        ]
     if answer.alternatives is not None:
         record["alternatives"] = [{"text": other.text, "confidence": other.confidence} for other in answer.alternatives]
     return record

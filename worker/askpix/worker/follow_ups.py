@@ -47,7 +47,7 @@ class FollowUps:
         question = self._questions[number]
         assert question is not None
         before = enumerate(self._questions[:number])
-        places = [place for place, one in before if one is not None and _name(one) == question.after]
+        places = [place for place, one in before if one is not None and one.title == question.after]
         if not places:
             return ItemError("no_such_question", f"no question before it is called {str(question.after)[:100]!r}")
         earlier = places[-1]
@@ -71,7 +71,3 @@ def answer_of(ticket: Asked) -> Answer:
         return ticket.result()
     assert ticket is not None
     raise ticket
-
-
-def _name(question: Question) -> str:
-    return question.name or question.text

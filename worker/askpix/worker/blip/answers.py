@@ -21,7 +21,7 @@ def text_answer(job: Job, texts: Sequence[Text], tokenizer: BlipTokenizer) -> An
     """
     question, best = job.question, texts[0]
     return Answer(
-        name="caption" if question is None else question.name or question.text,
+        name="caption" if question is None else question.title,
         kind=Kind.CAPTION if question is None else Kind.OPEN,
         question=None if question is None else question.text,
         text=tokenizer.decode([*job.prompt_ids, *best.tokens]),
@@ -45,7 +45,7 @@ def match_answer(job: Job, score: float) -> Answer:
     question = job.question
     assert question is not None
     return Answer(
-        name=question.name or question.text,
+        name=question.title,
         kind=Kind.MATCH,
         question=question.text,
         text="yes" if score >= _MATCHES else "no",

@@ -28,7 +28,7 @@ def choice_answer(
     probabilities = likelihoods / likelihoods.sum()
     best = int(probabilities.argmax())
     return Answer(
-        name=question.name or question.text,
+        name=question.title,
         kind=Kind.CHOICE,
         question=question.text,
         text=question.choices[best],

@@ -53,7 +53,7 @@ def text_answer(job: Job, texts: Sequence[Said]) -> Answer:
     question, best = job.question, texts[0]
     kind = Kind.CAPTION if question is None else Kind.JSON if question.json_schema is not None else Kind.OPEN
     return Answer(
-        name="caption" if question is None else question.name or question.text,
+        name="caption" if question is None else question.title,
         kind=kind,
         question=None if question is None else question.text,
         text=_whole(job, best),
