@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="a model folder; by default a small one with random weights")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--tokens", type=int, default=100, help="of each text")
+    parser.add_argument("--tokens", type=int, default=400, help="of each text")
     options = parser.parse_args()
     images = ROOT / "demo" / "images"
     pictures = [str(path) for path in sorted(images.glob("*.jpg"))[:TOGETHER]]
