@@ -110,7 +110,7 @@ def test_what_is_there_is_replaced_only_by_force(place: Path, to: str) -> None:
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("out.xlsx", "cannot export to 'out.xlsx': names of files end in .csv, .jsonl"),
+        ("out.xlsx", "cannot export to 'out.xlsx': names of files end in .csv, .tsv, .jsonl"),
         ("s3://shop/out.csv", "export to a file here and copy that to S3"),
         ("job", "is a job folder"),
         ("job/results/all.parquet", "among the job's own results"),

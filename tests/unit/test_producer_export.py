@@ -277,7 +277,7 @@ def test_parquet_has_the_rows_as_they_are(tmp_path: Path) -> None:
 
 
 def test_parquet_of_many_rows_has_few_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("askpix.producer.export_tables._GROUP_ROWS", 10)
+    monkeypatch.setattr("askpix.producer.export.rows._GROUP_ROWS", 10)
     made = job(tmp_path, *([row(f"{part}-{n}") for n in range(4)] for part in range(10)))
 
     export(made, str(tmp_path / "out.parquet"))
@@ -328,7 +328,7 @@ def test_a_job_without_results_is_a_file_without_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.xlsx", "out.json", "out.txt", "out.parquet.gz", "out.v2", "out.gz"])
 def test_another_form_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"\.csv, \.jsonl .* \.parquet, .* folders"):
+    with pytest.raises(InputError, match=r"\.csv, \.tsv, \.jsonl, .* \.parquet, .* folders"):
         export(job(tmp_path, [row()]), str(tmp_path / name))
 
 

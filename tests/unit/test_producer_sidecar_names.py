@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from askpix.producer.sidecar_names import SUFFIX, file_name, sidecar_path
+from askpix.producer.export.names import SUFFIX, file_name, sidecar_path
 
 WEB = "https://cdn.example"
 

@@ -10,9 +10,9 @@ from helpers.rows import failed_row, ok_row
 
 from askpix.producer import Answer, Kind, Row
 from askpix.producer.errors import InputError, JobError, StorageError
-from askpix.producer.export import export
+from askpix.producer.export import Exported, export
+from askpix.producer.export.text import sidecar_text
 from askpix.producer.job import JobFolder
-from askpix.producer.sidecars import Sidecars, sidecar_text
 from askpix.producer.storage import LocalStorage
 
 
@@ -55,7 +55,7 @@ def texts(folder: Path) -> dict[str, str]:
     ],
 )
 def test_one_answer_is_its_text_and_several_are_a_line_each(answers: list[Answer], text: str) -> None:
-    assert sidecar_text(replace(ok_row("a"), answers=tuple(answers))) == text
+    assert sidecar_text(answers) == text
 
 
 # Which files there are. --------------------------------------------------------------------------
@@ -67,14 +67,14 @@ def test_each_answered_image_gets_a_file_in_the_folders_of_the_list(tmp_path: Pa
 
     exported = export(made, f"{tmp_path}/{name}")
 
-    assert exported.sidecars == Sidecars(items=3, files=2, without=1, renamed=0)
+    assert exported == Exported(noun="text file", items=3, files=2, without=1, renamed=0)
     assert texts(tmp_path / name) == {"1/front.txt": "é\n", "mug.txt": "b\n"}
 
 
 def test_an_item_without_an_answer_gets_no_file(tmp_path: Path) -> None:
     exported = export(job(tmp_path, [replace(captioned("a.jpg"), answers=())]), f"{tmp_path}/captions/")
 
-    assert exported.sidecars == Sidecars(items=1, files=0, without=1, renamed=0)
+    assert exported == Exported(noun="text file", items=1, files=0, without=1, renamed=0)
     assert not (tmp_path / "captions").exists()
 
 
@@ -83,7 +83,7 @@ def test_images_of_one_name_get_numbers(tmp_path: Path) -> None:
 
     exported = export(job(tmp_path, rows), f"{tmp_path}/captions/")
 
-    assert exported.sidecars == Sidecars(items=3, files=3, without=0, renamed=2)
+    assert exported == Exported(noun="text file", items=3, files=3, without=0, renamed=2)
     assert texts(tmp_path / "captions") == {
         "front.txt": "front 1\n",
         "front-2.txt": "front 2\n",
@@ -97,8 +97,7 @@ def test_a_number_never_takes_the_name_of_another_image(tmp_path: Path) -> None:
 
     exported = export(job(tmp_path, *rows), f"{tmp_path}/captions/")
 
-    assert exported.sidecars is not None
-    assert exported.sidecars.renamed == 2
+    assert exported.renamed == 2
     assert texts(tmp_path / "captions") == {"a.txt": "1\n", "a-2.txt": "3\n", "a-3.txt": "2\n", "a-4.txt": "4\n"}
 
 
@@ -139,8 +138,7 @@ def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
 
     exported = export(job(tmp_path, rows), f"{tmp_path}/in/captions/")
 
-    assert exported.sidecars is not None
-    assert exported.sidecars.files == len(hostile)
+    assert exported.files == len(hostile)
     assert len(texts(tmp_path / "in" / "captions")) == len(hostile)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "job"]
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["captions"]
@@ -238,7 +236,7 @@ def test_a_file_is_no_place_for_text_files(tmp_path: Path) -> None:
 
 
 def test_many_files_are_moved_in_several_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
-    monkeypatch.setattr("askpix.producer.sidecars._MOVED_AT_ONCE", 7)
+    monkeypatch.setattr("askpix.producer.export.sidecars._MOVED_AT_ONCE", 7)
     rows = [captioned(f"{n % 3}/{n}.jpg", str(n)) for n in range(60)]
 
     export(job(tmp_path, rows), str(photos))

@@ -7,7 +7,8 @@ import sys
 import click
 
 from askpix.cli.console import printable, stderr
-from askpix.producer.export import Exported, export, export_lines
+from askpix.producer.export import Exported, Wishes, export, export_lines
+from askpix.producer.export.forms import FORMS
 from askpix.producer.followed import Job
 from askpix.producer.words import counted
 
@@ -15,8 +16,16 @@ from askpix.producer.words import counted
 @click.command()
 @click.argument("job")
 @click.option("--to", "target", required=True, metavar="FILE", help="A .csv, .jsonl or .parquet file, a folder, or -.")
+@click.option(
+    "--form",
+    type=click.Choice([form.name for form in FORMS]),
+    help="What the file or folder holds, where its name does not say: "
+    + "; ".join(f"{f.name}: {f.said}" for f in FORMS)
+    + ".",
+)
+@click.option("--excel", is_flag=True, help="Begin a .csv with the mark by which Excel knows that it is UTF-8.")
 @click.option("--force", is_flag=True, help="Replace files that exist already.")
-def command(job: str, target: str, force: bool) -> None:
+def command(job: str, target: str, form: str | None, excel: bool, force: bool) -> None:
     """Write the results of JOB into a file, or into a text file for each image.
 
     \b
@@ -37,17 +46,17 @@ def command(job: str, target: str, force: bool) -> None:
     if target == "-":
         exported = export_lines(opened.folder, sys.stdout.buffer)
     else:
-        exported = export(opened.folder, target, force=force)
+        exported = export(opened.folder, target, force=force, wishes=Wishes(form=form, excel=excel))
     to = "standard output" if target == "-" else printable(target)
     stderr().print(f"{to}: {_told(exported, opened.spec.items)}", soft_wrap=True)
 
 
 def _told(exported: Exported, expected: int) -> str:
     missing = expected - exported.items
-    note = f"; {missing} without a result yet" if missing else ""
-    sidecars = exported.sidecars
-    if sidecars is None:
-        return f"{counted(exported.items, 'item')}{note}"
-    without = f"; none for {sidecars.without} without an answer" if sidecars.without else ""
-    renamed = f"; {sidecars.renamed} with a number at the end, as the name was taken" if sidecars.renamed else ""
-    return f"{counted(sidecars.files, 'text file')} for {counted(exported.items, 'item')}{without}{renamed}{note}"
+    notes = [*exported.notes, *([f"{missing} without a result yet"] if missing else [])]
+    if exported.files is None:
+        return "; ".join([counted(exported.items, "item"), *notes])
+    said = f"{counted(exported.files, exported.noun)} for {counted(exported.items, 'item')}"
+    without = [f"none for {exported.without} without an answer"] if exported.without else []
+    renamed = [f"{exported.renamed} with a number at the end, as the name was taken"] if exported.renamed else []
+    return "; ".join([said, *without, *renamed, *notes])

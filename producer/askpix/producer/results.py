@@ -4,15 +4,59 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import compress
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder
 from askpix.producer.rows import RESULT_SCHEMA, Row, row_to_record
+
+_Row = TypeVar("_Row")
+
+_SAID = ("name", "kind", "text", "confidence")
+_LINE = ("id", "group", "image", "status", "error_code", "error_message", "sha256", "extra")
+
+
+class Said(NamedTuple):
+    """An answer, as far as wide tables tell it."""
+
+    name: str
+    kind: str
+    text: str
+    confidence: float | None
+
+
+class Line(NamedTuple):
+    """What wide tables tell of an item, or of a group of items together."""
+
+    id: str | None
+    """None of a group."""
+
+    group: str | None
+    image: str
+    status: str
+    error_code: str | None
+    error_message: str | None
+    sha256: str | None
+    extra: str | None
+    answers: tuple[Said, ...]
+    images: int = 1
+    failed: int = 0
+    """Of the images."""
+
+
+class Asked(NamedTuple):
+    """What an item has columns for."""
+
+    answers: tuple[tuple[str, str], ...]
+    """Name and kind of each answer."""
+
+    extra: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +66,9 @@ class Results:
     folder: JobFolder
     parts: tuple[tuple[int, int], ...]
     """Number and round of each."""
+
+    left_out: Mapping[int, bytes] = field(default_factory=dict)
+    """By the number of a part, 1 for each of its rows that is left out, and 0 for each other."""
 
     @classmethod
     def of(cls, folder: JobFolder) -> Results:
@@ -39,7 +86,28 @@ class Results:
             JobError: a result file is missing or damaged.
         """
         for part, round_ in self.parts:
-            yield from self.folder.read_result(part, round_)
+            yield from self._kept(part, self.folder.read_result(part, round_))
+
+    def lines(self) -> Iterator[Line]:
+        """Yields what wide tables tell of the rows, without reading the other columns.
+
+        Raises:
+            JobError: a result file is missing or damaged.
+        """
+        for part, round_ in self.parts:
+            records = self._records(part, round_, _LINE, _SAID)
+            yield from self._kept(part, (_line(record) for record in records))
+
+    def asked(self) -> Iterator[Asked]:
+        """Yields what rows have columns for.
+
+        Raises:
+            JobError: a result file is missing or damaged.
+        """
+        for part, round_ in self.parts:
+            records = self._records(part, round_, ("extra",), ("name", "kind"))
+            for record in self._kept(part, records):
+                yield Asked(tuple([(answer["name"], answer["kind"]) for answer in record["answers"]]), record["extra"])
 
     def tables(self) -> Iterator[pa.Table]:
         """Yields the rows of each part as a table of RESULT_SCHEMA, whichever version wrote it.
@@ -49,7 +117,9 @@ class Results:
         """
         for part, round_ in self.parts:
             table = self.folder.read_result_table(part, round_)
-            yield table if table.schema.equals(RESULT_SCHEMA) else self._adapted(part, round_)
+            table = table if table.schema.equals(RESULT_SCHEMA) else self._adapted(part, round_)
+            without = self.left_out.get(part)
+            yield table if without is None else table.filter(pa.array([not left for left in without]))
 
     def extras(self) -> Iterator[str | None]:
         """Yields what `rows` has as `extra`, without reading the other columns.
@@ -60,7 +130,22 @@ class Results:
         for part, round_ in self.parts:
             table = self.folder.read_result_table(part, round_, ["extra"])
             if "extra" in table.column_names:
-                yield from table["extra"].to_pylist()
+                yield from self._kept(part, table["extra"].to_pylist())
+
+    def _kept(self, part: int, rows: Iterable[_Row]) -> Iterator[_Row]:
+        without = self.left_out.get(part)
+        return iter(rows) if without is None else compress(rows, (not left for left in without))
+
+    def _records(
+        self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """Returns some columns of a part's rows, and of their answers."""
+        wanted = [*columns, *(f"answers.list.element.{name}" for name in of_answers)]
+        table = self.folder.read_result_table(part, round_, wanted)
+        if not table.schema.equals(_narrowed(columns, of_answers)):
+            table = self._adapted(part, round_)
+        records: list[dict[str, Any]] = table.to_pylist()
+        return records
 
     def _adapted(self, part: int, round_: int) -> pa.Table:
         records = [row_to_record(row) for row in self.folder.read_result(part, round_)]
@@ -70,6 +155,25 @@ class Results:
             raise JobError(
                 f"{self.folder.uri}: the results of part {part} have columns of other types than this askpix writes"
             ) from None
+
+
+@cache
+def _narrowed(columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Schema:
+    """Returns the schema of a result file of which only these columns are read."""
+    answer = RESULT_SCHEMA.field("answers").type.value_type
+    fields = []
+    for column in RESULT_SCHEMA:
+        if column.name == "answers":
+            kept = [answer.field(place) for place in range(answer.num_fields) if answer.field(place).name in of_answers]
+            fields.append(column.with_type(pa.list_(pa.struct(kept))))
+        elif column.name in columns:
+            fields.append(column)
+    return pa.schema(fields)
+
+
+def _line(record: dict[str, Any]) -> Line:
+    answers = tuple([Said(said["name"], said["kind"], said["text"], said["confidence"]) for said in record["answers"]])
+    return Line._make((*[record[name] for name in _LINE], answers, 1, 0))
 
 
 def extra_values(text: str | None) -> dict[str, Any]:

@@ -1,74 +1,75 @@
-"""Writes a job's results for people and for other programs: one file, or a text file for each image."""
+"""Writes a job's results to this machine, in the form that a name or a word asks for."""
 
 from __future__ import annotations
 
 import errno
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from askpix.producer.errors import InputError, StorageError
-from askpix.producer.export_tables import write_csv, write_lines, write_parquet
+from askpix.producer.export.form import Exported, Source, WriteFile
+from askpix.producer.export.forms import form_for, is_name, said_of_all
+from askpix.producer.export.originals import ReadOriginals
+from askpix.producer.export.rows import write_lines
 from askpix.producer.job import JobFolder
 from askpix.producer.locations import is_s3
 from askpix.producer.results import Results
-from askpix.producer.sidecars import Sidecars, write_sidecars
 from askpix.producer.storage import local_path, shortened
-
-_Write = Callable[[Results, IO[bytes]], int]
-
-_FORMS: dict[str, _Write] = {
-    ".csv": write_csv,
-    ".jsonl": write_lines,
-    ".ndjson": write_lines,
-    ".parquet": write_parquet,
-}
-_PACKED = frozenset((".csv", ".jsonl", ".ndjson"))
-_FORMS_SAID = "names of files end in .csv, .jsonl (both also with .gz) or .parquet, names of folders in /"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exported:
-    """What an export came to."""
+class Wishes:
+    """How an export is to be, beyond what its name says."""
 
-    items: int
-    sidecars: Sidecars | None = None
-    """Where a folder of text files was written."""
+    form: str | None = None
+    """The name of a form; None where the name of the file says all."""
+
+    excel: bool = False
+    """Begin tables with the mark by which Excel knows UTF-8."""
 
 
-def export(folder: JobFolder, target: str, *, force: bool = False) -> Exported:
+def export(
+    folder: JobFolder,
+    target: str,
+    *,
+    force: bool = False,
+    wishes: Wishes | None = None,
+    originals: ReadOriginals | None = None,
+) -> Exported:
     """Writes the newest results of a job folder to a place on this machine, in the form that its name says.
 
-    `.parquet` has the rows as they are. `.jsonl` and `.ndjson` have a line per item, with all that is known of it.
-    `.csv` has a line per answer (or per failed item), with the caller's own columns at the end. A folder (a name
-    that ends in a slash or has no suffix, or one that is there) gets a text file for each answered image. A file is
-    replaced in one atomic step. Memory does not depend on the number of rows.
+    A folder is a name that ends in a slash or has no suffix, or a folder that is there. A file is replaced in one
+    atomic step. Memory does not depend on the number of rows.
 
     Args:
         force: replace what is there.
+        wishes: in another form, or of other rows.
+        originals: what reads images again, for the forms that hold them.
 
     Raises:
         InputError: there is no such form, or this is no place for it.
         JobError: a result file is missing or damaged.
         StorageError: the target exists already, or cannot be written.
     """
+    wishes = wishes or Wishes()
     path = _local(target)
-    form, is_packed = _form(path.name)
-    if target.endswith("/") or _is_folder(path) or (not path.suffix and form is None):
-        _check_folder(path, folder)
+    is_folder = target.endswith("/") or _is_folder(path) or (not path.suffix and not is_name(path.name))
+    form, ending = form_for(path.name, wishes.form, is_folder=is_folder)
+    if form.folder is not None:
+        _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
         with _explained(path):
-            sidecars = write_sidecars(Results.of(folder), path, force=force)
-        return Exported(items=sidecars.items, sidecars=sidecars)
-    if form is None:
-        raise InputError(f"askpix cannot export to {shortened(path.name)!r}: {_FORMS_SAID}")
+            return form.folder(_source(folder, wishes, originals), path, force=force)
+    assert ending is not None
     _check_outside_results(path, folder)
+    write = form.files[ending.removesuffix(".gz")]
     with _whole_file(path, force=force) as file:
-        items = _write_packed(form, Results.of(folder), file) if is_packed else form(Results.of(folder), file)
-    return Exported(items=items)
+        source = _source(folder, wishes, originals)
+        return Exported(items=_packed(write, source, file) if ending.endswith(".gz") else write(source, file))
 
 
 def export_lines(folder: JobFolder, file: IO[bytes]) -> Exported:
@@ -78,9 +79,21 @@ def export_lines(folder: JobFolder, file: IO[bytes]) -> Exported:
         JobError: a result file is missing or damaged.
         OSError: the file cannot be written.
     """
-    items = write_lines(Results.of(folder), file)
+    items = write_lines(_source(folder, Wishes(), None), file)
     file.flush()
     return Exported(items=items)
+
+
+def _source(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None) -> Source:
+    spec = folder.spec()
+    results = Results.of(folder)
+    return Source(
+        results=results,
+        lines=results.lines,
+        questions=None if spec is None else spec.questions,
+        excel=wishes.excel,
+        originals=originals,
+    )
 
 
 def _local(target: str) -> Path:
@@ -90,32 +103,21 @@ def _local(target: str) -> Path:
         )
     path = local_path(target) if target and "\0" not in target else None
     if path is None:
-        raise InputError(f"{shortened(target)!r} is no path of this machine: {_FORMS_SAID}")
+        raise InputError(f"{shortened(target)!r} is no path of this machine: {said_of_all()}")
     return path
 
 
-def _form(name: str) -> tuple[_Write | None, bool]:
-    """Returns what writes the form that a name ends in, and whether it is to be packed."""
-    name = name.lower()
-    for ending, write in _FORMS.items():
-        if name.endswith(ending):
-            return write, False
-        if ending in _PACKED and name.endswith(f"{ending}.gz"):
-            return write, True
-    return None, False
-
-
-def _write_packed(write: _Write, results: Results, file: IO[bytes]) -> int:
+def _packed(write: WriteFile, source: Source, file: IO[bytes]) -> int:
     # Without a name and a time in it: the same results give the same file.
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed:
-        return write(results, packed)  # type: ignore[arg-type]  # it is one in all but its class
+        return write(source, packed)  # type: ignore[arg-type]  # it is one in all but its class
 
 
 def _check_folder(path: Path, folder: JobFolder) -> None:
     if os.path.lexists(path) and not _is_folder(path):
-        raise InputError(f"{shortened(str(path))!r} is a file, where text files need a folder: {_FORMS_SAID}")
+        raise InputError(f"{shortened(str(path))!r} is a file, where a folder is needed: {said_of_all()}")
     if os.path.lexists(path / "job.json"):
-        raise InputError(f"{shortened(str(path))!r} is a job folder: text files need another one")
+        raise InputError(f"{shortened(str(path))!r} is a job folder: choose another one")
     _check_outside_results(path / "any", folder)
 
 

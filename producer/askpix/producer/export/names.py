@@ -1,4 +1,4 @@
-"""What the text file of an image is called: as the image is, whoever wrote the list."""
+"""What the file of an image is called: as the image is, whoever wrote the list."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(?=\.
 """Devices of Windows, where training sets are taken too."""
 
 
-def sidecar_path(identity: str, image: str) -> tuple[str, ...]:
-    """Returns the folders in which an item's text file belongs, and last its name without `.txt`.
+def sidecar_path(identity: str, image: str, suffix: str = SUFFIX) -> tuple[str, ...]:
+    """Returns the folders in which an item's file belongs, and last its name without its suffix.
 
     The name is that of the image without its suffix. Where the id is the image's relative path, its folders are
     kept. An image that has no name (a data URI), or one that says little beside an id of the caller's own (a URL
@@ -47,15 +47,15 @@ def sidecar_path(identity: str, image: str) -> tuple[str, ...]:
         segments = segments[-1:] if _is_absolute(identity) else segments
     *folders, last = segments or ["image"]
     stem = _IMAGE_SUFFIX.sub("", last)
-    path = (*(_folder(folder) for folder in folders), file_name(_clean(stem), ""))
+    path = (*(_folder(folder, suffix) for folder in folders), file_name(_clean(stem), "", suffix))
     if len(path) > _FOLDERS + 1 or len("/".join(path).encode()) > _PATH_BYTES:
         return path[-1:]
     return path
 
 
-def file_name(stem: str, ending: str) -> str:
-    """Returns a name with that ending, cut so that with SUFFIX a file system takes it."""
-    room = _NAME_BYTES - len(ending) - len(SUFFIX)
+def file_name(stem: str, ending: str, suffix: str = SUFFIX) -> str:
+    """Returns a name with that ending, cut so that with its suffix a file system takes it."""
+    room = _NAME_BYTES - len(ending) - len(suffix)
     return stem.encode()[:room].decode(errors="ignore") + ending
 
 
@@ -107,10 +107,10 @@ def _split(path: str) -> list[str]:
     return [segment for segment in path.split("/") if segment not in ("", ".", "..")]
 
 
-def _folder(segment: str) -> str:
+def _folder(segment: str, suffix: str) -> str:
     cleaned = _clean(segment)
-    # No folder is called as a text file could be: both can stand side by side then.
-    cleaned += "_" if cleaned.lower().endswith(SUFFIX) else ""
+    # No folder is called as such a file could be: both can stand side by side then.
+    cleaned += "_" if cleaned.lower().endswith(suffix) else ""
     return cleaned.encode()[:_NAME_BYTES].decode(errors="ignore")
 
 

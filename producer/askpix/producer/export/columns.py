@@ -1,0 +1,246 @@
+"""The columns of wide tables: some of ours, two for each question, and the caller's own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from askpix.producer.errors import InputError
+from askpix.producer.export.cells import MAX_COLUMNS, cell, rounded
+from askpix.producer.export.form import Source
+from askpix.producer.questions import SEPARATOR
+from askpix.producer.results import Line, extra_values
+from askpix.producer.rows import Kind
+
+_HEAD = ("id", "group", "image", "status")
+_HEAD_OF_GROUPS = ("group", "images", "images_failed", "id", "image", "status")
+_ERRORS = ("error_code", "error_message")
+_NUMBERS = frozenset(("images", "images_failed"))
+
+_EXACT = 1 << 53
+"""Up to which every whole number is a float."""
+
+NOTHING = "[]"
+"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
+
+_Key = str | tuple[str, int]
+"""Which of a row's answers: its name, and where several have it, also the how many-th of them."""
+
+_Values = list[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attribute:
+    """A question, as a column beside which its confidence is."""
+
+    key: _Key
+    column: str
+    is_list: bool
+    """Whether any number of terms may be so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Own:
+    """One of the caller's columns."""
+
+    key: str
+    column: str
+    kind: pa.DataType
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WideColumns:
+    """What a wide table has, from the first column to the last."""
+
+    head: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    errors: tuple[str, ...]
+    own: tuple[Own, ...]
+
+    def schema(self) -> pa.Schema:
+        """Returns names and types of all columns."""
+        fields: list[tuple[str, pa.DataType]] = [
+            (name, pa.int64() if name in _NUMBERS else pa.string()) for name in self.head
+        ]
+        for attribute in self.attributes:
+            fields.append((attribute.column, pa.list_(pa.string()) if attribute.is_list else pa.string()))
+            fields.append((f"{attribute.column}_confidence", pa.float64()))
+        fields += [(name, pa.string()) for name in self.errors]
+        fields += [(own.column, own.kind) for own in self.own]
+        return pa.schema(fields)
+
+    def values(self, line: Line) -> _Values:
+        """Returns a line's values, in the order of the columns."""
+        values: _Values = [_of_head(line, name) for name in self.head]
+        values += self.answers(line)
+        values += [getattr(line, name) for name in self.errors]
+        if self.own:
+            extra = extra_values(line.extra)
+            values += [_fitting(extra.get(own.key), own.kind) for own in self.own]
+        return values
+
+    def cells(self, line: Line) -> list[str]:
+        """Returns a line's cells, in the order of the columns, the caller's own values as they were."""
+        extra = extra_values(line.extra) if self.own else {}
+        return [
+            *[cell(_of_head(line, name)) for name in self.head],
+            *self.answer_cells(line),
+            *[cell(getattr(line, name)) for name in self.errors],
+            *[cell(extra.get(own.key)) for own in self.own],
+        ]
+
+    def answer_cells(self, line: Line) -> list[str]:
+        """Returns the cells of a line's answers alone: lists as their terms, confidences with four places."""
+        return [
+            (cell(SEPARATOR.join(value)) if value else NOTHING)
+            if isinstance(value, list)
+            else cell(rounded(value) if isinstance(value, float) else value)
+            for value in self.answers(line)
+        ]
+
+    def answers(self, line: Line) -> _Values:
+        """Returns the values of a line's answers alone: text, or list of terms, and confidence of each question."""
+        said = {}
+        for answer in line.answers:
+            key: _Key = answer.name
+            number = 1
+            while key in said:
+                number += 1
+                key = (answer.name, number)
+            said[key] = answer
+        values: _Values = []
+        for attribute in self.attributes:
+            found = said.get(attribute.key)
+            if found is None:
+                values += (None, None)
+                continue
+            text = found.text
+            sure = found.confidence
+            values.append(terms(text) if attribute.is_list else text)
+            values.append(sure if sure is not None and math.isfinite(sure) else None)
+        return values
+
+
+def wide_columns(
+    source: Source, *, head: tuple[str, ...] | None = None, reserved: frozenset[str] = frozenset()
+) -> WideColumns:
+    """Returns the columns of all that is exported, in one pass over it.
+
+    The job's questions come first, in its order; then those that rows have of their own, and the caller's columns, each
+    in the order in which they come up. No two columns have the same name, whether or not capitals are told apart: ours
+    keep theirs, a question's gets `answer_` before it, one of the caller's `input_`.
+
+    Args:
+        head: what comes before the questions; by default what a table of items, or of groups, has.
+        reserved: names that are taken beside ours.
+
+    Raises:
+        InputError: they are too many for a table.
+        JobError: a result file is missing or damaged.
+    """
+    kinds: dict[_Key, set[str]] = {}
+    own: dict[str, set[str]] = {}
+    for key in _keys([question.title for question in source.questions or ()]):
+        kinds[key] = set()
+    for asked in source.results.asked():
+        for key, (_, kind) in zip(_keys([name for name, _ in asked.answers]), asked.answers, strict=True):
+            kinds.setdefault(key, set()).add(kind)
+        for name, value in extra_values(asked.extra).items():
+            own.setdefault(name, set()).add(_kind(value))
+        if 2 * len(kinds) + len(own) > MAX_COLUMNS:
+            raise InputError(
+                f"the rows have more than {MAX_COLUMNS} different columns, too many for a table: "
+                "export with --form rows to .jsonl or .parquet"
+            )
+    for place, key in enumerate(_keys([question.title for question in source.questions or ()])):
+        assert source.questions
+        if source.questions[place].multiple:
+            kinds[key].add(Kind.MULTIPLE)
+    head = head if head is not None else _HEAD_OF_GROUPS if source.by_group else _HEAD
+    taken = {name.casefold() for name in (*head, *_ERRORS, *reserved)}
+    attributes = tuple(
+        Attribute(key=key, column=_attribute_name(key, taken), is_list=found == {Kind.MULTIPLE})
+        for key, found in kinds.items()
+    )
+    return WideColumns(
+        head=head,
+        attributes=attributes,
+        errors=_ERRORS,
+        own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
+    )
+
+
+def terms(text: str) -> list[str]:
+    """Returns the terms of an answer that may have any number of them."""
+    return text.split(SEPARATOR) if text else []
+
+
+def _keys(names: list[str]) -> list[_Key]:
+    seen: dict[str, int] = {}
+    keys: list[_Key] = []
+    for name in names:
+        number = seen[name] = seen.get(name, 0) + 1
+        keys.append(name if number == 1 else (name, number))
+    return keys
+
+
+def _attribute_name(key: _Key, taken: set[str]) -> str:
+    name = key if isinstance(key, str) else f"{key[0]}_{key[1]}"
+    name = name if name.strip() else "answer"
+    while not taken.isdisjoint((name.casefold(), f"{name}_confidence".casefold())):
+        name = f"answer_{name}"
+    taken.update((name.casefold(), f"{name}_confidence".casefold()))
+    return name
+
+
+def _own_name(name: str, taken: set[str]) -> str:
+    name = name if name.strip() else "input"
+    while name.casefold() in taken:
+        name = f"input_{name}"
+    taken.add(name.casefold())
+    return name
+
+
+def _of_head(line: Line, name: str) -> Any:
+    return line.failed if name == "images_failed" else getattr(line, name)
+
+
+def _kind(value: Any) -> str:
+    """Returns what kind of value one of the caller's columns holds; of whole numbers, also which columns take them."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int" if abs(value) <= _EXACT else "long" if -(1 << 63) <= value < 1 << 63 else "other"
+    return {float: "float", str: "str"}.get(type(value), "other")
+
+
+_TYPES: Mapping[frozenset[str], pa.DataType] = {
+    frozenset(("bool",)): pa.bool_(),
+    frozenset(("int",)): pa.int64(),
+    frozenset(("long",)): pa.int64(),
+    frozenset(("int", "long")): pa.int64(),
+    frozenset(("float",)): pa.float64(),
+    frozenset(("int", "float")): pa.float64(),
+}
+
+
+def _type(kinds: set[str]) -> pa.DataType:
+    return _TYPES.get(frozenset(kinds - {"none"}), pa.string())
+
+
+def _fitting(value: Any, kind: pa.DataType) -> Any:
+    """Returns one of the caller's values as its column holds it: as it is, or, among others, as JSON text."""
+    if value is None:
+        return None
+    if kind != pa.string():
+        return float(value) if kind == pa.float64() else value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # Half of a surrogate pair, which an escape can hold, becomes "?".
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,0 +1,91 @@
+"""What a form of export is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO
+
+from askpix.producer.export.originals import ReadOriginals
+from askpix.producer.questions import Question
+from askpix.producer.results import Line, Results
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What is exported, whatever the form."""
+
+    results: Results
+    lines: Callable[[], Iterator[Line]]
+    """The items, or the groups of them, that wide tables have: each call begins anew."""
+
+    questions: tuple[Question, ...] | None = None
+    """Of the job; None where it captions."""
+
+    by_group: bool = False
+    """Whether a line is a group."""
+
+    excel: bool = False
+    """Whether tables begin with the mark by which Excel knows UTF-8."""
+
+    originals: ReadOriginals | None = None
+    """What reads images again; None where that cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What an export came to."""
+
+    items: int
+    """Rows of the job that it is of; with groups, lines."""
+
+    files: int | None = None
+    """Written into a folder; None where all is one file."""
+
+    noun: str = "file"
+    """What such a file is called."""
+
+    without: int = 0
+    """Items that failed, or have no answer: they get no file."""
+
+    renamed: int = 0
+    """Files whose name another image's had taken: they end in -2, -3 and so on."""
+
+    notes: tuple[str, ...] = ()
+    """What else is to be told."""
+
+
+WriteFile = Callable[[Source, IO[bytes]], int]
+"""Writes one file; returns how many items, or groups, it holds."""
+
+WriteFolder = Callable[..., Exported]
+"""Takes a source, a path, and `force`: whether what is there is replaced."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """A form of export. Each is in a module of its own, as `FORM`, which `forms.py` lists."""
+
+    name: str
+    """As `--form` takes it."""
+
+    said: str
+    """In a few words."""
+
+    files: Mapping[str, WriteFile] = field(default_factory=dict)
+    """By the ending of a file's name."""
+
+    folder: WriteFolder | None = None
+    """Where it takes a folder."""
+
+    shards: str | None = None
+    """The ending of a name that stands for several files, which `folder` takes."""
+
+    packed: frozenset[str] = frozenset()
+    """Endings that may be followed by .gz."""
+
+    images: bool = False
+    """Whether it reads the images again."""
+
+    wide: bool = False
+    """Whether a line may be a group."""
