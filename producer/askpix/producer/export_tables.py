@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from askpix.producer.cells import cell
 from askpix.producer.errors import InputError
 from askpix.producer.results import Results, extra_values
 from askpix.producer.rows import RESULT_SCHEMA, Answer, Row
@@ -32,9 +32,6 @@ _GROUP_BYTES = 64_000_000
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 """What strict JSON leaves as it is, and what terminals act on or readers of lines end a line at."""
-
-_UNSAFE_IN_CELL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters but for tabs and the ends of lines: spreadsheets refuse them, terminals act on them."""
 
 
 def write_parquet(results: Results, file: IO[bytes]) -> int:
@@ -93,16 +90,16 @@ def write_csv(results: Results, file: IO[bytes]) -> int:
     """
     extra = _extra_columns(results)
     taken = {*_CSV_COLUMNS, *extra}
-    own = [_cell(_free(name, taken) if name in _CSV_COLUMNS else name) for name in extra]
+    own = [cell(_free(name, taken) if name in _CSV_COLUMNS else name) for name in extra]
     text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
     writer = csv.writer(text)
     writer.writerow((*_CSV_COLUMNS, *own))
     count = 0
     for count, row in enumerate(results.rows(), 1):  # noqa: B007 - the count is the result
         values = extra_values(row.extra)
-        tail = [_cell(values.get(name)) for name in extra]
+        tail = [cell(values.get(name)) for name in extra]
         for line in _csv_lines(row):
-            writer.writerow([_cell(value) for value in line] + tail)
+            writer.writerow([cell(value) for value in line] + tail)
     text.flush()
     text.detach()
     return count
@@ -148,20 +145,3 @@ def _choices(answer: Answer) -> dict[str, float | None] | None:
         choice.text: round(choice.probability, 6) if math.isfinite(choice.probability or 0.0) else None
         for choice in answer.choices
     }
-
-
-def _cell(value: Any) -> str:
-    """Returns a cell's text. One that a spreadsheet would run as a formula is given a quote in front."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = _UNSAFE_IN_CELL.sub("\N{REPLACEMENT CHARACTER}", text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
