@@ -26,6 +26,8 @@ _COMMANDS = {
     "retry": ("askpix.cli.hold:retry", "Try a job's failed items again."),
     "export": ("askpix.cli.export:command", "Write a job's results as CSV, JSON, Parquet or text files."),
     "report": ("askpix.cli.report:command", "Write a web page of a job's images and answers."),
+    "review": ("askpix.cli.review:review", "Write the answers that a person should check."),
+    "correct": ("askpix.cli.review:correct_command", "Keep what people put right beside the answers."),
     "dead": ("askpix.cli.dead:command", "List messages that no worker understood; put them back."),
     "sheet": ("askpix.cli.sheet:command", "Check an attribute sheet; print its JSON Schema."),
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),

@@ -7,6 +7,7 @@ results/part-000000.parquet   one row per item; its presence says "done"
 rounds/001.json               a retry round: which items of which parts are done again
 results/part-000000.r001.parquet   the whole part after that round; readers take the highest
 partial/part-000000.parquet   finished rows of a part that was given back
+corrections/000001.json       what people put right, beside the answers
 control/pause, control/cancel what all workers honour
 """
 

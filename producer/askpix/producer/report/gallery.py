@@ -48,7 +48,7 @@ _DETAILS = 250
 _TITLE = 200
 _FILE_ENDING = re.compile(r"\.[a-z]{2,5}")
 
-_JOB_FOLDERS = ("control", "input", "partial", "results", "rounds")
+_JOB_FOLDERS = ("control", "corrections", "input", "partial", "results", "rounds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

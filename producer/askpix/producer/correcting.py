@@ -1,0 +1,199 @@
+"""Reads what people wrote into a review's table, and keeps what is right of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from askpix.producer.cells import comparable
+from askpix.producer.corrections import MAX_CORRECTION, MAX_CORRECTIONS, Correction, corrections, keep_corrections
+from askpix.producer.edited import Record, read_records
+from askpix.producer.errors import InputError
+from askpix.producer.followed import Job
+from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.questions import Question
+from askpix.producer.storage import shortened
+from askpix.producer.terms import listed, nearest, understood
+
+COLUMNS = ("id", "attribute", "correction")
+"""Of a table of corrections; others are left aside."""
+
+_NEAR = 20
+"""Unknown ids for which one that is like them is looked for."""
+
+_OTHERS = 10_000
+"""Ids among which it is looked for."""
+
+CAPTION = "caption"
+
+_Asked = Mapping[str, Question | None]
+"""An item's questions, by what their answers are called; None stands for a caption."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corrected:
+    """What became of a table's corrections."""
+
+    kept: int
+    same: int
+    """That were there already."""
+
+    refused: tuple[str, ...]
+    """Of each that was not taken: where it is, and why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Filled:
+    where: str
+    id: str
+    attribute: str
+    text: str
+
+
+def correct(job: Job, path: Path) -> Corrected:
+    """Keeps the corrections of a table in the job's folder: those of which items, attributes and terms are known.
+
+    Raises:
+        InputError: the file cannot be read, or has other columns; nothing was kept.
+        JobError: the job's folder is damaged.
+        StorageError: the job's folder cannot be read or written.
+    """
+    filled = list(_filled(path))
+    found = _Items(filled)
+    for identity, asked in asked_of(job.folder, job.spec):
+        found.see(identity, asked)
+    known = corrections(job.folder)
+    new: dict[tuple[str, str], Correction] = {}
+    same, refused = 0, list[str]()
+    for each in filled:
+        try:
+            correction = found.correction(each)
+        except InputError as error:
+            refused.append(f"{each.where}: {error}")
+            continue
+        key = (correction.id, correction.attribute)
+        before = new[key].text if key in new else known.get(correction.id, {}).get(correction.attribute)
+        if before == correction.text:
+            same += 1
+        else:
+            new[key] = correction
+    if new:
+        keep_corrections(job.folder, list(new.values()))
+    return Corrected(kept=len(new), same=same, refused=tuple(refused))
+
+
+def asked_of(folder: JobFolder, spec: JobSpec) -> Iterator[tuple[str, _Asked]]:
+    """Yields the id of each item, and what is asked of it; one part is held at a time.
+
+    Raises:
+        JobError: an input file is missing or damaged.
+    """
+    usual = _by_title(spec.questions)
+    for part in range(spec.parts):
+        for item in folder.read_input(part, spec.id):
+            assert item.id is not None
+            yield item.id, usual if item.questions is None else _by_title(item.questions)
+
+
+def _by_title(questions: Sequence[Question] | None) -> _Asked:
+    return {question.title: question for question in questions} if questions else {CAPTION: None}
+
+
+def _filled(path: Path) -> Iterator[_Filled]:
+    """Yields what was filled in."""
+    count = 0
+    for record in read_records(path):
+        values = {name.casefold(): value for name, value in record.values.items()}
+        if (text := values.get("correction")) is None:
+            continue
+        count += 1
+        if count > MAX_CORRECTIONS:
+            raise InputError(f"{path} has more than {MAX_CORRECTIONS:,} corrections: give them in several files")
+        yield _Filled(
+            where=record.where,
+            id=_needed(values, "id", record),
+            attribute=_needed(values, "attribute", record),
+            text=text,
+        )
+    if not count:
+        raise InputError(f"{path} corrects nothing: fill in the column `correction` beside `id` and `attribute`")
+
+
+def _needed(values: Mapping[str, str], name: str, record: Record) -> str:
+    if name not in values:
+        raise InputError(
+            f"{record.where}: a correction needs the columns {listed(COLUMNS)}; `{name}` is missing or empty"
+        )
+    return values[name]
+
+
+class _Items:
+    """The items that corrections are of.
+
+    Args:
+        filled: what was filled in.
+    """
+
+    def __init__(self, filled: Sequence[_Filled]) -> None:
+        self._cells = {each.id for each in filled}
+        self._alike = {comparable(cell): cell for cell in self._cells}
+        self._exact: dict[str, _Asked] = {}
+        self._by_form: dict[str, list[tuple[str, _Asked]]] = {}
+        self._others: list[str] = []
+        self._near = _NEAR
+
+    def see(self, identity: str, asked: _Asked) -> None:
+        """Takes note of an item of the job."""
+        if identity in self._cells:
+            self._exact[identity] = asked
+        if (form := comparable(identity)) in self._alike:
+            self._by_form.setdefault(form, []).append((identity, asked))
+        if len(self._others) < _OTHERS:
+            self._others.append(identity)
+
+    def correction(self, filled: _Filled) -> Correction:
+        """Returns what was filled in, in the words of the job.
+
+        Raises:
+            InputError: the job knows no such item, attribute or term.
+        """
+        identity, asked = self._item(filled.id)
+        attribute = _attribute(filled.attribute, asked)
+        if len(filled.text) > MAX_CORRECTION:
+            raise InputError(f"a correction may have {MAX_CORRECTION:,} characters; this has {len(filled.text):,}")
+        try:
+            text = understood(asked[attribute], _sound(filled.text))
+        except InputError as error:
+            raise InputError(f"{shortened(attribute)}: {error}") from None
+        return Correction(id=identity, attribute=attribute, text=text)
+
+    def _item(self, cell: str) -> tuple[str, _Asked]:
+        if (asked := self._exact.get(cell)) is not None:
+            return cell, asked
+        found = self._by_form.get(comparable(cell), [])
+        if len(found) > 1:
+            raise InputError(f"the ids {listed([repr(identity) for identity, _ in found])} look alike in a table")
+        if not found:
+            self._near -= 1
+            near = nearest(cell, self._others) if self._near >= 0 else None
+            hint = "" if near is None else f": is it {shortened(repr(near))}?"
+            raise InputError(f"the job has no item {shortened(repr(cell))}{hint}")
+        return found[0]
+
+
+def _attribute(cell: str, asked: _Asked) -> str:
+    if cell in asked:
+        return cell
+    forms = {comparable(title).casefold(): title for title in asked}
+    title = forms.get(comparable(cell).casefold())
+    if title is None:
+        near = nearest(cell, asked)
+        hint = f": is it {shortened(repr(near))}?" if near is not None else f", but {listed(list(asked))}"
+        raise InputError(f"{shortened(repr(cell))} was not asked of this item{hint}")
+    return title
+
+
+def _sound(text: str) -> str:
+    """Returns a text that every program can hold."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

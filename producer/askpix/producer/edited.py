@@ -1,0 +1,131 @@
+"""Tables that people have filled in, as their spreadsheets saved them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from askpix.producer.errors import InputError
+from askpix.producer.lists import MAX_LINE, Lines
+from askpix.producer.questions import SEPARATOR
+from askpix.producer.storage import shortened
+
+NOTHING = "none"
+"""What people write where none of several terms is so: an empty cell says nothing at all."""
+
+_SEPARATORS = ",;\t"
+"""Spreadsheets take the one of their country."""
+
+_TABLES = (".csv", ".tsv")
+_LINES = (".jsonl", ".ndjson")
+_MAX_COLUMNS = 16_384
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A row of a table."""
+
+    where: str
+    """The file and the line, for errors."""
+
+    values: dict[str, str]
+    """By the names of the columns; what is empty is left out."""
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yields the rows of a .csv, .tsv or .jsonl file; however long it is, one is held at a time.
+
+    Commas, semicolons or tabs may stand between columns, whatever the name says. UTF-16, which spreadsheets call
+    "Unicode text", is read too.
+
+    Raises:
+        InputError: the file cannot be read, or is no such table.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*_TABLES, *_LINES):
+        raise InputError(f"{shortened(str(path))} is no table that askpix reads: names end in .csv, .tsv or .jsonl")
+    with _opened(path) as lines:
+        yield from _objects(lines) if suffix in _LINES else _rows(lines)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Lines]:
+    name = shortened(str(path))
+    try:
+        with path.open("rb") as file:
+            mark = file.peek(2)[:2]
+            encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+            yield Lines(io.TextIOWrapper(file, encoding=encoding, newline=""), name)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:
+        if isinstance(error, UnicodeError):
+            raise InputError(f"{name} is not UTF-8 text: save it as `CSV UTF-8`") from None
+        raise InputError(f"{name} cannot be read: {error}") from None
+
+
+def _rows(lines: Lines) -> Iterator[Record]:
+    csv.field_size_limit(MAX_LINE)
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        raise InputError(f"{lines.name} is empty")
+    separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+    rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
+    try:
+        names = _named(next(rows), lines)
+        begins = lines.number + 1
+        for row in rows:
+            lines.taken = 0
+            where, begins = f"{lines.name}, line {begins}", lines.number + 1
+            if any(cell.strip() for cell in row[len(names) :]):
+                raise InputError(f"{where}: more cells than columns")
+            values = {name: cell for name, cell in zip(names, row, strict=False) if cell.strip()}
+            if values:
+                yield Record(where=where, values=values)
+    except csv.Error as error:
+        raise lines.error(error) from None
+
+
+def _named(header: list[str], lines: Lines) -> list[str]:
+    names = [name.strip() for name in header]
+    if len(names) > _MAX_COLUMNS:
+        raise lines.error(f"more than {_MAX_COLUMNS} columns")
+    for place, name in enumerate(names):
+        if name and name in names[:place]:
+            raise lines.error(f"two columns {shortened(repr(name))}: rename one of them")
+    return names
+
+
+def _objects(lines: Lines) -> Iterator[Record]:
+    for line in lines:
+        lines.taken = 0
+        if line.isspace():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            raise lines.error("it is not JSON") from None
+        if not isinstance(value, dict):
+            raise lines.error('it is no JSON object, such as {"id": "a.jpg", "color": "red"}')
+        values = {name.strip(): _text(entry) for name, entry in value.items()}
+        yield Record(
+            where=f"{lines.name}, line {lines.number}",
+            values={name: text for name, text in values.items() if text.strip()},
+        )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return SEPARATOR.join(value) or NOTHING
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""What the answers to a question may be called, and what a person meant who wrote one of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from itertools import islice
+
+from askpix.producer.cells import comparable, unguarded
+from askpix.producer.edited import NOTHING
+from askpix.producer.errors import InputError
+from askpix.producer.questions import SEPARATOR, Question
+from askpix.producer.storage import shortened
+
+_LISTED = 8
+"""Terms that an error lists."""
+
+
+def terms_of(question: Question) -> list[str]:
+    """Returns the terms of a question's choices, each once, in their order."""
+    words = question.map or {}
+    return list(dict.fromkeys(words.get(choice, choice) for choice in question.choices or ()))
+
+
+def understood(question: Question | None, text: str) -> str:
+    """Returns an answer in the question's own terms, which a person has written, perhaps in a spreadsheet.
+
+    Choices may be named by the shop's terms or by the model's words, in capitals or not. Several are separated by
+    commas; `none` stands for none of them, and is returned as an empty text.
+
+    Args:
+        question: None stands for a caption.
+
+    Raises:
+        InputError: it is none of the question's terms; says which it may be.
+    """
+    if question is None:
+        return unguarded(text)
+    if question.json_schema is not None:
+        return _json(unguarded(text))
+    if question.match:
+        return _one_of({word: word for word in ("yes", "no")}, text)
+    if not question.choices:
+        return unguarded(text)
+    known = _known(question)
+    if not question.multiple or (question.then is not None and comparable(text) == question.then):
+        return _one_of(known, text)
+    if comparable(text).casefold() == NOTHING and NOTHING not in (word.casefold() for word in known):
+        return ""
+    said = {_one_of(known, part) for part in text.split(SEPARATOR.strip()) if part.strip()}
+    # In the order of the choices, as the model's answers are.
+    return SEPARATOR.join(term for term in terms_of(question) if term in said)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the one of the words that is most like another, if any is."""
+    folded = {each.casefold(): each for each in islice(known, 10_000)}
+    found = get_close_matches(word.casefold()[:200], folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def listed(words: Sequence[str]) -> str:
+    """Returns the first of some words, as an error lists them."""
+    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+    return ", ".join(shortened(word) for word in words[:_LISTED]) + more
+
+
+def _known(question: Question) -> dict[str, str]:
+    """Returns the term that each word stands for: a term for itself, a choice for its term, and `then`."""
+    words = question.map or {}
+    known = {choice: words.get(choice, choice) for choice in question.choices or ()}
+    known |= {term: term for term in terms_of(question)}
+    return known if question.then is None else {question.then: question.then, **known}
+
+
+def _one_of(known: dict[str, str], text: str) -> str:
+    if text in known:
+        return known[text]
+    word = comparable(text)
+    folded = {comparable(each).casefold(): term for each, term in reversed(known.items())}
+    term = folded.get(word.casefold())
+    if term is None:
+        said = shortened(repr(word))
+        if (near := nearest(word, known)) is not None:
+            raise InputError(f"{said} is none of its terms: is it {shortened(repr(known[near]))}?")
+        raise InputError(f"{said} is none of its terms, which are {listed(list(dict.fromkeys(known.values())))}")
+    return term
+
+
+def _json(text: str) -> str:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(f"{shortened(repr(text))} is no JSON, of which its answers are") from None
+    return text

@@ -1,0 +1,268 @@
+"""What people put right: understood as they and their spreadsheets wrote it, and kept beside the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers.s3_server import S3Server, using
+from helpers.tagged import COLOR, PRINTS, STYLE, tagged
+
+from askpix.producer import Item, Job, Options, Question
+from askpix.producer.cells import cell
+from askpix.producer.correcting import correct
+from askpix.producer.corrections import Correction, corrections, keep_corrections
+from askpix.producer.errors import InputError, JobError
+from askpix.producer.job import JobFolder
+from askpix.producer.storage import LocalStorage, Storage, open_storage
+from askpix.producer.submission import write_job
+from askpix.producer.terms import understood
+
+SAID = {"color": (0.5, 0.3, 0.2), "prints": (0.9, 0.6, 0.1), "style": "plain"}
+HEAD = "id,attribute,correction\n"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Three items: a, b and one whose id a spreadsheet would take for a formula."""
+    rows = {"a": SAID, "b": SAID, "=c": SAID}
+    return tagged(LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), rows)
+
+
+def table(folder: Path, text: str, name: str = "checked.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.fixture(params=["local", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    if request.param == "local":
+        yield LocalStorage(tmp_path / "job")
+        return
+    s3: S3Server = request.getfixturevalue("s3")
+    with using(s3.environment):
+        yield open_storage(f"s3://{s3.bucket()}/job")
+
+
+def test_corrections_are_kept_beside_the_answers_here_and_on_s3(storage: Storage, tmp_path: Path) -> None:
+    # Given
+    made = tagged(storage, (COLOR, STYLE), {"a": {"color": (0.5, 0.3, 0.2)}, "b": {"color": (0.5, 0.3, 0.2)}})
+    before = list(made.results())
+
+    # When
+    done = correct(made, table(tmp_path, f"{HEAD}a,color,green\nb,color,\n"))
+
+    # Then
+    assert (done.kept, done.same, done.refused) == (1, 0, ())
+    assert corrections(made.folder) == {"a": {"color": "green"}}
+    assert list(made.results()) == before
+    assert list(storage.names("corrections")) == ["000001.json"]
+
+
+def test_the_newest_correction_counts_and_none_is_written_twice(job: Job, tmp_path: Path) -> None:
+    correct(job, table(tmp_path, f"{HEAD}a,color,green\nb,color,red\n"))
+    second = correct(job, table(tmp_path, f"{HEAD}a,color,grey\nb,color,red\n"))
+    third = correct(job, table(tmp_path, f"{HEAD}a,color,grey\n"))
+
+    assert (second.kept, second.same) == (1, 1)
+    assert (third.kept, third.same) == (0, 1)
+    assert corrections(job.folder) == {"a": {"color": "grey"}, "b": {"color": "red"}}
+    assert list(job.folder.storage.names("corrections")) == ["000001.json", "000002.json"]
+
+
+def test_of_two_who_correct_at_once_both_are_kept(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: a name that was free when it was looked for.
+    keep_corrections(job.folder, [Correction(id="a", attribute="color", text="red")])
+    monkeypatch.setattr(type(job.folder.storage), "names", lambda *_: iter(()))
+
+    keep_corrections(job.folder, [Correction(id="b", attribute="color", text="green")])
+
+    monkeypatch.undo()
+    assert corrections(job.folder) == {"a": {"color": "red"}, "b": {"color": "green"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "encoding"),
+    [
+        ("id;attribute;correction\r\na;color;green\r\n", "checked.csv", "utf-8-sig"),
+        ("id\tattribute\tcorrection\na\tcolor\tgreen\n", "checked.tsv", "utf-8"),
+        ("id\tattribute\tcorrection\r\na\tcolor\tgreen\r\n", "checked.csv", "utf-16"),
+        ('Correction,Notes,ID,Attribute\rGREEN ,"two\rlines",a,Color\r', "checked.csv", "utf-8"),
+        ('\n{"id": "a", "attribute": "color", "correction": "green", "more": 1}\n', "checked.jsonl", "utf-8"),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_save_them(
+    job: Job, tmp_path: Path, text: str, name: str, encoding: str
+) -> None:
+    done = correct(job, table(tmp_path, text, name, encoding))
+
+    assert done.refused == ()
+    assert corrections(job.folder) == {"a": {"color": "green"}}
+
+
+def test_guards_that_tables_put_in_front_are_taken_away(job: Job, tmp_path: Path) -> None:
+    style = '"\'=1+1"'
+
+    correct(job, table(tmp_path, f"{HEAD}'=c,color,red\n'=c,style,{style}\na,style,-5\n"))
+
+    assert corrections(job.folder) == {"=c": {"color": "red", "style": "=1+1"}, "a": {"style": "-5"}}
+
+
+def test_what_is_wrong_is_told_with_its_line_and_what_is_right_is_kept(job: Job, tmp_path: Path) -> None:
+    lines = (
+        "a,color,gren",
+        "a,colr,red",
+        "b,color,green",
+        "bb,color,red",
+        ",color,red",
+        "a,prints,sun",
+        "b,when,now",
+    )
+
+    with pytest.raises(InputError, match="line 6: a correction needs the columns id, attribute, correction; `id` is"):
+        correct(job, table(tmp_path, HEAD + "\n".join(lines)))
+    assert corrections(job.folder) == {}
+    done = correct(job, table(tmp_path, HEAD + "\n".join(line for line in lines if line[0] != ",")))
+
+    path = tmp_path / "checked.csv"
+    assert done.kept == 1
+    assert done.refused == (
+        f"{path}, line 2: color: 'gren' is none of its terms: is it 'green'?",
+        f"{path}, line 3: 'colr' was not asked of this item: is it 'color'?",
+        f"{path}, line 5: the job has no item 'bb': is it 'b'?",
+        f"{path}, line 6: prints: 'sun' is none of its terms, which are star, heart, moon",
+        f"{path}, line 7: 'when' was not asked of this item, but color, prints, style",
+    )
+    assert corrections(job.folder) == {"b": {"color": "green"}}
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "meant"),
+    [
+        (COLOR, "grey", "grey"),
+        (COLOR, "gray", "grey"),
+        (COLOR, " Grey\n", "grey"),
+        (PRINTS, "star", "star"),
+        (PRINTS, "moon, star", "star, moon"),
+        (PRINTS, "moon,STAR,moon", "star, moon"),
+        (PRINTS, "None", ""),
+        (COLOR.model_copy(update={"below": 0.5, "then": "unknown"}), "Unknown", "unknown"),
+        (PRINTS.model_copy(update={"below": 0.5, "then": "not, sure"}), "not, sure", "not, sure"),
+        (Question("?", choices=("None", "one")), "none", "None"),
+        (Question("?", choices=("-1", "=1")), "'=1", "=1"),
+        (Question("a mug", match=True), "YES", "yes"),
+        (STYLE, "  of the 1960s ", "  of the 1960s "),
+        (Question("?", json_schema={"type": "object"}), '{"a": 1}', '{"a": 1}'),
+        (None, "a mug", "a mug"),
+    ],
+)
+def test_terms_are_understood_as_people_write_them(question: Question | None, text: str, meant: str) -> None:
+    assert understood(question, text) == meant
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "said"),
+    [
+        (COLOR, "none", "'none' is none of its terms, which are red, green, grey"),
+        (PRINTS, "star, mon", "'mon' is none of its terms: is it 'moon'?"),
+        (Question("a mug", match=True), "maybe", "which are yes, no"),
+        (Question("?", json_schema={"type": "object"}), "{", "'{' is no JSON"),
+        (Question("?", choices=tuple(map(str, range(900)))), "x" * 5_000, "5, 6, 7 and 892 more"),
+    ],
+)
+def test_what_is_no_term_is_told_with_what_it_may_be(question: Question, text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        understood(question, text)
+
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_captions_and_questions_of_an_items_own_are_corrected_too(tmp_path: Path) -> None:
+    # Given
+    folder = JobFolder(LocalStorage(tmp_path / "job"))
+    own = Item(image="b.jpg", id="b", questions=(COLOR,))
+    write_job(["a.jpg", own], folder, base="/shop", model="m", questions=None, options=Options())
+    made = Job.open(folder.uri)
+
+    # When
+    done = correct(made, table(tmp_path, f"{HEAD}a.jpg,caption,a mug\nb,color,red\nb,caption,a mug\n"))
+
+    # Then
+    assert corrections(folder) == {"a.jpg": {"caption": "a mug"}, "b": {"color": "red"}}
+    assert len(done.refused) == 1
+    assert "'caption' was not asked of this item, but color" in done.refused[0]
+
+
+def test_ids_that_a_table_cannot_tell_apart_are_refused_unless_one_is_the_same(tmp_path: Path) -> None:
+    rows = {"x\ny": SAID, "x\r\ny": SAID, "tab\x01": SAID}
+    made = tagged(LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), rows)
+    text = f'{HEAD}"x\ny",color,red\n"x\ry",color,green\n{cell("tab" + chr(1))},color,grey\n'
+
+    done = correct(made, table(tmp_path, text))
+
+    assert corrections(made.folder) == {"x\ny": {"color": "red"}, "tab\x01": {"color": "grey"}}
+    assert len(done.refused) == 1
+    assert "look alike in a table" in done.refused[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "a.csv", "is empty"),
+        (b"id,attribute\na,color\n", "a.csv", "corrects nothing: fill in the column `correction`"),
+        (b"id,attribute,correction\na,color,\n", "a.csv", "corrects nothing"),
+        (b"id,id,correction\n", "a.csv", "two columns 'id'"),
+        (b"id,attribute,correction\na,color,red,green\n", "a.csv", "line 2: more cells than columns"),
+        (b'id,attribute,correction\na,color,"red\n', "a.csv", "line 2: unexpected end of data"),
+        (b"id,attribute,correction\na,color,gr\xfcn\n", "a.csv", "is not UTF-8 text: save it as `CSV UTF-8`"),
+        (b"[1]\n", "a.jsonl", "line 1: it is no JSON object"),
+        (b"{\n", "a.jsonl", "line 1: it is not JSON"),
+        (b"[" * 100_000, "a.jsonl", "line 1: it is not JSON"),
+        (b"", "a.xlsx", "names end in .csv, .tsv or .jsonl"),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_named(job: Job, tmp_path: Path, content: bytes, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(InputError) as caught:
+        correct(job, tmp_path / name)
+
+    assert said in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv cannot be read: no such file"):
+        correct(job, tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b'{"format": 2}', b'{"corrections": [{"id": 1}]}', b"\xff", json.dumps({"corrections": 3}).encode()],
+)
+def test_a_damaged_file_of_corrections_is_named_with_what_to_do(job: Job, content: bytes) -> None:
+    job.folder.storage.write("corrections/000001.json", content)
+
+    with pytest.raises(JobError, match=r"corrections/000001\.json is damaged .*: remove it, then give its table to"):
+        corrections(job.folder)
+
+
+def test_other_files_beside_corrections_are_left_aside(job: Job) -> None:
+    keep_corrections(job.folder, [Correction(id="a", attribute="color", text="red")])
+    job.folder.storage.write("corrections/notes.txt", b"mine")
+    job.folder.storage.write("corrections/1.json", b"{")
+
+    assert corrections(job.folder) == {"a": {"color": "red"}}
+
+
+def test_a_link_that_leads_out_of_the_job_is_not_followed(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "job" / "corrections").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(Exception, match="leads out of the job folder by a symbolic link"):
+        correct(job, table(tmp_path, f"{HEAD}a,color,red\n"))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
