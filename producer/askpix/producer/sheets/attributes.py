@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from askpix.producer.questions import SEPARATOR, Question, shown_value
+from askpix.producer.questions import SEPARATOR, Question, possible_terms, shown_value
 from askpix.producer.sheets.calibrations import calibration_of
 from askpix.producer.sheets.fields import (
     Word,
@@ -60,13 +60,13 @@ class Attribute:
         """The answers that there can be; None, where it may be any text, or cannot be told."""
         if self.broken & {"choices", "map", "then", "match"}:
             return None
-        then = () if (word := self.word("then")) is None else (word.text,)
-        if self.values.get("match"):
-            return ("yes", "no")
-        if (choices := self.values.get("choices")) is None:
-            return None
-        mapped = {word.text: term for word, term in self.values.get("map", ())}
-        return tuple(dict.fromkeys([*(mapped.get(choice.text, choice.text) for choice in choices), *then]))
+        choices, then = self.values.get("choices"), self.word("then")
+        return possible_terms(
+            choices=None if choices is None else [choice.text for choice in choices],
+            words={word.text: term for word, term in self.values.get("map", ())},
+            then=None if then is None else then.text,
+            match=bool(self.values.get("match")),
+        )
 
 
 def attribute_of(node: Node, told: Mistakes) -> Attribute | None:

@@ -8,55 +8,23 @@ from askpix.producer.questions import shown_value
 from askpix.producer.sheets.attributes import Attribute
 from askpix.producer.sheets.fields import Word
 from askpix.producer.sheets.mistakes import Mistakes, listed, nearest
-
-RESULT_COLUMNS = ("id", "group", "image", "status", "error_code", "error_message")
-"""Of tables with a column for each attribute."""
-
-ENDINGS = ("_confidence", "_corrected")
-"""Of the columns beside that of an attribute."""
+from askpix.producer.titles import clashes
 
 
 def check_between(attributes: Sequence[Attribute], told: Mistakes) -> None:
     """Tells what is wrong between attributes, in the order in which they are asked."""
-    _check_names(attributes, told)
+    _check_titles(attributes, told)
     for place, attribute in enumerate(attributes):
         _check_earlier(attributes, place, attribute, told)
 
 
-def _check_names(attributes: Sequence[Attribute], told: Mistakes) -> None:
-    first: dict[str, Word] = {}
-    for attribute in attributes:
-        title = attribute.title
-        if title is None:
-            continue
-        key = title.text.casefold()
-        if key in RESULT_COLUMNS and attribute.word("name") is not None:
-            told.tell(
-                title.node,
-                f"results have a column {key} of their own: call the attribute otherwise, such as product_{key}",
-            )
-        if key not in first:
-            first[key] = title
-        elif attribute.word("name") is not None:
-            told.tell(
-                title.node,
-                f"the name {shown_value(title.text)} is there twice, first in line {first[key].node.line}: "
-                "rename one of them",
-            )
-        else:
-            told.tell(
-                title.node,
-                f"this is asked twice, first in line {first[key].node.line}: leave one out, or give it a name",
-            )
-    for key, title in first.items():
-        for ending in ENDINGS:
-            other = first.get(key.removesuffix(ending))
-            if key.endswith(ending) and other is not None:
-                told.tell(
-                    title.node,
-                    f"{shown_value(title.text)} is also a column of {shown_value(other.text)} (line {other.node.line}) "
-                    "in tables: rename one of them",
-                )
+def _check_titles(attributes: Sequence[Attribute], told: Mistakes) -> None:
+    titles = [attribute.title for attribute in attributes]
+    texts = [None if title is None else title.text for title in titles]
+    for index, problem in clashes(texts, ["" if title is None else f"line {title.node.line}" for title in titles]):
+        title = titles[index]
+        assert title is not None
+        told.tell(title.node, problem)
 
 
 def _check_earlier(attributes: Sequence[Attribute], place: int, attribute: Attribute, told: Mistakes) -> None:

@@ -16,6 +16,7 @@ MAX_CHOICES = 1_000
 MAX_MAPPED = 10_000
 
 _PERCENT = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*%\s*")
+_NOT_FINITE = re.compile(r"\.(inf|nan)$")
 _SPLIT = re.compile(r"\s*[,;|/]\s*")
 _CONDITION = re.compile(r"\s*([^\s=:]+)\s*(?:==?|:|\bis\b|\bin\b)\s*(.+)")
 _CURLY = {"\u201c": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c"}
@@ -116,7 +117,7 @@ def _no_list(node: Node, key: str) -> str:
         if node.plain and re.match(r"-\S", node.text):
             return f"{key} is a list: put a space after each dash"
         return f"{key} is a list: write {key}: [{', '.join(each for each in _SPLIT.split(node.text.strip()) if each)}]"
-    if isinstance(node, Mapped) and all(_is_nothing(value) for _, value in node.entries):
+    if isinstance(node, Mapped) and all(is_nothing(value) for _, value in node.entries):
         return f"{key} is a list, in square brackets: write {key}: [{', '.join(name.text for name, _ in node.entries)}]"
     if isinstance(node, Mapped):
         names = ", ".join(name.text for name, _ in node.entries)
@@ -124,7 +125,7 @@ def _no_list(node: Node, key: str) -> str:
     return f"{key} is empty: list two or more, such as {key}: [red, blue], or leave it out"
 
 
-def _is_nothing(node: Node) -> bool:
+def is_nothing(node: Node) -> bool:
     return isinstance(node, Scalar) and node.form is Form.NULL
 
 
@@ -168,10 +169,8 @@ def number_of(node: Node) -> float | None:
     """Returns a number that is written as one."""
     if not isinstance(node, Scalar) or node.form not in (Form.INT, Form.FLOAT):
         return None
-    try:
-        return float(node.text)
-    except ValueError:
-        return None
+    number = _float(node.text)
+    return None if isinstance(number, str) else number
 
 
 def pairs_of(node: Node, key: str, example: str, told: Mistakes) -> tuple[tuple[Word, Node], ...] | None:
@@ -182,9 +181,14 @@ def pairs_of(node: Node, key: str, example: str, told: Mistakes) -> tuple[tuple[
     if not node.entries:
         told.tell(node, f"{key} is empty: write {key}: {example}, or leave it out")
         return None
-    unique(node, key, told)
-    words = [(word_of(name, f"a word of {key}", told), value) for name, value in node.entries]
-    return tuple((word, value) for word, value in words if word is not None)
+    before = len(told)
+    found = []
+    for name, value in unique(node, key, told).values():
+        if is_nothing(value) and name.plain and (glued := re.fullmatch(r"([^:]+):([^:]+)", name.text)):
+            told.tell(name, f"a space is missing after the colon: write {glued[1]}: {glued[2]}")
+        elif (word := word_of(name, f"a word of {key}", told)) is not None:
+            found.append((word, value))
+    return None if len(told) > before else tuple(found)
 
 
 def unique(node: Mapped, key: str, told: Mistakes) -> dict[str, tuple[Scalar, Node]]:
@@ -208,7 +212,8 @@ def map_of(node: Node, told: Mistakes) -> tuple[tuple[Word, str], ...] | None:
         told.tell(node, f"map has {len(pairs):,} words; at most {MAX_MAPPED:,} are taken")
         return None
     terms = [(word, text_of(value, f"the term for {shown_value(word.text)}", told)) for word, value in pairs]
-    return tuple((word, term) for word, term in terms if term is not None)
+    found = tuple((word, term) for word, term in terms if term is not None)
+    return found if len(found) == len(terms) else None
 
 
 def when_of(node: Node, told: Mistakes) -> tuple[tuple[Word, tuple[Word, ...]], ...] | None:
@@ -223,17 +228,20 @@ def when_of(node: Node, told: Mistakes) -> tuple[tuple[Word, tuple[Word, ...]], 
     if pairs is None:
         return None
     if len(pairs) > MAX_CONDITIONS:
-        told.tell(node, f"when has {len(pairs)} conditions; at most {MAX_CONDITIONS} are taken")
-    return tuple((name, terms) for name, value in pairs if (terms := _terms_of(name, value, told)))
+        told.tell(node, f"when has {len(pairs)} conditions; at most {MAX_CONDITIONS} are taken: leave some out")
+        return None
+    conditions = tuple((name, terms) for name, value in pairs if (terms := _terms_of(name, value, told)))
+    return conditions if len(conditions) == len(pairs) else None
 
 
 def _terms_of(name: Word, node: Node, told: Mistakes) -> tuple[Word, ...] | None:
     items = node.items if isinstance(node, Listed) else (node,)
-    if not items or _is_nothing(node):
+    if not items or is_nothing(node):
         told.tell(node, f"when names no answer of {shown_value(name.text)}: write when: {{{name.text}: shirt}}")
         return None
     words = [word_of(item, "an answer in when", told) for item in items]
-    return tuple(word for word in words if word is not None)
+    found = tuple(word for word in words if word is not None)
+    return found if len(found) == len(words) else None
 
 
 def plain_of(node: Node) -> Any:
@@ -257,7 +265,7 @@ def _integer(text: str) -> int | float | str:
 
 def _float(text: str) -> float | str:
     try:
-        return float(text)
+        return float(_NOT_FINITE.sub(r"\1", text.lower()))
     except ValueError:
         return text
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -153,6 +153,9 @@ class _Reading:
             if not isinstance(key, Scalar):
                 raise UnreadableNodeError(key.line, "a key is one word, such as text or name: put it in quotes")
             value = self.node(value_node, depth + 1)
+            if isinstance(value, Scalar) and value.form is Form.NULL and not value.text:
+                # What is not there would stand where the next thing begins.
+                value = replace(value, line=key.line)
             if key.plain and key.text == _MERGE:
                 merged += _merged(value)
             else:
