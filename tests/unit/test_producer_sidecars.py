@@ -67,14 +67,14 @@ def test_each_answered_image_gets_a_file_in_the_folders_of_the_list(tmp_path: Pa
 
     exported = export(made, f"{tmp_path}/{name}")
 
-    assert exported == Exported(noun="text file", items=3, files=2, without=1, renamed=0)
+    assert exported == Exported(noun="text file", of=3, items=3, files=2, without=1, renamed=0)
     assert texts(tmp_path / name) == {"1/front.txt": "é\n", "mug.txt": "b\n"}
 
 
 def test_an_item_without_an_answer_gets_no_file(tmp_path: Path) -> None:
     exported = export(job(tmp_path, [replace(captioned("a.jpg"), answers=())]), f"{tmp_path}/captions/")
 
-    assert exported == Exported(noun="text file", items=1, files=0, without=1, renamed=0)
+    assert exported == Exported(noun="text file", of=1, items=1, files=0, without=1, renamed=0)
     assert not (tmp_path / "captions").exists()
 
 
@@ -83,7 +83,7 @@ def test_images_of_one_name_get_numbers(tmp_path: Path) -> None:
 
     exported = export(job(tmp_path, rows), f"{tmp_path}/captions/")
 
-    assert exported == Exported(noun="text file", items=3, files=3, without=0, renamed=2)
+    assert exported == Exported(noun="text file", of=3, items=3, files=3, without=0, renamed=2)
     assert texts(tmp_path / "captions") == {
         "front.txt": "front 1\n",
         "front-2.txt": "front 2\n",

@@ -7,6 +7,8 @@ import sys
 import click
 
 from askpix.cli.console import printable, stderr
+from askpix.producer.columns import Columns
+from askpix.producer.errors import AskpixError
 from askpix.producer.export import Exported, Wishes, export, export_lines
 from askpix.producer.export.forms import FORMS
 from askpix.producer.followed import Job
@@ -23,9 +25,33 @@ from askpix.producer.words import counted
     + "; ".join(f"{f.name}: {f.said}" for f in FORMS)
     + ".",
 )
+@click.option(
+    "--groups", is_flag=True, help="A row for each group: the answers of its images together. Makes a wide table."
+)
+@click.option("--since", metavar="JOB", help="Leave out what says the same as in this earlier job.")
+@click.option(
+    "--merge",
+    metavar="LIST",
+    help="Your own list again, each of its rows with the answers at its end; in the form that the list has.",
+)
+@click.option("--image-column", metavar="NAME", help="The column of images of --merge, as it was given to the job.")
+@click.option("--id-column", metavar="NAME", help="Its column of ids, as it was given to the job.")
+@click.option("--group-column", metavar="NAME", help="Its column of groups, as it was given to the job.")
 @click.option("--excel", is_flag=True, help="Begin a .csv with the mark by which Excel knows that it is UTF-8.")
 @click.option("--force", is_flag=True, help="Replace files that exist already.")
-def command(job: str, target: str, form: str | None, excel: bool, force: bool) -> None:
+def command(
+    job: str,
+    target: str,
+    form: str | None,
+    groups: bool,
+    since: str | None,
+    merge: str | None,
+    image_column: str | None,
+    id_column: str | None,
+    group_column: str | None,
+    excel: bool,
+    force: bool,
+) -> None:
     """Write the results of JOB into a file, or into a text file for each image.
 
     \b
@@ -43,19 +69,29 @@ def command(job: str, target: str, form: str | None, excel: bool, force: bool) -
     paths, and ends in -2 where another image took the name. Failed items get none.
     """
     opened = Job.open(job)
+    wishes = Wishes(
+        form=form,
+        groups=groups,
+        since=None if since is None else Job.open(since).folder,
+        merge=merge,
+        columns=Columns(image=image_column, id=id_column, group=group_column),
+        excel=excel,
+    )
     if target == "-":
+        if wishes != Wishes():
+            raise AskpixError("standard output gets all that is known of each item: leave out the other options")
         exported = export_lines(opened.folder, sys.stdout.buffer)
     else:
-        exported = export(opened.folder, target, force=force, wishes=Wishes(form=form, excel=excel))
+        exported = export(opened.folder, target, force=force, wishes=wishes)
     to = "standard output" if target == "-" else printable(target)
     stderr().print(f"{to}: {_told(exported, opened.spec.items)}", soft_wrap=True)
 
 
 def _told(exported: Exported, expected: int) -> str:
-    missing = expected - exported.items
+    missing = 0 if exported.of is None else expected - exported.of
     notes = [*exported.notes, *([f"{missing} without a result yet"] if missing else [])]
     if exported.files is None:
-        return "; ".join([counted(exported.items, "item"), *notes])
+        return "; ".join([counted(exported.items, exported.noun), *notes])
     said = f"{counted(exported.files, exported.noun)} for {counted(exported.items, 'item')}"
     without = [f"none for {exported.without} without an answer"] if exported.without else []
     renamed = [f"{exported.renamed} with a number at the end, as the name was taken"] if exported.renamed else []

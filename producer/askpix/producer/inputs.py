@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 from askpix.producer.columns import Columns
 from askpix.producer.errors import InputError, StorageError
@@ -98,7 +99,7 @@ class Input:
             content = gzip.GzipFile(fileobj=file) if packed else file
             text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
             lines = Lines(text, self.name)
-            with _explained(self.name, lines):
+            with explained(self.name, lines):
                 yield from read(lines, self._columns)
 
     def _parquet(self) -> Iterator[Item]:
@@ -109,7 +110,7 @@ class Input:
         yield Item(image=self.name.rpartition("/")[2])
 
     def _folder(self) -> Iterator[Item]:
-        with _explained(self.name):
+        with explained(self.name):
             for reference in _images_under(self.name, ""):
                 yield Item(image=reference)
 
@@ -125,9 +126,19 @@ class Input:
         if not found:
             raise InputError(f"there are no images under {self.name}: {_WANTED}; {_FORMS}")
 
+    def opened(self) -> IO[bytes]:
+        """Returns the list's file, unpacked; for reading.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        file = self._open()
+        # A GzipFile is an IO[bytes] in all but its class.
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if self.name.lower().endswith(".gz") else file
+
     def _open(self) -> io.BufferedReader:
         if self._path is not None:
-            with _explained(self.name):
+            with explained(self.name):
                 return self._path.open("rb")
         from askpix.producer.s3 import open_object
 
@@ -190,7 +201,7 @@ def _is_text(text: str) -> bool:
 
 
 @contextmanager
-def _explained(name: str, lines: Lines | None = None) -> Iterator[None]:
+def explained(name: str, lines: Lines | None = None) -> Iterator[None]:
     """Says of errors in reading which file they are of, and about where."""
     try:
         yield

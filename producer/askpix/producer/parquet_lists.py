@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,7 @@ _BUFFER_BYTES = 1 << 20
 """Read at once of each column: without it, Arrow holds whole row groups."""
 
 
-def read_parquet(file: io.BufferedReader, columns: Columns, name: str) -> Iterator[Item]:
+def read_parquet(file: IO[bytes], columns: Columns, name: str) -> Iterator[Item]:
     """Yields the items of a Parquet file.
 
     Dates, times and decimals become text as ISO 8601 and in full; NaN becomes null.
@@ -32,24 +31,35 @@ def read_parquet(file: io.BufferedReader, columns: Columns, name: str) -> Iterat
     Raises:
         InputError: it is damaged, has no column of images, or columns that JSON cannot hold.
     """
-    with _explained(name):
-        source = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False, buffer_size=_BUFFER_BYTES)
-    schema = source.schema_arrow
-    layout = _layout(schema, columns, name)
-    batches = source.iter_batches(batch_size=_batch_rows(source.metadata), use_threads=False)
+    source, layout = opened(file, columns, name)
     rows = 0
+    for _, records in read_batches(source, name):
+        for row, record in enumerate(records, rows + 1):
+            try:
+                yield layout.item(record)
+            except InputError as error:
+                raise InputError(f"{name}, row {row}: {error}") from None
+        rows += len(records)
+
+
+def opened(file: IO[bytes], columns: Columns, name: str) -> tuple[pq.ParquetFile, Layout]:
+    """Returns a Parquet file, and where its columns are; raises InputError."""
+    with _explained(name):
+        raw = pa.PythonFile(file, mode="r")  # type: ignore[arg-type]  # it is a file in all but its class
+        source = pq.ParquetFile(raw, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+    return source, _layout(source.schema_arrow, columns, name)
+
+
+def read_batches(source: pq.ParquetFile, name: str) -> Iterator[tuple[pa.RecordBatch, list[tuple[Any, ...]]]]:
+    """Yields some rows at a time, as they are and as JSON values; raises InputError."""
+    batches = source.iter_batches(batch_size=_batch_rows(source.metadata), use_threads=False)
     while True:
         with _explained(name):
             batch = next(batches, None)
             if batch is None:
                 return
             values = [_plain(column) for column in batch.columns]
-        for row, record in enumerate(zip(*values, strict=True), rows + 1):
-            try:
-                yield layout.item(record)
-            except InputError as error:
-                raise InputError(f"{name}, row {row}: {error}") from None
-        rows += batch.num_rows
+        yield batch, list(zip(*values, strict=True))
 
 
 def _layout(schema: pa.Schema, columns: Columns, name: str) -> Layout:

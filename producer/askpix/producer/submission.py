@@ -127,7 +127,7 @@ def _parts(items: Iterable[Item | str], base: str, part_size: int) -> Iterator[I
     """Yields the items of each part, completed."""
     complete = completer(base)
     with closing(UniqueIds()) as ids:
-        for block in _blocks(items, part_size):
+        for block in blocks(map(_item, items), part_size):
             images = []
             for item in block:
                 try:
@@ -139,12 +139,11 @@ def _parts(items: Iterable[Item | str], base: str, part_size: int) -> Iterator[I
                 yield columns.part(start, start + part_size)
 
 
-def _blocks(items: Iterable[Item | str], part_size: int) -> Iterator[list[Item]]:
-    """Yields runs of items that are whole parts, except for the last."""
+def blocks(items: Iterator[Item], part_size: int) -> Iterator[list[Item]]:
+    """Yields runs of items that are whole parts, except for the last: those whose ids are given out together."""
     block: list[Item] = []
     characters = 0
-    each = map(_item, items)
-    while part := list(islice(each, part_size)):
+    while part := list(islice(items, part_size)):
         check_texts(part)
         block += part
         characters += sum(len(item.image) for item in part)

@@ -1,6 +1,7 @@
 """A job's results for people and for other programs: tables, lines and folders."""
 
 from askpix.producer.export.form import Exported
-from askpix.producer.export.writing import Wishes, export, export_lines
+from askpix.producer.export.wishes import Wishes
+from askpix.producer.export.writing import export, export_lines
 
 __all__ = ["Exported", "Wishes", "export", "export_lines"]

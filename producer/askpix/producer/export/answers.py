@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import IO, Any
 
+from askpix.producer.cells import cell
 from askpix.producer.errors import InputError
-from askpix.producer.export.cells import MAX_COLUMNS, cell, free, rounded, table_written
 from askpix.producer.export.form import Form, Source
+from askpix.producer.export.tables import MAX_COLUMNS, free, rounded, table_written
 from askpix.producer.results import Results, extra_values
 from askpix.producer.rows import Answer, Row
 

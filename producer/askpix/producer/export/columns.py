@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from askpix.producer.cells import cell
 from askpix.producer.errors import InputError
-from askpix.producer.export.cells import MAX_COLUMNS, cell, rounded
 from askpix.producer.export.form import Source
+from askpix.producer.export.tables import MAX_COLUMNS, rounded
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.results import Line, extra_values
 from askpix.producer.rows import Kind
@@ -67,12 +68,18 @@ class WideColumns:
         fields: list[tuple[str, pa.DataType]] = [
             (name, pa.int64() if name in _NUMBERS else pa.string()) for name in self.head
         ]
-        for attribute in self.attributes:
-            fields.append((attribute.column, pa.list_(pa.string()) if attribute.is_list else pa.string()))
-            fields.append((f"{attribute.column}_confidence", pa.float64()))
+        fields += self.answer_fields()
         fields += [(name, pa.string()) for name in self.errors]
         fields += [(own.column, own.kind) for own in self.own]
         return pa.schema(fields)
+
+    def answer_fields(self) -> list[tuple[str, pa.DataType]]:
+        """Returns names and types of the columns that `answers` has values for."""
+        fields: list[tuple[str, pa.DataType]] = []
+        for attribute in self.attributes:
+            fields.append((attribute.column, pa.list_(pa.string()) if attribute.is_list else pa.string()))
+            fields.append((f"{attribute.column}_confidence", pa.float64()))
+        return fields
 
     def values(self, line: Line) -> _Values:
         """Returns a line's values, in the order of the columns."""
@@ -89,18 +96,9 @@ class WideColumns:
         extra = extra_values(line.extra) if self.own else {}
         return [
             *[cell(_of_head(line, name)) for name in self.head],
-            *self.answer_cells(line),
+            *map(answer_cell, self.answers(line)),
             *[cell(getattr(line, name)) for name in self.errors],
             *[cell(extra.get(own.key)) for own in self.own],
-        ]
-
-    def answer_cells(self, line: Line) -> list[str]:
-        """Returns the cells of a line's answers alone: lists as their terms, confidences with four places."""
-        return [
-            (cell(SEPARATOR.join(value)) if value else NOTHING)
-            if isinstance(value, list)
-            else cell(rounded(value) if isinstance(value, float) else value)
-            for value in self.answers(line)
         ]
 
     def answers(self, line: Line) -> _Values:
@@ -173,6 +171,13 @@ def wide_columns(
         errors=_ERRORS,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
     )
+
+
+def answer_cell(value: Any) -> str:
+    """Returns a cell of an answer: of a list its terms, of a confidence four places."""
+    if isinstance(value, list):
+        return cell(SEPARATOR.join(value)) if value else NOTHING
+    return cell(rounded(value) if isinstance(value, float) else value)
 
 
 def terms(text: str) -> list[str]:

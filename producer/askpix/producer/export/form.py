@@ -37,13 +37,16 @@ class Exported:
     """What an export came to."""
 
     items: int
-    """Rows of the job that it is of; with groups, lines."""
+    """That it holds, or has tried: items of the job, groups of them, or rows of the user's own list."""
 
     files: int | None = None
     """Written into a folder; None where all is one file."""
 
-    noun: str = "file"
-    """What such a file is called."""
+    noun: str = "item"
+    """What such a file is called; where all is one file, what a row of it is."""
+
+    of: int | None = None
+    """Results that it is of, with those that were left out; None where that is not counted."""
 
     without: int = 0
     """Items that failed, or have no answer: they get no file."""

@@ -14,12 +14,13 @@ _MODULES = ("answers", "rows", "wide", "text", "json_files")
 FORMS: tuple[Form, ...] = tuple(import_module(f"{__package__}.{name}").FORM for name in _MODULES)
 
 
-def form_for(name: str, asked: str | None, *, is_folder: bool) -> tuple[Form, str | None]:
+def form_for(name: str, asked: str | None, *, is_folder: bool, groups: bool = False) -> tuple[Form, str | None]:
     """Returns the form that is meant, and the ending of the file's name, None of a folder.
 
     Args:
         name: of the file or the folder.
         asked: the name of a form, None where the file's name says all.
+        groups: whether a line is to be a group.
 
     Raises:
         InputError: there is no such form, or it takes no such name.
@@ -27,6 +28,12 @@ def form_for(name: str, asked: str | None, *, is_folder: bool) -> tuple[Form, st
     candidates = [form for form in FORMS if asked in (None, form.name)]
     if not candidates:
         raise InputError(f"there is no form {shortened(repr(asked))}: there is {', '.join(f.name for f in FORMS)}")
+    if groups:
+        candidates = [form for form in candidates if form.wide]
+        if not candidates or is_folder:
+            raise InputError(
+                "--groups needs a wide table: a name that ends in .csv, .tsv, .jsonl or .parquet, and no other --form"
+            )
     if is_folder:
         taking = next((form for form in candidates if form.folder is not None and form.shards is None), None)
         if taking is not None:

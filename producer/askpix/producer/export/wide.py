@@ -9,11 +9,12 @@ from typing import IO
 
 import pyarrow as pa
 
+from askpix.producer.cells import cell
 from askpix.producer.errors import JobError
-from askpix.producer.export.cells import cell, table_written
 from askpix.producer.export.columns import WideColumns, wide_columns
 from askpix.producer.export.form import Form, Source
 from askpix.producer.export.rows import json_line, write_tables
+from askpix.producer.export.tables import table_written
 
 _BLOCK_ROWS = 4_096
 """Rows of Parquet that are held as Python's values."""

@@ -7,30 +7,23 @@ import gzip
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.export.form import Exported, Source, WriteFile
 from askpix.producer.export.forms import form_for, is_name, said_of_all
+from askpix.producer.export.merge import merge
 from askpix.producer.export.originals import ReadOriginals
+from askpix.producer.export.own_lists import open_list
 from askpix.producer.export.rows import write_lines
-from askpix.producer.job import JobFolder
+from askpix.producer.export.since import Changes
+from askpix.producer.export.wishes import Wishes, source_of
+from askpix.producer.job import PART_SIZE, JobFolder
 from askpix.producer.locations import is_s3
-from askpix.producer.results import Results
 from askpix.producer.storage import local_path, shortened
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """How an export is to be, beyond what its name says."""
-
-    form: str | None = None
-    """The name of a form; None where the name of the file says all."""
-
-    excel: bool = False
-    """Begin tables with the mark by which Excel knows UTF-8."""
+from askpix.producer.words import counted
 
 
 def export(
@@ -58,18 +51,22 @@ def export(
     """
     wishes = wishes or Wishes()
     path = _local(target)
+    if wishes.merge is not None:
+        return _merge(folder, path, wishes, wishes.merge, force=force)
     is_folder = target.endswith("/") or _is_folder(path) or (not path.suffix and not is_name(path.name))
-    form, ending = form_for(path.name, wishes.form, is_folder=is_folder)
+    form, ending = form_for(path.name, wishes.form, is_folder=is_folder, groups=wishes.groups)
     if form.folder is not None:
         _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
         with _explained(path):
-            return form.folder(_source(folder, wishes, originals), path, force=force)
+            source, found = source_of(folder, wishes, originals)
+            return _noted(form.folder(source, path, force=force), found, source)
     assert ending is not None
     _check_outside_results(path, folder)
     write = form.files[ending.removesuffix(".gz")]
     with _whole_file(path, force=force) as file:
-        source = _source(folder, wishes, originals)
-        return Exported(items=_packed(write, source, file) if ending.endswith(".gz") else write(source, file))
+        source, found = source_of(folder, wishes, originals)
+        items = _packed(write, source, file) if ending.endswith(".gz") else write(source, file)
+    return _noted(Exported(items=items), found, source)
 
 
 def export_lines(folder: JobFolder, file: IO[bytes]) -> Exported:
@@ -79,21 +76,43 @@ def export_lines(folder: JobFolder, file: IO[bytes]) -> Exported:
         JobError: a result file is missing or damaged.
         OSError: the file cannot be written.
     """
-    items = write_lines(_source(folder, Wishes(), None), file)
+    items = write_lines(source_of(folder, Wishes(), None)[0], file)
     file.flush()
-    return Exported(items=items)
+    return Exported(items=items, of=items)
 
 
-def _source(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None) -> Source:
+def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force: bool) -> Exported:
+    """Writes the user's own list again, with the answers."""
+    if wishes.since is not None:
+        raise InputError("a merge gives all rows of the list back: leave out --since")
+    if wishes.form not in (None, "wide"):
+        raise InputError(f"a merge adds the columns of the wide form to the list: leave out --form {wishes.form}")
+    own, ending = open_list(merged, wishes.columns)
+    name = path.name.lower()
+    if not name.endswith((ending, f"{ending}.gz")) or (ending == ".parquet" and name.endswith(".gz")):
+        raise InputError(f"a list comes back in its own form: give --to a name that ends in {ending}")
+    _check_outside_results(path, folder)
     spec = folder.spec()
-    results = Results.of(folder)
-    return Source(
-        results=results,
-        lines=results.lines,
-        questions=None if spec is None else spec.questions,
-        excel=wishes.excel,
-        originals=originals,
-    )
+    with _whole_file(path, force=force) as file:
+        source, _ = source_of(folder, wishes, None)
+        with _unpacked(file, is_packed=name.endswith(".gz")) as plain:
+            found = merge(source, own, PART_SIZE if spec is None else spec.part_size, plain)
+    notes = [f"{counted(found.without, 'row')} without a result"] if found.without else []
+    noun = "group or item" if source.by_group else "result"
+    notes += [f"{counted(found.left, noun)} of no row of the list"] if found.left else []
+    return Exported(items=found.rows, noun="row", of=None, notes=tuple(notes))
+
+
+def _noted(exported: Exported, found: Changes | None, source: Source) -> Exported:
+    """Returns what an export came to, with what is to be told of groups and of changes."""
+    notes = list(exported.notes)
+    of = None if source.by_group else exported.items
+    if found is not None:
+        of = None if of is None else of + found.same
+        notes.append(f"{found.new} new, {found.changed} changed; {found.same} as before left out")
+        notes += [f"{found.gone} of before {'is' if found.gone == 1 else 'are'} gone"] if found.gone else []
+    noun = "row" if source.by_group else exported.noun
+    return replace(exported, of=of, noun=noun, notes=tuple(notes))
 
 
 def _local(target: str) -> Path:
@@ -108,9 +127,19 @@ def _local(target: str) -> Path:
 
 
 def _packed(write: WriteFile, source: Source, file: IO[bytes]) -> int:
+    with _unpacked(file, is_packed=True) as plain:
+        return write(source, plain)
+
+
+@contextmanager
+def _unpacked(file: IO[bytes], *, is_packed: bool) -> Iterator[IO[bytes]]:
+    """Yields what is written to, so that a file is packed, or is not."""
+    if not is_packed:
+        yield file
+        return
     # Without a name and a time in it: the same results give the same file.
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed:
-        return write(source, packed)  # type: ignore[arg-type]  # it is one in all but its class
+        yield packed  # type: ignore[misc]  # it is one in all but its class
 
 
 def _check_folder(path: Path, folder: JobFolder) -> None:
