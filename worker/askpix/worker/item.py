@@ -13,7 +13,7 @@ from askpix.producer.items import Item, Options, Turn
 from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.engine.base import Engine, ImageHandle, Request
+from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.follow_ups import Asked, FollowUps, answer_of
@@ -50,7 +50,7 @@ class ItemWork:
     def __init__(
         self,
         item: Item,
-        engine: Engine,
+        engine: Askable,
         *,
         started: float,
         attempts: int = 1,
