@@ -139,7 +139,7 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     new = progress.ok + progress.failed - done_before
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""
     stderr().print()
-    counts_line(progress.ok, progress.failed, rate)
+    counts_line(progress.ok, progress.failed, rate, progress.cached)
     passing = failures_shown(job)
     stderr().print(f"Results: {output.rstrip('/')}/results", soft_wrap=True)
     if passing:
