@@ -112,6 +112,7 @@ def system(workplace: Path, images: Path) -> Iterator[LocalSystem]:
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith(("ASKPIX_", "CELERY_"))]:
                 patch.delenv(name)
+            patch.setenv("ASKPIX_ANSWER_CACHE", "off")
             patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
             stack.enter_context(local)
         yield local

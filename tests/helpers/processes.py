@@ -35,7 +35,8 @@ class Ran:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what would change askpix or Celery."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("ASKPIX_", "CELERY_"))}
-    return {**own, "COLUMNS": "100", **(extra or {})}
+    # A test that counts what is asked must not find what another one was told.
+    return {**own, "COLUMNS": "100", "ASKPIX_ANSWER_CACHE": "off", **(extra or {})}
 
 
 def askpix(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 120) -> Ran:

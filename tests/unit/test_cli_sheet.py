@@ -20,7 +20,7 @@ class Ran:
 
 
 @pytest.fixture
-def askpix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+def askpix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASKPIX_BROKER_URL", "redis://127.0.0.1:1/0")
 

@@ -12,7 +12,7 @@ from askpix.cli.answered import show_row, show_stream
 from askpix.cli.console import printable, stderr
 from askpix.cli.generating import generates, options_of
 from askpix.cli.history import read_history
-from askpix.cli.options import broker_option, kind_option
+from askpix.cli.options import broker_option, cache_option, kind_option
 from askpix.cli.served import only_model
 from askpix.producer.broker import RESULT_SECONDS
 from askpix.producer.client import Client
@@ -71,6 +71,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
     help="The whole result row, as one JSON object; with --stream, after one for each piece.",
 )
 @generates
+@cache_option
 @broker_option
 def command(
     image: str | None,
@@ -82,6 +83,7 @@ def command(
     schema: Path | None,
     history_file: Path | None,
     settings: dict[str, Any],
+    cache: bool,
     model: str | None,
     device: str | None,
     output: str | None,
@@ -128,6 +130,7 @@ def command(
             device=device,
             expires=timeout,
             stream=stream,
+            cache=cache,
         )
         try:
             if stream:

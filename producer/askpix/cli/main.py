@@ -36,6 +36,7 @@ _COMMANDS = {
     "flower": ("askpix.cli.flower:command", "Look at workers and tasks in a browser, with Flower."),
     "devices": ("askpix.cli.devices:command", "List the devices that OpenVINO sees here."),
     "model": ("askpix.cli.model:command", "Prepare model folders."),
+    "cache": ("askpix.cli.cache:command", "Show the answers that are kept across jobs; forget them."),
     "config": ("askpix.cli.config:command", "Show the settings; try broker, storage and models."),
 }
 

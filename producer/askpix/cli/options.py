@@ -92,6 +92,14 @@ json_lines_option = click.option(
 
 broker_option = click.option("--broker", metavar="URL", help="The broker; by default ASKPIX_BROKER_URL.")
 
+cache_option = click.option(
+    "--no-cache",
+    "cache",
+    flag_value=False,
+    default=True,
+    help="Ask the model everything: no answer is looked up, kept, or shared by images that are the same.",
+)
+
 kind_option = click.option(
     "--device",
     metavar="KIND",

@@ -49,6 +49,8 @@ def line(seen: Seen) -> str:
     """Returns the same in one line, for a log."""
     progress = seen.progress
     told = [f"{progress.done:,} of {progress.items:,} items, {progress.failures:,} failed"]
+    if progress.cached:
+        told.append(f"{progress.cached:,} from the cache")
     if progress.state not in ("running", "done"):
         told.append(progress.state)
     elif seen.estimate.rate:
@@ -89,6 +91,8 @@ def _counts(seen: Seen) -> Iterator[Text]:
     done = _labelled("items", f"{progress.done:,} of {progress.items:,}")
     if progress.failures:
         done.append(", ").append(f"{progress.failures:,} failed", style="red")
+    if progress.cached:
+        done.append(f", {progress.cached:,} from the cache")
     yield done
     if progress.round:
         yield _labelled("round", f"{progress.round}: failed items again")

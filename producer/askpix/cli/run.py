@@ -11,7 +11,14 @@ import click
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
 from askpix.cli.ending import end_cleanly_on_signals
-from askpix.cli.options import access_options, cores_options, engine_options, json_lines_option, model_folder
+from askpix.cli.options import (
+    access_options,
+    cache_option,
+    cores_options,
+    engine_options,
+    json_lines_option,
+    model_folder,
+)
 from askpix.cli.showing import showing
 from askpix.cli.shown import answers_shown, counts_line, failures_shown
 from askpix.producer.followed import Job
@@ -32,6 +39,7 @@ from askpix.worker.models.folder import load_manifest
 @click.option("--output", required=True, metavar="JOB", help="The job folder: a new one, or one to carry on with.")
 @click.option("--model", type=model_folder, metavar="FOLDER", help="The model folder; by default the demo model.")
 @click.option("--retry", is_flag=True, help="Of a job that is complete, do again what failed and may go well now.")
+@cache_option
 @engine_options
 @cores_options
 @access_options
@@ -42,6 +50,7 @@ def command(
     output: str,
     model: Path | None,
     retry: bool,
+    cache: bool,
     device: str,
     precision: str,
     cpus: str | None,
@@ -80,6 +89,7 @@ def command(
         questions=questions,
         options=options,
         part_size=asked.part_size,
+        cache=cache,
     )
     before = Job(folder, spec).progress()
     if before.finished and not (retry and before.failed):
@@ -129,7 +139,7 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     new = progress.ok + progress.failed - done_before
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""
     stderr().print()
-    counts_line(progress.ok, progress.failed, rate)
+    counts_line(progress.ok, progress.failed, rate, progress.cached)
     passing = failures_shown(job)
     stderr().print(f"Results: {output.rstrip('/')}/results", soft_wrap=True)
     if passing:

@@ -20,8 +20,9 @@ _SHOWN_EACH = 3
 """Of them, answers about one image."""
 
 
-def counts_line(ok: int, failed: int, note: str = "") -> None:
-    stderr().print(f"{counted(ok + failed, 'item')}: {ok} ok, {failed} failed{note}", soft_wrap=True)
+def counts_line(ok: int, failed: int, note: str = "", cached: int = 0) -> None:
+    known = f", {cached:,} from the cache" if cached else ""
+    stderr().print(f"{counted(ok + failed, 'item')}: {ok} ok, {failed} failed{known}{note}", soft_wrap=True)
 
 
 def failures_shown(job: Job) -> bool:

@@ -10,7 +10,7 @@ import click
 
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
-from askpix.cli.options import broker_option, kind_option
+from askpix.cli.options import broker_option, cache_option, kind_option
 from askpix.cli.served import only_model, unserved_note
 from askpix.producer.client import Client
 from askpix.producer.items import Item
@@ -35,6 +35,7 @@ _TOLD_EVERY = 5_000
     metavar="N",
     help="Parts that wait in the broker at a time; workers queue more as they take them. By default 2000.",
 )
+@cache_option
 @broker_option
 def command(
     asked: Asked,
@@ -44,6 +45,7 @@ def command(
     device: str | None,
     notify: str | None,
     max_queued: int | None,
+    cache: bool,
     broker: str | None,
 ) -> int:
     """Write a job folder and queue its parts for the workers.
@@ -66,6 +68,7 @@ def command(
                 notify=notify,
                 part_size=asked.part_size,
                 max_queued=max_queued,
+                cache=cache,
                 told=lambda text: stderr().print(text, soft_wrap=True),
             )
         size = f"{counted(job.spec.items, 'item')} in {counted(job.spec.parts, 'part')}"

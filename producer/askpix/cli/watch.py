@@ -73,7 +73,7 @@ def _end(job: Job, name: str, progress: JobProgress) -> int:
         stderr().print(f"{progress.state}: {progress.done} of {items} done, {progress.failures} failed", soft_wrap=True)
         stderr().print(f"Next: askpix resume {name}", soft_wrap=True)
         return 2
-    counts_line(progress.ok, progress.failed)
+    counts_line(progress.ok, progress.failed, cached=progress.cached)
     if progress.failed:
         passing = failures_shown(job) if job.spec.items <= _READ_UP_TO else True
         again = f"askpix retry {name}"
@@ -100,7 +100,8 @@ def status(job: str, as_json: bool, broker: str | None) -> int:
     items, parts = (f"{told[done]} of {counted(told[all_], noun)}" for done, all_, noun in _COUNTS)
     stdout().print(f"{told['job']} ({told['model']})", soft_wrap=True)
     stdout().print(f"{told['state']}{round_}: {items}, {parts}", soft_wrap=True)
-    stdout().print(f"{told['ok']} ok, {told['failed']} failed", soft_wrap=True)
+    known = f", {told['cached']:,} from the cache" if told["cached"] else ""
+    stdout().print(f"{told['ok']} ok, {told['failed']} failed{known}", soft_wrap=True)
     for code, count in sorted(told["codes"].items(), key=lambda pair: -pair[1]):
         stdout().print(f"  {count} x {printable(code)}", soft_wrap=True)
     for kind in ("error", "warning"):

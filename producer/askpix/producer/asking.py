@@ -190,11 +190,13 @@ def ask(
     device: str | None = None,
     expires: float = ASK_SECONDS,
     stream: bool = False,
+    cache: bool = True,
 ) -> Ask:
     """Sends an image to a worker; local files are sent along.
 
     Args:
         stream: whether its answer is read while it is generated.
+        cache: whether an answer that was given before may be given again, and is kept.
 
     Raises:
         InputError: the file cannot be read, a question or a turn is not valid, or the device or the seconds are none.
@@ -213,6 +215,7 @@ def ask(
             options=options or Options(),
             output=output,
             stream=stream,
+            cache=cache,
         )
     except ValidationError as error:
         raise InputError(f"this cannot be asked: {first_problem(error)}") from None

@@ -166,7 +166,7 @@ class Broker:
             sent = self._app.send_task(
                 ASK_TASK,
                 # Workers of a version that does not know what is not asked for take it, too.
-                args=[message.model_dump(exclude_none=True, exclude=None if message.stream else {"stream"})],
+                args=[message.model_dump(exclude_none=True, exclude=message.usual())],
                 queue=queue,
                 expires=expires,
                 task_id=id_,

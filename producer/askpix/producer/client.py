@@ -58,6 +58,7 @@ class Client:
         notify: str | None = None,
         part_size: int = PART_SIZE,
         max_queued: int | None = None,
+        cache: bool = True,
         told: Callable[[str], None] | None = None,
     ) -> Job:
         """Writes a job folder and queues its parts; a job that is there already is carried on.
@@ -75,6 +76,8 @@ class Client:
             part_size: items in a part.
             max_queued: parts that wait in the broker at a time; by default as ASKPIX_WINDOW says. Workers queue
                 further ones as they take these.
+            cache: whether answers that were given before may be given again, and are kept. A job that is there already
+                stays as it was begun.
             told: is told, in words for a person, when the broker has to be waited for: it is full, or lost.
 
         Raises:
@@ -102,6 +105,7 @@ class Client:
             notify=notify,
             part_size=part_size,
             max_queued=max_queued,
+            cache=cache,
         )
         self._dispatcher.enqueue(folder, spec, told=told)
         return Job(folder, spec, self._broker, self._dispatcher)
@@ -127,6 +131,7 @@ class Client:
         device: str | None = None,
         expires: float = ASK_SECONDS,
         stream: bool = False,
+        cache: bool = True,
     ) -> Ask:
         """Sends one image to a worker, ahead of all parts; without a question, it is captioned.
 
@@ -138,6 +143,7 @@ class Client:
             output: URI of a .json file to which the worker writes the result too.
             expires: seconds after which no worker begins with it any more.
             stream: read the answer while it is generated, with `Ask.pieces`; of one question at most.
+            cache: whether an answer that was given before may be given again, and is kept.
 
         Raises:
             InputError: the file cannot be read, or a question, a turn, an option, the device or `expires` is not valid.
@@ -154,6 +160,7 @@ class Client:
             device=device,
             expires=expires,
             stream=stream,
+            cache=cache,
         )
 
     def jobs(self) -> list[tuple[str, Reading | None]]:

@@ -163,6 +163,7 @@ class Dispatcher:
             parts_done=stand.parts_done,
             ok=stand.ok,
             failed=stand.failed,
+            cached=stand.cached,
             codes=stand.codes,
             window=spec.max_queued or self._window,
             notify=spec.notify,

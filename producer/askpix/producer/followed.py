@@ -54,6 +54,9 @@ class JobProgress:
     codes: Mapping[str, int] = field(default_factory=dict)
     """How many items failed so far, by error code; also of parts in work."""
 
+    cached: int = 0
+    """Items done of which no answer was asked of the model, since all were given before; also of parts in work."""
+
     workers: Mapping[str, int] = field(default_factory=dict)
     """How many items each worker has answered since the job, or its round, was queued; named as in `Client.workers`."""
 
@@ -157,6 +160,7 @@ class Job:
             finished=stand.finished,
             counted=False,
             codes=stand.codes,
+            cached=stand.cached,
         )
 
     def served(self) -> bool:
@@ -268,6 +272,7 @@ def _as_told(reading: Reading) -> JobProgress:
         warning=None if reading.finished else reading.warning,
         passing=reading.passing,
         codes=reading.codes,
+        cached=reading.cached,
         workers=reading.workers,
         latest=reading.latest,
     )

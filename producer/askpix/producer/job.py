@@ -31,16 +31,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.items import MODEL_NAME, Item, Options
 from askpix.producer.messages import device_kind
+from askpix.producer.outcomes import COLUMNS, Outcome, outcome_from_record, outcomes_from_table
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
 from askpix.producer.questions import Question, first_problem
 from askpix.producer.rounds import Round
 from askpix.producer.rows import (
     RESULT_SCHEMA,
-    Outcome,
     Row,
     item_from_record,
-    outcome_from_record,
-    outcomes_from_table,
     row_from_record,
     row_to_record,
 )
@@ -60,8 +58,6 @@ _TRY_BYTES = 1 << 18
 
 _REMOVERS = 16
 """Files removed at a time: on S3 each takes some 20 ms."""
-
-_OUTCOME_COLUMNS = ["status", "error_code", "retryable"]
 
 
 class Hold(StrEnum):
@@ -98,6 +94,9 @@ class JobSpec(BaseModel):
 
     max_queued: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Parts that may wait in the broker at a time; None stands for what whoever queues them is set to."""
+
+    cache: bool = True
+    """Whether answers that were given before may be given again, and are kept. It makes no other job of it."""
 
     def items_of(self, part: int) -> int:
         """Returns how many items a part has: all but the last have as many; 0 where there is no such part."""
@@ -152,7 +151,9 @@ class JobFolder:
         Removes what other submissions have left, or still write: none of them can be the first any more.
         """
         self.storage.settle("input")
-        self.storage.create("job.json", spec.model_dump_json(indent=2).encode() + b"\n")
+        # Workers of before know nothing of what is usual.
+        usual = {"cache"} if spec.cache else None
+        self.storage.create("job.json", spec.model_dump_json(indent=2, exclude=usual).encode() + b"\n")
         # Read even where it was created: not every S3 server keeps two from creating it at once.
         first = self.spec()
         if first is None:
@@ -205,12 +206,12 @@ class JobFolder:
     def read_outcomes(self, part: int, round_: int = 0) -> list[Outcome]:
         """Returns how the items of a part fared, in their order; cheaper than the rows."""
         name = _result_name(part, round_)
-        table = self._table(name, _OUTCOME_COLUMNS)
+        table = self._table(name, list(COLUMNS))
         try:
             return outcomes_from_table(table)
         except (KeyError, TypeError, ValueError, pa.ArrowException):
             # Record by record, which does without columns that are missing, and says what is wrong.
-            return self._parsed(name, outcome_from_record, _OUTCOME_COLUMNS)
+            return self._parsed(name, outcome_from_record, list(COLUMNS))
 
     def read_result_table(self, part: int, round_: int = 0, columns: list[str] | None = None) -> pa.Table:
         """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""

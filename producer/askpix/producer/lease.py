@@ -43,7 +43,7 @@ local function count_begun(change)
 end
 
 local function forget_live()
-  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part, 'codes:' .. part) end
+  if counted then redis.call('HDEL', KEYS[1], 'live:' .. part, 'codes:' .. part, 'cached:' .. part) end
 end
 
 local function give_up(mine, change)
@@ -81,7 +81,8 @@ return {{redis.call('HGET', KEYS[1], 'epoch') or '', begun - 1}}
 """
 
 # ARGV: owner, seconds, items done, failures by code as JSON, the newest answers as JSON, worker, items that it has made
-# since it last told. Empty texts tell nothing. Returns the job's state, nothing where that is not known.
+# since it last told, and of the items done those from the cache. Empty texts tell nothing. Returns the job's state,
+# nothing where that is not known.
 _LIVE = f"""{_COMMON}
 local done = counted and redis.call('GETBIT', KEYS[2], part) == 1
 if (free or owner == ARGV[3]) and not done then
@@ -89,6 +90,7 @@ if (free or owner == ARGV[3]) and not done then
   if counted then
     redis.call('HSET', KEYS[1], 'live:' .. part, ARGV[5])
     if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'codes:' .. part, ARGV[6]) end
+    if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'cached:' .. part, ARGV[10]) end
   end
 end
 if counted and ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'latest', ARGV[7]) end
@@ -102,8 +104,8 @@ give_up(ARGV[3], ARGV[5])
 if ARGV[4] == '1' then set_queued(1) end
 """
 
-# ARGV: owner, items ok, items failed, the newest answers, worker and items as in _LIVE, and then error codes with how
-# many items have them. A part of an earlier round changes nothing.
+# ARGV: owner, items ok, items failed, the newest answers, worker and items as in _LIVE, items from the cache, and then
+# error codes with how many items have them. A part of an earlier round changes nothing.
 _DONE = f"""{_COMMON}
 give_up(ARGV[3], 0)
 forget_live()
@@ -114,7 +116,8 @@ if counted and redis.call('SETBIT', KEYS[2], part, 1) == 0 then
   redis.call('HINCRBY', KEYS[1], 'parts_done', 1)
   redis.call('HINCRBY', KEYS[1], 'ok', ARGV[4])
   redis.call('HINCRBY', KEYS[1], 'failed', ARGV[5])
-  for at = 9, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], 'code:' .. ARGV[at], ARGV[at + 1]) end
+  if ARGV[9] ~= '0' then redis.call('HINCRBY', KEYS[1], 'cached', ARGV[9]) end
+  for at = 10, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], 'code:' .. ARGV[at], ARGV[at + 1]) end
 end
 """
 
@@ -169,7 +172,7 @@ class Lease:
 
     def live(self, how: PartLive) -> str | None:
         """Says how far the part is, and renews the lease; returns the job's state, None where it is not known."""
-        told = (how.codes_text(), how.latest_text(), self._worker, how.new - self._credited)
+        told = (how.codes_text(), how.latest_text(), self._worker, how.new - self._credited, how.cached)
         state: str | None = self._run(_LIVE, self._seconds, how.done, *told)
         self._credited = how.new
         return state
@@ -196,7 +199,7 @@ class Lease:
             codes: of the items that failed.
         """
         flat = [value for pair in codes.items() for value in pair]
-        told = (how.latest_text(), self._worker, how.new - self._credited)
+        told = (how.latest_text(), self._worker, how.new - self._credited, how.cached)
         self._run(_DONE, ok, sum(codes.values()), *told, *flat)
 
     def fail(self, why: str) -> None:

@@ -42,6 +42,11 @@ class Glimpse:
         return cls(id=_cut(row.id), text=_cut(texts), confidence=lowest)
 
 
+def is_cached(row: Row) -> bool:
+    """Returns whether nothing of a row was asked of the model: all its answers were given before."""
+    return row.status is Status.OK and bool(row.answers) and all(answer.cached for answer in row.answers)
+
+
 _GLIMPSES = TypeAdapter(tuple[Glimpse, ...])
 _COUNTS = TypeAdapter(dict[str, int])
 
@@ -60,6 +65,8 @@ class PartLive:
     """How many failed, by error code; None where none did."""
 
     latest: Sequence[Glimpse] = ()
+    cached: int = 0
+    """Of the items that are done, those whose answers were all given before."""
 
     def codes_text(self) -> str:
         return json.dumps(dict(self.codes)) if self.codes else ""

@@ -127,6 +127,9 @@ class AskMessage(_Message):
     output: _Uri | None = None
     """Where the result row is also written, as JSON."""
 
+    cache: bool = True
+    """Whether an answer that was given before may be given again, and is kept."""
+
     stream: bool = False
     """Whether the answer is told while it is generated, to whoever reads it; see `producer.streaming`."""
 
@@ -144,6 +147,10 @@ class AskMessage(_Message):
         except InputError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def usual(self) -> set[str]:
+        """Returns the fields that say what is so without them, too, and that workers of before do not know."""
+        return {name for name, value in (("stream", False), ("cache", True)) if getattr(self, name) is value}
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -74,6 +74,9 @@ class Start:
     failed: int
     """Items by how they stand, those of parts that are not done excluded."""
 
+    cached: int = 0
+    """Of those that are ok, items whose answers were all given before."""
+
     window: int
     """Parts that may wait in the broker at a time."""
 
@@ -117,6 +120,9 @@ class Reading:
 
     codes: Mapping[str, int]
     """How many items failed so far, those of parts in work included, by error code."""
+
+    cached: int
+    """Items done whose answers were all given before, those of parts in work included."""
 
     workers: Mapping[str, int]
     """How many items each worker has answered since the job, or its round, began; also of workers that are gone."""
@@ -164,6 +170,7 @@ class Progress:
             "ok": start.ok,
             "failed": start.failed,
             "window": start.window,
+            **({"cached": start.cached} if start.cached else {}),
             "next": 0,
             **({"notify": start.notify} if start.notify else {}),
             **{f"code:{code}": count for code, count in start.codes.items()},
@@ -233,6 +240,7 @@ def _reading(values: Mapping[str, str]) -> Reading:
         passing=values.get("passing") == "1",
         notify=values.get("notify"),
         codes=_codes(values),
+        cached=int(values.get("cached", 0)) + sum(map(int, _of("cached:", values).values())),
         workers={worker: int(items) for worker, items in _of("by:", values).items()},
         latest=glimpses_from(values.get("latest")),
     )

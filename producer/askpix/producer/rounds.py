@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from askpix.producer.messages import MAX_ROUND
-from askpix.producer.rows import Outcome, Status
+from askpix.producer.outcomes import Outcome
+from askpix.producer.rows import Status
 
 _Number = Annotated[int, Field(ge=0)]
 

@@ -123,15 +123,6 @@ class Row:
     """The caller's other columns, as JSON text."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a row says of how its item fared, without its answers."""
-
-    status: Status
-    error_code: str | None
-    retryable: bool | None
-
-
 _QUESTION = pa.struct(
     [
         ("text", pa.string()),
@@ -261,29 +252,6 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
     """Returns the row that `row_to_json` told."""
     extra = value.get("extra")
     return row_from_record({**value, "extra": json.dumps(extra, ensure_ascii=False) if extra else None})
-
-
-def outcome_from_record(record: Mapping[str, Any]) -> Outcome:
-    """Returns the outcome of a result file's record."""
-    return Outcome(
-        status=Status(record["status"]), error_code=record.get("error_code"), retryable=record.get("retryable")
-    )
-
-
-_FINE = Outcome(status=Status.OK, error_code=None, retryable=None)
-
-
-def outcomes_from_table(table: pa.Table) -> list[Outcome]:
-    """Returns the outcomes of a result file's rows, read as columns: a third of the time that records take.
-
-    Raises:
-        KeyError, TypeError, ValueError, pa.ArrowException: the table is of another version, or damaged.
-    """
-    columns = (table.column(name).to_pylist() for name in ("status", "error_code", "retryable"))
-    return [
-        _FINE if status == Status.OK else Outcome(status=Status(status), error_code=code, retryable=retryable)
-        for status, code, retryable in zip(*columns, strict=True)
-    ]
 
 
 def _answer_from_record(record: Mapping[str, Any]) -> Answer:

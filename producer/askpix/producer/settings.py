@@ -52,6 +52,16 @@ class Settings(BaseSettings):
     model_cache: Annotated[str | None, Side.WORKER] = None
     """Folder where compiled models are kept for the next start, by default `~/.cache/askpix`; empty: nowhere."""
 
+    answer_cache: Annotated[SecretStr | None, Side.WORKER] = None
+    """Where [answers are kept](answer-cache.md) for the next time: a folder, the URL of a Redis server of its own, or
+    `off`; by default `answers` beside the compiled models. May hold a password, which is never shown."""
+
+    answer_cache_password_file: Annotated[str | None, Side.WORKER] = None
+    """File that holds the password of that Redis server, for a URL that holds none."""
+
+    answer_cache_mb: Annotated[int, Field(ge=1, le=1_000_000), Side.WORKER] = 512
+    """Megabytes that answers may take in such a folder; those not used for longest go first."""
+
     vlm_cache_megabytes: Annotated[int | None, Field(ge=16), Side.WORKER] = None
     """Of memory that each engine of a [vision-language model](vision-language.md) takes for keys and values of its
     texts at the most; by default half of what is left when it starts."""
@@ -174,8 +184,11 @@ def load_settings(broker_url: str | None = None) -> Settings:
         raise AskpixError(f"ASKPIX_{name.upper()} in the environment or .env is not valid: {problem.lower()}") from None
     except (UnicodeDecodeError, OSError) as error:
         raise AskpixError(f"the file .env in this folder cannot be read: {error}") from None
-    whole = with_password(settings.broker_url, settings.broker_password_file)
-    return settings.model_copy(update={"broker_url": whole})
+    whole = {"broker_url": with_password(settings.broker_url, settings.broker_password_file)}
+    if settings.answer_cache is not None:
+        held = with_password(settings.answer_cache, settings.answer_cache_password_file, "ANSWER_CACHE_PASSWORD_FILE")
+        whole["answer_cache"] = held
+    return settings.model_copy(update=whole)
 
 
 class _LogSettings(BaseSettings):
@@ -192,19 +205,22 @@ def wants_json() -> bool:
     return False
 
 
-def with_password(broker_url: SecretStr, file: str | None) -> SecretStr:
-    """Returns a broker URL with the password that a file holds, where it may hold one and does not.
+def with_password(url: SecretStr, file: str | None, name: str = "BROKER_PASSWORD_FILE") -> SecretStr:
+    """Returns a server's URL with the password that a file holds, where it may hold one and does not.
+
+    Args:
+        name: of the setting that names the file.
 
     Raises:
         AskpixError: the file cannot be read, or holds no password.
     """
     try:
-        parts = urlsplit(broker_url.get_secret_value())
+        parts = urlsplit(url.get_secret_value())
         wants_one = parts.scheme != "redis+socket" and not parts.password and bool(parts.netloc)
     except ValueError:  # said where the URL is used
         wants_one = False
     if not file or not wants_one:
-        return broker_url
+        return url
     user, _, place = parts.netloc.rpartition("@")
-    password = quote(password_in(Path(file), f"{PREFIX}BROKER_PASSWORD_FILE"), safe="")
+    password = quote(password_in(Path(file), f"{PREFIX}{name}"), safe="")
     return SecretStr(parts._replace(netloc=f"{user.removesuffix(':')}:{password}@{place}").geturl())

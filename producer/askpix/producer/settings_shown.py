@@ -91,11 +91,13 @@ def shown_settings(broker_url: str | None = None) -> list[Shown]:
         source = given[name].source if name in given else Source.DEFAULT
         if field == "broker_url" and broker_url:
             source = Source.OPTION
-        shown.append(Shown(variable=name, value=_masked(getattr(settings, field)), source=source))
+        shown.append(Shown(variable=name, value=_masked(field, getattr(settings, field)), source=source))
     return shown
 
 
-def _masked(value: Any) -> Any:
+def _masked(field: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
+        if field == "answer_cache" and "://" not in value.get_secret_value():
+            return value.get_secret_value()
         return Masking((value.get_secret_value(),))(value.get_secret_value())
     return value

@@ -13,8 +13,9 @@ from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.live import code_of
 from askpix.producer.messages import MAX_ROUND
+from askpix.producer.outcomes import Outcome
 from askpix.producer.rounds import Failures, Round, chosen
-from askpix.producer.rows import Outcome, Status
+from askpix.producer.rows import Status
 from askpix.producer.words import counted
 
 _Read = TypeVar("_Read")
@@ -37,6 +38,9 @@ class Standing:
     ok: int
     codes: Mapping[str, int]
     """Rows that are ok, and that failed, by error code; without those that this round is still to do again."""
+
+    cached: int = 0
+    """Of the rows that are ok, those whose answers were all given before."""
 
     @property
     def failed(self) -> int:
@@ -65,14 +69,15 @@ def standing(folder: JobFolder, spec: JobSpec) -> Standing:
     wanted = range(spec.parts) if round_ is None else round_.parts
     todo = frozenset(part for part in wanted if results.get(part, -1) < number)
     again = {part: places for part, places in round_.parts.items() if part in todo} if round_ else {}
-    ok, codes = 0, Counter[str]()
-    for part, (rows, good, bad) in _of_each(folder, results, partial(_counted, again=again)).items():
+    ok, cached, codes = 0, 0, Counter[str]()
+    for part, (rows, good, known, bad) in _of_each(folder, results, partial(_counted, again=again)).items():
         if rows != spec.items_of(part):
             have, wanted_ = counted(rows, "row"), counted(spec.items_of(part), "item")
             raise folder.damaged_result(part, results[part], f"{have} for {wanted_}")
         ok += good
+        cached += known
         codes.update(bad)
-    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, codes=dict(codes))
+    return Standing(round=number, todo=todo, parts=len(wanted), ok=ok, codes=dict(codes), cached=cached)
 
 
 def next_round(folder: JobFolder, wanted: Failures) -> Round | None:
@@ -119,9 +124,13 @@ def _of_each(
         return dict(zip(results, values, strict=True))
 
 
-def _counted(part: int, outcomes: list[Outcome], again: Mapping[int, Collection[int]]) -> tuple[int, int, Counter[str]]:
-    """Returns how many rows there are, how many are ok, and how many failed, by code, and are not done again."""
+def _counted(
+    part: int, outcomes: list[Outcome], again: Mapping[int, Collection[int]]
+) -> tuple[int, int, int, Counter[str]]:
+    """Returns how many rows there are, how many are ok, of these how many from the cache, and how many failed, by code,
+    and are not done again."""
     places = frozenset(again.get(part, ()))
     good = sum(outcome.status is Status.OK for outcome in outcomes)
     bad = (outcome for place, outcome in enumerate(outcomes) if outcome.status is Status.ERROR and place not in places)
-    return len(outcomes), good, Counter(code_of(outcome.error_code) for outcome in bad)
+    known = sum(outcome.cached for outcome in outcomes)
+    return len(outcomes), good, known, Counter(code_of(outcome.error_code) for outcome in bad)

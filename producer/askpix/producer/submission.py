@@ -45,6 +45,7 @@ def write_job(
     device: str | None = None,
     notify: str | None = None,
     max_queued: int | None = None,
+    cache: bool = True,
 ) -> JobSpec:
     """Writes a job folder, its job.json last; one that holds the same job is left as it is.
 
@@ -53,6 +54,7 @@ def write_job(
 
     Args:
         base: what relative image references count from, as `references.complete` takes it.
+        cache: whether answers that were given before may be given again, and are kept.
 
     Raises:
         InputError: the items cannot be read, or there are none, or ids come twice, or questions do not go together.
@@ -94,6 +96,7 @@ def write_job(
             device=device,
             notify=notify,
             max_queued=max_queued,
+            cache=cache,
         )
         # Whoever submits the same at the same time, and is first, has submitted this one too.
         existing = folder.write_spec(spec)

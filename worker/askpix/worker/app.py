@@ -22,6 +22,7 @@ from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
 from askpix.worker import cores
 from askpix.worker.access import Access
+from askpix.worker.answer_cache.opening import open_cache
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
@@ -96,6 +97,9 @@ class Worker:
                 tallies=tallies,
             )
             stack.callback(loader.close)
+            answers = open_cache(settings)
+            if answers is not None:
+                stack.callback(answers.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
             self._parts = PartRunner(
                 engines,
@@ -107,6 +111,7 @@ class Worker:
                 settings=settings,
                 seen=restorer.see,
                 tallies=tallies,
+                answers=answers,
             )
             stack.callback(self._parts.close)
             self._roots = Roots(access.storage_roots)
@@ -137,7 +142,7 @@ class Worker:
 
             _configure(self._app, engines, refused)
             add_part_task(self._app, self._parts, registry, letters, self._ending, tallies)
-            asks = AskRunner(engines, access, loader, tallies)
+            asks = AskRunner(engines, access, loader, tallies, answers)
             streams = Streams(settings.broker_url)
             stack.callback(streams.close)
             add_ask_task(self._app, asks, replies, streams, registry, self._ending, tallies)

@@ -16,7 +16,7 @@ from askpix.producer.placeholders import (
     with_choice,
 )
 from askpix.producer.questions import Question
-from askpix.worker.engine.base import Engine, ImageHandle, Request
+from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.loading import internal_error
@@ -49,7 +49,7 @@ class Asker:
     def __init__(
         self,
         item: Item,
-        engine: Engine,
+        engine: Askable,
         images: tuple[ImageHandle, ...],
         options: Options,
         *,

@@ -6,7 +6,8 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from askpix.producer.messages import AskMessage
 from askpix.producer.rows import row_to_json
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
-from askpix.worker.engine.base import Ability, Engine, ImageHandle
+from askpix.worker.answer_cache.cache import AnswerCache
+from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.engine.base import Ability, Askable, Engine, ImageHandle
 from askpix.worker.engine.requests import one_at_a_time
 from askpix.worker.engines import Engines
 from askpix.worker.errors import ItemError
@@ -43,11 +46,19 @@ _LEFT = ItemError("cancelled", "nobody waited for the answer any more", retryabl
 class AskRunner:
     """Answers asks, each in the thread that calls; the engine lets them overtake what is not urgent."""
 
-    def __init__(self, engines: Engines, access: Access, loader: Loader, tallies: Tallies | None = None) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        access: Access,
+        loader: Loader,
+        tallies: Tallies | None = None,
+        answers: AnswerCache | None = None,
+    ) -> None:
         self._tallies = tallies or Tallies()
         self._engines = engines
         self._access = access
         self._loader = loader
+        self._answers = answers
         self._several = SeveralImages(loader)
         self._long = threading.BoundedSemaphore(STREAMS_AT_ONCE)
 
@@ -75,9 +86,15 @@ class AskRunner:
         output = None if message.output is None else self._access.open_output(message.output)
         shown = message.images
         item = Item(image=shown[-1], id=_id(shown[-1]), questions=message.questions or None)
-        work = ItemWork(item, engine, started=time.monotonic())
-        with about(item=item.id):
-            before, image = self._images(shown, engine, deadline, stream)
+        started = time.monotonic()
+        with about(item=item.id), ExitStack() as held:
+            if self._answers is not None and message.cache and stream is None and len(shown) == 1:
+                before: Sequence[ImageHandle] = ()
+                asked, image = held.enter_context(self._looked_up(shown[0], engine, self._answers))
+            else:
+                asked = engine
+                before, image = self._images(shown, engine, deadline, stream)
+            work = ItemWork(item, asked, started=started)
             work.ask(
                 image,
                 None,
@@ -89,6 +106,7 @@ class AskRunner:
                 deadline=deadline,
                 stream=stream is not None,
             )
+            held.close()
             try:
                 if stream is not None:
                     stream.tell(work.pieces(TELL_SECONDS), give_up=work.cancel)
@@ -105,6 +123,21 @@ class AskRunner:
             storage, name = output
             storage.write(name, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n")
         return value
+
+    @contextmanager
+    def _looked_up(self, reference: str, engine: Engine, answers: AnswerCache) -> Iterator[tuple[Askable, LoadedImage]]:
+        """Yields what is asked of an image, and the image, which is decoded where an answer is not known."""
+        facts = ImageFacts()
+        with self._loader.opening(reference, engine, facts) as opening:
+            if opening is None:
+                yield engine, LoadedImage(facts)
+                return
+            image, recalled = Unopened(opening), answers.recall(engine.info, facts.sha256)
+            if recalled.size is None:
+                with suppress(ItemError):
+                    image.handle()
+            asked = LookingUp(engine, answers, facts, recalled)
+            yield asked, LoadedImage(facts, None if facts.problem else image)
 
     def _images(
         self, shown: Sequence[str], engine: Engine, deadline: float, stream: Stream | None

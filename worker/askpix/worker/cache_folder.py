@@ -1,6 +1,6 @@
 """The folder in which a user's workers keep what the next start need not do again.
 
-It holds compiled models, which are executed, and digests, which are believed. So it must be the user's own.
+It holds compiled models, which are executed, digests, which are believed, and answers. So it must be the user's own.
 Nothing in it is missed when it is deleted, at any time.
 """
 
@@ -21,25 +21,28 @@ KEEP_DAYS = 30
 """That a compiled model is kept after it was last loaded."""
 
 
-def own_folder(parent: Path) -> Path | None:
-    """Returns the folder `models` in `parent`, made for this user alone; None, with a warning, where that fails.
+def own_folder(parent: Path, name: str = "models", what: str = "compiled models") -> Path | None:
+    """Returns a folder in `parent`, made for this user alone; None, with a warning, where that fails.
 
     The parent itself may belong to anyone, as a volume in a container does.
+
+    Args:
+        what: would be kept there, in words for a person.
     """
-    folder = parent.absolute() / "models"
+    folder = parent.absolute() / name
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         # Not what a symbolic link leads to, which whoever owns the parent could change.
         facts = folder.lstat()
     except OSError as error:
-        _log.warning("compiled models cannot be kept in %s: %s", folder, error.strerror)
+        _log.warning("%s cannot be kept in %s: %s", what, folder, error.strerror)
         return None
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
-        _log.warning("compiled models are not kept in %s: it is not a folder that only this user can write to", folder)
+        _log.warning("%s are not kept in %s: it is not a folder that only this user can write to", what, folder)
         return None
     if not os.access(folder, os.W_OK):
-        _log.warning("compiled models cannot be kept in %s: it is read-only", folder)
+        _log.warning("%s cannot be kept in %s: it is read-only", what, folder)
         return None
     return folder
 

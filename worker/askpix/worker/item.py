@@ -12,7 +12,7 @@ from askpix.producer.items import Item, Options, Turn
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
 from askpix.worker.asker import Asker
-from askpix.worker.engine.base import Engine, ImageHandle
+from askpix.worker.engine.base import Askable, ImageHandle
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.follow_ups import FollowUps
 from askpix.worker.inquiry import Inquiry
@@ -48,7 +48,7 @@ class ItemWork:
     def __init__(
         self,
         item: Item,
-        engine: Engine,
+        engine: Askable,
         *,
         started: float,
         attempts: int = 1,

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
-from askpix.worker.image_form import ImageForm
+from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
@@ -112,6 +112,49 @@ class Loader:
             return LoadedImage(facts, engine.open_image(decoded.pixels))
         return LoadedImage(facts)
 
+    @contextmanager
+    def opening(
+        self,
+        reference: str,
+        engine: Engine,
+        facts: ImageFacts,
+        *,
+        own_bucket: str | None = None,
+        fetched: Callable[[], None] = lambda: None,
+    ) -> Iterator[Callable[[], ImageHandle] | None]:
+        """Fetches an image; yields what gives it to an engine, or None where it could not be had, and `facts` says why.
+
+        It is decoded when that is called: once, within the block, or not at all. Its bytes are held until then, or to
+        the end of the block. What is yielded raises ItemError where the image is none, and `facts` says so too.
+        """
+        with ExitStack() as held:
+            data = None
+            with noting(facts, reference), self._tallies.loading.one_more():
+                take = held.enter_context(self._counting())
+                data = self._fetched(reference, facts, take, own_bucket=own_bucket)
+                fetched()
+            if facts.problem is not None or data is None:
+                yield None
+                return
+            files = [data]
+            del data
+
+            def opened() -> ImageHandle:
+                try:
+                    with noting(facts, reference), self._tallies.loading.one_more(), self._decoding:
+                        pixels = self._shown(files[0], engine.image_form, facts)
+                        return engine.open_image(pixels)
+                finally:
+                    files.clear()
+                    held.close()
+                assert facts.problem is not None
+                raise facts.problem
+
+            try:
+                yield opened
+            finally:
+                files.clear()
+
     def fetched_or_noted(self, reference: str, facts: ImageFacts) -> bytes | None:
         """Returns an image's bytes; None where they cannot be had, and `facts` says why. Raises nothing."""
         with noting(facts, reference), self._tallies.loading.one_more(), self._counting() as take:
@@ -128,10 +171,13 @@ class Loader:
         return None
 
     def _prepared(self, data: bytes, engine: Engine, facts: ImageFacts) -> ImageHandle:
+        return engine.prepare_image(self._shown(data, engine.image_form, facts))
+
+    def _shown(self, data: bytes, form: ImageForm, facts: ImageFacts) -> Pixels:
         with self._stopwatch.running(), self._tallies.decode_seconds.timing():
-            decoded = self._decoder.decode(data, engine.image_form)
+            decoded = self._decoder.decode(data, form)
         facts.width, facts.height = decoded.width, decoded.height
-        return engine.prepare_image(decoded.pixels)
+        return decoded.pixels
 
     def _decoded(self, reference: str, form: ImageForm, facts: ImageFacts, **how: Any) -> Decoded:
         with self._tallies.loading.one_more():

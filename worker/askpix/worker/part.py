@@ -20,6 +20,9 @@ from askpix.producer.registry import Registry
 from askpix.producer.rows import Row
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
+from askpix.worker.answer_cache.cache import AnswerCache
+from askpix.worker.answer_cache.flights import Flights, Resume
+from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
 from askpix.worker.engines import Engines
 from askpix.worker.errors import NOT_ALLOWED
@@ -63,6 +66,7 @@ class PartRunner:
         settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
         seen: is told of jobs that parts are taken of.
         tallies: are told of rows, and of how long parts take.
+        answers: where answers are looked up, and kept; None for nowhere.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class PartRunner:
         settings: Settings,
         seen: Callable[[Iterable[str]], None],
         tallies: Tallies | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
         self._tallies = tallies or Tallies()
         self._engines = engines
@@ -91,6 +96,7 @@ class PartRunner:
             places=settings.load_threads,
         )
         self._threads = LoadThreads(hosts)
+        self._sharing = None if answers is None else Sharing(cache=answers, flights=Flights(self._resume))
         self._watch = PartWatch(settings.lease_seconds, settings.keep_seconds)
         self._lease_seconds = settings.lease_seconds
         self._item_seconds = settings.item_seconds
@@ -277,4 +283,14 @@ class PartRunner:
             _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
             recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds, self._decode_megabytes)
             return Careful(work, items, tries, recipe)
-        return PartItems(work, items, tries, self._loader, self._item_seconds)
+        sharing = self._sharing if work.spec.cache else None
+        return PartItems(work, items, tries, self._loader, self._item_seconds, sharing)
+
+    def _resume(self, waited: Sequence[Resume]) -> None:
+        """Has load threads go on with what waited for others' answers; one, since there is little to do."""
+
+        def go_on() -> None:
+            for resume in waited:
+                resume()
+
+        self._threads.put(go_on)

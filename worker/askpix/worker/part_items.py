@@ -6,12 +6,19 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
+from askpix.worker.answer_cache.flights import Flight
+from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.answer_cache.sharing import Alike, Sharing
+from askpix.worker.engine.base import Askable
 from askpix.worker.errors import EngineStoppedError, ItemError
+from askpix.worker.image_load import ImageLoad
 from askpix.worker.images.again import pause_before_next
 from askpix.worker.images.fetch import host_of
 from askpix.worker.item import ItemWork
@@ -33,6 +40,7 @@ class PartItems:
         attempts: of each item, by its place.
         item_seconds: that an image may be fetched for, all tries together, and that the engine may work on a
             question; without it, there is one try.
+        sharing: where answers are looked up, and kept; without it, they are not.
     """
 
     def __init__(
@@ -42,12 +50,15 @@ class PartItems:
         attempts: Mapping[int, int],
         loader: Loader,
         item_seconds: float | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._work = work
         self._items = items
         self._attempts = attempts
         self._loader = loader
         self._item_seconds = item_seconds
+        self._sharing = sharing
+        self._alike = Alike(work.spec.questions, work.spec.options)
         self._own_bucket = work.own_bucket
         self._under_way: dict[int, ItemWork] = {}
         """By their places; from before their image is asked about until they have their rows."""
@@ -76,7 +87,8 @@ class PartItems:
         for place, item in self._items.items():
             places.setdefault(item.image, []).append(place)
         for image, sharing in places.items():
-            threads.put(partial(self._load, image, sharing, threads), host_of(image))
+            load = ImageLoad(image=image, places=sharing, threads=threads, host=host_of(image))
+            threads.put(partial(self._load, load), load.host)
 
     def wait(self, timeout: float) -> bool:
         """Waits for all rows, up to `timeout` seconds; returns whether they are there.
@@ -119,48 +131,118 @@ class PartItems:
 
     # On load threads. ---------------------------------------------------------------------------
 
-    def _load(
-        self, image: str, places: Sequence[int], threads: LoadThreads, tries: int = 1, begun: float | None = None
-    ) -> None:
+    def _load(self, load: ImageLoad) -> None:
         if self._no_more:
             return
-        with about(**{**self._about, **about_items([self._items[place].id for place in places])}):
-            self._load_and_ask(image, places, threads, tries, begun)
-
-    def _load_and_ask(
-        self, image: str, places: Sequence[int], threads: LoadThreads, tries: int, begun: float | None
-    ) -> None:
-        work = self._work
-        started = time.monotonic() if begun is None else begun
-        try:
-            host = host_of(image)
-            if refusal := threads.refusal(host):
-                loaded = LoadedImage(ImageFacts(problem=refusal))
+        if not load.started:
+            load = replace(load, started=time.monotonic())
+        with self._minding(load.places):
+            if refusal := load.threads.refusal(load.host):
+                self._ask(load, LoadedImage(ImageFacts(problem=refusal)))
+            elif self._sharing is None:
+                fetched = partial(load.threads.answered, load.host)
+                loaded = self._loader.load(load.image, self._work.engine, own_bucket=self._own_bucket, fetched=fetched)
+                if not self._goes_again(load, loaded.facts.problem):
+                    self._ask(load, loaded)
             else:
-                fetched = partial(threads.answered, host)
-                loaded = self._loader.load(image, work.engine, own_bucket=self._own_bucket, fetched=fetched)
-                threads.judge(host, loaded.facts.problem)
-                pause = self._pause(loaded.facts.problem, tries, started, host, threads)
-                if pause is not None:
-                    threads.put_later(pause, partial(self._load, image, places, threads, tries + 1, started), host)
-                    return
-            for place in places:
-                item = ItemWork(
-                    self._items[place],
-                    work.engine,
-                    started=started,
-                    attempts=self._attempts[place],
-                    ended=partial(self._end, place),
-                )
-                self._under_way[place] = item
-                # Looked at after that, so that who sets it finds the item or is found here.
-                if self._no_more:
-                    del self._under_way[place]
-                    return
-                item.ask(loaded, work.spec.questions, work.spec.options, fill=True, seconds=self._item_seconds)
-        except BaseException as error:  # noqa: BLE001 - the part's thread raises it
-            self._problem = error
-            self._wake.set()
+                self._look_up(load, self._sharing)
+
+    @contextmanager
+    def _minding(self, places: Sequence[int]) -> Iterator[None]:
+        """Has the part's thread raise what a block raises, whose lines are about these items."""
+        with about(**{**self._about, **about_items([self._items[place].id for place in places])}):
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - the part's thread raises it
+                self._problem = error
+                self._wake.set()
+
+    def _look_up(self, load: ImageLoad, sharing: Sharing) -> None:
+        """Asks what is not known of an image. What is asked of it just now, here or for other parts, is waited for."""
+        facts, info, fetched = ImageFacts(), self._work.engine.info, partial(load.threads.answered, load.host)
+        with (
+            self._loader.opening(
+                load.image, self._work.engine, facts, own_bucket=self._own_bucket, fetched=fetched
+            ) as opening,
+            ExitStack() as flying,
+        ):
+            if opening is None:
+                if not self._goes_again(load, facts.problem):
+                    self._ask(load, LoadedImage(facts))
+                return
+            mine: dict[int, Flight | None] = dict.fromkeys(load.places)
+            if not load.alone:
+                groups = self._alike.grouped(info, facts.sha256, self._items, load.places)
+                again = partial(self._look_again, load, facts.sha256)
+                mine = sharing.flights.board_all(groups, lambda places: partial(again, places), flying)
+            if not mine:
+                load.threads.judge(load.host, None)
+                return
+            recalled, image = sharing.cache.recall(info, facts.sha256), Unopened(opening)
+            if recalled.size is None:
+                with suppress(ItemError):
+                    image.handle()
+            if self._goes_again(load.of(list(mine)), facts.problem):
+                return
+            loaded = LoadedImage(facts, None if facts.problem else image)
+            for place, flight in mine.items():
+                asked = LookingUp(self._work.engine, sharing.cache, facts, recalled)
+                self._ask_one(load, place, loaded, asked, flight)
+
+    def _look_again(self, load: ImageLoad, sha256: str | None, places: Sequence[int]) -> None:
+        """Takes what was just asked of an image by others, without having it here again."""
+        if self._no_more:
+            return
+        assert self._sharing is not None
+        load = load.of(places)
+        with self._minding(load.places):
+            facts = ImageFacts(sha256=sha256)
+            recalled = self._sharing.cache.recall(self._work.engine.info, sha256)
+            if recalled.size is None:
+                self._load_alone(load)
+                return
+            for place in load.places:
+                asked = LookingUp(self._work.engine, self._sharing.cache, facts, recalled)
+                self._ask_one(load, place, LoadedImage(facts, Unopened()), asked, None)
+
+    def _load_alone(self, load: ImageLoad) -> None:
+        load.threads.put(partial(self._load, replace(load, alone=True)), load.host)
+
+    def _ask(self, load: ImageLoad, loaded: LoadedImage) -> None:
+        for place in load.places:
+            self._ask_one(load, place, loaded, self._work.engine, None)
+
+    def _ask_one(self, load: ImageLoad, place: int, loaded: LoadedImage, asked: Askable, flight: Flight | None) -> None:
+        work = self._work
+        item = ItemWork(
+            self._items[place],
+            asked,
+            started=load.started,
+            attempts=self._attempts[place],
+            ended=partial(self._end, place, load, asked, flight),
+        )
+        self._under_way[place] = item
+        # Looked at after that, so that who sets it finds the item or is found here.
+        if self._no_more:
+            del self._under_way[place]
+            return
+        if flight is not None:
+            flight.enter()
+        try:
+            item.ask(loaded, work.spec.questions, work.spec.options, fill=True, seconds=self._item_seconds)
+        except BaseException:
+            if flight is not None:
+                flight.leave()
+            raise
+
+    def _goes_again(self, load: ImageLoad, problem: ItemError | None) -> bool:
+        """Says how its host did with an image; returns whether it will be loaded once more."""
+        load.threads.judge(load.host, problem)
+        pause = self._pause(problem, load.tries, load.started, load.host, load.threads)
+        if pause is None:
+            return False
+        load.threads.put_later(pause, partial(self._load, replace(load, tries=load.tries + 1)), load.host)
+        return True
 
     def _pause(
         self, problem: ItemError | None, tries: int, started: float, host: str | None, threads: LoadThreads
@@ -178,7 +260,13 @@ class PartItems:
 
     # On the engine's thread. --------------------------------------------------------------------
 
-    def _end(self, place: int, item: ItemWork) -> None:
-        self._ended.append((place, item))
-        if next(self._numbers) == len(self._items):
-            self._wake.set()
+    def _end(self, place: int, load: ImageLoad, asked: Askable, flight: Flight | None, item: ItemWork) -> None:
+        if isinstance(asked, LookingUp) and asked.short:
+            del self._under_way[place]
+            self._load_alone(load.of([place]))
+        else:
+            self._ended.append((place, item))
+            if next(self._numbers) == len(self._items):
+                self._wake.set()
+        if flight is not None:
+            flight.leave()

@@ -21,6 +21,8 @@ class Tallies:
         """By model, device, source (`part` or `ask`), status and error code, which is empty where there is none."""
         self.answers = Counter()
         """Of items, by model, device and kind."""
+        self.lookups = Counter()
+        """Answers that were looked up, by whether they were there: `hit` or `miss`."""
         self.item_seconds = LabelledHistogram(ITEM_SECONDS)
         """From taking an item to its last answer; by model, device and source."""
         self.part_seconds = LabelledHistogram(PART_SECONDS)
@@ -48,6 +50,8 @@ class Tallies:
             self.item_seconds.of(*own, source).add(row.seconds)
             for answer in row.answers:
                 self.answers.add(*own, str(answer.kind))
+                if answer.cached is not None:
+                    self.lookups.add("hit" if answer.cached else "miss")
 
     def refuse(self, reason: str) -> None:
         """Counts a message that was refused."""

@@ -11,7 +11,7 @@ from itertools import islice
 import redis
 
 from askpix.producer.lease import Lease
-from askpix.producer.live import LATEST, Glimpse, PartLive, codes_in
+from askpix.producer.live import LATEST, Glimpse, PartLive, codes_in, is_cached
 from askpix.producer.progress import JobState
 from askpix.producer.rows import Row, Status
 
@@ -33,12 +33,14 @@ class Telling:
         self._made = 0
         """Rows that were there before, and that this worker has made."""
         self._codes = Counter[str]()
+        self._cached = 0
         self._latest: Sequence[Glimpse] = ()
 
     def begin(self, kept: Collection[Row]) -> None:
         """Takes the rows that were there before."""
         self._kept = len(kept)
         self._codes = codes_in(kept)
+        self._cached = sum(map(is_cached, kept))
 
     def see(self, rows: dict[int, Row]) -> bool:
         """Takes all the rows that were made so far, the newest last; returns whether there are new ones."""
@@ -47,6 +49,7 @@ class Telling:
             return False
         self._made = len(rows)
         self._codes.update(codes_in(new))
+        self._cached += sum(map(is_cached, new))
         self._made_rows(new)
         self._latest = [Glimpse.of(row) for row in new[:LATEST]]
         return True
@@ -56,7 +59,7 @@ class Telling:
         state = None
         if self._lease is not None:
             with counting():
-                state = self._lease.live(self._how(self._kept + self._made))
+                state = self._lease.live(self._how(self._kept + self._made, self._cached))
                 # Told again, they would come back as the newest.
                 self._latest = ()
         return state == JobState.RUNNING
@@ -66,10 +69,11 @@ class Telling:
         if self._lease is not None:
             ok = sum(row.status is Status.OK for row in rows)
             with counting():
-                self._lease.done(ok=ok, codes=codes_in(rows), how=self._how(len(rows)))
+                how = self._how(len(rows), sum(map(is_cached, rows)))
+                self._lease.done(ok=ok, codes=codes_in(rows), how=how)
 
-    def _how(self, done: int) -> PartLive:
-        return PartLive(done=done, new=self._made, codes=self._codes, latest=self._latest)
+    def _how(self, done: int, cached: int) -> PartLive:
+        return PartLive(done=done, cached=cached, new=self._made, codes=self._codes, latest=self._latest)
 
 
 @contextmanager

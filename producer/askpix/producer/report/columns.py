@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from askpix.producer.live import is_cached
 from askpix.producer.report.embedding import clipped, column
 from askpix.producer.rows import Answer, Kind, Row, Status
 
@@ -58,6 +59,8 @@ class Columns:
     def __init__(self) -> None:
         self.count = 0
         self.failed = 0
+        self.cached = 0
+        """Items whose answers were all given before."""
         self.models: dict[str, None] = {}
         self._ids: list[str] = []
         self._codes: dict[str, int] = {}
@@ -83,6 +86,7 @@ class Columns:
         if len(self.models) < MAX_VALUES:
             self.models.setdefault(clipped(row.model, _LABEL))
         self.failed += row.status is Status.ERROR
+        self.cached += is_cached(row)
         self.count += 1
 
     def number_of_name(self, name: str) -> int:
@@ -102,6 +106,7 @@ class Columns:
         return {
             "count": self.count,
             "failed": self.failed,
+            "cached": self.cached,
             "codes": list(self._codes),
             "code": column(self._code),
             "confidence": column(self._confidence),

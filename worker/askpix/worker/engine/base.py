@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from askpix.producer.items import Options, Turn
 from askpix.producer.questions import Question
@@ -95,6 +96,16 @@ class Measures:
 
     reused: int | None = None
     """How often a request's image was already encoded, or was being; None where that is not known."""
+
+
+class Askable(Protocol):
+    """What can be asked about images: an engine, or what stands before one."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def submit(self, request: Request) -> Ticket:
+        """See `Engine.submit`."""
 
 
 class Engine(ABC):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
+from dataclasses import replace
 
 from askpix.producer.rows import Answer
 from askpix.worker.engine.growing import PAUSE_SECONDS, Growing, pieces_of
@@ -33,6 +34,7 @@ class Ticket:
         "_growing",
         "_lock",
         "_seconds",
+        "looked_up",
     )
 
     def __init__(
@@ -49,6 +51,8 @@ class Ticket:
         self._error: BaseException | None = None
         self._growing = growing
         self._callbacks: list[Callable[[], None]] = [] if growing is None else [growing.end]
+        self.looked_up = False
+        """Whether the answer was looked for before the engine was asked: then it says that it was not there."""
 
     def result(self, timeout: float | None = None) -> Answer:
         """Waits for the answer.
@@ -66,6 +70,8 @@ class Ticket:
         if self._error is not None:
             raise self._error
         assert self._answer is not None
+        if self.looked_up and self._answer.cached is None:
+            return replace(self._answer, cached=False)
         return self._answer
 
     def pieces(self, timeout: float | None = None, pause: float = PAUSE_SECONDS) -> Iterator[str]:

@@ -20,12 +20,17 @@ _FILES = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE"
 
 def secrets_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Returns URLs with passwords, passwords of sentinels, and keys of S3."""
-    held = [settings.broker_url] + ([] if settings.proxy is None else [settings.proxy])
+    held = [secret for secret in (settings.broker_url, settings.proxy) if secret is not None]
     keys = [environment[name] for name in _VARIABLES if environment.get(name)]
     for name, usual in _FILES.items():
         keys += _keys_in(environment.get(name) or usual)
     with suppress(BrokerError):  # said where the URL is used
         keys.append(place_of(settings.broker_url).sentinel_password or "")
+    # A folder is no secret.
+    if settings.answer_cache is not None and "://" in settings.answer_cache.get_secret_value():
+        held.append(settings.answer_cache)
+        with suppress(BrokerError):
+            keys.append(place_of(settings.answer_cache).sentinel_password or "")
     return (*(secret.get_secret_value() for secret in held), *keys)
 
 

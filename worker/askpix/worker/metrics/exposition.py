@@ -65,6 +65,12 @@ class Exposition:
             _no_items(self._engines) | tallies.items.read(),
         )
         families.counter("askpix_answers", "Answers of these items.", [*_MODEL, "kind"], tallies.answers.read())
+        families.counter(
+            "askpix_cache_answers",
+            "Of these answers, those that were looked up, by whether they were known.",
+            ["result"],
+            _from_zero(("hit", "miss")) | tallies.lookups.read(),
+        )
         families.histogram(
             "askpix_item_seconds",
             "From taking an item to its last answer.",

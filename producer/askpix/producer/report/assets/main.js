@@ -47,10 +47,11 @@ async function main() {
 }
 
 function heading(index) {
-  const { job, models, count, failed } = index;
+  const { job, models, count, failed, cached } = index;
   byId("title").textContent = job.name;
   const parts = [counted(count, "item")];
   if (failed) parts.push(`${thousands(failed)} failed`);
+  if (cached) parts.push(`${thousands(cached)} from the cache`);
   if (job.items > count) parts.push(`${thousands(job.items - count)} without a result yet`);
   byId("subtitle").append(make("span", `${parts.join(", ")} · `), foreign("bdi", models.slice(0, 3).join(", ")));
   byId("subtitle").append(make("span", ` · ${job.created.slice(0, 10)}`));

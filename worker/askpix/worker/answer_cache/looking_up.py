@@ -1,0 +1,100 @@
+"""An engine that is asked about one image: what it has said before is looked up first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from askpix.worker.answer_cache.cache import AnswerCache, Recalled
+from askpix.worker.answer_cache.keys import ask_key
+from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request
+from askpix.worker.engine.ticket import Ticket
+from askpix.worker.errors import EngineStoppedError, ItemError
+from askpix.worker.loading import ImageFacts
+
+
+class Unopened(ImageHandle):
+    """An image that the engine is given when an answer is missing, which may be never.
+
+    Answers that are known are there at once. So the first that is not is asked for where the image was loaded, and what
+    comes after that, on whichever thread, finds it opened.
+
+    Args:
+        open_: gives it to the engine; raises ItemError where that cannot be. Without it, there is no image at hand.
+    """
+
+    def __init__(self, open_: Callable[[], ImageHandle] | None = None) -> None:
+        self._open = open_
+        self._handle: ImageHandle | None = None
+
+    def handle(self) -> ImageHandle:
+        """Returns the image as the engine has it.
+
+        Raises:
+            ItemError: it cannot be opened.
+        """
+        if self._handle is None:
+            if self._open is None:
+                raise ItemError("not_loaded", "the image was not loaded, and an answer is missing", retryable=True)
+            open_, self._open = self._open, None
+            self._handle = open_()
+        return self._handle
+
+
+class LookingUp:
+    """Asks about one image. It goes where an engine would.
+
+    Args:
+        facts: of the image; what is recalled of it comes into them.
+        recalled: what is known of it.
+    """
+
+    __slots__ = ("_cache", "_engine", "_facts", "_recalled", "short")
+
+    def __init__(self, engine: Engine, cache: AnswerCache, facts: ImageFacts, recalled: Recalled) -> None:
+        self._engine = engine
+        self._cache = cache
+        self._facts = facts
+        self._recalled = recalled
+        if recalled.size is not None:
+            facts.width, facts.height = recalled.size
+        self.short = False
+        """Whether an answer was missing, and there was no image to ask about."""
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._engine.info
+
+    def submit(self, request: Request) -> Ticket:
+        """Returns a ticket that has its answer already, where that is known; or else the engine's own.
+
+        Raises:
+            ItemError: the image cannot be opened.
+            RequestError, EngineStoppedError: as the engine's.
+        """
+        ask = ask_key(request)
+        if (answer := self._recalled.answer(ask, request)) is not None:
+            ticket = Ticket()
+            ticket.resolve(answer)
+            return ticket
+        (image,) = request.images
+        if isinstance(image, Unopened):
+            try:
+                image = image.handle()
+            except ItemError as error:
+                self.short = self.short or error.code == "not_loaded"
+                raise
+        ticket = self._engine.submit(replace(request, images=(image,)))
+        ticket.looked_up = True
+        ticket.add_done_callback(partial(self._keep, ask, ticket))
+        return ticket
+
+    def _keep(self, ask: bytes, ticket: Ticket) -> None:
+        facts = self._facts
+        try:
+            answer = ticket.result()
+        except (ItemError, EngineStoppedError):
+            return
+        if facts.sha256 is not None and facts.width is not None and facts.height is not None:
+            self._cache.keep(self.info, facts.sha256, (facts.width, facts.height), ask, answer)
