@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ class Ran:
         self.code, self.out, self.err = code, out, err
 
 
+Run = Callable[..., Ran]
+
+
 @pytest.fixture
-def askpix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def askpix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASKPIX_BROKER_URL", "redis://127.0.0.1:1/0")
 
@@ -33,7 +37,7 @@ def askpix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
-def test_a_sheet_is_shown_as_a_table_that_fits_a_terminal(askpix) -> None:
+def test_a_sheet_is_shown_as_a_table_that_fits_a_terminal(askpix: Run) -> None:
     ran = askpix("sheet", "check", str(ROOT / "demo/tags.yaml"))
 
     assert ran.code == 0
@@ -48,7 +52,7 @@ def test_a_sheet_is_shown_as_a_table_that_fits_a_terminal(askpix) -> None:
     assert "any of star, heart, moon" in text
 
 
-def test_a_sheet_cannot_make_the_terminal_do_anything(askpix, tmp_path: Path) -> None:
+def test_a_sheet_cannot_make_the_terminal_do_anything(askpix: Run, tmp_path: Path) -> None:
     (tmp_path / "tags.yaml").write_text('- text: "\\u202e[red]what?[/red]"\n  map: {a: ":smile:"}\n')
 
     ran = askpix("sheet", "check", "tags.yaml")
@@ -57,7 +61,7 @@ def test_a_sheet_cannot_make_the_terminal_do_anything(askpix, tmp_path: Path) ->
     assert "\N{REPLACEMENT CHARACTER}[red]what?[/red]" in ran.out
 
 
-def test_the_schema_is_printed_as_it_is(askpix) -> None:
+def test_the_schema_is_printed_as_it_is(askpix: Run) -> None:
     ran = askpix("sheet", "schema")
 
     assert ran.code == 0
@@ -75,7 +79,7 @@ def test_the_schema_is_printed_as_it_is(askpix) -> None:
     ids=lambda command: command[0],
 )
 def test_mistakes_are_told_a_line_each_before_anything_is_written_or_queued(
-    askpix, tmp_path: Path, command: tuple[str, ...]
+    askpix: Run, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "tags.yaml").write_text(WRONG)
 

@@ -191,11 +191,6 @@ class Question(BaseModel):
         """Whether results may say something else than the model does."""
         return self.multiple or self.below is not None or self.map is not None or self.calibration is not None
 
-    @property
-    def terms(self) -> tuple[str, ...] | None:
-        """The answers that there can be; None, where it may be any text."""
-        return possible_terms(choices=self.choices, words=self.map or {}, then=self.then, match=self.match)
-
     def to_record(self) -> dict[str, Any]:
         """Returns the question as a table holds it; what later versions added only where it is there."""
         added = self.model_dump(mode="json", include=set(_ADDED), exclude_defaults=True)
@@ -205,6 +200,11 @@ class Question(BaseModel):
             for name, value in added.items()
         }
         return {**record, **flat}
+
+    @property
+    def terms(self) -> tuple[str, ...] | None:
+        """The answers that there can be; None, where it may be any text."""
+        return possible_terms(choices=self.choices, words=self.map or {}, then=self.then, match=self.match)
 
     @classmethod
     def parse(cls, value: object) -> Question:

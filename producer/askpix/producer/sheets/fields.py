@@ -54,7 +54,7 @@ def _braced(node: Mapped, key: str) -> str:
         (name, value) = node.entries[0]
         if isinstance(value, Scalar) and value.form is Form.NULL and not value.text:
             return f'put what has braces in quotes: {key}: "{{{name.text}}}"'
-    return f"put it in quotes after {key}:, in one line"
+    return "put it in quotes"
 
 
 def _sound(node: Scalar, key: str, told: Mistakes) -> str | None:

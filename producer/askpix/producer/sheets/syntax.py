@@ -17,6 +17,7 @@ _NO_DASH_SPACE = re.compile(r"\s*-[^\s-]")
 _GLUED = re.compile(rf"\s*(?:- +)?({_KEY}):(?=\S)(.*)")
 _NO_COLON = re.compile(rf"\s*(?:- +)?({_KEY})(?:\s+([^:\s].*))?$")
 _ENTRY = re.compile(r"(?P<before>\s*(?:- +)*)(?P<key>[^\s:\"'\[{][^:]*):\s+(?P<value>.*)")
+_BRACKETED = ("choices", "map", "when", "calibration", "json_schema")
 _QUOTED = re.compile(r"(?P<key>.*?[:\-\[,{] *)(?P<quote>[\"'])(?P<rest>.*)")
 
 
@@ -108,6 +109,8 @@ def _quotes(trouble: _Trouble) -> _Found:
     if entry is None:
         return None
     value = entry["value"].rstrip()
+    if value.startswith(("{", "[")) and entry["key"] in _BRACKETED:
+        return trouble.at, f"the brackets end before column {trouble.column + 1}: leave out what comes after them"
     if value.startswith(("{", "[")):
         return trouble.at, f"a text that begins with {value[0]} must be in quotes: {entry['key']}: {_in_quotes(value)}"
     if value.startswith(("'", '"')):
@@ -122,10 +125,14 @@ def _quote_in(trouble: _Trouble) -> str:
 
 
 def _brackets(trouble: _Trouble) -> _Found:
-    if "the node content" in trouble.problem and "flow" in trouble.context:
-        if "','" in trouble.problem:
-            return trouble.at, "two commas follow each other, or one comes first: leave one out"
-        return None
+    if "the node content" in trouble.problem:
+        return _no_content(trouble)
+    if re.search(r"but found '[\]},:]'", trouble.problem):
+        found = trouble.text[trouble.column : trouble.column + 1]
+        return (
+            trouble.at,
+            f"the {found} in column {trouble.column + 1} has nothing before it that it belongs to: leave it out",
+        )
     if "while parsing a flow" not in trouble.context:
         return None
     opened, closed = ("[", "]") if "sequence" in trouble.context else ("{", "}")
@@ -135,6 +142,21 @@ def _brackets(trouble: _Trouble) -> _Found:
     if trouble.at == trouble.since and closed in rest:
         return trouble.at, f"a comma is missing before column {trouble.column + 1}, or a text there needs quotes"
     return trouble.since, f"the {opened} of this line is never closed: write {closed} where it ends"
+
+
+def _no_content(trouble: _Trouble) -> _Found:
+    """Tells of a mark where a value was to be."""
+    if "','" in trouble.problem:
+        return trouble.at, "two commas follow each other, or one comes first: leave one out"
+    for number in range(trouble.at - 1, max(trouble.at - 50, -1), -1):
+        for opened, closed in ("[]", "{}"):
+            if trouble.line(number).count(opened) > trouble.line(number).count(closed):
+                return number, f"the {opened} of this line is never closed: write {closed} where it ends"
+    found = trouble.text[trouble.column : trouble.column + 1]
+    return (
+        trouble.at,
+        f"the {found} in column {trouble.column + 1} stands where a text was to be: put it in quotes, or leave it out",
+    )
 
 
 def _characters(trouble: _Trouble) -> _Found:
@@ -187,10 +209,9 @@ def _no_key(line: str) -> str:
 
 
 def _indentation(trouble: _Trouble) -> _Found:
-    if not any(
-        sign in trouble.problem
-        for sign in ("mapping values", "<block mapping start>", "but found '?'", "<block sequence start>")
-    ):
+    if "sequence entries are not allowed" in trouble.problem:
+        return trouble.at, "a dash begins an item, in a line of its own: write it there, or put the text in quotes"
+    if "mapping values" not in trouble.problem and "expected <block end>" not in trouble.problem:
         return None
     if _NO_DASH_SPACE.match(trouble.text):
         return trouble.at, f"a space is missing after the dash: write - {trouble.text.lstrip(' -')}"
@@ -202,6 +223,11 @@ def _indentation(trouble: _Trouble) -> _Found:
         )
     above = re.match(r"[ -]*", trouble.line(trouble.above))
     wanted = len(above[0]) if above else 0
+    if not _ENTRY.match(trouble.text):
+        return trouble.at, (
+            f"{shown_value(trouble.text.strip())} is no key with its value: write it as key: value, or, "
+            f"if it belongs to the text above, indent it by {wanted + 2} spaces"
+        )
     return trouble.at, (
         f"this line begins in column {spaces + 1}, and the keys of its attribute in column {wanted + 1}: "
         f"indent it by {wanted} spaces"
