@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, Row, row_to_record
+from askpix.producer.rows import RESULT_SCHEMA, Row, Status, row_to_record
 
 _Row = TypeVar("_Row")
 
@@ -155,6 +155,11 @@ class Results:
             raise JobError(
                 f"{self.folder.uri}: the results of part {part} have columns of other types than this askpix writes"
             ) from None
+
+
+def is_answered(line: Line) -> bool:
+    """Returns whether an item went well, and has an answer."""
+    return line.status == Status.OK and bool(line.answers)
 
 
 @cache

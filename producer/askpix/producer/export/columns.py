@@ -23,6 +23,9 @@ _HEAD_OF_GROUPS = ("group", "images", "images_failed", "id", "image", "status")
 _ERRORS = ("error_code", "error_message")
 _NUMBERS = frozenset(("images", "images_failed"))
 
+_FIELDS = {"images_failed": "failed", "reference": "image"}
+"""Of a line, for columns that are called otherwise."""
+
 _EXACT = 1 << 53
 """Up to which every whole number is a float."""
 
@@ -125,7 +128,11 @@ class WideColumns:
 
 
 def wide_columns(
-    source: Source, *, head: tuple[str, ...] | None = None, reserved: frozenset[str] = frozenset()
+    source: Source,
+    *,
+    head: tuple[str, ...] | None = None,
+    errors: tuple[str, ...] = _ERRORS,
+    reserved: frozenset[str] = frozenset(),
 ) -> WideColumns:
     """Returns the columns of all that is exported, in one pass over it.
 
@@ -135,6 +142,7 @@ def wide_columns(
 
     Args:
         head: what comes before the questions; by default what a table of items, or of groups, has.
+        errors: what comes after them.
         reserved: names that are taken beside ours.
 
     Raises:
@@ -160,7 +168,7 @@ def wide_columns(
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
     head = head if head is not None else _HEAD_OF_GROUPS if source.by_group else _HEAD
-    taken = {name.casefold() for name in (*head, *_ERRORS, *reserved)}
+    taken = {name.casefold() for name in (*head, *errors, *reserved)}
     attributes = tuple(
         Attribute(key=key, column=_attribute_name(key, taken), is_list=found == {Kind.MULTIPLE})
         for key, found in kinds.items()
@@ -168,7 +176,7 @@ def wide_columns(
     return WideColumns(
         head=head,
         attributes=attributes,
-        errors=_ERRORS,
+        errors=errors,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
     )
 
@@ -212,7 +220,7 @@ def _own_name(name: str, taken: set[str]) -> str:
 
 
 def _of_head(line: Line, name: str) -> Any:
-    return line.failed if name == "images_failed" else getattr(line, name)
+    return getattr(line, _FIELDS.get(name, name))
 
 
 def _kind(value: Any) -> str:
