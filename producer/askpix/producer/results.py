@@ -49,6 +49,9 @@ class Line(NamedTuple):
     failed: int = 0
     """Of the images."""
 
+    corrected: Mapping[str, str] | None = None
+    """What people put right, by the name of the question."""
+
 
 class Asked(NamedTuple):
     """What an item has columns for."""
@@ -178,7 +181,7 @@ def _narrowed(columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Schem
 
 def _line(record: dict[str, Any]) -> Line:
     answers = tuple([Said(said["name"], said["kind"], said["text"], said["confidence"]) for said in record["answers"]])
-    return Line._make((*[record[name] for name in _LINE], answers, 1, 0))
+    return Line._make((*[record[name] for name in _LINE], answers, 1, 0, None))
 
 
 def extra_values(text: str | None) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""What people put right: kept in the job folder beside the model's answers, which stay as they are.
+
+corrections/000001.json       what was read at a time; never changed, the newest of an answer counts
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from askpix.producer.errors import JobError
+from askpix.producer.job import JobFolder
+from askpix.producer.questions import first_problem
+
+MAX_CORRECTIONS = 100_000
+"""That are kept at a time."""
+
+MAX_CORRECTION = 100_000
+"""Characters of one: captions and free answers are some too."""
+
+_FOLDER = "corrections"
+_NAME = re.compile(r"(\d{6})\.json")
+_MOST = 999_999
+
+_Text = Annotated[str, StringConstraints(max_length=MAX_CORRECTION)]
+
+
+class Correction(BaseModel):
+    """What a person says that an answer should be."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    """Of the item."""
+
+    attribute: str
+    """The question's name, or its text; "caption" for captions."""
+
+    text: _Text
+    """In the shop's own terms; of several, separated by commas, and empty where there are none."""
+
+
+class _Kept(BaseModel):
+    """corrections/000001.json and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    corrections: Annotated[tuple[Correction, ...], Field(max_length=MAX_CORRECTIONS)]
+
+
+def corrections(folder: JobFolder) -> Mapping[str, Mapping[str, str]]:
+    """Returns what people put right in a job: by the item's id and the attribute, the newest text.
+
+    All of it is held at once.
+
+    Raises:
+        JobError: a file of them is damaged.
+        StorageError: the folder cannot be read.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for number in _numbers(folder):
+        for each in _read(folder, number).corrections:
+            found.setdefault(each.id, {})[each.attribute] = each.text
+    return found
+
+
+def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
+    """Adds corrections to a job folder, all in one atomic step.
+
+    Raises:
+        JobError: there are too many.
+        StorageError: they cannot be written.
+    """
+    if len(new) > MAX_CORRECTIONS:
+        raise JobError(f"{len(new):,} corrections are too many at a time: give them in files of {MAX_CORRECTIONS:,}")
+    data = _Kept(corrections=tuple(new)).model_dump_json().encode() + b"\n"
+    number = max(_numbers(folder), default=0) + 1
+    # Another may have been quicker, with corrections of its own.
+    while number <= _MOST and not folder.storage.create(_name(number), data):
+        number += 1
+    if number > _MOST:
+        raise JobError(f"{folder.uri}/{_FOLDER} holds {_MOST:,} files, and takes no more")
+
+
+def _numbers(folder: JobFolder) -> Iterator[int]:
+    yield from (int(match[1]) for match in map(_NAME.fullmatch, folder.storage.names(_FOLDER)) if match)
+
+
+def _name(number: int) -> str:
+    return f"{_FOLDER}/{number:06d}.json"
+
+
+def _read(folder: JobFolder, number: int) -> _Kept:
+    name = _name(number)
+    try:
+        return _Kept.model_validate_json(folder.storage.read(name))
+    except FileNotFoundError:
+        raise JobError(f"{folder.uri}/{name} was removed while it was to be read: run the same command again") from None
+    except ValidationError as error:
+        raise JobError(
+            f"{folder.uri}/{name} is damaged ({first_problem(error)}): remove it, then give its table to "
+            "`askpix correct` again"
+        ) from None
