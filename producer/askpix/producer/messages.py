@@ -31,7 +31,8 @@ _MOMENTS = (1_577_836_800.0, 86_400.0)
 """The first of 2020, before which none was queued; and how far a clock may be ahead of another."""
 
 MAX_ASKED = 1_000
-"""What an ask may have a model weigh: its questions, or where they have choices, these. It overtakes everything."""
+"""What an ask may have a model weigh: its questions, or where they have choices, these; of each that is judged by
+itself, yes and no. It overtakes everything."""
 
 MAX_TURNS = 20
 """That an ask may have behind it."""
@@ -136,7 +137,7 @@ class AskMessage(_Message):
         _check_images(self.images)
         if self.stream and len(self.questions or ()) > 1:
             raise ValueError("of several questions no answer can be streamed: ask them one by one")
-        if sum(len(question.choices or "1") for question in self.questions or ()) > MAX_ASKED:
+        if sum(map(_weighed, self.questions or ())) > MAX_ASKED:
             raise ValueError(f"an ask may have {MAX_ASKED:,} choices in all: send several, or submit a job")
         try:
             check_order(self.questions or ())
@@ -161,6 +162,10 @@ class AskMessage(_Message):
     @classmethod
     def task(cls) -> str:
         return ASK_TASK
+
+
+def _weighed(question: Question) -> int:
+    return len(question.choices or "1") * (2 if question.multiple else 1)
 
 
 def _check_images(images: Sequence[str]) -> None:

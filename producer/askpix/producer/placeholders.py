@@ -14,6 +14,9 @@ from askpix.producer.storage import shortened
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^\W\d][\w .-]{0,99})\}")
 """Two braces stand for one; what is in a pair of them and looks like a name is one. JSON in a text is left alone."""
 
+CHOICE = "choice"
+"""What stands in braces for the choice that is asked about, in a question about each of its choices."""
+
 
 class MissingValueError(Exception):
     """An image has nothing in a column that its question needs.
@@ -60,6 +63,11 @@ def filled_question(question: Question, values: Mapping[str, Any]) -> Question:
     return question if text == question.text else question.model_copy(update={"text": text, "name": question.title})
 
 
+def with_choice(text: str, choice: str) -> str:
+    """Returns a text with a choice in the place of `{choice}`; all else in it stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: choice if found[1] == CHOICE else found[0], text)
+
+
 def filled_options(options: Options, values: Mapping[str, Any]) -> Options:
     """Returns the options for one image. See `filled`."""
     texts = {"prompt": options.prompt, "system": options.system}
@@ -69,7 +77,7 @@ def filled_options(options: Options, values: Mapping[str, Any]) -> Options:
 
 def names_columns(questions: Iterable[Question], options: Options) -> bool:
     """Returns whether any text may name a column."""
-    return any("{" in text for text in _texts(questions, options))
+    return any("{" in text for text in (*(one.text for one in questions), options.prompt or "", options.system or ""))
 
 
 def check_columns(questions: Iterable[Question], options: Options, columns: Collection[str]) -> None:
@@ -78,16 +86,14 @@ def check_columns(questions: Iterable[Question], options: Options, columns: Coll
     Args:
         columns: those that it has, of its first item.
     """
-    for text in _texts(questions, options):
+    known = {*columns}
+    asked = [(question.text, {*known, CHOICE} if question.multiple else known) for question in questions]
+    for text, names in (*asked, (options.prompt or "", known), (options.system or "", known)):
         for found in _PLACEHOLDER.finditer(text):
             name = found[1]
-            if name is not None and name not in columns:
+            if name is not None and name not in names:
                 there = ", ".join(shortened(column) for column in list(columns)[:20])
                 raise InputError(
                     f"{shortened(text)!r} names the column {shortened(name)!r}, and there is none: there are {there} "
                     "(write {{ and }} for braces that are meant as they are)"
                 )
-
-
-def _texts(questions: Iterable[Question], options: Options) -> list[str]:
-    return [*(question.text for question in questions), options.prompt or "", options.system or ""]

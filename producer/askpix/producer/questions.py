@@ -157,7 +157,7 @@ class Question(BaseModel):
             return self
         if not self.choices:
             raise ValueError("multiple needs choices, of which any number may be so")
-        if "{choice}" not in self.text:
+        if "{choice}" not in self.text.replace("{{", "").replace("}}", ""):
             raise ValueError(
                 "multiple needs {choice} in the text, which is asked of each choice, such as "
                 "'is there a {choice} on it?'"
@@ -185,6 +185,11 @@ class Question(BaseModel):
     def title(self) -> str:
         """What the answer is called in results."""
         return self.name or self.text
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether results may say something else than the model does."""
+        return self.multiple or self.below is not None or self.map is not None or self.calibration is not None
 
     def to_record(self) -> dict[str, Any]:
         """Returns the question as a table holds it; what later versions added only where it is there."""

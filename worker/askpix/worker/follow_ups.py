@@ -1,73 +1,102 @@
-"""The questions of an item that come after others."""
+"""The questions of an item that wait for others: which come after them, or depend on their answers."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from askpix.producer.items import Turn
-from askpix.producer.questions import Question
-from askpix.producer.rows import Answer
-from askpix.worker.engine.ticket import Ticket
+from askpix.producer.questions import SEPARATOR
+from askpix.producer.rows import Answer, Kind
 from askpix.worker.errors import EngineStoppedError, ItemError
+from askpix.worker.inquiry import Inquiry
 from askpix.worker.loading import internal_error
-from askpix.worker.logs.about import carried
 
-Asked = Ticket | ItemError | EngineStoppedError | None
-"""What became of a question; None where it waits for another's answer."""
+Ask = Callable[[Inquiry, tuple[Turn, ...]], None]
+"""Asks a question after what was said."""
 
 
 class FollowUps:
-    """Questions of an item of which some come after others, and are asked when these are answered."""
+    """Knows of each question that waits which others it waits for, and asks it, or not, when these have ended.
 
-    def __init__(
-        self,
-        questions: Sequence[Question | None],
-        request: Callable[[Question | None, tuple[Turn, ...]], Ticket | ItemError],
-        before: tuple[Turn, ...],
-        shown: tuple[str, ...],
-    ) -> None:
-        self._questions = questions
-        # On the engine's thread, which has requests of many items.
-        self._request = carried(request)
+    Args:
+        inquiries: all of an item, in the order of its questions.
+        before: what was asked before all of them.
+        shown: the images that are shown with the questions, where what was asked before shows others.
+    """
+
+    def __init__(self, inquiries: Sequence[Inquiry], before: tuple[Turn, ...], shown: tuple[str, ...]) -> None:
+        self._inquiries = inquiries
         self._before = before
         self._shown = shown
-        self._history: dict[int, tuple[Turn, ...]] = {}
-        """What was said before each question, by its number."""
-        self.complete = threading.Event()
-        """Set when there is nothing left to ask."""
+        self._needs: dict[int, dict[str, int | None]] = {}
+        """By the number of a question that waits: the numbers of those that it names, None where there is no such."""
+        self._due: dict[int, list[int]] = {}
+        """Of which questions that wait the last one that they name stands before a place."""
+        places: dict[str, int] = {}
+        for number, inquiry in enumerate(inquiries):
+            question = inquiry.question
+            if question is None:
+                continue
+            if inquiry.waits:
+                names = [*([] if question.after is None else [question.after]), *(question.when or ())]
+                needs = self._needs[number] = {name: places.get(name) for name in names}
+                due = max((place + 1 for place in needs.values() if place is not None), default=0)
+                self._due.setdefault(due, []).append(number)
+            places[question.title] = number
 
-    def end(self) -> None:
-        """Says that there is nothing left to ask; the image is let go."""
-        del self._request
-        self.complete.set()
+    def ended(self, number: int, ask: Ask) -> Sequence[Inquiry]:
+        """Has those asked that waited for nothing but the first so many questions, which have all ended.
 
-    def ask(self, number: int, tickets: Sequence[Asked]) -> Ticket | ItemError | EngineStoppedError:
-        """Asks a question whose earlier one has its answer, or none; returns its ticket, or why it has none."""
-        question = self._questions[number]
+        Returns these, those with them that are not to be asked.
+        """
+        due = self._due.pop(number, [])
+        for place in due:
+            inquiry = self._inquiries[place]
+            try:
+                if (history := self._history(place)) is not None:
+                    ask(inquiry, history)
+            except (ItemError, EngineStoppedError) as error:
+                inquiry.fail(error)
+            except BaseException as error:  # noqa: BLE001 - the item must end
+                inquiry.fail(internal_error(error))
+        return [self._inquiries[place] for place in due]
+
+    def _history(self, number: int) -> tuple[Turn, ...] | None:
+        """Returns what was said before a question; None where it is not to be asked.
+
+        Raises:
+            ItemError: there is no such question before it, or the one that it comes after has no answer.
+            EngineStoppedError: the engine has ended.
+        """
+        inquiry = self._inquiries[number]
+        question = inquiry.question
         assert question is not None
-        before = enumerate(self._questions[:number])
-        places = [place for place, one in before if one is not None and one.title == question.after]
-        if not places:
-            return ItemError("no_such_question", f"no question before it is called {str(question.after)[:100]!r}")
-        earlier = places[-1]
-        try:
-            answer = answer_of(tickets[earlier])
-            # With the first of them, which has nothing asked here before it.
-            shown = () if earlier in self._history else self._shown
-            said = Turn(answer.question or "", answer.text, shown)
-            history = (*self._history.get(earlier, self._before), said)
-            self._history[number] = history
-            return self._request(question, history)
-        except (ItemError, EngineStoppedError) as error:
-            return error
-        except BaseException as error:  # noqa: BLE001 - the item must end
-            return internal_error(error)
+        earlier = {name: self._earlier(name, place) for name, place in self._needs[number].items()}
+        if not all(one.is_asked for one in earlier.values()) or not _holds(question.when or {}, earlier):
+            return None
+        if question.after is None:
+            return self._before
+        after = earlier[question.after]
+        # With the first of them, which has nothing asked here before it.
+        shown = self._shown if after.history is None else ()
+        before = self._before if after.history is None else after.history
+        inquiry.history = (*before, *after.said(shown))
+        return inquiry.history
+
+    def _earlier(self, name: str, place: int | None) -> Inquiry:
+        if place is None:
+            raise ItemError("no_such_question", f"no question before it is called {name[:100]!r}")
+        return self._inquiries[place]
 
 
-def answer_of(ticket: Asked) -> Answer:
-    """Returns the answer; raises why there is none."""
-    if isinstance(ticket, Ticket):
-        return ticket.result()
-    assert ticket is not None
-    raise ticket
+def _holds(when: Mapping[str, Sequence[str]], earlier: Mapping[str, Inquiry]) -> bool:
+    """Returns whether earlier questions were answered as a condition says; one that failed was not."""
+    try:
+        return all(not terms_of(earlier[name].answer()).isdisjoint(terms) for name, terms in when.items())
+    except ItemError:
+        return False
+
+
+def terms_of(answer: Answer) -> frozenset[str]:
+    """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
+    return frozenset(answer.text.split(SEPARATOR) if answer.kind is Kind.MULTIPLE else (answer.text,))

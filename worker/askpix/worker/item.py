@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 
 from askpix.producer.items import Item, Options, Turn
-from askpix.producer.placeholders import MissingValueError, filled_options, filled_question, values_of
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.engine.base import Engine, ImageHandle, Request
-from askpix.worker.engine.ticket import Ticket
+from askpix.worker.asker import Asker
+from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.follow_ups import Asked, FollowUps, answer_of
-from askpix.worker.loading import ImageFacts, LoadedImage, internal_error
-
-_log = logging.getLogger(__name__)
+from askpix.worker.follow_ups import FollowUps
+from askpix.worker.inquiry import Inquiry
+from askpix.worker.loading import ImageFacts, LoadedImage
+from askpix.worker.logs.about import carried
 
 
 class ItemWork:
@@ -39,11 +37,11 @@ class ItemWork:
         "_ended_at",
         "_engine",
         "_facts",
+        "_inquiries",
         "_later",
         "_next",
         "_over",
         "_started",
-        "_tickets",
         "item",
     )
 
@@ -63,12 +61,12 @@ class ItemWork:
         self._ended = ended
         self._ended_at: float | None = None
         self._facts = ImageFacts()
-        self._tickets: list[Asked] = []
-        """Of each question; an error where it could not even be asked."""
-        self._later: FollowUps | None = None
-        """Questions that come after others; None where there are none."""
+        self._inquiries: list[Inquiry] = []
+        """Of each question."""
+        self._later: _Later | None = None
+        """Asks those that wait for others; None where there are none."""
         self._next = 0
-        """Which ticket is to end next: those before it have."""
+        """Which inquiry is to end next: those before it have."""
         self._over = False
 
     def ask(
@@ -103,11 +101,10 @@ class ItemWork:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
         """
         if image.handle is not None:
-            asked = self.item.questions or questions or (None,)
-            images = (*before, image.handle)
-            request = partial(
-                self._request,
-                images,
+            asker = Asker(
+                self.item,
+                self._engine,
+                (*before, image.handle),
                 options,
                 fill=fill,
                 urgent=urgent,
@@ -115,35 +112,34 @@ class ItemWork:
                 seconds=seconds,
                 stream=stream,
             )
-            if any(question is not None and question.after is not None for question in asked):
-                self._later = FollowUps(asked, request, history, shown)
-            for question in asked:
+            self._inquiries = [Inquiry(question) for question in self.item.questions or questions or (None,)]
+            if any(inquiry.waits for inquiry in self._inquiries):
+                self._later = _Later(FollowUps(self._inquiries, history, shown), asker)
+            for inquiry in self._inquiries:
                 if self._over:
                     break
-                follows = question is not None and question.after is not None
-                self._tickets.append(None if follows else request(question, history))
+                if not inquiry.waits:
+                    inquiry.ask(asker, history)
         # Without the handle: the encoding is the requests' alone from now on.
         self._facts = image.facts
         if self._over:
             self.cancel()
-        self._follow()
+        self._go_on(follows=False)
 
     def cancel(self) -> None:
         """Gives the item up: the engine stops working on it."""
         self._over = True
-        for ticket in list(self._tickets):
-            if isinstance(ticket, Ticket):
-                ticket.cancel()
+        for inquiry in self._inquiries:
+            inquiry.cancel()
 
     def pieces(self, pause: float) -> Iterator[str]:
-        """Yields the text of the first question's answer as it comes; see `Ticket.pieces`.
+        """Yields the text of the first question's answer as it comes; see `Inquiry.pieces`.
 
         Where there is none, or what was yielded is not so any more, it ends: `row` has what is so.
         """
-        ticket = self._tickets[0] if self._tickets else None
-        if isinstance(ticket, Ticket):
+        if self._inquiries:
             with suppress(ItemError, EngineStoppedError):
-                yield from ticket.pieces(pause=pause)
+                yield from self._inquiries[0].pieces(pause)
 
     def row(self) -> Row:
         """Returns the row of the item, whatever happened to it; waits for its answers.
@@ -154,9 +150,12 @@ class ItemWork:
         if self._later is not None:
             self._later.complete.wait()
         problem, answers = self._facts.problem, list[Answer]()
-        for ticket in self._tickets:
+        for inquiry in self._inquiries:
+            if not inquiry.is_asked:
+                # It depends on an answer that was another one, or is not there.
+                continue
             try:
-                answers.append(answer_of(ticket))
+                answers.append(inquiry.answer())
             except ItemError as error:
                 # Of several, the first question's.
                 problem = problem or error
@@ -183,60 +182,22 @@ class ItemWork:
             extra=json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
         )
 
-    def _request(
-        self,
-        images: tuple[ImageHandle, ...],
-        options: Options,
-        question: Question | None,
-        history: tuple[Turn, ...] = (),
-        *,
-        fill: bool,
-        urgent: bool,
-        deadline: float | None,
-        seconds: float | None,
-        stream: bool,
-    ) -> Ticket | ItemError:
-        try:
-            if fill:
-                values = values_of(self.item)
-                options = filled_options(options, values)
-                question = None if question is None else filled_question(question, values)
-            return self._engine.submit(
-                Request(
-                    images=images,
-                    question=question,
-                    options=options,
-                    history=history,
-                    urgent=urgent,
-                    deadline=deadline,
-                    seconds=seconds,
-                    stream=stream,
-                )
-            )
-        except EngineStoppedError:
-            raise
-        except MissingValueError as error:
-            return ItemError(
-                "missing_value", f"the list has nothing here in the column {error.column!r}, which is asked"
-            )
-        except ItemError as error:
-            # Which would hold the image.
-            return error.with_traceback(None)
-        except BaseException as error:  # noqa: BLE001 - one item must never take its part down
-            _log.exception("item %s failed unexpectedly", self.item.id)
-            return internal_error(error)
+    def _go_on(self, *, follows: bool = True) -> None:
+        """Waits for one ticket after the other: so only one callback is out at a time, and no lock is needed.
 
-    def _follow(self) -> None:
-        """Waits for one ticket after the other: so only one callback is out at a time, and no lock is needed."""
-        while self._next < len(self._tickets):
-            ticket = self._tickets[self._next]
-            if ticket is None:
-                assert self._later is not None
-                ticket = self._tickets[self._next] = self._later.ask(self._next, self._tickets)
-                if self._over and isinstance(ticket, Ticket):
-                    ticket.cancel()
-            if isinstance(ticket, Ticket) and not ticket.done():
-                ticket.add_done_callback(self._follow)
+        Args:
+            follows: whether this is such a callback, which must not wait.
+        """
+        while True:
+            if self._later is not None:
+                for inquiry in self._later.ended(self._next, follows=follows):
+                    if self._over:
+                        inquiry.cancel()
+            if self._next == len(self._inquiries):
+                break
+            ticket = self._inquiries[self._next].pending()
+            if ticket is not None:
+                ticket.add_done_callback(self._go_on)
                 return
             self._next += 1
         self._ended_at = time.monotonic()
@@ -244,3 +205,23 @@ class ItemWork:
             self._later.end()
         if self._ended is not None:
             self._ended(self)
+
+
+class _Later:
+    """Asks the questions that wait, when their time has come."""
+
+    def __init__(self, questions: FollowUps, asker: Asker) -> None:
+        self._questions = questions
+        # On the engine's thread, which has requests of many items.
+        self._ask = carried(lambda inquiry, history, follows: inquiry.ask(asker, history, follows=follows))
+        self.complete = threading.Event()
+        """Set when there is nothing left to ask."""
+
+    def ended(self, number: int, *, follows: bool) -> Sequence[Inquiry]:
+        """Says that the first so many questions have ended; returns those that waited for them."""
+        return self._questions.ended(number, lambda inquiry, history: self._ask(inquiry, history, follows))
+
+    def end(self) -> None:
+        """Says that there is nothing left to ask; the images are let go."""
+        del self._ask
+        self.complete.set()

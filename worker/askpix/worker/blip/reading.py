@@ -50,6 +50,7 @@ class RequestReader:
             settings=settings,
             max_new_tokens=settings.max_new_tokens or MAX_NEW_TOKENS,
             urgent=request.urgent,
+            follows=request.follows,
             ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun)),
             prompt_ids=begun,
         )

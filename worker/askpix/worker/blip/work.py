@@ -52,10 +52,13 @@ class Job:
 
     max_new_tokens: int
     urgent: bool
+    follows: bool = False
+    """Whether it is asked for an answer that is there."""
+
     ticket: Ticket
     scores: dict[int, float] = field(default_factory=dict)
     """Log-likelihood of each choice that is scored."""
 
     @property
     def counts(self) -> bool:
-        return not self.urgent
+        return not self.urgent and not self.follows

@@ -48,7 +48,11 @@ class Request:
 
     options: Options = field(default_factory=Options)
     history: tuple[Turn, ...] = ()
-    """What was asked before. Such a request follows one that has ended, and never waits for room."""
+    """What was asked before."""
+
+    follows: bool = False
+    """Whether it is asked for an answer that is there, by whoever was told that on the engine's thread. It never waits
+    for room."""
 
     deadline: float | None = None
     """As `time.monotonic()` counts; a request that is not answered by then fails with `deadline`."""

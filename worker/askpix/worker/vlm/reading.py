@@ -101,7 +101,7 @@ class RequestReader:
             prompt_tokens=prompt_tokens,
             seed=_seed(settings, prompt, images),
             urgent=request.urgent,
-            follows=bool(request.history),
+            follows=request.follows,
             ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, sought)),
         )
         self._check_length(job)

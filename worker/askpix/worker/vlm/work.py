@@ -74,7 +74,7 @@ class Job:
     seed: int
     urgent: bool
     follows: bool
-    """Whether it follows a request that has ended."""
+    """Whether it is asked for an answer that is there."""
 
     ticket: Ticket
     found: dict[int, tuple[Said, ...]] = field(default_factory=dict)
