@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, Row, row_to_record
+from askpix.producer.rows import RESULT_SCHEMA, Row, Status, row_to_record
 
 _Row = TypeVar("_Row")
 
@@ -48,6 +48,9 @@ class Line(NamedTuple):
     images: int = 1
     failed: int = 0
     """Of the images."""
+
+    corrected: Mapping[str, str] | None = None
+    """What people put right, by the name of the question."""
 
 
 class Asked(NamedTuple):
@@ -157,6 +160,11 @@ class Results:
             ) from None
 
 
+def is_answered(line: Line) -> bool:
+    """Returns whether an item went well, and has an answer."""
+    return line.status == Status.OK and bool(line.answers)
+
+
 @cache
 def _narrowed(columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Schema:
     """Returns the schema of a result file of which only these columns are read."""
@@ -173,7 +181,7 @@ def _narrowed(columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Schem
 
 def _line(record: dict[str, Any]) -> Line:
     answers = tuple([Said(said["name"], said["kind"], said["text"], said["confidence"]) for said in record["answers"]])
-    return Line._make((*[record[name] for name in _LINE], answers, 1, 0))
+    return Line._make((*[record[name] for name in _LINE], answers, 1, 0, None))
 
 
 def extra_values(text: str | None) -> dict[str, Any]:

@@ -23,6 +23,12 @@ _HEAD_OF_GROUPS = ("group", "images", "images_failed", "id", "image", "status")
 _ERRORS = ("error_code", "error_message")
 _NUMBERS = frozenset(("images", "images_failed"))
 
+_FIELDS = {"images_failed": "failed", "reference": "image"}
+"""Of a line, for columns that are called otherwise."""
+
+_ENDINGS = ("", "_confidence", "_corrected")
+"""Of the columns of a question."""
+
 _EXACT = 1 << 53
 """Up to which every whole number is a float."""
 
@@ -43,6 +49,9 @@ class Attribute:
     column: str
     is_list: bool
     """Whether any number of terms may be so."""
+
+    is_corrected: bool = False
+    """Whether people have put any of its answers right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +86,9 @@ class WideColumns:
         """Returns names and types of the columns that `answers` has values for."""
         fields: list[tuple[str, pa.DataType]] = []
         for attribute in self.attributes:
-            fields.append((attribute.column, pa.list_(pa.string()) if attribute.is_list else pa.string()))
-            fields.append((f"{attribute.column}_confidence", pa.float64()))
+            kind = pa.list_(pa.string()) if attribute.is_list else pa.string()
+            fields += [(attribute.column, kind), (f"{attribute.column}_confidence", pa.float64())]
+            fields += [(f"{attribute.column}_corrected", kind)] if attribute.is_corrected else []
         return fields
 
     def values(self, line: Line) -> _Values:
@@ -102,7 +112,10 @@ class WideColumns:
         ]
 
     def answers(self, line: Line) -> _Values:
-        """Returns the values of a line's answers alone: text, or list of terms, and confidence of each question."""
+        """Returns the values of a line's answers alone.
+
+        They are text, or list of terms, and confidence of each question; and what people put right, where they did.
+        """
         said = {}
         for answer in line.answers:
             key: _Key = answer.name
@@ -116,16 +129,22 @@ class WideColumns:
             found = said.get(attribute.key)
             if found is None:
                 values += (None, None)
-                continue
-            text = found.text
-            sure = found.confidence
-            values.append(terms(text) if attribute.is_list else text)
-            values.append(sure if sure is not None and math.isfinite(sure) else None)
+            else:
+                sure = found.confidence
+                values.append(terms(found.text) if attribute.is_list else found.text)
+                values.append(sure if sure is not None and math.isfinite(sure) else None)
+            if attribute.is_corrected:
+                right = (line.corrected or {}).get(str(attribute.key))
+                values.append(right if right is None or not attribute.is_list else _corrected_terms(right))
         return values
 
 
 def wide_columns(
-    source: Source, *, head: tuple[str, ...] | None = None, reserved: frozenset[str] = frozenset()
+    source: Source,
+    *,
+    head: tuple[str, ...] | None = None,
+    errors: tuple[str, ...] = _ERRORS,
+    reserved: frozenset[str] = frozenset(),
 ) -> WideColumns:
     """Returns the columns of all that is exported, in one pass over it.
 
@@ -135,6 +154,7 @@ def wide_columns(
 
     Args:
         head: what comes before the questions; by default what a table of items, or of groups, has.
+        errors: what comes after them.
         reserved: names that are taken beside ours.
 
     Raises:
@@ -160,15 +180,20 @@ def wide_columns(
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
     head = head if head is not None else _HEAD_OF_GROUPS if source.by_group else _HEAD
-    taken = {name.casefold() for name in (*head, *_ERRORS, *reserved)}
+    taken = {name.casefold() for name in (*head, *errors, *reserved)}
     attributes = tuple(
-        Attribute(key=key, column=_attribute_name(key, taken), is_list=found == {Kind.MULTIPLE})
+        Attribute(
+            key=key,
+            column=_attribute_name(key, taken),
+            is_list=found == {Kind.MULTIPLE},
+            is_corrected=key in source.corrected,
+        )
         for key, found in kinds.items()
     )
     return WideColumns(
         head=head,
         attributes=attributes,
-        errors=_ERRORS,
+        errors=errors,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
     )
 
@@ -185,6 +210,11 @@ def terms(text: str) -> list[str]:
     return text.split(SEPARATOR) if text else []
 
 
+def _corrected_terms(text: str) -> list[str]:
+    """Returns the terms that a person has written."""
+    return [term for term in map(str.strip, text.split(SEPARATOR.strip())) if term]
+
+
 def _keys(names: list[str]) -> list[_Key]:
     seen: dict[str, int] = {}
     keys: list[_Key] = []
@@ -197,9 +227,9 @@ def _keys(names: list[str]) -> list[_Key]:
 def _attribute_name(key: _Key, taken: set[str]) -> str:
     name = key if isinstance(key, str) else f"{key[0]}_{key[1]}"
     name = name if name.strip() else "answer"
-    while not taken.isdisjoint((name.casefold(), f"{name}_confidence".casefold())):
+    while not taken.isdisjoint(columns := {f"{name}{ending}".casefold() for ending in _ENDINGS}):
         name = f"answer_{name}"
-    taken.update((name.casefold(), f"{name}_confidence".casefold()))
+    taken |= columns
     return name
 
 
@@ -212,7 +242,7 @@ def _own_name(name: str, taken: set[str]) -> str:
 
 
 def _of_head(line: Line, name: str) -> Any:
-    return line.failed if name == "images_failed" else getattr(line, name)
+    return getattr(line, _FIELDS.get(name, name))
 
 
 def _kind(value: Any) -> str:

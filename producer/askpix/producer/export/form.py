@@ -22,6 +22,9 @@ class Source:
     questions: tuple[Question, ...] | None = None
     """Of the job; None where it captions."""
 
+    corrected: frozenset[str] = frozenset()
+    """The names of questions whose answers people have put right."""
+
     by_group: bool = False
     """Whether a line is a group."""
 

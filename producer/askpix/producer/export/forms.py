@@ -9,7 +9,7 @@ from askpix.producer.export.form import Form
 from askpix.producer.storage import shortened
 
 # A new form is a module with a FORM, and its name here. Of those that take the same names, the first is meant.
-_MODULES = ("answers", "rows", "wide", "text", "json_files")
+_MODULES = ("answers", "rows", "wide", "text", "json_files", "imagefolder", "webdataset")
 
 FORMS: tuple[Form, ...] = tuple(import_module(f"{__package__}.{name}").FORM for name in _MODULES)
 

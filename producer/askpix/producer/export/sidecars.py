@@ -13,8 +13,7 @@ from pathlib import Path
 from askpix.producer.errors import StorageError
 from askpix.producer.export.form import Exported, Source
 from askpix.producer.export.names import file_name, sidecar_path
-from askpix.producer.results import Line
-from askpix.producer.rows import Status
+from askpix.producer.results import Line, is_answered
 
 _MOVED_AT_ONCE = 10_000
 
@@ -61,11 +60,6 @@ def staged(target: Path, *, force: bool) -> Iterator[Path]:
         if is_new:
             with suppress(OSError):  # It holds files, unless all was in vain.
                 target.rmdir()
-
-
-def is_answered(line: Line) -> bool:
-    """Returns whether an item has a file."""
-    return line.status == Status.OK and bool(line.answers)
 
 
 def _write_all(source: Source, folder: Path, suffix: str, content: Callable[[Line], bytes], noun: str) -> Exported:

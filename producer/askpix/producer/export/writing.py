@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def export(
     *,
     force: bool = False,
     wishes: Wishes | None = None,
-    originals: ReadOriginals | None = None,
+    reader: Callable[[], ReadOriginals] | None = None,
 ) -> Exported:
     """Writes the newest results of a job folder to a place on this machine, in the form that its name says.
 
@@ -42,7 +42,7 @@ def export(
     Args:
         force: replace what is there.
         wishes: in another form, or of other rows.
-        originals: what reads images again, for the forms that hold them.
+        reader: is called for what reads images again, by the forms that hold them.
 
     Raises:
         InputError: there is no such form, or this is no place for it.
@@ -58,13 +58,13 @@ def export(
     if form.folder is not None:
         _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
         with _explained(path):
-            source, found = source_of(folder, wishes, originals)
+            source, found = source_of(folder, wishes, reader() if form.images and reader is not None else None)
             return _noted(form.folder(source, path, force=force), found, source)
     assert ending is not None
     _check_outside_results(path, folder)
     write = form.files[ending.removesuffix(".gz")]
     with _whole_file(path, force=force) as file:
-        source, found = source_of(folder, wishes, originals)
+        source, found = source_of(folder, wishes, None)
         items = _packed(write, source, file) if ending.endswith(".gz") else write(source, file)
     return _noted(Exported(items=items), found, source)
 

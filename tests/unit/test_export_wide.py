@@ -1,0 +1,331 @@
+"""Wide tables: which columns there are, what they are called, and what their cells hold."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers.jobs import answered, chosen, job_of, said
+from helpers.rows import failed_row
+
+from askpix.producer import Kind, Question, Row
+from askpix.producer.corrections import Correction, keep_corrections
+from askpix.producer.errors import InputError, JobError
+from askpix.producer.export import Wishes, export
+from askpix.producer.job import JobFolder
+
+COLOR = Question("what color?", name="color", choices=["red", "blue"])
+PRINT = Question("is there a {choice} on it?", name="print", choices=["cat", "star"], multiple=True)
+WIDE = Wishes(form="wide")
+
+
+def cells(folder: JobFolder, name: str = "out.csv", wishes: Wishes = WIDE) -> list[list[str]]:
+    place = Path(folder.uri).parent / name
+    export(folder, str(place), force=True, wishes=wishes)
+    with place.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter="\t" if name.endswith(".tsv") else ","))
+
+
+def objects(folder: JobFolder, wishes: Wishes = WIDE) -> list[dict[str, Any]]:
+    place = Path(folder.uri).parent / "out.jsonl"
+    export(folder, str(place), force=True, wishes=wishes)
+    return [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+
+
+def table(folder: JobFolder, wishes: Wishes = WIDE) -> pa.Table:
+    place = Path(folder.uri).parent / "out.parquet"
+    export(folder, str(place), force=True, wishes=wishes)
+    return pq.read_table(place)
+
+
+def test_each_item_is_a_row_and_each_question_two_columns(tmp_path: Path) -> None:
+    folder = job_of(
+        tmp_path / "job",
+        [
+            answered("a", chosen("color", red=0.76543, blue=0.2), said("what?", "a mug", 1.0), group="g"),
+            answered("b", said("what?", 'a "hat",\né', 0.25)),
+            failed_row("c"),
+        ],
+        [COLOR, Question("what?")],
+    )
+
+    assert cells(folder) == [
+        ["id", "group", "image", "status", "color", "color_confidence", "what?", "what?_confidence"]
+        + ["error_code", "error_message"],
+        ["a", "g", "a.jpg", "ok", "red", "0.7654", "a mug", "1.0000", "", ""],
+        ["b", "", "b.jpg", "ok", "", "", 'a "hat",\né', "0.2500", "", ""],
+        ["c", "", "c", "error", "", "", "", "", "http_503", "http_503"],
+    ]
+    assert cells(folder, "out.tsv") == cells(folder)
+    assert objects(folder)[0]["color_confidence"] == 0.76543
+
+
+def test_captions_have_a_column(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", said("caption", "a mug", kind=Kind.CAPTION))])
+
+    assert cells(folder)[0][4:6] == ["caption", "caption_confidence"]
+
+
+def test_questions_of_rows_own_come_after_the_jobs_in_the_order_in_which_they_come_up(tmp_path: Path) -> None:
+    own = {"a": (Question("tall?"),), "c": (Question("old?"),)}
+    rows = [answered("a", said("tall?", "yes")), answered("b", said("color", "red")), answered("c", said("old?", "no"))]
+
+    head, *lines = cells(job_of(tmp_path / "job", rows, [Question("what?"), COLOR], **own))
+
+    assert head[4:12:2] == ["what?", "color", "tall?", "old?"]
+    assert [line[4:12:2] for line in lines] == [["", "", "yes", ""], ["", "red", "", ""], ["", "", "", "no"]]
+
+
+def test_what_was_asked_and_none_is_so_is_not_what_was_not_asked(tmp_path: Path) -> None:
+    rows = [
+        answered("a", said("print", "cat, star", kind=Kind.MULTIPLE)),
+        answered("b", said("print", "", kind=Kind.MULTIPLE)),
+        answered("c", said("color", "red")),
+    ]
+    folder = job_of(tmp_path / "job", rows, [PRINT, COLOR])
+
+    assert [line[4:6] for line in cells(folder)[1:]] == [["cat, star", "0.5000"], ["[]", "0.5000"], ["", ""]]
+    assert [each["print"] for each in objects(folder)] == [["cat", "star"], [], None]
+    assert table(folder)["print"].type == pa.list_(pa.string())
+    assert table(folder)["print"].to_pylist() == [["cat", "star"], [], None]
+
+
+def test_columns_that_would_be_called_alike_are_told_apart(tmp_path: Path) -> None:
+    rows = [
+        answered(
+            "a",
+            said("id", "1"),
+            said("color", "2"),
+            said("Color_confidence", "3"),
+            said("q", "4"),
+            said("q", "5"),
+            said("", "6"),
+            extra={"status": "7", "q": "8", "input_q": "9", "": "10", "answer": "11"},
+        )
+    ]
+    titles = ["id", "color", "Color_confidence", "q", "q"]
+
+    (head, line) = cells(job_of(tmp_path / "job", rows, list(map(Question, titles))))
+
+    assert len({name.casefold() for name in head}) == len(head)
+    found = {value: name for name, value in zip(head, line, strict=True) if value.isdigit()}
+    assert found == {
+        "1": "answer_id",
+        "2": "color",
+        "3": "answer_Color_confidence",
+        "4": "q",
+        "5": "q_2",
+        "6": "answer",
+        "7": "input_status",
+        "8": "input_q",
+        "9": "input_input_q",
+        "10": "input",
+        "11": "input_answer",
+    }
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"])
+def test_no_cell_runs_as_a_formula(tmp_path: Path, text: str) -> None:
+    row = answered(text, said(text, text), group=text, image=text, error_message=text, extra={f"{text}x": text})
+
+    head, line = cells(job_of(tmp_path / "job", [row]))
+
+    assert head[4] == f"'{text}"
+    assert {line[0], line[1], line[2], line[4], line[7], line[8]} == {f"'{text}"}
+    assert head[8] == f"'{text}x"
+
+
+def test_terms_of_several_make_no_formula_together(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", said("p", "=1, b", kind=Kind.MULTIPLE))])
+
+    assert cells(folder)[1][4] == "'=1, b"
+
+
+def test_the_callers_columns_keep_their_types_where_they_have_one(tmp_path: Path) -> None:
+    first = {"n": 1, "f": 1.5, "b": True, "t": "x", "mixed": 1, "list": [1], "long": 2**60, "huge": 2**70, "none": None}
+    second = {"n": None, "f": 2, "b": False, "t": "x\ud800", "mixed": "é", "list": None, "long": 0.5, "huge": 1}
+    rows = [answered("a", extra=first), answered("b", extra=None), answered("c", extra=None)]
+    folder = job_of(tmp_path / "job", [rows[0], rows[1], answered("c", extra={})])
+    folder.write_result(0, [rows[0], answered("b")])
+    written = json.dumps(second)
+    from dataclasses import replace
+
+    folder.write_result(1, [replace(answered("c"), extra=written)])
+
+    found = table(folder)
+
+    types = {name: str(found.schema.field(name).type) for name in first}
+    assert types == {
+        "n": "int64", "f": "double", "b": "bool", "t": "string", "mixed": "string",
+        "list": "string", "long": "string", "huge": "string", "none": "string",
+    }  # fmt: skip
+    assert found.select(list(first)).to_pylist() == [
+        {**first, "mixed": "1", "list": "[1]", "long": str(2**60), "huge": str(2**70)},
+        dict.fromkeys(first),
+        {**second, "t": "x?", "f": 2.0, "long": "0.5", "huge": "1", "none": None},
+    ]
+
+
+def test_a_spreadsheet_gets_the_callers_numbers_as_they_were(tmp_path: Path) -> None:
+    folder = job_of(
+        tmp_path / "job", [answered("a", extra={"price": 3.14159, "n": 2}), answered("b", extra={"price": 3})]
+    )
+
+    assert [line[4:] for line in cells(folder)[1:]] == [["", "", "", "", "3.14159", "2"], ["", "", "", "", "3", ""]]
+
+
+def test_a_confidence_that_is_no_number_is_none(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", said("q", "x", float("nan"))), answered("b", said("q", "x", 1.0))])
+
+    assert [line[5] for line in cells(folder)[1:]] == ["", ""] or cells(folder)[1][7] == ""
+    assert [each["q_confidence"] for each in objects(folder)] == [None, 1.0]
+    assert table(folder)["q_confidence"].to_pylist() == [None, 1.0]
+
+
+def test_excel_is_told_that_it_is_utf8_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", said("q", "é"))])
+
+    for name, form in (("wide.csv", "wide"), ("answers.csv", "answers")):
+        export(folder, str(tmp_path / name), wishes=Wishes(form=form, excel=True))
+        marked = (tmp_path / name).read_bytes()
+        export(folder, str(tmp_path / name), wishes=Wishes(form=form), force=True)
+
+        assert marked == b"\xef\xbb\xbf" + (tmp_path / name).read_bytes()
+
+
+def test_corrections_stand_beside_the_answers(tmp_path: Path) -> None:
+    rows = [
+        answered("a", said("color", "red"), said("print", "cat", kind=Kind.MULTIPLE)),
+        answered("b", said("color", "blue"), said("print", "cat", kind=Kind.MULTIPLE)),
+    ]
+    folder = job_of(tmp_path / "job", rows, [COLOR, PRINT])
+    assert "color_corrected" not in cells(folder)[0]
+
+    keep_corrections(folder, [Correction(id="b", attribute="print", text="star,  cat")])
+
+    assert cells(folder)[0][4:9] == ["color", "color_confidence", "print", "print_confidence", "print_corrected"]
+    assert [line[8] for line in cells(folder)[1:]] == ["", "star, cat"]
+    assert table(folder)["print_corrected"].to_pylist() == [None, ["star", "cat"]]
+
+
+def test_a_group_is_a_row(tmp_path: Path) -> None:
+    rows = [
+        answered("1", chosen("color", red=0.6, blue=0.4), group="p", extra={"price": 3, "view": "front"}),
+        failed_row("2"),
+        answered("3", chosen("color", red=0.9, blue=0.1)),
+        answered("4", chosen("color", red=0.1, blue=0.9), group="p", extra={"price": 3, "view": "back"}),
+        failed_row("5"),
+    ]
+    from dataclasses import replace
+
+    rows[1] = replace(rows[1], group="p")
+    rows[4] = replace(rows[4], group="q")
+    folder = job_of(tmp_path / "job", rows, [COLOR])
+    keep_corrections(folder, [Correction(id=n, attribute="color", text="red") for n in ("1", "4")])
+
+    head, *lines = cells(folder, wishes=Wishes(groups=True))
+
+    assert head == [
+        "group", "images", "images_failed", "id", "image", "status",
+        "color", "color_confidence", "color_corrected", "error_code", "error_message", "price", "view",
+    ]  # fmt: skip
+    assert lines == [
+        ["", "1", "0", "3", "3.jpg", "ok", "red", "0.9000", "", "", "", "", ""],
+        ["p", "3", "1", "", "1.jpg", "ok", "blue", "0.6500", "red", "", "", "", ""],
+        ["q", "1", "1", "", "5", "error", "", "", "", "http_503", "http_503", "", ""],
+    ]
+    assert [str(kind) for kind in table(folder, Wishes(groups=True)).schema.types[1:3]] == ["int64", "int64"]
+
+
+def test_a_groups_own_columns_are_those_that_its_images_share(tmp_path: Path) -> None:
+    rows = [
+        answered(
+            str(n), group="p", extra={"price": 3, "view": n, "one": 1 if n else True, "some": "x"} if n < 2 else {}
+        )
+        for n in range(2)
+    ]
+
+    head, line = cells(job_of(tmp_path / "job", rows), wishes=Wishes(groups=True))
+
+    assert dict(zip(head, line, strict=True)) | {} == {
+        **dict(zip(head, line, strict=True)),
+        "price": "3",
+        "view": "",
+        "one": "",
+        "some": "x",
+    }
+
+
+def test_rows_with_questions_of_their_own_are_put_together_by_these(tmp_path: Path) -> None:
+    own = (Question("what color?", name="color", choices=["red", "blue"], below=0.9, then="unsure"),)
+    rows = [answered(str(n), chosen("color", red=0.6, blue=0.4), group="p") for n in range(2)]
+
+    _, line = cells(job_of(tmp_path / "job", rows, **{"0": own, "1": own}), wishes=Wishes(groups=True))
+
+    assert line[6] == "unsure"
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("out.csv", "rows"), ("out.jsonl", "rows"), ("out/", None), ("out.csv", "answers"), ("o.tar", None)],
+)
+def test_groups_need_a_wide_table(tmp_path: Path, name: str, form: str | None) -> None:
+    with pytest.raises(InputError, match="--groups needs a wide table"):
+        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=Wishes(form=form, groups=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "words"),
+    [
+        ("out.csv", "rows", "as rows: it takes a name that ends in .parquet, .jsonl"),
+        ("out.csv", "text", "it takes a folder"),
+        ("out/", "wide", "as wide: it takes a name that ends in .csv"),
+        ("out/", "webdataset", "it takes a name that ends in .tar"),
+        ("out.csv", "pdf", "there is no form 'pdf': there is answers, rows, wide"),
+    ],
+)
+def test_a_form_that_takes_no_such_name_says_which_it_takes(tmp_path: Path, name: str, form: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=Wishes(form=form))
+
+
+def test_more_columns_than_a_table_can_have_are_refused(tmp_path: Path) -> None:
+    row = answered("a", *[said(f"q{n}", "x") for n in range(8_193)])
+
+    with pytest.raises(InputError, match=r"more than 16384 .* --form rows"):
+        cells(job_of(tmp_path / "job", [row]))
+
+
+def test_a_damaged_file_is_said_and_nothing_is_written(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a"), answered("b"), answered("c")])
+    (tmp_path / "job" / "results" / "part-000001.parquet").write_bytes(b"damaged")
+
+    for name in ("out.csv", "out.jsonl", "out.parquet"):
+        with pytest.raises(JobError, match="part-000001.* is damaged"):
+            export(folder, str(tmp_path / name), wishes=WIDE)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]
+
+
+def test_results_of_an_older_version_are_read(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", said("q", "x")), answered("b", said("q", "y"))])
+    path = tmp_path / "job" / "results" / "part-000000.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["sha256", "extra", "error_message"]), path)
+
+    assert [line[4] for line in cells(folder)[1:]] == ["x", "y"]
+
+
+def test_a_json_file_for_each_image_has_the_columns_of_the_wide_table(tmp_path: Path) -> None:
+    rows: list[Row] = [answered("a.jpg", said("print", "", kind=Kind.MULTIPLE), image="/x/a.jpg"), failed_row("b.jpg")]
+    folder = job_of(tmp_path / "job", rows, [PRINT])
+
+    exported = export(folder, f"{tmp_path}/out/", wishes=Wishes(form="json"))
+
+    assert (exported.files, exported.without, exported.noun) == (1, 1, "JSON file")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.json"]
+    assert json.loads((tmp_path / "out" / "a.json").read_text()) == objects(folder)[0]
