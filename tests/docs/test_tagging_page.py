@@ -9,13 +9,14 @@ from askpix.producer.sheets.keys import KEYS
 from askpix.producer.titles import ENDINGS, RESULT_COLUMNS
 
 ROOT = Path(__file__).parents[2]
+SHEET = ROOT / "demo/tags.yaml"
 PAGE = (ROOT / "docs/tagging.md").read_text(encoding="utf-8")
 
 
 def test_the_sheet_on_the_page_is_the_demos() -> None:
     (shown,) = re.findall(r"```yaml\n(- .*?)```", PAGE, re.DOTALL)
 
-    assert "".join(line for line in (ROOT / "demo/tags.yaml").open() if not line.startswith("#")) == shown
+    assert "".join(line for line in SHEET.read_text().splitlines(keepends=True) if not line.startswith("#")) == shown
 
 
 def test_the_table_has_every_key_and_no_other() -> None:
