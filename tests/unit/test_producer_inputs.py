@@ -128,6 +128,13 @@ def test_a_jsonl_row_has_questions_with_names_and_choices_and_extras_of_any_kind
     )
 
 
+def test_a_row_whose_attribute_has_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    rows = [{"image": "a.jpg"}, {"image": "b.jpg", "questions": [{"text": "what?", "below": 0.4}]}]
+
+    with pytest.raises(InputError, match=r"list\.jsonl, line 2: .*below and then go together"):
+        read(tmp_path / "list.jsonl", "\n".join(map(json.dumps, rows)))
+
+
 @pytest.mark.parametrize("questions", [None, [], "", "[]"])
 def test_no_questions_in_a_row_stands_for_the_jobs_own(tmp_path: Path, questions: object) -> None:
     (item,) = read(tmp_path / "list.jsonl", json.dumps({"image": "a.jpg", "questions": questions}))

@@ -174,6 +174,41 @@ def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: py
         submit(tmp_path / "4", map(str, range(7)), part_size=2)
 
 
+NAMES = [
+    (["a", "b", "a"], "'a' is there twice, first in question 1: leave one out, or rename it"),
+    (["a", "A"], "'A' is there twice, first in question 1"),
+    (["Status"], "results have a column status of their own: call it otherwise"),
+    (["kind", "kind_confidence"], r"is also a column of 'kind' \(question 1\) in tables: rename"),
+]
+
+
+@pytest.mark.parametrize(("names", "words"), NAMES, ids=lambda value: str(value)[:40])
+def test_names_that_cannot_be_columns_are_refused_before_anything_is_written(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    questions = tuple(Question(f"what {number}?", name=name) for number, name in enumerate(names))
+
+    with pytest.raises(InputError, match=words):
+        submit(tmp_path / "job", ["a.jpg"], questions=questions)
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_job_from_before_names_counted_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    questions = (Question("what?", name="status"), Question("which?", name="status"))
+    with monkeypatch.context() as before:
+        before.setattr(submission, "check_names", lambda _: None)
+        spec = submit(tmp_path / "job", ["a.jpg"], questions=questions)
+
+    assert submit(tmp_path / "job", ["a.jpg"], questions=questions) == spec
+
+
+def test_a_condition_that_can_never_be_so_is_refused(tmp_path: Path) -> None:
+    kind = Question("what is it?", name="kind", choices=("mug", "shirt"), map={"mug": "cup"})
+
+    with pytest.raises(InputError, match="depends on 'kind' being 'mug', which it never is: it can be cup, shirt"):
+        submit(tmp_path, ["a.jpg"], questions=(kind, Question("how long?", when={"kind": "mug"})))
+
+
 # What happens in the middle. ---------------------------------------------------------------------
 
 
