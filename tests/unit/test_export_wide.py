@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,18 @@ def test_each_item_is_a_row_and_each_question_two_columns(tmp_path: Path) -> Non
     )
 
     assert cells(folder) == [
-        ["id", "group", "image", "status", "color", "color_confidence", "what?", "what?_confidence"]
-        + ["error_code", "error_message"],
+        [
+            "id",
+            "group",
+            "image",
+            "status",
+            "color",
+            "color_confidence",
+            "what?",
+            "what?_confidence",
+            "error_code",
+            "error_message",
+        ],
         ["a", "g", "a.jpg", "ok", "red", "0.7654", "a mug", "1.0000", "", ""],
         ["b", "", "b.jpg", "ok", "", "", 'a "hat",\né', "0.2500", "", ""],
         ["c", "", "c", "error", "", "", "", "", "http_503", "http_503"],
@@ -153,8 +164,6 @@ def test_the_callers_columns_keep_their_types_where_they_have_one(tmp_path: Path
     folder = job_of(tmp_path / "job", [rows[0], rows[1], answered("c", extra={})])
     folder.write_result(0, [rows[0], answered("b")])
     written = json.dumps(second)
-    from dataclasses import replace
-
     folder.write_result(1, [replace(answered("c"), extra=written)])
 
     found = table(folder)
@@ -176,13 +185,14 @@ def test_a_spreadsheet_gets_the_callers_numbers_as_they_were(tmp_path: Path) -> 
         tmp_path / "job", [answered("a", extra={"price": 3.14159, "n": 2}), answered("b", extra={"price": 3})]
     )
 
-    assert [line[4:] for line in cells(folder)[1:]] == [["", "", "", "", "3.14159", "2"], ["", "", "", "", "3", ""]]
+    assert [line[-2:] for line in cells(folder)[1:]] == [["3.14159", "2"], ["3", ""]]
 
 
 def test_a_confidence_that_is_no_number_is_none(tmp_path: Path) -> None:
     folder = job_of(tmp_path / "job", [answered("a", said("q", "x", float("nan"))), answered("b", said("q", "x", 1.0))])
 
-    assert [line[5] for line in cells(folder)[1:]] == ["", ""] or cells(folder)[1][7] == ""
+    head, first, _ = cells(folder)
+    assert first[head.index("q_confidence")] == ""
     assert [each["q_confidence"] for each in objects(folder)] == [None, 1.0]
     assert table(folder)["q_confidence"].to_pylist() == [None, 1.0]
 
@@ -221,8 +231,6 @@ def test_a_group_is_a_row(tmp_path: Path) -> None:
         answered("4", chosen("color", red=0.1, blue=0.9), group="p", extra={"price": 3, "view": "back"}),
         failed_row("5"),
     ]
-    from dataclasses import replace
-
     rows[1] = replace(rows[1], group="p")
     rows[4] = replace(rows[4], group="q")
     folder = job_of(tmp_path / "job", rows, [COLOR])
@@ -244,21 +252,13 @@ def test_a_group_is_a_row(tmp_path: Path) -> None:
 
 def test_a_groups_own_columns_are_those_that_its_images_share(tmp_path: Path) -> None:
     rows = [
-        answered(
-            str(n), group="p", extra={"price": 3, "view": n, "one": 1 if n else True, "some": "x"} if n < 2 else {}
-        )
-        for n in range(2)
+        answered("a", group="p", extra={"price": 3, "view": 1, "one": 1, "some": "x"}),
+        answered("b", group="p", extra={"price": 3, "view": 2, "one": True}),
     ]
 
     head, line = cells(job_of(tmp_path / "job", rows), wishes=Wishes(groups=True))
 
-    assert dict(zip(head, line, strict=True)) | {} == {
-        **dict(zip(head, line, strict=True)),
-        "price": "3",
-        "view": "",
-        "one": "",
-        "some": "x",
-    }
+    assert dict(zip(head[-4:], line[-4:], strict=True)) == {"price": "3", "view": "", "one": "", "some": ""}
 
 
 def test_rows_with_questions_of_their_own_are_put_together_by_these(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_rows_with_questions_of_their_own_are_put_together_by_these(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("out.csv", "rows"), ("out.jsonl", "rows"), ("out/", None), ("out.csv", "answers"), ("o.tar", None)],
+    [("out.csv", "rows"), ("out.jsonl", "rows"), ("out/", None), ("out.csv", "answers")],
 )
 def test_groups_need_a_wide_table(tmp_path: Path, name: str, form: str | None) -> None:
     with pytest.raises(InputError, match="--groups needs a wide table"):
@@ -306,7 +306,7 @@ def test_a_damaged_file_is_said_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "job" / "results" / "part-000001.parquet").write_bytes(b"damaged")
 
     for name in ("out.csv", "out.jsonl", "out.parquet"):
-        with pytest.raises(JobError, match="part-000001.* is damaged"):
+        with pytest.raises(JobError, match=r"part-000001.* is damaged"):
             export(folder, str(tmp_path / name), wishes=WIDE)
 
     assert [path.name for path in tmp_path.iterdir()] == ["job"]

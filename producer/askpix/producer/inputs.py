@@ -126,15 +126,16 @@ class Input:
         if not found:
             raise InputError(f"there are no images under {self.name}: {_WANTED}; {_FORMS}")
 
-    def opened(self) -> IO[bytes]:
-        """Returns the list's file, unpacked; for reading.
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Yields the list's file, unpacked; for reading.
 
         Raises:
             InputError: it cannot be read.
         """
-        file = self._open()
-        # A GzipFile is an IO[bytes] in all but its class.
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if self.name.lower().endswith(".gz") else file
+        with self._open() as file:
+            # A GzipFile is an IO[bytes] in all but its class.
+            yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if self.name.lower().endswith(".gz") else file
 
     def _open(self) -> io.BufferedReader:
         if self._path is not None:

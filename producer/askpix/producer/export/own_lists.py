@@ -103,13 +103,15 @@ class TableList:
         name = self._source.name
         with self._source.opened() as file:
             lines = Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), name)
-            has_begun = False
+            width = 0
             try:
                 with explained(name, lines):
                     for row in csv.reader(lines, delimiter=self._separator, strict=True):
                         lines.taken = 0
-                        has_begun = has_begun or bool(row)
-                        if has_begun:
+                        width = width or len(row)
+                        if len(row) > width:
+                            raise lines.error("more cells than columns")
+                        if width:
                             yield row
             except csv.Error as error:
                 raise lines.error(error) from None
