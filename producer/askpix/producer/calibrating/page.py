@@ -43,8 +43,8 @@ def calibration_page(job: str, found: Sequence[Found], precision: float) -> str:
 <p class="muted">by labelled answers of <bdi>{_text(job)}</bdi></p>
 </header>
 <main>
-<p class="lead">A diagram has the answers by how sure they are. Bars that end on the line are of answers whose confidence is
-the share that is right; below it, the model is too sure of itself. What is told of <i>after</i> was measured on answers
+<p class="lead">A diagram has the answers by how sure they are. Bars that end on the line are of answers whose confidence
+is the share that is right; below it, the model is too sure of itself. What is told of <i>after</i> was measured on answers
 that the calibration was not fitted to.</p>
 {_summary(found, precision)}
 {sections}
@@ -77,7 +77,7 @@ def lines_of(found: Found) -> Iterator[tuple[str, Measures | None, Measures | No
         return
     yield found.title, before.answers, after.answers
     if before.judgements is not None:
-        yield f"{found.title}: each choice", before.judgements, after.judgements
+        yield f"{found.title}: each", before.judgements, after.judgements
 
 
 def _cells(before: Measures | None, after: Measures | None) -> str:
