@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,32 +21,21 @@ def truth_of(product: Product) -> dict[str, str]:
     return told if product.sleeves is None else {**told, "sleeves": product.sleeves}
 
 
-def worsened(image: Image.Image, seed: int, *, blur: float, noise: float, light: float) -> Image.Image:
-    """Returns a picture out of focus, in low light, with a sensor's noise.
-
-    Args:
-        blur: its radius, in pixels, at the most.
-        noise: its deviation, of 255.
-        light: how much of it is left at the least.
-    """
+def worsened(image: Image.Image, seed: int) -> Image.Image:
+    """Returns a picture a little out of focus, in low and flat light, with a sensor's noise."""
     rng = np.random.default_rng(seed)
-    soft = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, blur)))
-    pixels = np.asarray(soft, np.float32) * rng.uniform(light, 1) + rng.normal(0, noise, np.asarray(soft).shape)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1))), np.float32)
+    flat = ((soft - 128) * 0.65 + 128) * rng.uniform(0.8, 0.9)
+    return Image.fromarray((flat + rng.normal(0, 20, flat.shape)).clip(0, 255).astype(np.uint8))
 
 
-def write_pictures(folder: Path, *, number: int, seed: int, hard: dict[str, float] | None) -> Path:
-    """Writes pictures, and labels.jsonl with what is right of each; returns the latter.
-
-    Args:
-        hard: what `worsened` takes; None leaves them as they are.
-    """
+def write_pictures(folder: Path, *, number: int, seed: int, hard: bool) -> list[dict[str, str]]:
+    """Writes pictures into a folder; returns what is right of each, with its `id` as of the folder above."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.jsonl").open("w", encoding="utf-8") as lines:
-        for place in range(number):
-            image, product, _ = picture(seed, place)
-            shown = image if hard is None else worsened(image, seed * 10_000 + place, **hard)
-            name = f"{place:04d}.jpg"
-            shown.save(folder / name, quality=90)
-            lines.write(json.dumps({"id": name, **truth_of(product)}) + "\n")
-    return folder.parent / f"{folder.name}.jsonl"
+    labels = []
+    for place in range(number):
+        image, product, _ = picture(seed, place)
+        shown = worsened(image, seed * 10_000 + place) if hard else image
+        shown.save(folder / f"{place:04d}.jpg", quality=90)
+        labels.append({"id": f"{folder.name}/{place:04d}.jpg", **truth_of(product)})
+    return labels

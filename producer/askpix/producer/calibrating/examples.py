@@ -15,6 +15,7 @@ from askpix.producer.followed import Job
 from askpix.producer.questions import Question
 from askpix.producer.results import Results
 from askpix.producer.rows import Answer, Choice, Kind, Row
+from askpix.producer.terms import terms_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +48,11 @@ class Gathered:
 
     @property
     def by_term(self) -> Counter[str]:
-        """How often each term is so."""
-        if not self.question.multiple:
-            return Counter(example.label for example in self.examples)
-        return Counter(term for example in self.examples for term in terms_in(example.label))
+        """How often each term is so, in their order."""
+        counts = Counter(dict.fromkeys(terms_of(self.question), 0))
+        for example in self.examples:
+            counts.update(terms_in(example.label) if self.question.multiple else (example.label,))
+        return counts
 
 
 def terms_in(label: str) -> list[str]:

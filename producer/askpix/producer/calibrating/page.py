@@ -43,9 +43,9 @@ def calibration_page(job: str, found: Sequence[Found], precision: float) -> str:
 <p class="muted">by labelled answers of <bdi>{_text(job)}</bdi></p>
 </header>
 <main>
-<p class="lead">A diagram has the answers by how sure they are. Bars that end on the line are of answers whose confidence
-is the share that is right; below it, the model is too sure of itself. What is told of <i>after</i> was measured on answers
-that the calibration was not fitted to.</p>
+<p class="lead">A diagram has the answers by how sure they are. Bars that end on the line are of answers whose
+confidence is the share that is right; below it, the model is too sure of itself. What is told of <i>after</i> was
+measured on answers that the calibration was not fitted to.</p>
 {_summary(found, precision)}
 {sections}
 </main>
@@ -61,7 +61,7 @@ def _summary(found: Sequence[Found], precision: float) -> str:
         for name, before, after in lines_of(each)
     )
     unchecked = f"unchecked at {precision:.0%} right"
-    return f"""<div class="card scroll"><table>
+    return f"""<div class="card scroll" role="region" aria-label="Figures" tabindex="0"><table>
 <thead><tr><th scope="col">attribute</th><th scope="col">examples</th><th scope="col">right</th>
 <th scope="col">calibration error</th><th scope="col">{unchecked}</th><th scope="col">from confidence</th></tr></thead>
 <tbody>
