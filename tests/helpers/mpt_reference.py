@@ -5,6 +5,7 @@ It knows nothing of askpix's conversion: it reads the checkpoint's files, and at
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -52,14 +53,15 @@ class Reference:
         return ids
 
     @torch.inference_mode()
-    def written(self, pixels: Sequence[_Pixels], prompt: str, text: str) -> float:
-        """Returns the log-probability of writing a text, with a space before it or without, where nothing else may be.
+    def written(self, pixels: Sequence[_Pixels], prompt: str, text: str) -> tuple[float, int]:
+        """Returns the log-probability of writing a text, with a space before it or without, where nothing else may be;
+        and its tokens, the end included.
 
         Of the tokens that go on with it the likeliest is taken each time.
         """
         letters = {number: self.tokenizer.decode([number]) for number in range(len(self.tokenizer))}
         states, done, total = self._states(pixels, prompt), "", 0.0
-        while True:
+        for length in itertools.count(1):
             if done.strip() == text:
                 allowed = list(self.ends)
             else:
@@ -69,9 +71,10 @@ class Reference:
             best = int(scores.argmax())
             total += float(scores[best])
             if allowed[best] in self.ends:
-                return total
+                return total, length
             done += letters[allowed[best]]
             states = torch.cat([states, self.weights["wte.weight"][allowed[best]][None]])
+        raise AssertionError
 
     def _states(self, pixels: Sequence[_Pixels], prompt: str) -> torch.Tensor:
         """Returns a prompt and its images as embeddings [N, D]."""

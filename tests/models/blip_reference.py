@@ -132,17 +132,19 @@ class Reference:
             return self.model.text_encoder(ids, encoder_hidden_states=states).last_hidden_state
 
     def choices(self, image: Image.Image, question: str, choices: tuple[str, ...]) -> list[float]:
-        """Returns the softmax over the log-likelihoods of whole answers, by teacher forcing one at a time."""
+        """Returns how likely each is, by teacher forcing one at a time: the softmax over the means of its tokens'
+        log-probabilities, each times the choices' mean length; of choices equally long, over their log-likelihoods."""
         text = self.model.config.text_config
         states = self._attended(image, question)
-        scores = []
+        means, lengths = [], []
         with torch.inference_mode():
             for choice in choices:
                 target = [*self.tokenizer(choice, add_special_tokens=False).input_ids, text.sep_token_id]
                 given = torch.tensor([[text.bos_token_id, *target[:-1]]])
                 logits = self.model.text_decoder(given, encoder_hidden_states=states).logits[0]
-                scores.append(logits.log_softmax(-1)[range(len(target)), target].double().sum())
-        return torch.stack(scores).softmax(0).tolist()
+                means.append(logits.log_softmax(-1)[range(len(target)), target].double().mean())
+                lengths.append(len(target))
+        return (torch.stack(means) * (sum(lengths) / len(lengths))).softmax(0).tolist()
 
     def _expected(self, generated: Any) -> Expected:
         ids = generated.sequences[0].tolist()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 from catalogue import picture
 from models.blip_reference import Reference
@@ -87,6 +90,30 @@ def test_choices_of_a_random_model_have_the_probabilities_of_transformers() -> N
     # then
     for answer, probabilities in zip(answers, expected, strict=True):
         assert [choice.probability for choice in answer.choices or ()] == pytest.approx(probabilities, abs=1e-3)
+
+
+def test_a_model_that_knows_nothing_prefers_no_choice_for_its_length() -> None:
+    # given: choices of one to six words, drawn anew for each picture
+    drawn = random.Random(4)
+    words = ("mug", "shirt", "hat", "bag", "lamp", "red", "blue", "star", "plain", "dotted")
+    lengths = [1 + number % 6 for number in range(18)]
+
+    def choices() -> tuple[str, ...]:
+        while True:
+            found = tuple(" ".join(drawn.choices(words, k=length)) for length in lengths)
+            if len(set(found)) == len(found):
+                return found
+
+    # when
+    with opened(built(ODD).folder) as engine:
+        asked = [request(handle(engine, one), Question("what?", choices=choices())) for one in _pictures(40)]
+        answers = ask(engine, asked)
+
+    # then: of the likelihoods alone, the correlation is -0.98
+    ranks = [np.argsort(np.argsort([one.probability for one in answer.choices or ()])) for answer in answers]
+    correlations = [np.corrcoef(rank, lengths)[0, 1] for rank in ranks]
+    assert abs(np.mean(correlations)) < 0.15
+    assert max(correlations) - min(correlations) > 0.2, "the choices are alike to it"
 
 
 @pytest.mark.parametrize(

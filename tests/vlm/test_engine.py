@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 
@@ -75,8 +76,8 @@ def test_a_caption_begins_with_its_prompt(ask: Ask) -> None:
     assert caption.tokens <= 8
 
 
-def test_choices_have_their_likelihoods(ask: Ask) -> None:
-    choices = ("red mug", "a (blue) plate", "größer [x]*")
+def test_choices_have_probabilities_whose_odds_go_by_the_mean_length_of_all(ask: Ask) -> None:
+    choices = ("red mug", "a (blue) plate", "größer [x]*", "a shirt that is far longer than all of the others")
 
     answer = _said(ask("which?", choices=choices))
 
@@ -85,14 +86,35 @@ def test_choices_have_their_likelihoods(ask: Ask) -> None:
     assert [choice.text for choice in answer.choices] == list(choices)
     assert sum(choice.probability for choice in answer.choices) == pytest.approx(1)
     assert answer.confidence == max(choice.probability for choice in answer.choices)
-    # And these do not depend on the others, nor on their order.
+    # And these do not depend on their order; without one of them, all log-odds are others in the same proportion.
     turned = _said(ask("which?", choices=choices[::-1]))
     assert turned.text == answer.text
-    assert turned.choices is not None
-    ratio = answer.choices[0].probability / answer.choices[1].probability
-    two = _said(ask("which?", choices=choices[:2]))
-    assert two.choices is not None
-    assert two.choices[0].probability / two.choices[1].probability == pytest.approx(ratio, rel=1e-3)
+    few = _said(ask("which?", choices=choices[:3]))
+    (first, second), (first_of_few, second_of_few) = _log_odds(answer), _log_odds(few)
+    assert first / first_of_few == pytest.approx(second / second_of_few, rel=1e-3)
+    assert first / first_of_few > 1.1, "the longest is not there to lengthen the mean"
+
+
+def _log_odds(answer: Answer) -> tuple[float, float]:
+    first, second, third, *_ = (math.log(choice.probability) for choice in answer.choices or ())
+    return first - second, second - third
+
+
+def test_a_model_that_knows_nothing_does_not_prefer_short_choices(ask: Ask) -> None:
+    # Given: words that are longer and longer, and weights that were drawn
+    choices = [" ".join(("mug", "plate", "shirt", "bottle", "shoe")[:words]) for words in range(1, 6)]
+
+    # When
+    probabilities = [
+        [choice.probability for choice in _said(ask(text, number=number, choices=choices)).choices or ()]
+        for number in range(6)
+        for text in ("which?", "what is it?", "what may it be, and why?")
+    ]
+
+    # Then: the whole likelihoods would fall with each word, from nearly all to nearly nothing.
+    mean = np.mean(probabilities, 0)
+    assert mean.max() < 0.9
+    assert mean[-1] > 0.01
 
 
 def test_what_a_model_would_say_is_its_likeliest_choice(ask: Ask) -> None:

@@ -153,9 +153,12 @@ def test_choices_are_as_likely_as_plain_pytorch_takes_them_to_be(case: Case) -> 
     pixels, choices = case.asked[3][0], ("red mug", "yellow", "a white plate")
     scored = case.ask(pixels, Question("which?", choices=choices), Options()).result(60)
 
-    told = np.array([case.reference.written((pixels,), _prompt("which?"), choice) for choice in choices])
+    told = [case.reference.written((pixels,), _prompt("which?"), choice) for choice in choices]
+    totals, lengths = np.array(told).T
     assert scored.choices is not None
-    probabilities = np.exp(told - told.max())
+    assert scored.tokens in lengths
+    even = totals / lengths * lengths.mean()
+    probabilities = np.exp(even - even.max())
     assert [one.probability for one in scored.choices] == pytest.approx(list(probabilities / probabilities.sum()), 1e-3)
 
 
