@@ -9,7 +9,7 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
-.PHONY: secrets lock sbom audit
+.PHONY: secrets lock sbom audit sheet-schema
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-fleet bench-gallery bench-metrics
 .PHONY: bench-stream bench-submit-many bench-vlm bench-watch bench-workers
 
@@ -131,6 +131,10 @@ docs: $(VENV)/.dev
 # The table of docs/settings.md, from the class of the settings.
 settings: $(VENV)/.dev
 	$(BIN)/python -m docs._site.settings
+
+# The JSON Schema of attribute sheets, from the class of questions.
+sheet-schema: $(VENV)/.dev
+	$(BIN)/python -m askpix.producer.sheets.schema
 
 clean:
 	rm -rf $(VENV) $(PLAYGROUND) $(JOB) $(JOB)-captions build dist .cache .mypy_cache .hypothesis .pytest_cache .ruff_cache

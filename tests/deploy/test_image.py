@@ -212,7 +212,7 @@ def test_its_bill_of_materials_names_every_package_with_a_licence_that_asks_for_
     # Then
     bill = json.loads(file.read_text())
     assert bill["bomFormat"] == "CycloneDX"
-    listed = {one["name"].lower().replace("_", "-"): one for one in bill["components"]}
+    listed = {re.sub("[._]", "-", one["name"].lower()): one for one in bill["components"]}
     named = {name: str(one.get("licenses")) for name, one in listed.items()}
     assert {"askpix", "openvino", "celery"} <= set(listed)
     assert set(listed) - {"askpix"} <= set(pinned("runtime"))

@@ -50,6 +50,10 @@ def test_turns_are_a_list_or_lines(text: str, tmp_path: Path) -> None:
     assert read_history(_file(tmp_path, text)) == TURNS
 
 
+def test_yes_and_no_are_words(tmp_path: Path) -> None:
+    assert read_history(_file(tmp_path, "- {question: is it red?, answer: no}")) == (Turn("is it red?", "no"),)
+
+
 def test_a_file_that_is_called_yaml_is_yaml(tmp_path: Path) -> None:
     assert read_history(_file(tmp_path, "[{question: a, answer: b},]", "talk.yaml")) == (Turn("a", "b"),)
 
@@ -102,7 +106,7 @@ def test_what_looks_like_the_end_of_a_line_in_a_text_is_none(end: str, tmp_path:
         ('{"question": "a", "answer": "b"}\n{"question": "a"\n', "talk, line 2: this is not JSON: "),
         ('{"question": "a", "answer": "b"}\n\n{"question": "a"}\n', "talk, line 3: answer: "),
         ('{"question": "a", "answer": "b"}\n7\n', "talk, line 2: this is no object with question, answer and images"),
-        ("- {question: a, answer: yes}", "talk, turn 1: answer: .*string"),
+        ("- {question: a, answer: 7}", "talk, turn 1: answer: .*string"),
         ("- {question: a, answer: b, image: a.jpg}", "talk, turn 1: image: "),
         ("- {question: a, answer: b, images: a.jpg}", "talk, turn 1: images: .*tuple"),
         ("- {question: a, answer: b, images: ['']}", "talk, turn 1: images.0: "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -116,6 +117,38 @@ def test_an_ask_takes_questions_as_texts_and_as_objects() -> None:
     assert (message.options, message.output) == (Options(), None)
     assert AskMessage.parse(ASK).questions is None
     assert AskMessage.parse(message.model_dump(mode="json")) == message
+
+
+def test_an_ask_takes_all_that_a_sheet_may_say_of_an_attribute() -> None:
+    kind = Question(
+        "what is it?", name="kind", choices=("mug", "shirt"), map={"mug": "cup"}, below=0.4, then="unknown",
+        calibration={"temperature": 2.0, "shifts": {"mug": 0.5}},
+    )  # fmt: skip
+    prints = Question("a {choice}?", choices=("star", "moon"), multiple=True, when={"kind": ("cup", "unknown")})
+    message = AskMessage.parse({**ASK, "questions": [kind, prints]})
+
+    sent = json.loads(json.dumps(message.model_dump(exclude_none=True)))
+
+    assert AskMessage.parse(sent).questions == (kind, prints)
+
+
+def test_a_plain_question_is_sent_as_workers_of_before_attributes_know_it() -> None:
+    sent = AskMessage.parse({**ASK, "questions": ["what is it?"]}).model_dump(exclude_none=True)
+
+    assert list(sent["questions"]) == [{"text": "what is it?", "match": False}]
+
+
+@pytest.mark.parametrize(
+    ("questions", "words"),
+    [
+        ([{"text": "t", "when": {"kind": "mug"}}], "no question before it has that name"),
+        ([{"text": "k", "choices": ["a", "b"]}, {"text": "t", "when": {"k": ["a", "c"]}}], "being 'c', .* can be a, b"),
+        ([{"text": "a mug", "match": True}, {"text": "t", "when": {"a mug": "mug"}}], "can be yes, no"),
+    ],
+)
+def test_an_ask_whose_conditions_can_never_be_so_is_refused(questions: list[dict[str, Any]], words: str) -> None:
+    with pytest.raises(MessageError, match=words):
+        AskMessage.parse({**ASK, "questions": questions})
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import click
 
 from askpix.cli.generating import generates, options_of
 from askpix.cli.options import gathered, stacked
-from askpix.cli.questions import read_questions
 from askpix.producer.errors import AskpixError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.items import Options
 from askpix.producer.job import PART_SIZE
 from askpix.producer.questions import Question
+from askpix.producer.sheets.reading import read_questions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,8 +75,8 @@ _options = stacked(
         "questions_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Questions with names, choices and more: a YAML list of texts or of {text, name, choices, match,"
-        " json_schema, after}.",
+        help="An attribute sheet: a YAML list of questions, or of {text, name, choices, multiple, when, below, then, "
+        "map} and more; see askpix sheet --help.",
     ),
     click.option(
         "--match",

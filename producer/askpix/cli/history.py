@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Turn, shown_in
@@ -109,6 +110,6 @@ def _json(text: str, where: str) -> Any:
 
 def _yaml(text: str, path: Path) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None

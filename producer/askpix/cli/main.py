@@ -30,6 +30,7 @@ _COMMANDS = {
     "correct": ("askpix.cli.review:correct_command", "Keep what people put right beside the answers."),
     "calibrate": ("askpix.cli.calibrate:command", "Fit confidence to answers that are known to be right."),
     "dead": ("askpix.cli.dead:command", "List messages that no worker understood; put them back."),
+    "sheet": ("askpix.cli.sheet:command", "Check an attribute sheet; print its JSON Schema."),
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),
     "playground": ("askpix.cli.playground:command", "Try models by hand, in a browser."),
     "worker": ("askpix.cli.worker:command", "Serve models on one device."),
@@ -100,7 +101,8 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except AskpixError as error:
-        click.echo(f"askpix: {printable(str(error))}", err=True)
+        for line in error.lines:
+            click.echo(f"askpix: {printable(line)}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of our output has gone. Python would complain again when it flushes at exit.

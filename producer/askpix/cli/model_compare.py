@@ -17,7 +17,7 @@ from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.needing import needing
 from askpix.cli.options import PRECISIONS, access_options
 from askpix.cli.plots import drawing, form_of, needed
-from askpix.cli.questions import read_questions
+from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError, InputError
@@ -90,7 +90,7 @@ def compare(
         form_of(plot_file)
         needed()
     named = [_named(folder) for folder in folders]
-    asked = tuple(question.text for question in read_questions(questions_file)) if questions_file else ()
+    asked = texts_asked(questions_file) if questions_file else ()
     found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
     probes = list(islice(_probes(found, asked, Readable(named[0][0], read_blip(named[0][0]))), samples))
     if not probes:

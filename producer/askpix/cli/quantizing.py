@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from askpix.cli.console import stderr
 from askpix.cli.options import access_options, gathered, stacked
-from askpix.cli.questions import read_questions
+from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
 from askpix.producer.errors import AskpixError, ModelError
 from askpix.producer.inputs import Input
@@ -87,7 +87,7 @@ class Quantizing:
 
     def questions(self) -> tuple[str, ...]:
         """Returns what the file of questions asks; nothing where there is none."""
-        return tuple(question.text for question in read_questions(self.questions_file)) if self.questions_file else ()
+        return texts_asked(self.questions_file) if self.questions_file else ()
 
 
 def refuse_quantizing_options(condition: str) -> None:

@@ -1,39 +1,24 @@
-"""Reads the file that `--questions` names."""
+"""What the file that `--questions` names has a model asked, where only the texts count."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
-from askpix.producer.errors import InputError
-from askpix.producer.questions import Question
+from askpix.producer.sheets.reading import read_questions
 
 
-def read_questions(path: Path) -> list[Question]:
-    """Returns the questions of a YAML (or JSON) list: texts, or objects with text, name and choices.
+def texts_asked(path: Path) -> tuple[str, ...]:
+    """Returns the texts of a sheet; one that asks of each of several choices comes once for each of them.
 
     Raises:
-        InputError: the file cannot be read, or holds something else.
+        InputError: the file cannot be read, or the sheet has mistakes.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(values, list) or not values:
-        raise InputError(f"{path} must hold a list of questions")
-    try:
-        return [Question.parse(value) for value in values]
-    except InputError as error:
-        hint = "; put yes, no, on and off in quotes" if _has_bool(values) else ""
-        raise InputError(f"{path}: {error}{hint}") from None
-
-
-def _has_bool(values: list[object]) -> bool:
-    """Returns whether YAML took a word for true or false, as it does with yes, no, on and off."""
-    choices = [choice for value in values if isinstance(value, dict) for choice in value.get("choices") or ()]
-    return any(isinstance(value, bool) for value in [*values, *choices])
+    return tuple(
+        text
+        for question in read_questions(path)
+        for text in (
+            [question.text.replace("{choice}", choice) for choice in question.choices or ()]
+            if question.multiple
+            else [question.text]
+        )
+    )

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from askpix.producer.asking import Ask
     from askpix.producer.client import Client
-    from askpix.producer.errors import AskpixError, MessageError
+    from askpix.producer.errors import AskpixError, MessageError, SheetError
     from askpix.producer.followed import Job, JobProgress
     from askpix.producer.items import Item, Options, Turn
     from askpix.producer.live import Glimpse
     from askpix.producer.questions import Question
     from askpix.producer.rows import Alternative, Answer, Choice, Kind, Row, Status
+    from askpix.producer.sheets.reading import read_questions
 
 __all__ = [
     "Alternative",
@@ -31,19 +32,22 @@ __all__ = [
     "Options",
     "Question",
     "Row",
+    "SheetError",
     "Status",
     "Turn",
+    "read_questions",
 ]
 
 _MODULES = {
     "asking": ("Ask",),
     "client": ("Client",),
-    "errors": ("AskpixError", "MessageError"),
+    "errors": ("AskpixError", "MessageError", "SheetError"),
     "followed": ("Job", "JobProgress"),
     "items": ("Item", "Options", "Turn"),
     "live": ("Glimpse",),
     "questions": ("Question",),
     "rows": ("Alternative", "Answer", "Choice", "Kind", "Row", "Status"),
+    "sheets.reading": ("read_questions",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -15,9 +15,30 @@ class AskpixError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What the command line prints, a line each."""
+        return (str(self),)
+
 
 class InputError(AskpixError):
     """The list of images cannot be read."""
+
+
+class SheetError(InputError):
+    """A sheet has mistakes.
+
+    Args:
+        mistakes: each in one line, with file, line, and what to write instead.
+    """
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return self.mistakes
 
 
 class JobError(AskpixError):

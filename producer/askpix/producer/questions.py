@@ -201,6 +201,11 @@ class Question(BaseModel):
         }
         return {**record, **flat}
 
+    @property
+    def terms(self) -> tuple[str, ...] | None:
+        """The answers that there can be; None, where it may be any text."""
+        return possible_terms(choices=self.choices, words=self.map or {}, then=self.then, match=self.match)
+
     @classmethod
     def parse(cls, value: object) -> Question:
         """Returns the question that a cell holds: a text, or an object with `text`, `name`, `choices` and so on.
@@ -221,9 +226,24 @@ class Question(BaseModel):
         )
 
 
+def possible_terms(
+    *, choices: Sequence[str] | None, words: Mapping[str, str], then: str | None, match: bool
+) -> tuple[str, ...] | None:
+    """Returns the answers that there can be to a question; None, where it may be any text. Of several that may be so
+    at once, each by itself."""
+    if match:
+        return ("yes", "no")
+    if choices is None:
+        return None
+    return tuple(
+        dict.fromkeys([*(words.get(choice, choice) for choice in choices), *(() if then is None else (then,))])
+    )
+
+
 def check_order(questions: Sequence[Question]) -> None:
-    """Raises InputError where a question comes after, or depends on, another that is not asked before it."""
-    before = set[str]()
+    """Raises InputError where a question comes after, or depends on, another that is not asked before it, or depends
+    on an answer that this one cannot have."""
+    before: dict[str, Question] = {}
     for question in questions:
         named = (question.after, "comes after"), *((name, "depends on") for name in question.when or ())
         for name, how in named:
@@ -232,7 +252,14 @@ def check_order(questions: Sequence[Question]) -> None:
                     f"the question {shown_value(question.text)} {how} {shown_value(name)}, "
                     "but no question before it has that name"
                 )
-        before.add(question.title)
+        for name, terms in (question.when or {}).items():
+            possible = before[name].terms
+            if odd := [term for term in terms if possible is not None and term not in possible]:
+                raise InputError(
+                    f"the question {shown_value(question.text)} depends on {shown_value(name)} being "
+                    f"{shown_value(odd[0])}, which it never is: it can be {', '.join(possible or ())[:200]}"
+                )
+        before.setdefault(question.title, question)
 
 
 def first_problem(error: ValidationError) -> str:

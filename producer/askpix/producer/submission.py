@@ -19,6 +19,7 @@ from askpix.producer.questions import Question, check_order
 from askpix.producer.references import completer
 from askpix.producer.storage import shortened
 from askpix.producer.texts import check_texts, item_name
+from askpix.producer.titles import check_names
 
 _BLOCK_ITEMS = 8_192
 """Completed at once: their ids are looked up in one statement, and their texts are checked together."""
@@ -54,7 +55,7 @@ def write_job(
         base: what relative image references count from, as `references.complete` takes it.
 
     Raises:
-        InputError: the items cannot be read, or there are none, or ids come twice.
+        InputError: the items cannot be read, or there are none, or ids come twice, or questions do not go together.
         JobError: the folder holds another job.
         StorageError: the folder cannot be written.
     """
@@ -65,8 +66,7 @@ def write_job(
     existing = folder.spec()
     if existing is None and has_results:
         raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
-    if questions is not None:
-        check_order(questions)
+    _check_questions(questions or (), is_new=existing is None)
     items = _checked(items, questions or (), options)
     job_id = uuid.uuid4().hex
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
@@ -102,6 +102,13 @@ def write_job(
             f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
         )
     return existing
+
+
+def _check_questions(questions: Sequence[Question], *, is_new: bool) -> None:
+    """Raises InputError where questions do not go together. Jobs that are there may be from before names counted."""
+    check_order(questions)
+    if is_new:
+        check_names(questions)
 
 
 def _checked(items: Iterable[Item | str], questions: Sequence[Question], options: Options) -> Iterator[Item | str]:

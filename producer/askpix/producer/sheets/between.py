@@ -1,0 +1,66 @@
+"""What the attributes of a sheet say of each other: names, columns, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from askpix.producer.questions import shown_value
+from askpix.producer.sheets.attributes import Attribute
+from askpix.producer.sheets.fields import Word
+from askpix.producer.sheets.mistakes import Mistakes, listed, nearest
+from askpix.producer.titles import clashes
+
+
+def check_between(attributes: Sequence[Attribute], told: Mistakes) -> None:
+    """Tells what is wrong between attributes, in the order in which they are asked."""
+    _check_titles(attributes, told)
+    for place, attribute in enumerate(attributes):
+        _check_earlier(attributes, place, attribute, told)
+
+
+def _check_titles(attributes: Sequence[Attribute], told: Mistakes) -> None:
+    titles = [attribute.title for attribute in attributes]
+    texts = [None if title is None else title.text for title in titles]
+    for index, problem in clashes(texts, ["" if title is None else f"line {title.node.line}" for title in titles]):
+        title = titles[index]
+        assert title is not None
+        told.tell(title.node, problem)
+
+
+def _check_earlier(attributes: Sequence[Attribute], place: int, attribute: Attribute, told: Mistakes) -> None:
+    after = attribute.word("after")
+    if after is not None:
+        _earlier(attributes, place, after, "after", told)
+    for name, terms in attribute.values.get("when", ()):
+        found = _earlier(attributes, place, name, "when", told)
+        possible = None if found is None else found.terms
+        if possible is None:
+            continue
+        for term in terms:
+            if term.text not in possible:
+                near = nearest(term.text, possible)
+                instead = f"write {near}" if near else f"it can be {listed(possible)}"
+                told.tell(
+                    term.node,
+                    f"{shown_value(name.text)} is never answered by {shown_value(term.text)}: {instead}",
+                )
+
+
+def _earlier(attributes: Sequence[Attribute], place: int, name: Word, key: str, told: Mistakes) -> Attribute | None:
+    """Returns the attribute of that name which is asked before another; tells why there is none."""
+    titles = [None if attribute.title is None else attribute.title.text for attribute in attributes]
+    if name.text in titles[:place]:
+        return attributes[titles.index(name.text)]
+    if name.text == titles[place]:
+        told.tell(name.node, f"{key}: an attribute cannot wait for its own answer: name an earlier one")
+    elif name.text in titles:
+        line = attributes[titles.index(name.text)].node.line
+        told.tell(
+            name.node, f"{key}: {shown_value(name.text)} is asked later, in line {line}: put that attribute before this"
+        )
+    elif None not in titles:
+        known = [title for title in titles[:place] if title is not None]
+        near = nearest(name.text, known)
+        instead = f"write {near}" if near else f"there are {listed(known)}" if known else "there is none before this"
+        told.tell(name.node, f"{key}: no earlier attribute is called {shown_value(name.text)}: {instead}")
+    return None

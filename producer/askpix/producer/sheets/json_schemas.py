@@ -1,0 +1,107 @@
+"""Reads the JSON schema that an answer is to keep to, and tells the mistakes that people make in one."""
+
+from __future__ import annotations
+
+import json
+
+from askpix.producer.questions import MAX_SCHEMA, shown_value
+from askpix.producer.sheets.fields import plain_of, unique
+from askpix.producer.sheets.mistakes import Mistakes, nearest
+from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
+
+_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_OTHER_TYPES = {
+    "text": "string", "str": "string", "list": "array", "dict": "object", "map": "object",
+    "int": "integer", "float": "number", "bool": "boolean", "none": "null",
+}  # fmt: skip
+
+
+def schema_of(node: Node, told: Mistakes) -> str | None:
+    """Returns a schema as JSON text; None, where it is none."""
+    if isinstance(node, Scalar) and node.form is Form.TEXT:
+        return _written(node, told)
+    if not isinstance(node, Mapped):
+        told.tell(node, "json_schema is a schema: write json_schema: {type: object, properties: …}")
+        return None
+    before = len(told)
+    _check(node, told)
+    if len(told) > before:
+        return None
+    try:
+        text = json.dumps(plain_of(node), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        told.tell(node, "json_schema holds a number that JSON has not: write it in digits")
+        return None
+    return _short_enough(text, node, told)
+
+
+def _written(node: Scalar, told: Mistakes) -> str | None:
+    """Returns a schema that is given as JSON text."""
+    try:
+        value = json.loads(node.text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        told.tell(
+            node, "json_schema is a schema, or one as JSON text: write json_schema: {type: object, properties: …}"
+        )
+        return None
+    return _short_enough(node.text, node, told)
+
+
+def _short_enough(text: str, node: Node, told: Mistakes) -> str | None:
+    if len(text) > MAX_SCHEMA:
+        told.tell(node, f"json_schema has {len(text):,} characters; at most {MAX_SCHEMA:,} are taken: shorten it")
+        return None
+    return text
+
+
+def _check(node: Mapped, told: Mistakes) -> None:
+    for key, (name, value) in unique(node, "json_schema", told).items():
+        match key:
+            case "type":
+                for each in value.items if isinstance(value, Listed) else (value,):
+                    _check_type(each, told)
+            case "properties" | "$defs" | "definitions" | "patternProperties":
+                _check_named(key, value, told)
+            case "items" | "additionalProperties" | "not":
+                _check_one(key, value, told)
+            case "anyOf" | "oneOf" | "allOf" | "enum" | "required":
+                _check_list(key, name, value, told)
+
+
+def _check_type(node: Node, told: Mistakes) -> None:
+    word = node.text if isinstance(node, Scalar) else ""
+    if word not in _TYPES:
+        near = _OTHER_TYPES.get(word.casefold()) or nearest(word, _TYPES)
+        instead = f"write type: {near}" if near else f"there are {', '.join(_TYPES)}"
+        told.tell(node, f"a JSON schema has no type {shown_value(word)}: {instead}")
+    elif isinstance(node, Scalar) and node.form is Form.NULL:
+        told.tell(node, 'put null in quotes: type: "null"')
+
+
+def _check_named(key: str, node: Node, told: Mistakes) -> None:
+    if not isinstance(node, Mapped):
+        told.tell(node, f"{key} has a schema for each name: write {key}: {{kind: {{type: string}}}}")
+        return
+    for name, (_, value) in unique(node, key, told).items():
+        _check_one(name, value, told)
+
+
+def _check_one(key: str, node: Node, told: Mistakes) -> None:
+    if isinstance(node, Mapped):
+        _check(node, told)
+    elif not (isinstance(node, Scalar) and node.form is Form.BOOL):
+        word = node.text if isinstance(node, Scalar) and node.text in _TYPES else "string"
+        told.tell(node, f"{shown_value(key)} is a schema of its own: write {key}: {{type: {word}}}")
+
+
+def _check_list(key: str, name: Scalar, node: Node, told: Mistakes) -> None:
+    if not isinstance(node, Listed) or (not node.items and key != "required"):
+        example = "[kind]" if key == "required" else "[mug, plate]" if key == "enum" else "[{type: string}]"
+        told.tell(name, f"{key} is a list: write {key}: {example}")
+    elif key in ("anyOf", "oneOf", "allOf"):
+        for each in node.items:
+            _check_one(key, each, told)
+    elif key == "required" and not all(isinstance(each, Scalar) for each in node.items):
+        told.tell(node, "required is a list of names: write required: [kind]")

@@ -1,0 +1,59 @@
+"""Mistakes in a sheet, each with its line and with what to write instead; all of them are told at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+from askpix.producer.errors import SheetError
+from askpix.producer.questions import shown_value
+from askpix.producer.sheets.nodes import Node
+
+_TOLD = 10
+"""Mistakes that are told of a sheet: who has more begins with these."""
+
+_LISTED = 12
+"""Words that a message lists."""
+
+
+class Mistakes:
+    """Gathers what is wrong with a sheet.
+
+    Args:
+        path: what messages call the sheet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[tuple[int, str], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def tell(self, where: Node | int, text: str) -> None:
+        """Keeps a mistake of a line, or of what stands there, once."""
+        self._found[(where if isinstance(where, int) else where.line, text)] = None
+
+    def end(self) -> None:
+        """Raises SheetError with the first mistakes, in the order of their lines, if there are any."""
+        if not self._found:
+            return
+        lines = [f"{self._path}:{line}: {text}" for line, text in sorted(self._found, key=lambda found: found[0])]
+        if len(lines) > _TOLD:
+            lines[_TOLD:] = [f"{self._path} has {len(lines)} mistakes; these are the first {_TOLD}"]
+        raise SheetError(tuple(lines))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known word that somebody who wrote another has most likely meant, if any."""
+    spelled = {each.casefold(): each for each in reversed(list(known))}
+    found = difflib.get_close_matches(word.casefold(), spelled, 1, 0.6)
+    return spelled[found[0]] if found else None
+
+
+def listed(words: Iterable[str]) -> str:
+    """Returns words as a message lists them, not all of many."""
+    known = [shown_value(word) for word in words]
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return ", ".join(known[:_LISTED]) + more

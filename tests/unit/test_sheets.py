@@ -1,0 +1,142 @@
+"""Attribute sheets that are right: what they ask."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from askpix.cli.questions import texts_asked
+from askpix.producer import Question, read_questions
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(folder: Path, text: str, name: str = "tags.yaml") -> list[Question]:
+    file = folder / name
+    file.write_text(text, encoding="utf-8", newline="")
+    return read_questions(file)
+
+
+def test_questions_are_texts_or_attributes_with_names_and_choices(tmp_path: Path) -> None:
+    sheet = "- what is it?\n- text: what color is it?\n  name: color\n  choices: [red, blue]\n"
+
+    assert read(tmp_path, sheet) == [
+        Question("what is it?"),
+        Question("what color is it?", name="color", choices=("red", "blue")),
+    ]
+
+
+def test_the_demos_sheet_has_six_attributes_one_conditional_and_one_of_several_terms() -> None:
+    sheet = read_questions(ROOT / "demo/tags.yaml")
+
+    assert [question.name for question in sheet] == ["kind", "color", "pattern", "background", "sleeves", "prints"]
+    assert [question.name for question in sheet if question.when] == ["sleeves"]
+    assert [question.name for question in sheet if question.multiple] == ["prints"]
+
+
+def test_each_key_is_taken_over(tmp_path: Path) -> None:
+    sheet = """
+- name: kind
+  text: what is it?
+  choices: [mug, shirt]
+  map: {mug: Cup}
+  below: 0.4
+  then: unknown
+  calibration: {temperature: 1.5, shifts: {mug: -0.25, shirt: 1}}
+- name: prints
+  text: is there a {choice} on it?
+  choices: [star, heart]
+  multiple: true
+  when: {kind: [Cup, unknown]}
+- name: story
+  text: what of {title}?
+  after: kind
+  json_schema: {type: object, properties: {n: {type: integer, minimum: 1, enum: [1, 2.5]}}, required: [n]}
+- {text: a mug, match: true, when: {kind: Cup, prints: star}}
+"""
+
+    assert read(tmp_path, sheet) == [
+        Question(
+            "what is it?", name="kind", choices=("mug", "shirt"), map={"mug": "Cup"}, below=0.4, then="unknown",
+            calibration={"temperature": 1.5, "shifts": {"mug": -0.25, "shirt": 1}},
+        ),
+        Question(
+            "is there a {choice} on it?", name="prints", choices=("star", "heart"), multiple=True,
+            when={"kind": ("Cup", "unknown")},
+        ),
+        Question(
+            "what of {title}?", name="story", after="kind",
+            json_schema={
+                "type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "enum": [1, 2.5]}},
+                "required": ["n"],
+            },
+        ),
+        Question("a mug", match=True, when={"kind": ("Cup",), "prints": ("star",)}),
+    ]  # fmt: skip
+
+
+def test_words_need_no_quotes_to_be_words(tmp_path: Path) -> None:
+    sheet = "- text: which?\n  choices: [yes, no, on, off, 38, 0.50, true, 2026-11-22, 1_000, none]\n  name: 7\n"
+
+    (question,) = read(tmp_path, sheet)
+
+    assert question.choices == ("yes", "no", "on", "off", "38", "0.50", "true", "2026-11-22", "1_000", "none")
+    assert question.name == "7"
+
+
+def test_json_is_a_sheet_too_with_tabs_and_halves_of_characters_as_json_has_them(tmp_path: Path) -> None:
+    sheet = '\ufeff[\n\t"what is it?",\n\t{"text": "is it \\ud83d\\ude00 \\/ \\u00e9?", "choices": ["yes", "no"]}\n]'
+
+    first, second = read(tmp_path, sheet, "tags.json")
+
+    assert first == Question("what is it?")
+    assert second == Question("is it \N{GRINNING FACE} / é?", choices=("yes", "no"))
+
+
+def test_anchors_spare_writing_the_same_twice(tmp_path: Path) -> None:
+    sheet = """
+- &color {text: what color is it?, name: color, choices: &colors [red, blue], below: 0.5, then: unknown}
+- {<<: *color, text: what color is its print?, name: print_color}
+- {text: what color is the lid?, choices: *colors}
+"""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        questions = read(tmp_path, sheet)
+
+    assert [(question.name, question.choices, question.below) for question in questions] == [
+        ("color", ("red", "blue"), 0.5),
+        ("print_color", ("red", "blue"), 0.5),
+        (None, ("red", "blue"), None),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_text_may_go_over_several_lines(tmp_path: Path, end: str) -> None:
+    sheet = end.join(["- text: what is", "    it made of?", "- |", "  one", "  two", "- 'three'  # a comment", ""])
+
+    assert [question.text for question in read(tmp_path, sheet)] == ["what is it made of?", "one\ntwo\n", "three"]
+
+
+def test_a_condition_may_be_on_a_question_without_a_name_and_on_any_open_answer(tmp_path: Path) -> None:
+    sheet = '- what is it?\n- text: how long?\n  when: {"what is it?": [shirt, a shirt]}\n'
+
+    assert read(tmp_path, sheet)[1].when == {"what is it?": ("shirt", "a shirt")}
+
+
+def test_a_long_map_is_read(tmp_path: Path) -> None:
+    words = {f"word {number}": f"term {number}" for number in range(5_000)}
+
+    (question,) = read(tmp_path, json.dumps([{"text": "what is it?", "map": words}]))
+
+    assert question.map == words
+
+
+def test_where_texts_alone_count_each_choice_of_several_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "tags.yaml"
+    file.write_text("- what is it?\n- {text: 'is there a {choice}?', choices: [star, moon], multiple: true}\n")
+
+    assert texts_asked(file) == ("what is it?", "is there a star?", "is there a moon?")
