@@ -12,12 +12,12 @@ from helpers.hard_pictures import write_pictures
 from helpers.processes import Ran, askpix, the_complaint
 from helpers.tagged import COLOR, tagged
 
-from askpix.cli.questions import read_questions
 from askpix.producer import Job
 from askpix.producer.calibrating.calibrate import Figures, Outcomes
 from askpix.producer.calibrating.examples import gathered
 from askpix.producer.calibrating.labels import read_labels
 from askpix.producer.questions import Question
+from askpix.producer.sheets.reading import read_questions
 from askpix.producer.storage import LocalStorage
 
 SHEET = Path(__file__).parents[2] / "demo" / "tags.yaml"

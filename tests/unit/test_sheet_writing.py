@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from askpix.cli.questions import read_questions
 from askpix.producer.calibrating.writing import with_calibrations, written
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Calibration
+from askpix.producer.sheets.reading import read_questions
 
 HOT = Calibration(temperature=1.5, shifts={"red": 0.25, "navy blue": -1.0})
 SHEET = """\

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.needing import needing
-from askpix.cli.questions import read_questions
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.followed import Job
 from askpix.producer.questions import Question
+from askpix.producer.sheets.reading import read_questions
 from askpix.producer.whole_file import whole_file
 
 if TYPE_CHECKING:
