@@ -57,7 +57,7 @@ def test_corrections_are_kept_beside_the_answers_here_and_on_s3(storage: Storage
 
     # Then
     assert (done.kept, done.same, done.refused) == (1, 0, ())
-    assert corrections(made.folder) == {"a": {"color": "green"}}
+    assert made.corrections() == {"a": {"color": "green"}}
     assert list(made.results()) == before
     assert list(storage.names("corrections")) == ["000001.json"]
 

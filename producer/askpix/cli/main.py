@@ -28,6 +28,7 @@ _COMMANDS = {
     "report": ("askpix.cli.report:command", "Write a web page of a job's images and answers."),
     "review": ("askpix.cli.review:review", "Write the answers that a person should check."),
     "correct": ("askpix.cli.review:correct_command", "Keep what people put right beside the answers."),
+    "calibrate": ("askpix.cli.calibrate:command", "Fit confidence to answers that are known to be right."),
     "dead": ("askpix.cli.dead:command", "List messages that no worker understood; put them back."),
     "sheet": ("askpix.cli.sheet:command", "Check an attribute sheet; print its JSON Schema."),
     "ask": ("askpix.cli.ask:command", "Answer a question about one image, or caption it."),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from askpix.producer.broker import Broker, answering
+from askpix.producer.corrections import corrections
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.job import Hold, JobFolder, JobSpec
@@ -201,6 +202,16 @@ class Job:
         """Yields the newest rows of the parts that are done, in the order of the input."""
         for part, round_ in self.folder.results().items():
             yield from self.folder.read_result(part, round_)
+
+    def corrections(self) -> Mapping[str, Mapping[str, str]]:
+        """Returns what people put right: by an item's id and what the answer is called, the newest text.
+
+        Of several terms, commas stand between them; an empty text says that none is so.
+
+        Raises:
+            JobError: a file of corrections is damaged.
+        """
+        return corrections(self.folder)
 
     def files(self) -> list[str]:
         """Returns the newest result file of each part that is done, in order, for programs that read Parquet.

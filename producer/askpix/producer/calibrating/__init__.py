@@ -1,0 +1,1 @@
+"""Calibration: what makes a model's confidence the share of answers that are right, found from labelled examples."""

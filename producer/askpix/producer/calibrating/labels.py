@@ -1,0 +1,94 @@
+"""What is known to be right: tables of labels, and what people put right in a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from askpix.producer.cells import comparable
+from askpix.producer.columns import IMAGE_COLUMNS
+from askpix.producer.edited import Record, read_records
+from askpix.producer.errors import InputError
+from askpix.producer.questions import Question
+from askpix.producer.storage import shortened
+from askpix.producer.terms import listed, nearest, terms_of, understood
+
+MAX_LABELS = 1_000_000
+"""Items with labels that are held at once."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Labels:
+    """The right answers to some questions about some items."""
+
+    by_item: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By an item's id or image, as `comparable` makes it, and by the question's title; in the shop's terms."""
+
+    refused: list[str] = field(default_factory=list)
+    """Of each label that is none: where it is, and why."""
+
+
+def read_labels(path: Path, questions: Sequence[Question]) -> Labels:
+    """Returns the labels of a .csv, .tsv or .jsonl file: a column `id` or `image`, and one for each attribute.
+
+    Cells that are empty say nothing, nor do those that hold what an attribute says where it is not sure.
+
+    Raises:
+        InputError: the file cannot be read, or has no such columns.
+    """
+    known = {comparable(question.title).casefold(): question for question in questions}
+    labels, names = Labels(), dict[str, None]()
+    for record in read_records(path):
+        names.update(dict.fromkeys(record.values))
+        if len(labels.by_item) >= MAX_LABELS:
+            raise InputError(f"{path} labels more than {MAX_LABELS:,} items: fewer will do")
+        _take(record, known, labels)
+    if not any(labels.by_item.values()) and not labels.refused:
+        raise InputError(f"{path} labels nothing: {_missing(list(names), [q.title for q in questions])}")
+    return labels
+
+
+def label_of(question: Question, text: str) -> str | None:
+    """Returns a label in the question's terms, None where it says that nobody is sure.
+
+    Raises:
+        InputError: it is none of the terms.
+    """
+    label = understood(question, text)
+    return None if label == question.then and label not in terms_of(question) else label
+
+
+def _take(record: Record, known: Mapping[str, Question], labels: Labels) -> None:
+    item = _item(record)
+    for name, text in record.values.items():
+        question = known.get(comparable(name).casefold())
+        if question is None:
+            continue
+        try:
+            label = label_of(question, text)
+        except InputError as error:
+            labels.refused.append(f"{record.where}: {shortened(question.title)}: {error}")
+            continue
+        if label is not None:
+            labels.by_item.setdefault(item, {})[question.title] = label
+
+
+def _item(record: Record) -> str:
+    values = {name.casefold(): text for name, text in record.values.items()}
+    for name in ("id", *IMAGE_COLUMNS):
+        if name in values:
+            return comparable(values[name])
+    raise InputError(f"{record.where}: labels need a column `id` or `image`; this row has {_named(record)}")
+
+
+def _named(record: Record) -> str:
+    return listed([repr(name) for name in record.values])
+
+
+def _missing(names: Sequence[str], titles: Sequence[str]) -> str:
+    """Returns which columns there are instead of those that are wanted."""
+    for title in titles:
+        if (near := nearest(title, names)) is not None:
+            return f"it has a column {shortened(repr(near))}: is that {shortened(repr(title))}?"
+    return f"it has the columns {listed(names) or 'none'}, and the attributes are {listed(titles)}"
