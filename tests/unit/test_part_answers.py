@@ -1,4 +1,4 @@
-"""A part's items are told what is known of their images, and what others are just asking; the model is asked the rest."""
+"""A part's items are told what is known of their images, and what others just ask; the model is asked the rest."""
 
 from __future__ import annotations
 
