@@ -27,6 +27,12 @@ def jpeg() -> bytes:
     return encoded(product(), quality=92)
 
 
+def commented(data: bytes, text: str) -> bytes:
+    """Returns a JPEG of the same picture, whose file holds a comment: so it is another file."""
+    comment = text.encode()
+    return data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
+
+
 def truncated_jpeg() -> bytes:
     data = jpeg()
     return data[: len(data) // 2]

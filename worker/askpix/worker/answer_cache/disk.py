@@ -117,8 +117,6 @@ class DiskStore(Store):
                 writer.execute(f"DELETE FROM answer WHERE image IN (SELECT id FROM image{which})", values)  # noqa: S608
                 removed = writer.execute(f"DELETE FROM image{which}", values).rowcount  # noqa: S608
             self._shrink()
-            # What was removed is not to be found in the file any more.
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
 
     def close(self) -> None:
@@ -143,9 +141,11 @@ class DiskStore(Store):
     def _keep_to(self, limit: int) -> None:
         if self._used() <= limit:
             return
-        while self._used() > limit * _KEEP_SHARE:
+        while (excess := self._used() - int(limit * _KEEP_SHARE)) > 0:
             with self._transaction() as writer:
-                oldest = writer.execute(_OLDEST, (_REMOVED_AT_ONCE,)).fetchall()
+                (images,) = writer.execute("SELECT count(*) FROM image").fetchone()
+                number = images * excess // self._used() + 1
+                oldest = writer.execute(_OLDEST, (min(number, _REMOVED_AT_ONCE),)).fetchall()
                 writer.executemany("DELETE FROM answer WHERE image = ?", oldest)
                 writer.executemany("DELETE FROM image WHERE id = ?", oldest)
             if not oldest:
@@ -153,8 +153,10 @@ class DiskStore(Store):
         self._shrink()
 
     def _shrink(self) -> None:
-        """Gives what is free in the file back to the disk."""
-        self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+        """Gives what is free in the file back to the disk, and what is in its log."""
+        # One step frees one page; this takes them all.
+        self._writer.executescript("PRAGMA incremental_vacuum")
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _used(self) -> int:
         """Returns the bytes of the file that hold something."""

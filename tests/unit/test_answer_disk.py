@@ -1,0 +1,252 @@
+"""Answers on disk: shared, bounded, nobody else's business, and never a reason for a worker to stop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers.answers import change
+
+from askpix.worker.answer_cache import disk
+from askpix.worker.answer_cache.disk import DiskStore
+from askpix.worker.answer_cache.store import MAX_FIELDS, StoreError
+
+LIMIT = 8 << 20
+
+Open = Callable[..., DiskStore]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "answers"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def open_store(folder: Path) -> Iterator[Open]:
+    opened: list[DiskStore] = []
+
+    def open_(limit: int = LIMIT) -> DiskStore:
+        opened.append(DiskStore(folder, limit))
+        return opened[-1]
+
+    yield open_
+    for store in opened:
+        store.close()
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def test_what_one_process_keeps_others_find(open_store: Open, folder: Path) -> None:
+    # given two that have the same file open
+    one, other = open_store(), open_store()
+
+    # when one of them keeps something, and a process of its own does
+    one.write([change(key(1), {b"size": b"[1, 2]", b"a": b"x"})])
+    code = f"""
+from pathlib import Path
+from askpix.worker.answer_cache.disk import DiskStore
+from askpix.worker.answer_cache.store import Change
+store = DiskStore(Path({str(folder)!r}), {LIMIT})
+store.write([Change(model="tiny", image={key(1)!r}, fields={{b"b": b"y"}})])
+store.close()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+    # then
+    assert other.read("tiny", key(1)) == ({b"size": b"[1, 2]", b"a": b"x", b"b": b"y"}, False)
+    assert other.read("tiny", key(2)) == ({}, False)
+
+
+def test_many_threads_read_while_others_write(open_store: Open) -> None:
+    store, other = open_store(), open_store()
+    wrong: list[object] = []
+
+    def write(own: DiskStore, first: int) -> None:
+        for number in range(first, first + 200):
+            own.write([change(key(number), {b"a": b"%d" % number})])
+
+    def read() -> None:
+        for number in list(range(400)) * 3:
+            fields, _ = store.read("tiny", key(number))
+            if fields not in ({}, {b"a": b"%d" % number}):
+                wrong.append(fields)
+
+    threads = [threading.Thread(target=write, args=(store, 0)), threading.Thread(target=write, args=(other, 200))]
+    threads += [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert store.contents().images == 400
+
+
+def test_nobody_else_may_read_it(open_store: Open, folder: Path) -> None:
+    store = open_store()
+    store.write([change(key(1), {b"a": b"x"})])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.glob("answers-*")}
+    assert {name.rpartition("sqlite3")[2] for name in modes} == {"", "-wal", "-shm"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_it_stays_within_its_limit_and_forgets_what_was_not_used_for_longest(
+    open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given more than there is room for, the first of which is used again and again
+    now = 1_000_000.0
+    monkeypatch.setattr(disk.time, "time", lambda: now)
+    store, value = open_store(LIMIT), os.urandom(20_000)
+    for batch in range(60):
+        now += 10_000
+        store.write([change(key(batch * 10 + number), {b"a": value}) for number in range(10)])
+        _, touch = store.read("tiny", key(0))
+        if batch:
+            assert touch
+        store.write([change(key(0))])
+
+    # then
+    assert sum(path.stat().st_size for path in folder.glob("*.sqlite3")) <= LIMIT * 1.1
+    found = store.contents()
+    assert LIMIT // 2 < found.images * len(value) < LIMIT
+    kept = [number for number in range(600) if store.read("tiny", key(number))[0]]
+    assert kept[0] == 0
+    assert kept[1:] == list(range(600 - len(kept) + 1, 600))
+
+
+def test_a_lower_limit_makes_a_smaller_file(open_store: Open, folder: Path) -> None:
+    store = open_store(LIMIT)
+    for number in range(100):
+        store.write([change(key(number), {b"a": os.urandom(50_000)})])
+    assert store.contents().bytes > 4 << 20
+    store.close()
+
+    smaller = open_store(1 << 20)
+    smaller.write([change(key(100), {b"a": b"x"})])
+
+    assert smaller.contents().bytes <= 1 << 20
+    assert smaller.read("tiny", key(100))[0] == {b"a": b"x"}
+
+
+def test_what_was_kept_of_an_image_can_begin_anew(open_store: Open) -> None:
+    store = open_store()
+    store.write([change(key(1), {b"%d" % number: b"x" for number in range(MAX_FIELDS + 5)})])
+    assert len(store.read("tiny", key(1))[0]) > MAX_FIELDS
+    store.write([change(key(1), {b"new": b"y"}, anew=True)])
+    assert store.read("tiny", key(1))[0] == {b"new": b"y"}
+
+
+def test_a_model_can_be_forgotten_and_all_can(open_store: Open) -> None:
+    # given what two models have said of the same images
+    store = open_store()
+    store.write([change(key(number), {b"size": b"s", b"a": b"x"}, model="one") for number in range(3)])
+    store.write([change(key(number + 10), {b"size": b"s", b"a": b"x"}, model="other") for number in range(2)])
+    assert store.contents().by_model == {"one": 3, "other": 2}
+    assert store.contents().answers == 5
+
+    # when
+    assert store.purge("one") == 3
+
+    # then
+    assert store.read("one", key(0))[0] == {}
+    assert store.contents().by_model == {"other": 2}
+    assert store.purge(None) == 2
+    assert store.contents().images == 0
+
+
+def test_what_is_forgotten_on_purpose_is_not_in_the_file_any_more(open_store: Open, folder: Path) -> None:
+    store = open_store()
+    store.write([change(key(1), {b"a": b"a private answer"})])
+    store.purge(None)
+    assert not any(b"a private answer" in path.read_bytes() for path in folder.iterdir())
+
+
+DAMAGED = {
+    "no database": b"these are the times that try men's souls\n" * 1_000,
+    "an empty page": bytes(4_096),
+    "cut off": None,
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+    what: str, open_store: Open, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given
+    store = open_store()
+    store.write([change(key(number), {b"a": b"x" * 1_000}) for number in range(100)])
+    store.close()
+    (path,) = folder.glob("*.sqlite3")
+    held = DAMAGED[what] or path.read_bytes()[:6_000]
+    path.write_bytes(held)
+
+    # when it is opened, and read, where that alone does not show it
+    again = open_store()
+    for _ in range(2):
+        for number in range(100):
+            try:
+                again.read("tiny", key(number))
+                again.write([change(key(number), {b"a": b"y"})])
+            except StoreError:
+                break
+
+    # then
+    assert again.read("tiny", key(7))[0] == {b"a": b"y"}
+    assert path.read_bytes() == held
+    assert "damaged, or none of ours" in caplog.text
+    assert str(path) in caplog.text
+    # And others find the new one.
+    assert open_store().read("tiny", key(7))[0] == {b"a": b"y"}
+
+
+def test_a_database_of_another_program_is_left_as_it_is(open_store: Open, folder: Path) -> None:
+    # given
+    path = folder / "answers-v1.0.sqlite3"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE image (id INTEGER PRIMARY KEY, key BLOB, model TEXT, used INTEGER)")
+        other.execute("CREATE TRIGGER evil AFTER INSERT ON image BEGIN DELETE FROM image; END")
+    other.close()
+    before = path.read_bytes()
+
+    # when
+    store = open_store()
+    store.write([change(key(1), {b"a": b"x"})])
+
+    # then
+    assert store.read("tiny", key(1))[0] == {b"a": b"x"}
+    assert path.read_bytes() == before
+
+
+def test_only_the_last_of_many_damaged_files_is_left_lying(open_store: Open, folder: Path) -> None:
+    for number in range(4):
+        open_store().close()
+        (folder / f"answers-v1.{number}.sqlite3").write_bytes(b"junk" * 2_000)
+    open_store()
+    assert sorted(path.name for path in folder.glob("*.sqlite3")) == ["answers-v1.3.sqlite3", "answers-v1.4.sqlite3"]
+
+
+def test_a_link_is_not_followed(open_store: Open, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"")
+    (folder / "answers-v1.0.sqlite3").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        open_store()
+    assert (tmp_path / "elsewhere").read_bytes() == b""
+
+
+def test_values_that_no_one_of_ours_wrote_are_left_out(open_store: Open, folder: Path) -> None:
+    store = open_store()
+    store.write([change(key(1), {b"a": b"x"})])
+    with sqlite3.connect(folder / "answers-v1.0.sqlite3") as other:
+        other.execute("INSERT INTO answer VALUES (1, 'text', 7)")
+    other.close()
+    assert store.read("tiny", key(1))[0] == {b"a": b"x"}

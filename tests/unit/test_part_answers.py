@@ -1,0 +1,403 @@
+"""A part's items are told what is known of their images, and what others just ask; the model is asked the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.http_server import Page, Server
+from helpers.processes import wait_until
+from models.engine_calls import SECONDS, Turns, growth, opened, png, product
+
+from askpix.producer.items import Item, Options
+from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.live import is_cached
+from askpix.producer.messages import AskMessage
+from askpix.producer.questions import Question
+from askpix.producer.rows import Row, Status
+from askpix.producer.storage import LocalStorage
+from askpix.worker.access import Access
+from askpix.worker.answer_cache.cache import AnswerCache
+from askpix.worker.answer_cache.disk import DiskStore
+from askpix.worker.answer_cache.flights import Flights, Resume
+from askpix.worker.answer_cache.sharing import Sharing
+from askpix.worker.asking import AskRunner
+from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.engine.base import ImageHandle, Request
+from askpix.worker.engines import Engines
+from askpix.worker.errors import RequestError
+from askpix.worker.hosts import Hosts
+from askpix.worker.image_form import Pixels
+from askpix.worker.images.manners import Manners
+from askpix.worker.load_threads import LoadThreads
+from askpix.worker.loading import Loader
+from askpix.worker.local import demo_model
+from askpix.worker.part_items import PartItems
+from askpix.worker.part_work import PartWork
+from askpix.worker.telling import Telling
+
+THREADS = 4
+COLOR = Question("what color is it?", name="color", choices=("red", "green", "blue"))
+WHAT = Question("what is it?", name="kind")
+SHEET = (COLOR, WHAT)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[BlipEngine]:
+    with opened(demo_model()) as engine:
+        yield engine
+
+
+@pytest.fixture
+def pages() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def opened_images(engine: BlipEngine, monkeypatch: pytest.MonkeyPatch) -> list[ImageHandle]:
+    """Images that were decoded and given to the engine."""
+    images: list[ImageHandle] = []
+    open_image = engine.open_image
+
+    def noted(pixels: Pixels) -> ImageHandle:
+        images.append(open_image(pixels))
+        return images[-1]
+
+    monkeypatch.setattr(engine, "open_image", noted)
+    return images
+
+
+class Shop:
+    """Has the items of parts answered by one worker."""
+
+    def __init__(self, engine: BlipEngine, folder: Path, stack: ExitStack) -> None:
+        self.engine = engine
+        self._folder = folder
+        self.loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS))
+        stack.callback(self.loader.close)
+        self._threads = LoadThreads(Hosts(places=THREADS))
+        stack.callback(self._threads.close)
+        (folder / "answers").mkdir(mode=0o700, exist_ok=True)
+        self.cache = AnswerCache(DiskStore(folder / "answers", 64 << 20))
+        stack.callback(self.cache.close)
+        self._sharing = Sharing(cache=self.cache, flights=Flights(self._resume))
+
+    def _resume(self, waited: Sequence[Resume]) -> None:
+        for resume in waited:
+            self._threads.put(resume)
+
+    def begin(
+        self,
+        items: Sequence[Item],
+        questions: tuple[Question, ...] | None = SHEET,
+        options: Options | None = None,
+        *,
+        cache: bool = True,
+    ) -> PartItems:
+        spec = JobSpec(
+            id="0" * 32,
+            model=self.engine.info.model,
+            questions=questions,
+            options=options or Options(),
+            items=len(items),
+            parts=1,
+            part_size=len(items),
+            fingerprint="f",
+        )
+        work = PartWork(
+            part=0,
+            round=0,
+            folder=JobFolder(LocalStorage(self._folder)),
+            spec=spec,
+            engine=self.engine,
+            lease=None,
+            telling=Telling(None),
+        )
+        tries = dict.fromkeys(range(len(items)), 1)
+        sharing = self._sharing if cache else None
+        part = PartItems(work, dict(enumerate(items)), tries, self.loader, item_seconds=20, sharing=sharing)
+        part.begin(self._threads)
+        return part
+
+    def rows(self, *asked: object, **named: object) -> list[Row]:
+        """Returns the rows of items, in their order."""
+        return rows_of(self.begin(*asked, **named))  # type: ignore[arg-type]
+
+
+def rows_of(part: PartItems) -> list[Row]:
+    wait_until(lambda: part.wait(0.05), within=SECONDS, what="all rows")
+    return [row for _, row in sorted(part.rows().items())]
+
+
+@pytest.fixture
+def shop(engine: BlipEngine, tmp_path: Path) -> Iterator[Shop]:
+    with ExitStack() as stack:
+        yield Shop(engine, tmp_path, stack)
+
+
+def put(pages: Server, *numbers: int, name: str = "product") -> list[Item]:
+    """Returns items whose images show these products."""
+    urls = [pages.put(f"/{name}-{place}.png", png(product(number))) for place, number in enumerate(numbers)]
+    return [Item(id=url, image=url) for url in urls]
+
+
+def same(one: Sequence[Row], other: Sequence[Row]) -> bool:
+    """Returns whether rows say the same, whoever they are of and wherever it is from."""
+
+    def said(row: Row) -> Row:
+        answers = tuple(replace(answer, cached=None) for answer in row.answers)
+        return replace(row, id="", image="", seconds=0.0, answers=answers)
+
+    return list(map(said, one)) == list(map(said, other))
+
+
+# What is known. -------------------------------------------------------------------------------------
+
+
+def test_what_was_asked_before_is_neither_decoded_nor_asked_again(
+    shop: Shop, pages: Server, opened_images: list[ImageHandle]
+) -> None:
+    # given
+    items = put(pages, *range(12))
+    first = shop.rows(items)
+    assert {answer.cached for row in first for answer in row.answers} == {False}
+    before, decoded = shop.engine.counters(), len(opened_images)
+
+    # when
+    again = shop.rows(items)
+
+    # then
+    assert all(map(is_cached, again))
+    assert same(again, first)
+    assert set(growth(shop.engine, before).values()) == {0}
+    assert len(opened_images) == decoded == 12
+    # And the numbers are the same to the last digit as without any cache.
+    assert same(shop.rows(items, cache=False), first)
+
+
+def test_a_question_that_is_new_is_asked_and_the_others_are_not(
+    shop: Shop, pages: Server, opened_images: list[ImageHandle]
+) -> None:
+    # given
+    items = put(pages, 1, 2)
+    shop.rows(items, (WHAT,))
+    before = shop.engine.counters()
+
+    # when
+    rows = shop.rows(items, (WHAT, COLOR, Question("what pattern is it?")))
+
+    # then each image is decoded once more, and two of three are asked.
+    assert [[answer.cached for answer in row.answers] for row in rows] == [[True, False, False]] * 2
+    assert not any(map(is_cached, rows))
+    assert len(opened_images) == 4
+    assert growth(shop.engine, before)["images"] == 2
+    assert growth(shop.engine, before)["questions"] == 4
+
+
+def test_names_calibration_and_terms_cost_nothing(shop: Shop, pages: Server) -> None:
+    items = put(pages, 1)
+    (first,) = shop.rows(items, (COLOR,))
+    (again,) = shop.rows(items, (COLOR.model_copy(update={"name": "Farbe"}),))
+    assert is_cached(again)
+    assert [answer.name for answer in again.answers] == ["Farbe"]
+    assert again.answers[0].choices == first.answers[0].choices
+
+
+def test_other_options_and_another_text_are_asked(shop: Shop, pages: Server) -> None:
+    items = [replace(item, extra={"shop": name}) for item, name in zip(put(pages, 1, 1), "ab", strict=True)]
+    asked = (Question("what is it, {shop}?"),)
+    assert [row.answers[0].cached for row in shop.rows(items, asked)] == [False, False]
+    assert [row.answers[0].cached for row in shop.rows(items, asked)] == [True, True]
+    assert [row.answers[0].cached for row in shop.rows(items, asked, Options(max_new_tokens=2))] == [False, False]
+
+
+def test_captions_drawings_and_several_texts_are_kept_too(shop: Shop, pages: Server) -> None:
+    items = put(pages, 3)
+    for options in (Options(), Options(prompt="a"), Options(num_beams=3, num_return_sequences=2), Options(seed=4)):
+        first, again = (shop.rows(items, None, options) for _ in range(2))
+        assert same(first, again)
+        assert [is_cached(rows[0]) for rows in (first, again)] == [False, True]
+
+
+def test_without_the_cache_nothing_is_looked_up_kept_or_shared(shop: Shop, pages: Server) -> None:
+    # given
+    shop.rows(put(pages, 1))
+
+    # when two images are the same, and known
+    items = put(pages, 1, 1, 2)
+    before = shop.engine.counters()
+    rows = shop.rows(items, cache=False)
+
+    # then
+    assert {answer.cached for row in rows for answer in row.answers} == {None}
+    assert growth(shop.engine, before)["images"] == 3
+    assert [is_cached(row) for row in shop.rows(items)] == [True, True, False]
+
+
+def test_what_fails_is_not_kept(shop: Shop, pages: Server) -> None:
+    # given an image that is none, one that is not there, and a question that cannot be asked
+    items = [*put(pages, 1), Item(id="no", image=pages.put("/no.jpg", b"none")), Item(id="gone", image=pages.url("/x"))]
+    asked = (WHAT, Question(" "))
+
+    # then it fails the same way the second time
+    for again in (False, True):
+        rows = shop.rows(items, asked)
+        assert [row.error_code for row in rows] == ["empty_question", "not_an_image", "http_404"]
+        assert [len(row.answers) for row in rows] == [1, 0, 0]
+        assert rows[0].answers[0].cached is again
+        assert rows[0].width == product().width
+        assert rows[1].width is None
+
+
+# What is asked at the same time. ----------------------------------------------------------------------
+
+
+def test_the_same_image_under_other_names_is_asked_about_once(shop: Shop, pages: Server) -> None:
+    # given four names of two images, and one of them twice
+    items = put(pages, 1, 2, 1, 2)
+    items.append(replace(items[0], id="again"))
+    before = shop.engine.counters()
+
+    # when
+    rows = shop.rows(items)
+
+    # then
+    assert growth(shop.engine, before)["images"] == 2
+    assert growth(shop.engine, before)["questions"] == 2 * len(SHEET)
+    assert [row.status for row in rows] == [Status.OK] * 5
+    assert sum(map(is_cached, rows)) == 3
+    assert same([rows[0], rows[1], rows[0]], [rows[2], rows[3], rows[4]])
+    assert rows[0].sha256 == rows[2].sha256
+
+
+def test_who_asks_the_same_while_it_is_asked_waits_without_a_thread(
+    shop: Shop, pages: Server, opened_images: list[ImageHandle]
+) -> None:
+    with Turns(shop.engine):
+        # given an engine that answers nothing, a part whose images it has, and one of the same images
+        first = shop.begin(put(pages, 1, 2))
+        wait_until(lambda: len(opened_images) == 2, within=SECONDS, what="two images under way")
+        second = shop.begin(put(pages, *[1, 2] * 20, name="other"))
+        wait_until(lambda: len(pages.asked) == 42, within=SECONDS, what="all images fetched")
+
+        # when others come after that, more than there are threads
+        third = shop.begin(put(pages, *range(3, 13), name="third"))
+
+        # then they are not kept waiting by those
+        wait_until(lambda: len(opened_images) == 12, within=SECONDS, what="their images opened")
+
+    # and when it goes on, nothing was asked twice.
+    rows = [rows_of(part) for part in (first, second, third)]
+    assert [sum(map(is_cached, some)) for some in rows] == [0, 40, 0]
+    assert len(opened_images) == 12
+    assert same(rows[1], rows[0] * 20)
+
+
+def test_who_waited_for_one_that_failed_asks_by_itself(
+    shop: Shop, pages: Server, opened_images: list[ImageHandle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an engine that fails the first request for an image
+    submit, failed = shop.engine.submit, list[Request]()
+
+    def failing(request: Request) -> object:
+        ticket = submit(request)
+        if not failed:
+            failed.append(request)
+            ticket.fail(RequestError("deadline", "the model did not answer in time", retryable=True))
+        return ticket
+
+    monkeypatch.setattr(shop.engine, "submit", failing)
+
+    # when
+    with Turns(shop.engine):
+        first = shop.begin(put(pages, 1), (WHAT,))
+        wait_until(lambda: bool(failed), within=SECONDS, what="a failure")
+        second = shop.begin(put(pages, 1, 1, name="other"), (WHAT,))
+        wait_until(lambda: len(pages.asked) >= 3, within=SECONDS, what="the same image, fetched")
+
+    # then
+    assert [row.error_code for row in rows_of(first)] == ["deadline"]
+    assert [row.status for row in rows_of(second)] == [Status.OK] * 2
+
+
+def test_who_waited_for_a_part_that_is_given_up_asks_by_itself(
+    shop: Shop, pages: Server, opened_images: list[ImageHandle]
+) -> None:
+    with Turns(shop.engine):
+        first = shop.begin(put(pages, 1))
+        wait_until(lambda: len(opened_images) == 1, within=SECONDS, what="an image under way")
+        second = shop.begin(put(pages, 1, name="other"))
+        wait_until(lambda: len(pages.asked) == 2, within=SECONDS, what="the same image, fetched")
+        first.give_up()
+    (row,) = rows_of(second)
+    assert row.status is Status.OK
+    assert len(opened_images) == 2
+
+
+def test_an_image_that_is_none_fails_everybody_who_has_it(shop: Shop, pages: Server) -> None:
+    items = [Item(id=str(number), image=pages.put(f"/{number}.jpg", png(product())[:900])) for number in range(6)]
+    rows = shop.rows(items)
+    assert {row.error_code for row in rows} == {"image_damaged"}
+    assert {row.answers for row in rows} == {()}
+
+
+def test_a_part_that_ends_leaves_nobody_waiting_for_it(shop: Shop, pages: Server) -> None:
+    # given a server that is busy for a second with one of two images that are the same
+    busy = pages.put("/busy.png", Page(b"", 503, {"Retry-After": "1"}))
+    items = [Item(id="busy", image=busy), *put(pages, 1, 1)]
+    part = shop.begin(items)
+    wait_until(lambda: "/busy.png" in pages.asked, within=SECONDS, what="a first try")
+    pages.put("/busy.png", png(product(1)))
+    assert [row.status for row in rows_of(part)] == [Status.OK] * 3
+
+
+# Asks. ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asks(shop: Shop) -> Callable[..., dict[str, object]]:
+    runner = AskRunner(Engines([shop.engine]), Access.of(networks=["127.0.0.0/8"]), shop.loader, answers=shop.cache)
+
+    def ask(url: str, **more: object) -> dict[str, object]:
+        message = AskMessage(model=shop.engine.info.model, image=url, questions=SHEET, **more)  # type: ignore[arg-type]
+        return runner.run(message)
+
+    return ask
+
+
+def test_asks_and_parts_know_what_the_other_was_told(
+    shop: Shop, pages: Server, asks: Callable[..., dict[str, object]]
+) -> None:
+    # given
+    items = put(pages, 1, 2)
+    first = asks(items[0].image)
+    before = shop.engine.counters()
+
+    # then
+    assert [is_cached(row) for row in shop.rows(items)] == [True, False]
+    again = asks(items[1].image)
+    assert growth(shop.engine, before)["images"] == 1
+    assert [answer["cached"] for answer in first["answers"]] == [False, False]  # type: ignore[attr-defined]
+    assert [answer["cached"] for answer in again["answers"]] == [True, True]  # type: ignore[attr-defined]
+    assert again["width"] == product().width
+
+
+def test_an_ask_without_the_cache_asks(shop: Shop, pages: Server, asks: Callable[..., dict[str, object]]) -> None:
+    (item,) = put(pages, 1)
+    asks(item.image)
+    before, began = shop.engine.counters(), time.monotonic()
+    row = asks(item.image, cache=False)
+    assert [answer["cached"] for answer in row["answers"]] == [None, None]  # type: ignore[attr-defined]
+    assert growth(shop.engine, before)["images"] == 1
+    assert 0 < float(str(row["seconds"])) <= time.monotonic() - began
+
+
+def test_an_ask_of_what_is_no_image_says_so(pages: Server, asks: Callable[..., dict[str, object]]) -> None:
+    assert asks(pages.put("/no.jpg", b"none"))["error_code"] == "not_an_image"
+    assert asks(pages.url("/gone.jpg"))["error_code"] == "http_404"
