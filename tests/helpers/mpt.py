@@ -18,6 +18,15 @@ CONTEXT = 640
 """That the model folders have: several times the length that the model was trained with."""
 
 
+WHOLE = "pytorch_model.bin"
+"""Of a checkpoint whose weights are in one file."""
+
+
+def stored(source: Path) -> dict[str, Any]:
+    """Returns the weights of a checkpoint that has one file of them."""
+    return dict(torch.load(source / WHOLE, weights_only=True))
+
+
 def loaded(source: Path, kept: torch.dtype = torch.float32, **given: Any) -> VlmParts:
     """Returns the parts of a checkpoint."""
     return load(str(source), **{"tower": None, "context": None, "kept": kept, "told": lambda _: None, **given})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,12 @@ class Reference:
         return ids
 
     @torch.inference_mode()
+    def scores(self, pixels: Sequence[_Pixels], prompt: str, ids: Sequence[int]) -> torch.Tensor:
+        """Returns the log-probabilities [N + 1, V] of what stands behind a prompt and each of N tokens after it."""
+        states = torch.cat([self._states(pixels, prompt), self.weights["wte.weight"][torch.tensor(ids)]])
+        return self._logits(states)[-len(ids) - 1 :].log_softmax(-1)
+
+    @torch.inference_mode()
     def written(self, pixels: Sequence[_Pixels], prompt: str, text: str) -> tuple[float, int]:
         """Returns the log-probability of writing a text, with a space before it or without, where nothing else may be;
         and its tokens, the end included.
@@ -83,14 +89,8 @@ class Reference:
         return torch.cat([first, *shown])
 
     def _image(self, pixels: _Pixels) -> torch.Tensor:
-        """Returns an image as embeddings [P, D]: the shorter side is resized, the middle cut out."""
-        image = Image.fromarray(pixels)
-        scale = SIDE / min(image.size)
-        wide, high = (max(int(size * scale), SIDE) for size in image.size)
-        left, top = (wide - SIDE) // 2, (high - SIDE) // 2
-        cut = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + SIDE, top + SIDE))
-        values = (np.asarray(cut, np.float32) / 255 - self.settings["image_mean"]) / self.settings["image_std"]
-        seen = self.tower(torch.tensor(values, dtype=torch.float32).permute(2, 0, 1)[None], output_hidden_states=True)
+        """Returns an image as embeddings [P, D]."""
+        seen = self.tower(torch.from_numpy(normalised(pixels, self.settings)), output_hidden_states=True)
         first = 0 if self.config.get("mm_vision_select_feature") == "cls_patch" else 1
         states = seen.hidden_states[self.config["mm_vision_select_layer"]][0, first:]
         return states @ self.weights["mm_projector.weight"].T + self.weights["mm_projector.bias"]
@@ -122,6 +122,17 @@ class Reference:
         states = states + attended @ own["attn.out_proj.weight"].T
         inner = functional.layer_norm(states, (width,), own["norm_2.weight"]) @ own["ffn.up_proj.weight"].T
         return states + functional.gelu(inner) @ own["ffn.down_proj.weight"].T
+
+
+def normalised(pixels: _Pixels, settings: Mapping[str, Any]) -> _Pixels:
+    """Returns an image as an encoder takes it [1, 3, S, S]: the shorter side is resized, the middle cut out."""
+    image = Image.fromarray(pixels)
+    scale = SIDE / min(image.size)
+    wide, high = (max(int(size * scale), SIDE) for size in image.size)
+    left, top = (wide - SIDE) // 2, (high - SIDE) // 2
+    cut = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + SIDE, top + SIDE))
+    values = (np.asarray(cut, np.float32) / 255 - settings["image_mean"]) / settings["image_std"]
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
 
 
 def _begins(part: str) -> Callable[[str], bool]:

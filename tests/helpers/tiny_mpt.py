@@ -6,6 +6,7 @@ Nothing that such a model says makes sense: it shows whether numbers are right.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def make_checkpoint(
     dtype: torch.dtype = torch.float32,
     shards: int = 2,
     files: str = "bin",
+    scales: Mapping[str, float] | None = None,
     **changed: Any,
 ) -> None:
     """Writes a checkpoint whose weights follow from its sizes alone.
@@ -77,6 +79,7 @@ def make_checkpoint(
         marked: whether tokens go before an image and behind it.
         shards: how many files the weights are in; one has no index.
         files: bin or safetensors.
+        scales: of the weights whose names have a part; that of others is 2.
         changed: keys of config.json, or of its attn_config.
     """
     sizes = sizes or Sizes()
@@ -87,7 +90,7 @@ def make_checkpoint(
     for key, value in changed.items():
         (config["attn_config"] if key in config["attn_config"] else config)[key] = value
     (folder / "config.json").write_text(json.dumps(config))
-    weights = make_weights(config)
+    weights = make_weights(config, LOUD if scales is None else scales)
     _write(folder, {name: tensor.to(dtype) for name, tensor in weights.items()}, shards, files)
 
 
@@ -109,7 +112,15 @@ def _config(sizes: Sizes, vocabulary: int, tower: Path, marked: bool) -> dict[st
     }  # fmt: skip
 
 
-def make_weights(config: dict[str, Any]) -> dict[str, torch.Tensor]:
+LOUD = {"wte": 0.05, "out_proj": 6, "Wqkv": 3}
+"""The head is the embedding: with larger ones, or if less of what a token sees went into its state, a text would say
+one token again and again."""
+
+CALM = {"wte": 0.5, "out_proj": 3, "": 1}
+"""So, a small difference stays a small one from layer to layer."""
+
+
+def make_weights(config: dict[str, Any], scales: Mapping[str, float] = LOUD) -> dict[str, torch.Tensor]:
     """Returns the weights that a config.json asks for."""
     torch.manual_seed(11)
     width, inner = config["d_model"], config["d_model"] * config["expansion_ratio"]
@@ -133,18 +144,15 @@ def make_weights(config: dict[str, Any]) -> dict[str, torch.Tensor]:
         shapes["lm_head.weight"] = (config["vocab_size"], width)
     # Large enough for texts to depend on images, questions and distances.
     return {
-        name: torch.rand(shape) + 0.5 if len(shape) == 1 else torch.randn(shape) * (_scale(name) / shape[-1] ** 0.5)
+        name: torch.rand(shape) + 0.5
+        if len(shape) == 1
+        else torch.randn(shape) * (_scale(name, scales) / shape[-1] ** 0.5)
         for name, shape in shapes.items()
     }
 
 
-_SCALES = {"wte": 0.05, "out_proj": 6, "Wqkv": 3}
-"""Of these weights; that of others is 2. The head is the embedding: with larger ones, or if less of what a token sees
-went into its state, a text would say one token again and again."""
-
-
-def _scale(name: str) -> float:
-    return next((scale for part, scale in _SCALES.items() if part in name), 2)
+def _scale(name: str, scales: Mapping[str, float]) -> float:
+    return next((scale for part, scale in scales.items() if part in name), 2)
 
 
 def _write(folder: Path, weights: dict[str, torch.Tensor], shards: int, files: str) -> None:

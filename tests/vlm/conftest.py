@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from helpers.apart import broker, client, folder, pages, root, start_worker
 from helpers.mpt import TinyMpt
+from helpers.tiny_mpt import make_checkpoint
 from helpers.vlm import TinyVlms
 
 from askpix.worker.engine.devices import Precision
@@ -31,3 +33,10 @@ def engine(tiny: TinyVlms) -> Iterator[VlmEngine]:
 @pytest.fixture(scope="session")
 def tiny_mpt(tmp_path_factory: pytest.TempPathFactory) -> TinyMpt:
     return TinyMpt(tmp_path_factory.mktemp("mpt"))
+
+
+@pytest.fixture
+def source(tiny_mpt: TinyMpt, tmp_path: Path) -> Path:
+    """The checkpoint of a LLaVA on MPT, of one file of weights, to be damaged."""
+    make_checkpoint(tmp_path / "source", tiny_mpt.tower, shards=1)
+    return tmp_path / "source"

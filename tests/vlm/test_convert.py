@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openvino_genai
 import pytest
+from helpers.conversions import converted
 from helpers.processes import askpix
 from helpers.vlm import EXPORT_ENV, TinyVlms
 
@@ -135,15 +136,9 @@ def test_the_command_converts_with_images_and_says_what_came_of_it(
 ) -> None:
     # When
     source = str(tiny.checkpoint("llava"))
-    options = ["--precision", "int4", "--group-size", "32", "--ratio", "1", "--images", str(images), "--samples", "2"]
-    converted = askpix(
-        "model", "convert", source, "--output", "model", "--name", "mine", "--seed", "4", *options,
-        cwd=tmp_path, env=ENV,
-    )  # fmt: skip
+    manifest = converted(source, "--seed", "4", images=images, group_size=32, cwd=tmp_path, env=ENV)
 
     # Then
-    assert converted.code == 0, converted.err
-    manifest = load_vlm(tmp_path / "model")
     assert (manifest.name, manifest.precision, manifest.generation.seed) == ("mine", "int4", 4)
     assert manifest.compression is not None
     assert (manifest.compression.group_size, manifest.compression.ratio, manifest.compression.images) == (32, 1.0, 2)

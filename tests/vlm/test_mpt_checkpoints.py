@@ -9,30 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.mpt import TinyMpt, loaded
+from helpers.conversions import converted
+from helpers.mpt import WHOLE, TinyMpt, loaded, stored
 from helpers.processes import askpix
 from helpers.tiny_mpt import make_checkpoint, make_weights
 from transformers import CLIPVisionModel
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.folder import load_vlm
 from askpix.worker.models.vlm_checks import check_weights
 from askpix.worker.models.vlm_manifest import Compression, FixedTokens
 from askpix.worker.models.vlm_parts import VlmParts
 
-WHOLE = "pytorch_model.bin"
 PUBLISHED, TOWER = "liuhaotian/LLaVA-Lightning-MPT-7B-preview", "openai/clip-vit-large-patch14"
-
-
-@pytest.fixture
-def source(tiny_mpt: TinyMpt, tmp_path: Path) -> Path:
-    """A checkpoint of one file, to be damaged."""
-    make_checkpoint(tmp_path / "source", tiny_mpt.tower, shards=1)
-    return tmp_path / "source"
-
-
-def _weights(source: Path) -> dict[str, Any]:
-    return dict(torch.load(source / WHOLE, weights_only=True))
 
 
 def _numbers(parts: VlmParts) -> dict[str, torch.Tensor]:
@@ -60,7 +48,7 @@ def test_weights_are_read_from_files_of_any_kind(
 
 def test_files_of_before_2020_are_read(source: Path, tmp_path: Path) -> None:
     old = shutil.copytree(source, tmp_path / "old")
-    torch.save(_weights(source), old / WHOLE, _use_new_zipfile_serialization=False)
+    torch.save(stored(source), old / WHOLE, _use_new_zipfile_serialization=False)
     assert _same(loaded(source), loaded(old))
 
 
@@ -79,7 +67,7 @@ def test_an_image_encoder_that_the_checkpoint_brings_is_taken(source: Path, tiny
     trained = {name: tensor + 1 for name, tensor in own.items()}
     prefix = "transformer.vision_tower.vision_tower.vision_model."
     named = {prefix + name.removeprefix("vision_model."): tensor for name, tensor in trained.items()}
-    torch.save({**_weights(source), **named}, source / WHOLE)
+    torch.save({**stored(source), **named}, source / WHOLE)
 
     # When
     taken = loaded(source).encoder.vision.state_dict()  # type: ignore[union-attr, operator]
@@ -176,7 +164,7 @@ def test_settings_that_are_null_are_left_to_their_defaults(source: Path) -> None
 
 def test_the_reference_and_the_reader_agree_on_what_a_config_asks_for(source: Path) -> None:
     config = json.loads((source / "config.json").read_text())
-    assert _weights(source).keys() == make_weights(config).keys()
+    assert stored(source).keys() == make_weights(config).keys()
 
 
 def _fetched(cache: Path, hub_id: str, folder: Path) -> None:
@@ -198,17 +186,11 @@ def test_the_command_converts_what_the_hub_has_by_its_type(
     env = {
         "ASKPIX_EXPORT_ENV": str(tmp_path / "none"), "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1",
     }  # fmt: skip
-    options = ["--precision", "int4", "--group-size", "16", "--ratio", "1", "--images", str(images), "--samples", "2"]
 
     # When
-    converted = askpix(
-        "model", "convert", PUBLISHED, "--output", "model", "--name", "mine", "--context", "320", *options,
-        cwd=tmp_path, env=env,
-    )  # fmt: skip
+    manifest = converted(PUBLISHED, "--context", "320", images=images, group_size=16, cwd=tmp_path, env=env)
 
     # Then
-    assert converted.code == 0, converted.err
-    manifest = load_vlm(tmp_path / "model")
     assert (manifest.name, manifest.family, manifest.template) == ("mine", "llava_mpt", "mpt")
     assert (manifest.precision, manifest.language.context) == ("int4", 320)
     assert manifest.compression == Compression(group_size=16, ratio=1, images=2)

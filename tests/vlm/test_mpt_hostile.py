@@ -13,23 +13,9 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.mpt import TinyMpt, loaded
-from helpers.tiny_mpt import make_checkpoint
+from helpers.mpt import WHOLE, TinyMpt, loaded, stored
 
 from askpix.producer.errors import ModelError
-
-WHOLE = "pytorch_model.bin"
-
-
-@pytest.fixture
-def source(tiny_mpt: TinyMpt, tmp_path: Path) -> Path:
-    """A checkpoint of one file, to be damaged."""
-    make_checkpoint(tmp_path / "source", tiny_mpt.tower, shards=1)
-    return tmp_path / "source"
-
-
-def _weights(source: Path) -> dict[str, Any]:
-    return dict(torch.load(source / WHOLE, weights_only=True))
 
 
 class _Evil:
@@ -46,7 +32,7 @@ class _Evil:
 def test_a_pickle_that_would_run_code_runs_none(old: bool, source: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     torch.save(
-        {**_weights(source), "transformer.evil": _Evil(mark)}, source / WHOLE, _use_new_zipfile_serialization=not old
+        {**stored(source), "transformer.evil": _Evil(mark)}, source / WHOLE, _use_new_zipfile_serialization=not old
     )
     with pytest.raises(ModelError, match="holds more than weights, and is not loaded: a pickle can run any code"):
         loaded(source)
@@ -69,24 +55,24 @@ def _a_list(source: Path) -> None:
 
 
 def _a_text(source: Path) -> None:
-    torch.save({**_weights(source), "transformer.note": "text"}, source / WHOLE)
+    torch.save({**stored(source), "transformer.note": "text"}, source / WHOLE)
 
 
 def _whole_numbers(source: Path) -> None:
-    weights = _weights(source)
+    weights = stored(source)
     weights["transformer.norm_f.weight"] = weights["transformer.norm_f.weight"].to(torch.int64)
     torch.save(weights, source / WHOLE)
 
 
 def _one_number_for_all(source: Path) -> None:
-    weights = _weights(source)
+    weights = stored(source)
     weights["transformer.wte.weight"] = torch.zeros(1).expand(weights["transformer.wte.weight"].shape)
     torch.save(weights, source / WHOLE)
 
 
 def _replaced(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
     def write(source: Path) -> None:
-        weights = _weights(source)
+        weights = stored(source)
         weights["transformer.wte.weight"] = change(weights["transformer.wte.weight"])
         torch.save(weights, source / WHOLE)
 
@@ -139,7 +125,7 @@ def _number_left_out(source: Path) -> None:
 
 def _no_number(name: str) -> Callable[[Path], None]:
     def write(source: Path) -> None:
-        weights = _weights(source)
+        weights = stored(source)
         weights[name].view(-1)[3] = math.nan
         torch.save(weights, source / WHOLE)
 
@@ -155,7 +141,7 @@ def _deep_config(source: Path) -> None:
 
 
 def _too_large(source: Path) -> None:
-    weights = _weights(source)
+    weights = stored(source)
     weights["transformer.wte.weight"][3, 3] = 1e6
     torch.save(weights, source / WHOLE)
 
@@ -200,7 +186,7 @@ def test_a_damaged_or_hostile_checkpoint_is_told_in_words(
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
 def test_what_is_no_number_is_told_whatever_it_is_kept_in(dtype: torch.dtype, wrong: float, source: Path) -> None:
-    weights = {name: weight.to(dtype) for name, weight in _weights(source).items()}
+    weights = {name: weight.to(dtype) for name, weight in stored(source).items()}
     weights["transformer.blocks.0.attn.Wqkv.weight"][2, 2] = wrong
     torch.save(weights, source / WHOLE)
     for kept in (torch.float16, torch.float32):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import openvino_genai as genai
@@ -28,6 +28,7 @@ SEARCH = Options(max_new_tokens=40, num_beams=2)
 SCHEMA = {"type": "object", "properties": {"kind": {"enum": ["mug"]}}, "required": ["kind"]}
 
 Asking = Callable[..., Ticket]
+Stopped = Callable[..., AbstractContextManager[Asking]]
 
 
 @contextmanager
@@ -46,6 +47,12 @@ def _asking(tiny: TinyVlms, stops: tuple[str, ...], monkeypatch: pytest.MonkeyPa
         yield ask
     finally:
         engine.close()
+
+
+@pytest.fixture
+def asking(tiny: TinyVlms, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    """Returns a way to ask, where answers end at the texts it is called with."""
+    return lambda *stops: _asking(tiny, stops, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +94,7 @@ def test_a_stop_that_is_a_token_is_an_end_token(tokenizer: genai.Tokenizer) -> N
 
 @pytest.mark.parametrize("tokens", [1, 0])
 def test_a_text_ends_before_a_stop_of_its_template(
-    tokens: int,
-    tiny: TinyVlms,
-    plain: tuple[Answer, Answer],
-    tokenizer: genai.Tokenizer,
-    monkeypatch: pytest.MonkeyPatch,
+    tokens: int, plain: tuple[Answer, Answer], tokenizer: genai.Tokenizer, asking: Stopped
 ) -> None:
     """Whether it is a token of its own, or stands across some."""
     # Given
@@ -99,7 +102,7 @@ def test_a_text_ends_before_a_stop_of_its_template(
     stop = _in_text(tokenizer, whole, tokens=tokens)
 
     # When
-    with _asking(tiny, (stop,), monkeypatch) as ask:
+    with asking(stop) as ask:
         said = ask(LONG).result(SECONDS)
         streamed = "".join(ask(LONG, stream=True).pieces(SECONDS))
         both = ask(LONG.model_copy(update={"stop": (whole[:2],)})).result(SECONDS)
@@ -113,7 +116,7 @@ def test_a_text_ends_before_a_stop_of_its_template(
 
 
 def test_a_text_may_spell_a_stop_that_is_an_end_token(
-    tiny: TinyVlms, plain: tuple[Answer, Answer], tokenizer: genai.Tokenizer, monkeypatch: pytest.MonkeyPatch
+    plain: tuple[Answer, Answer], tokenizer: genai.Tokenizer, asking: Stopped
 ) -> None:
     """As `</s>` ends what is struck through in HTML."""
     # Given: letters that a token has too, which is not among those that wrote them.
@@ -122,13 +125,13 @@ def test_a_text_may_spell_a_stop_that_is_an_end_token(
     ends = ends_of(tuple(pair for pair in pairs if pair.isascii() and pair.strip()), tokenizer, ())
 
     # When
-    with _asking(tiny, ("</s>",), monkeypatch) as ask:
+    with asking("</s>") as ask:
         ticket = ask(LONG, stream=True)
         ticket.result(SECONDS)
         assert ticket.growing is not None
         written = ticket.growing._ids
     stop = next(text for text, token in ends.tokens.items() if token not in written)
-    with _asking(tiny, (stop,), monkeypatch) as ask:
+    with asking(stop) as ask:
         said, streamed = ask(LONG).result(SECONDS), "".join(ask(LONG, stream=True).pieces(SECONDS))
         asked = ask(LONG.model_copy(update={"stop": (stop,)})).result(SECONDS)
 
@@ -140,10 +143,8 @@ def test_a_text_may_spell_a_stop_that_is_an_end_token(
 
 
 @pytest.mark.parametrize("stop", ["m", "ug"])
-def test_what_keeps_to_a_form_of_its_own_holds_what_it_will(
-    stop: str, tiny: TinyVlms, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with _asking(tiny, (stop,), monkeypatch) as ask:
+def test_what_keeps_to_a_form_of_its_own_holds_what_it_will(stop: str, asking: Stopped) -> None:
+    with asking(stop) as ask:
         written = ask(LONG, json_schema=SCHEMA).result(SECONDS)
         chosen = ask(LONG, choices=["mug", "mugs"]).result(SECONDS)
 
@@ -153,16 +154,12 @@ def test_what_keeps_to_a_form_of_its_own_holds_what_it_will(
 
 @pytest.mark.parametrize("tokens", [1, 0])
 def test_a_search_is_not_refused_for_its_templates_stops_and_does_not_go_on_past_one(
-    tokens: int,
-    tiny: TinyVlms,
-    plain: tuple[Answer, Answer],
-    tokenizer: genai.Tokenizer,
-    monkeypatch: pytest.MonkeyPatch,
+    tokens: int, plain: tuple[Answer, Answer], tokenizer: genai.Tokenizer, asking: Stopped
 ) -> None:
     text = plain[1].text
     stop = _longest_token(tokenizer, text) if tokens else _in_text(tokenizer, text, tokens=0)
 
-    with _asking(tiny, (stop,), monkeypatch) as ask:
+    with asking(stop) as ask:
         found = ask(SEARCH).result(SECONDS)
 
     if tokens:

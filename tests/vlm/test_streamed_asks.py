@@ -12,7 +12,7 @@ from helpers.apart import broker, client, pages, root, start_worker
 from helpers.metrics import scrape, wait_until_ready
 from helpers.pictures import jpeg
 from helpers.ports import free_port
-from helpers.processes import Launcher, askpix, wait_until
+from helpers.processes import Launcher, Running, askpix, wait_until
 from helpers.system import HeldServer, RedisServer, Starter, WorkerProcess
 from helpers.vlm import SLOW, TinyVlms
 
@@ -266,39 +266,35 @@ def test_the_command_shows_what_the_plain_one_does(
     assert (scored.code, scored.out.count("\n")) == (0, 1)
 
 
-def test_ctrl_c_gives_the_answer_up(
-    client: Client, broker: RedisServer, picture: str, tmp_path: Path, launch: Launcher, port: int
-) -> None:
+@pytest.fixture
+def endless(broker: RedisServer, picture: str, tmp_path: Path, launch: Launcher) -> Running:
+    """A command that prints an answer as it comes, and has begun to."""
     words = (picture, "what is it?", "--model", MODEL, "--max-new-tokens", "900", "--min-new-tokens", "900")
     running = launch("ask", *words, "--stream", "--broker", broker.url, cwd=tmp_path)
     assert running.process.stdout is not None
-    first = running.process.stdout.read(1)
+    assert running.process.stdout.read(1)
+    return running
 
-    running.signal_group(signal.SIGINT)
-    ran = running.end()
+
+def test_ctrl_c_gives_the_answer_up(endless: Running, port: int) -> None:
+    endless.signal_group(signal.SIGINT)
+    ran = endless.end()
 
     wait_until(lambda: not rows(port), within=5, what="a free row")
     assert ran.code == -signal.SIGINT
-    assert first
     assert ran.out.endswith("\n")
     assert "The answer is given up: its worker stops." in ran.err
     assert "Traceback" not in ran.err
 
 
-def test_a_broken_pipe_gives_the_answer_up(
-    client: Client, broker: RedisServer, picture: str, tmp_path: Path, launch: Launcher, port: int
-) -> None:
-    words = (picture, "what is it?", "--model", MODEL, "--max-new-tokens", "900", "--min-new-tokens", "900")
-    running = launch("ask", *words, "--stream", "--broker", broker.url, cwd=tmp_path)
-    assert running.process.stdout is not None
-    assert running.process.stdout.read(1)
-
-    running.process.stdout.close()
-    assert running.process.wait(30) == 2
+def test_a_broken_pipe_gives_the_answer_up(endless: Running, port: int) -> None:
+    assert endless.process.stdout is not None
+    assert endless.process.stderr is not None
+    endless.process.stdout.close()
+    assert endless.process.wait(30) == 2
 
     wait_until(lambda: not rows(port), within=5, what="a free row")
-    assert running.process.stderr is not None
-    assert running.process.stderr.read() == ""
+    assert endless.process.stderr.read() == ""
 
 
 def test_the_playground_streams_and_stops_through_the_queue(broker: RedisServer, picture: str, port: int) -> None:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import transformers
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tokenizers import Tokenizer
 
 from askpix.producer.errors import ModelError
-from askpix.producer.questions import first_problem
 from askpix.worker.models.alibi_decoder import AlibiBlock, AlibiDecoder, slopes
-from askpix.worker.models.checkpoint_folder import checkpoint_folder, read_json
+from askpix.worker.models.checkpoint_folder import checkpoint_folder
 from askpix.worker.models.clip_tower import ClipTower, ImageEncoder, load_tower
-from askpix.worker.models.manifest import Size
+from askpix.worker.models.llava_mpt_config import MptConfig, read_config
 from askpix.worker.models.stored_weights import StoredWeights
 from askpix.worker.models.vlm_manifest import Language
 from askpix.worker.models.vlm_parts import VlmParts
@@ -41,77 +39,6 @@ _PATCH, _AROUND = "<im_patch>", ("<im_start>", "<im_end>")
 _TURN_ENDS = "<|im_end|>"
 _EOS = "<|endoftext|>"
 
-_Off = Literal[False]
-_Number = Annotated[float, Field(gt=0, le=1e6)]
-
-
-_ON = ("no_bias", "tie_word_embeddings", "mm_use_im_patch_token")
-"""Keys of config.json that are true where it does not have them."""
-
-
-class _Attention(BaseModel):
-    """attn_config: only what the graph does is taken."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    attn_type: Literal["multihead_attention"] = "multihead_attention"
-    alibi: Literal[True]
-    alibi_bias_max: _Number = 8
-    clip_qkv: _Number | None = None
-    softmax_scale: _Number | None = None
-    qk_ln: _Off = False
-    prefix_lm: _Off = False
-    attn_uses_sequence_id: _Off = False
-    rope: _Off = False
-    sliding_window_size: Literal[-1] = -1
-
-
-class _Activation(BaseModel):
-    """What newer ones say of it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Literal["gelu"] = "gelu"
-    approximate: Literal["none"] = "none"
-
-
-class _Inner(BaseModel):
-    """ffn_config."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    ffn_type: Literal["mptmlp"] = "mptmlp"
-    ffn_act_fn: _Activation = _Activation()
-
-
-class _Config(BaseModel):
-    """config.json."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    d_model: Size
-    n_heads: Annotated[int, Field(ge=1, le=1_024)]
-    n_layers: Annotated[int, Field(ge=1, le=1_024)]
-    expansion_ratio: Annotated[int, Field(ge=1, le=64)] = 4
-    max_seq_len: Annotated[int, Field(ge=1, le=1_000_000)] = 2_048
-    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
-    attn_config: _Attention
-    ffn_config: _Inner = _Inner()
-    norm_type: Literal["layernorm", "low_precision_layernorm"] = "low_precision_layernorm"
-    norm_eps: Annotated[float, Field(ge=1e-5, le=1e-5)] = 1e-5
-    layer_norm_epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-5
-    no_bias: Literal[True] = True
-    logit_scale: _Number | Literal["inv_sqrt_d_model"] | None = None
-    tie_word_embeddings: bool = True
-    mm_vision_tower: Annotated[str, Field(min_length=1)]
-    mm_hidden_size: Size
-    mm_vision_select_layer: Annotated[int, Field(ge=-256, le=256)] = -1
-    mm_vision_select_feature: Literal["patch", "cls_patch"] = "patch"
-    mm_projector_type: Literal["linear"] = "linear"
-    mm_use_im_start_end: bool = False
-    mm_use_im_patch_token: bool = True
-    image_aspect_ratio: Literal["square"] | None = None
-
 
 def load(
     source: str, *, tower: str | None, context: int | None, kept: torch.dtype, told: Callable[[str], None]
@@ -129,7 +56,7 @@ def load(
     """
     told("looking at the checkpoint")
     folder = checkpoint_folder(source)
-    config = _config(folder)
+    config = read_config(folder)
     tokenizer = _tokenizer(folder, config)
     weights = StoredWeights(folder)
     own = weights if any(name.startswith(_TOWER) for name in weights.names) else None
@@ -180,32 +107,7 @@ def load(
     )
 
 
-def _config(folder: Path) -> _Config:
-    said = read_json(folder / "config.json")
-    try:
-        config = _Config(**_without_nulls(said))
-    except ValidationError as error:
-        raise ModelError(
-            f"the checkpoint's config.json asks for what askpix does not do: {first_problem(error)}"
-        ) from None
-    if config.d_model % config.n_heads:
-        raise ModelError(f"the checkpoint's d_model {config.d_model} does not divide by its n_heads {config.n_heads}")
-    return config
-
-
-def _without_nulls(said: dict[str, Any]) -> dict[str, Any]:
-    """Returns settings without those that are null, which are left to their defaults, at both depths.
-
-    A null that would turn off what is on by default stays, and is refused.
-    """
-    return {
-        key: {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
-        for key, value in said.items()
-        if value is not None or key in _ON
-    }
-
-
-def _decoder(config: _Config, weights: StoredWeights, embedding: torch.Tensor, kept: torch.dtype) -> AlibiDecoder:
+def _decoder(config: MptConfig, weights: StoredWeights, embedding: torch.Tensor, kept: torch.dtype) -> AlibiDecoder:
     width, inner, attention = config.d_model, config.d_model * config.expansion_ratio, config.attn_config
     shapes = {
         "norm_1": (width,),
@@ -263,7 +165,7 @@ def _finite(weight: torch.Tensor) -> bool:
     return all(math.isfinite(one) for one in weight.aminmax())
 
 
-def _tokenizer(folder: Path, config: _Config) -> Any:
+def _tokenizer(folder: Path, config: MptConfig) -> Any:
     """Returns the checkpoint's tokenizer, with the tokens that LLaVA adds where it finds them missing."""
     path = folder / "tokenizer.json"
     if not path.is_file():
@@ -301,7 +203,7 @@ def _ends(tokenizer: Any) -> tuple[int, ...]:
     return tuple(known[token] for token in (_EOS, _TURN_ENDS) if token in known)
 
 
-def _named_tower(config: _Config) -> str:
+def _named_tower(config: MptConfig) -> str:
     """Returns the image encoder that a configuration names; raises ModelError where that could be another one."""
     name = config.mm_vision_tower
     if not Path(name).is_absolute() and Path(name).exists():
@@ -312,6 +214,6 @@ def _named_tower(config: _Config) -> str:
     return name
 
 
-def _image_tokens(config: _Config, clip: ClipTower) -> int:
+def _image_tokens(config: MptConfig, clip: ClipTower) -> int:
     whole = config.mm_vision_select_feature == "cls_patch"
     return clip.patches + whole + (len(_AROUND) if config.mm_use_im_start_end else 0)
