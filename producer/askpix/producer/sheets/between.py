@@ -14,8 +14,22 @@ from askpix.producer.titles import clashes
 def check_between(attributes: Sequence[Attribute], told: Mistakes) -> None:
     """Tells what is wrong between attributes, in the order in which they are asked."""
     _check_titles(attributes, told)
+    asked = _Asked(attributes)
     for place, attribute in enumerate(attributes):
-        _check_earlier(attributes, place, attribute, told)
+        _check_earlier(asked, place, attribute, told)
+
+
+class _Asked:
+    """Attributes by what their answers are called; of several that are called alike, the first."""
+
+    def __init__(self, attributes: Sequence[Attribute]) -> None:
+        self.attributes = attributes
+        self.titles = [None if (word := attribute.title) is None else word.text for attribute in attributes]
+        self.places: dict[str, int] = {}
+        for place, title in enumerate(self.titles):
+            if title is not None:
+                self.places.setdefault(title, place)
+        self.are_all_known = None not in self.titles
 
 
 def _check_titles(attributes: Sequence[Attribute], told: Mistakes) -> None:
@@ -27,12 +41,12 @@ def _check_titles(attributes: Sequence[Attribute], told: Mistakes) -> None:
         told.tell(title.node, problem)
 
 
-def _check_earlier(attributes: Sequence[Attribute], place: int, attribute: Attribute, told: Mistakes) -> None:
+def _check_earlier(asked: _Asked, place: int, attribute: Attribute, told: Mistakes) -> None:
     after = attribute.word("after")
     if after is not None:
-        _earlier(attributes, place, after, "after", told)
+        _earlier(asked, place, after, "after", told)
     for name, terms in attribute.values.get("when", ()):
-        found = _earlier(attributes, place, name, "when", told)
+        found = _earlier(asked, place, name, "when", told)
         possible = None if found is None else found.terms
         if possible is None:
             continue
@@ -46,20 +60,20 @@ def _check_earlier(attributes: Sequence[Attribute], place: int, attribute: Attri
                 )
 
 
-def _earlier(attributes: Sequence[Attribute], place: int, name: Word, key: str, told: Mistakes) -> Attribute | None:
+def _earlier(asked: _Asked, place: int, name: Word, key: str, told: Mistakes) -> Attribute | None:
     """Returns the attribute of that name which is asked before another; tells why there is none."""
-    titles = [None if attribute.title is None else attribute.title.text for attribute in attributes]
-    if name.text in titles[:place]:
-        return attributes[titles.index(name.text)]
-    if name.text == titles[place]:
+    found = asked.places.get(name.text)
+    if found is not None and found < place:
+        return asked.attributes[found]
+    if found == place:
         told.tell(name.node, f"{key}: an attribute cannot wait for its own answer: name an earlier one")
-    elif name.text in titles:
-        line = attributes[titles.index(name.text)].node.line
+    elif found is not None:
+        line = asked.attributes[found].node.line
         told.tell(
             name.node, f"{key}: {shown_value(name.text)} is asked later, in line {line}: put that attribute before this"
         )
-    elif None not in titles:
-        known = [title for title in titles[:place] if title is not None]
+    elif asked.are_all_known:
+        known = [title for title in asked.titles[:place] if title is not None]
         near = nearest(name.text, known)
         instead = f"write {near}" if near else f"there are {listed(known)}" if known else "there is none before this"
         told.tell(name.node, f"{key}: no earlier attribute is called {shown_value(name.text)}: {instead}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from askpix.producer.errors import SheetError
@@ -12,6 +13,9 @@ from askpix.producer.sheets.nodes import Node
 
 _TOLD = 10
 """Mistakes that are told of a sheet: who has more begins with these."""
+
+_LOOKED_AT = 1_000
+"""Words among which that is looked for which somebody has meant."""
 
 _LISTED = 12
 """Words that a message lists."""
@@ -47,13 +51,13 @@ class Mistakes:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Returns the known word that somebody who wrote another has most likely meant, if any."""
-    spelled = {each.casefold(): each for each in reversed(list(known))}
+    spelled = {each.casefold(): each for each in reversed(list(islice(known, _LOOKED_AT)))}
     found = difflib.get_close_matches(word.casefold(), spelled, 1, 0.6)
     return spelled[found[0]] if found else None
 
 
 def listed(words: Iterable[str]) -> str:
     """Returns words as a message lists them, not all of many."""
-    known = [shown_value(word) for word in words]
+    known = list(words)
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-    return ", ".join(known[:_LISTED]) + more
+    return ", ".join(map(shown_value, known[:_LISTED])) + more

@@ -113,7 +113,7 @@ class _Reading:
         line = node.start_mark.line + 1
         self._count += 1
         if self._count > _MOST_NODES:
-            raise UnreadableNodeError(line, "aliases (*) make too much of this sheet: write out what they stand for")
+            raise UnreadableNodeError(line, "this sheet has too much in it, or aliases (*) make it so: write less")
         if depth > _DEEPEST:
             raise UnreadableNodeError(line, "this is nested too deeply, or an alias (*) stands within what it names")
         if isinstance(node, ScalarNode):
