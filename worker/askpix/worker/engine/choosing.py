@@ -70,5 +70,5 @@ def probabilities_of(scores: Sequence[float], tokens: Sequence[int]) -> npt.NDAr
     """
     lengths = np.array(tokens, np.float64)
     logs = np.array(scores, np.float64) * (lengths.mean() / lengths)
-    likelihoods = np.exp(logs - logs.max())
+    likelihoods: npt.NDArray[np.float64] = np.exp(logs - logs.max())
     return likelihoods / likelihoods.sum()
