@@ -11,7 +11,7 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
 .PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: secrets lock sbom audit sheet-schema
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-fleet bench-gallery bench-metrics
-.PHONY: bench-nightly bench-stream bench-submit-many bench-vlm bench-watch bench-workers
+.PHONY: bench-nightly bench-stream bench-submit-many bench-tagging bench-vlm bench-watch bench-workers
 
 demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
@@ -116,6 +116,9 @@ bench-nightly: $(VENV)/.dev
 
 bench-stream: $(VENV)/.dev
 	$(BIN)/python bench/stream.py $(ARGS)
+
+bench-tagging: $(VENV)/.dev
+	$(BIN)/python -m bench.tagging $(ARGS)
 
 bench-vlm: $(VENV)/.dev
 	$(BIN)/python bench/vlm.py $(ARGS)

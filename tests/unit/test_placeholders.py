@@ -16,6 +16,7 @@ from askpix.producer.placeholders import (
     filled_options,
     filled_question,
     values_of,
+    with_choice,
 )
 from askpix.producer.questions import Question, check_order
 from askpix.producer.storage import LocalStorage
@@ -111,3 +112,18 @@ def test_a_schema_is_the_same_however_it_is_given() -> None:
     assert one.json_schema == '{"type": "object", "properties": {"größe": {"type": "integer"}}}'
     assert Question.parse(one.to_record()) == one
     assert "after" not in Question("a").to_record()
+
+
+def test_only_the_choice_is_put_into_a_text_of_which_no_columns_are() -> None:
+    assert with_choice("{{is}} there a {choice} on {it}, {{choice}}?", "{star}") == (
+        "{{is}} there a {star} on {it}, {{choice}}?"
+    )
+
+
+def test_a_choice_is_no_column_where_each_is_asked_about_and_one_elsewhere() -> None:
+    asked = Question("a {choice} on the {title}?", choices=("star", "moon"), multiple=True)
+    check_columns([asked], Options(), ["title"])
+    with pytest.raises(InputError, match="names the column 'title'"):
+        check_columns([asked], Options(), ["id"])
+    with pytest.raises(InputError, match="names the column 'choice'"):
+        check_columns([Question("a {choice}?", choices=("star", "moon"))], Options(), ["title"])

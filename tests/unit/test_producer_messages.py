@@ -328,3 +328,13 @@ def test_a_notification_names_a_task_and_perhaps_a_queue() -> None:
 def test_a_notification_that_is_none_or_one_of_ours_is_refused(value: str) -> None:
     with pytest.raises(InputError):
         notify_target(value)
+
+
+def test_each_choice_that_is_judged_by_itself_is_yes_and_no_to_weigh() -> None:
+    def message(number: int) -> dict[str, object]:
+        choices = [f"a{index}" for index in range(number)]
+        return {"model": "m", "image": "a", "questions": [{"text": "{choice}?", "choices": choices, "multiple": True}]}
+
+    assert AskMessage.parse(message(500)).questions
+    with pytest.raises(MessageError, match="1,000 choices in all"):
+        AskMessage.parse(message(501))

@@ -70,6 +70,6 @@ def probabilities_of(scores: Sequence[float], tokens: Sequence[int]) -> npt.NDAr
     """
     lengths = np.array(tokens, np.float64)
     logs = np.array(scores, np.float64) * (lengths.mean() / lengths)
-    likelihoods: npt.NDArray[np.float64] = np.exp(logs - logs.max())
-    likelihoods /= likelihoods.sum()
-    return likelihoods
+    likelihoods = np.exp(logs - logs.max())
+    probabilities: npt.NDArray[np.float64] = likelihoods / likelihoods.sum()
+    return probabilities
