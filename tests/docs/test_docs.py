@@ -75,6 +75,7 @@ def clone_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def clone(page: str) -> Path:
         folder = tmp_path_factory.mktemp("clone")
         shutil.copytree(ROOT / "demo" / "images", folder / "demo" / "images")
+        shutil.copy(ROOT / "demo" / "tags.yaml", folder / "demo")
         shutil.copytree(ROOT / "examples", folder / "examples")
         (folder / "photos").mkdir()
         shutil.copy(ROOT / "demo" / "images" / "003-mug.jpg", folder / "photos")
