@@ -24,12 +24,12 @@ from askpix.producer.words import counted
 
 @click.command()
 @click.argument("job")
-@click.option("--to", "target", required=True, metavar="FILE", help="A .csv, .jsonl or .parquet file, a folder, or -.")
+@click.option("--to", "target", required=True, metavar="FILE", help="A file, a folder, or - for standard output.")
 @click.option(
     "--form",
     type=click.Choice([form.name for form in FORMS]),
-    help="What the file or folder holds, where its name does not say: "
-    + "; ".join(f"{f.name}: {f.said}" for f in FORMS)
+    help="What it is to hold, where its name does not say: "
+    + "; ".join(f"{form.name} ({form.said})" for form in FORMS)
     + ".",
 )
 @click.option(
@@ -63,21 +63,31 @@ def command(
     networks: tuple[str, ...],
     buckets: tuple[str, ...],
 ) -> None:
-    """Write the results of JOB into a file, or into a text file for each image.
+    """Write the results of JOB as a table, as lines, beside the images or with them.
 
     \b
-      answers.csv      a line for each answer and each error, for spreadsheets;
-                       also answers.csv.gz
-      answers.jsonl    a line for each item, with all that is known of it;
-                       also answers.jsonl.gz
-      answers.parquet  the rows as results/ has them, the newest of each item
-      training/        for training sets: a file `mug.txt` for the image
-                       `mug.jpg`, or all of them beside the images themselves
-      -                the lines of .jsonl, on standard output
+      answers.csv         a line for each answer and each error
+      all.jsonl           a line for each item, with all that is known of it;
+                          - for standard output
+      all.parquet         the same rows, as results/ has them
+      training/           a file `mug.txt` for the image `mug.jpg`, for
+                          training sets; may be the images' own folder
+      train.tar           train-000000.tar and so on, for WebDataset
+    With --form wide, a .csv, .tsv, .jsonl or .parquet file:
+      tags.csv            a row for each item, two columns for each question
+    With --form json or --form imagefolder, a folder:
+      shop/               JSON files, or images and metadata.jsonl
 
-    A text file holds the caption, or the answer to the only question; with several questions, a line
-    `name: answer` for each. It is called as its image, in the same folders where the list has relative
-    paths, and ends in -2 where another image took the name. Failed items get none.
+    .csv, .tsv and .jsonl may also end in .gz. Files are called as their images, in the same folders where the
+    list has relative paths, and end in -2 where another image took the name. Failed items get none. Images are
+    read again, from where --files-root, --allow-net and --allow-bucket allow it; without --files-root, from any
+    folder. Only those that are still what was answered are exported.
+
+    \b
+    A row for each product, and only those that changed since yesterday:
+      askpix export today --to tags.csv --groups --since yesterday
+    Your own list, with the answers at the end of its rows:
+      askpix export today --to tagged.csv --merge list.csv
     """
     opened = Job.open(job)
     wishes = Wishes(

@@ -24,7 +24,7 @@ _COMMANDS = {
     "resume": ("askpix.cli.hold:resume", "Carry on with a job, also when the broker has lost it."),
     "cancel": ("askpix.cli.hold:cancel", "Stop a job; what is done stays."),
     "retry": ("askpix.cli.hold:retry", "Try a job's failed items again."),
-    "export": ("askpix.cli.export:command", "Write a job's results as CSV, JSON, Parquet or text files."),
+    "export": ("askpix.cli.export:command", "Write a job's results as tables, files or data sets."),
     "report": ("askpix.cli.report:command", "Write a web page of a job's images and answers."),
     "review": ("askpix.cli.review:review", "Write the answers that a person should check."),
     "correct": ("askpix.cli.review:correct_command", "Keep what people put right beside the answers."),
