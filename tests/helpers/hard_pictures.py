@@ -25,7 +25,7 @@ def worsened(image: Image.Image, seed: int) -> Image.Image:
     """Returns a picture a little out of focus, in low and flat light, with a sensor's noise."""
     rng = np.random.default_rng(seed)
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1))), np.float32)
-    flat = ((soft - 128) * 0.65 + 128) * rng.uniform(0.8, 0.9)
+    flat = ((soft - 128) * 0.6 + 128) * rng.uniform(0.78, 0.86)
     return Image.fromarray((flat + rng.normal(0, 20, flat.shape)).clip(0, 255).astype(np.uint8))
 
 
