@@ -74,7 +74,8 @@ def names_columns(questions: Iterable[Question], options: Options) -> bool:
 
 def columns_in(questions: Iterable[Question], options: Options) -> frozenset[str]:
     """Returns the columns that texts name."""
-    found = (one[1] for text in _texts(questions, options) for one in _PLACEHOLDER.finditer(text))
+    texts = (*(question.text for question in questions), options.prompt or "", options.system or "")
+    found = (one[1] for text in texts for one in _PLACEHOLDER.finditer(text))
     return frozenset(name for name in found if name is not None)
 
 
