@@ -28,6 +28,9 @@ __all__ = ["small_disk"]
 
 ROOT = Path(__file__).parents[1]
 
+# What is asked is counted, and answered anew, unless a test says otherwise: of workers in the pages of docs, too.
+os.environ.setdefault("ASKPIX_ANSWER_CACHE", "off")
+
 # Whoever runs the tests in the background has Ctrl-C ignored, which all that they start inherits.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -276,6 +276,18 @@ def test_the_same_image_under_other_names_is_asked_about_once(shop: Shop, pages:
     assert rows[0].sha256 == rows[2].sha256
 
 
+def test_columns_that_no_text_names_make_no_difference(shop: Shop, pages: Server) -> None:
+    # given four names of one image, with columns of their own, of which a text names one
+    shelves = ("east", "west", "east", "west")
+    items = [replace(item, extra={"shelf": shelf}) for item, shelf in zip(put(pages, 1, 1, 1, 1), shelves, strict=True)]
+    before = shop.engine.counters()
+
+    # then both questions are asked once for each value of that
+    rows = shop.rows(items, (Question("is it in the {shelf}?"), WHAT))
+    assert growth(shop.engine, before)["questions"] == 4
+    assert sum(map(is_cached, rows)) == 2
+
+
 def test_who_asks_the_same_while_it_is_asked_waits_without_a_thread(
     shop: Shop, pages: Server, opened_images: list[ImageHandle]
 ) -> None:

@@ -80,6 +80,13 @@ def names_columns(questions: Iterable[Question], options: Options) -> bool:
     return any("{" in text for text in (*(one.text for one in questions), options.prompt or "", options.system or ""))
 
 
+def columns_in(questions: Iterable[Question], options: Options) -> frozenset[str]:
+    """Returns the columns that texts name."""
+    texts = (*(question.text for question in questions), options.prompt or "", options.system or "")
+    found = (one[1] for text in texts for one in _PLACEHOLDER.finditer(text))
+    return frozenset(name for name in found if name is not None)
+
+
 def check_columns(questions: Iterable[Question], options: Options, columns: Collection[str]) -> None:
     """Raises InputError where a text names a column that a list does not have.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from askpix.worker.load_threads import LoadThreads
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class ImageLoad:
     """An image on its way in, for some items of a part."""
 
@@ -29,4 +29,4 @@ class ImageLoad:
 
     def of(self, places: Sequence[int]) -> ImageLoad:
         """Returns the same for some of the items."""
-        return replace(self, places=places)
+        return self if places == self.places else replace(self, places=places)

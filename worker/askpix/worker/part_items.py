@@ -135,7 +135,7 @@ class PartItems:
         if self._no_more:
             return
         if not load.started:
-            load = replace(load, started=time.monotonic())
+            load.started = time.monotonic()
         with self._minding(load.places):
             if refusal := load.threads.refusal(load.host):
                 self._ask(load, LoadedImage(ImageFacts(problem=refusal)))
@@ -182,7 +182,7 @@ class PartItems:
             if recalled.size is None:
                 with suppress(ItemError):
                     image.handle()
-            if self._goes_again(load.of(list(mine)), facts.problem):
+            if self._goes_again(load.of([*mine]), facts.problem):
                 return
             loaded = LoadedImage(facts, None if facts.problem else image)
             for place, flight in mine.items():

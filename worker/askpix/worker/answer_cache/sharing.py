@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from askpix.producer.items import Item, Options
-from askpix.producer.placeholders import names_columns, values_of
+from askpix.producer.placeholders import columns_in, values_of
 from askpix.producer.questions import Question
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.flights import Flights
@@ -35,8 +35,8 @@ class Alike:
     def __init__(self, questions: Sequence[Question] | None, options: Options) -> None:
         self._questions = questions or ()
         self._options = options
-        self._own = _digest(self._questions, options, None)
-        self._is_filled = names_columns(self._questions, options)
+        self._columns = columns_in(self._questions, options)
+        self._own = _digest(self._questions, options, {})
 
     def grouped(
         self, info: EngineInfo, sha256: str | None, items: Mapping[int, Item], places: Sequence[int]
@@ -50,13 +50,14 @@ class Alike:
         return groups
 
     def _asked(self, item: Item) -> bytes:
-        if item.questions is None and not self._is_filled:
+        if item.questions is None and not self._columns:
             return self._own
         questions = item.questions or self._questions
-        filled = names_columns(questions, self._options)
-        return _digest(questions, self._options, values_of(item) if filled else None)
+        values = values_of(item)
+        named = {name: values.get(name) for name in columns_in(questions, self._options)}
+        return _digest(questions, self._options, named)
 
 
-def _digest(questions: Sequence[Question], options: Options, values: Mapping[str, Any] | None) -> bytes:
+def _digest(questions: Sequence[Question], options: Options, values: Mapping[str, Any]) -> bytes:
     asked = [[question.model_dump(mode="json") for question in questions], options.model_dump(mode="json"), values]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).digest()
