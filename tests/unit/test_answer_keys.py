@@ -41,7 +41,6 @@ SCHEMA = Question("what is it?", json_schema='{"type": "object"}')
         asks("what is it?", Turn("what is it?", "a mug")),
         asks("what is it?", Turn("what is it?", "a hat")),
     ],
-    ids=repr,
 )
 def test_what_is_asked_otherwise_has_another_key(asked: Request) -> None:
     others = [one for one in _all() if one != asked]
