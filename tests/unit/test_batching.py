@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
 
 from askpix.producer.questions import Question
+from askpix.producer.rows import Answer
 from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE
@@ -154,18 +155,22 @@ def test_as_many_choices_as_a_question_may_have_are_scored_as_they_are_alone(eng
     # when
     (answer,) = ask(engine, [request(image, Question("what is it?", choices=choices))])
 
-    # then they took several passes, and are as likely, beside each other, as when a few are asked about
+    # then they took several passes, and are as likely, beside each other, as when a few are asked about, but for the mean
+    # of the lengths, which is a factor of all logarithms
     grown = growth(engine, before)
     assert grown["choices"] == 500
     assert grown["choice_passes"] >= 500 / PASS_TOKENS
     few = choices[7], choices[300], choices[499]
     (small,) = ask(engine, [request(image, Question("what is it?", choices=few))])
-    assert _odds(small.choices, few) == pytest.approx(_odds(answer.choices, few), rel=1e-3)
+    factors = [alone / among for alone, among in zip(_log_odds(small, few), _log_odds(answer, few), strict=True)]
+    assert factors[0] == pytest.approx(factors[1], rel=1e-3)
+    assert factors[0] == pytest.approx(1, rel=0.2)
 
 
-def _odds(choices: Any, texts: tuple[str, ...]) -> list[float]:
-    found = {choice.text: choice.probability for choice in choices}
-    return [found[text] / found[texts[0]] for text in texts]
+def _log_odds(answer: Answer, texts: tuple[str, ...]) -> list[float]:
+    """Returns how much likelier than the first the others are."""
+    found = {choice.text: math.log(choice.probability) for choice in answer.choices or ()}
+    return [found[text] - found[texts[0]] for text in texts[1:]]
 
 
 # Scheduling. ----------------------------------------------------------------------------------------
