@@ -155,8 +155,8 @@ def test_as_many_choices_as_a_question_may_have_are_scored_as_they_are_alone(eng
     # when
     (answer,) = ask(engine, [request(image, Question("what is it?", choices=choices))])
 
-    # then they took several passes, and are as likely, beside each other, as when a few are asked about, but for the mean
-    # of the lengths, which is a factor of all logarithms
+    # then they took several passes, and are as likely, beside each other, as when a few are asked about, but for the
+    # mean of the lengths, which is a factor of all logarithms
     grown = growth(engine, before)
     assert grown["choices"] == 500
     assert grown["choice_passes"] >= 500 / PASS_TOKENS
