@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,12 +19,13 @@ from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.live import is_cached
 from askpix.producer.messages import AskMessage
 from askpix.producer.questions import Question
-from askpix.producer.rows import Row, Status
+from askpix.producer.rows import Answer, Kind, Row, Status
 from askpix.producer.storage import LocalStorage
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.disk import DiskStore
 from askpix.worker.answer_cache.flights import Flights, Resume
+from askpix.worker.answer_cache.keys import ask_key
 from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
@@ -253,6 +255,47 @@ def test_what_fails_is_not_kept(shop: Shop, pages: Server) -> None:
         assert rows[0].answers[0].cached is again
         assert rows[0].width == product().width
         assert rows[1].width is None
+
+
+@pytest.fixture
+def undecodable(shop: Shop, pages: Server) -> tuple[str, bytes]:
+    """An image of which color and size are known, though nobody can decode it here."""
+    data = png(product())[:900]
+    known = hashlib.sha256(data).hexdigest()
+    answer = Answer(name="kind", kind=Kind.OPEN, question=WHAT.text, text="a mug", confidence=0.5, tokens=2)
+    ask = ask_key(Request(images=(), question=WHAT))
+    shop.cache.keep(shop.engine.info, known, (64, 48), ask, answer)
+    return pages.put("/known.png", data), data
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (WHAT,),
+        (COLOR,),
+        (COLOR, Question("how many are there?")),
+        (Question("a {choice}?", choices=("s", "m"), multiple=True),),
+    ],
+    ids=["known", "one", "two", "several choices"],
+)
+def test_an_image_whose_size_is_known_and_that_cannot_be_decoded_is_fetched_once(
+    shop: Shop, pages: Server, undecodable: tuple[str, bytes], asked: tuple[Question, ...]
+) -> None:
+    (row,) = shop.rows([Item(id="1", image=undecodable[0])], asked)
+    assert row.error_code == (None if asked == (WHAT,) else "image_damaged")
+    assert (row.width, row.height) == (64, 48)
+    assert len(pages.asked) == 1
+
+
+@pytest.mark.parametrize("order", [(WHAT, COLOR), (COLOR, WHAT)], ids=["known first", "known last"])
+def test_what_is_known_of_an_image_is_said_though_another_row_needs_it_decoded(
+    shop: Shop, undecodable: tuple[str, bytes], order: tuple[Question, ...]
+) -> None:
+    items = [Item(id=one.title, image=undecodable[0], questions=(one,)) for one in order]
+    rows = {row.id: row for row in shop.rows(items, None)}
+    assert rows["kind"].status is Status.OK
+    assert [answer.text for answer in rows["kind"].answers] == ["a mug"]
+    assert rows["color"].error_code == "image_damaged"
 
 
 # What is asked at the same time. ----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from functools import partial
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
 from askpix.worker.answer_cache.flights import Flight
-from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.answer_cache.looking_up import LookingUp, Unloaded, Unopened
 from askpix.worker.answer_cache.sharing import Alike, Sharing
 from askpix.worker.engine.base import Askable
 from askpix.worker.errors import EngineStoppedError, ItemError
@@ -184,10 +184,10 @@ class PartItems:
                     image.handle()
             if self._goes_again(load.of([*mine]), facts.problem):
                 return
-            loaded = LoadedImage(facts, None if facts.problem else image)
+            failed = None if facts.problem is None else LoadedImage(facts)
             for place, flight in mine.items():
                 asked = LookingUp(self._work.engine, sharing.cache, facts, recalled)
-                self._ask_one(load, place, loaded, asked, flight)
+                self._ask_one(load, place, failed or asked.loaded(image), asked, flight)
 
     def _look_again(self, load: ImageLoad, sha256: str | None, places: Sequence[int]) -> None:
         """Takes what was just asked of an image by others, without having it here again."""
@@ -203,7 +203,7 @@ class PartItems:
                 return
             for place in load.places:
                 asked = LookingUp(self._work.engine, self._sharing.cache, facts, recalled)
-                self._ask_one(load, place, LoadedImage(facts, Unopened()), asked, None)
+                self._ask_one(load, place, asked.loaded(Unloaded()), asked, None)
 
     def _load_alone(self, load: ImageLoad) -> None:
         load.threads.put(partial(self._load, replace(load, alone=True)), load.host)
