@@ -319,6 +319,17 @@ def test_the_same_image_under_other_names_is_asked_about_once(shop: Shop, pages:
     assert rows[0].sha256 == rows[2].sha256
 
 
+def test_rows_of_one_image_that_lack_an_answer_have_it_fetched_once_more_for_all(shop: Shop, pages: Server) -> None:
+    # given a question that cannot be asked, so that those who waited for the first row know no more than before
+    (item,) = put(pages, 1)
+    items = [replace(item, id=str(number)) for number in range(12)]
+
+    # then
+    rows = shop.rows(items, (WHAT, Question(" ", name="nothing")))
+    assert [row.error_code for row in rows] == ["empty_question"] * 12
+    assert len(pages.asked) == 2
+
+
 def test_columns_that_no_text_names_make_no_difference(shop: Shop, pages: Server) -> None:
     # given four names of one image, with columns of their own, of which a text names one
     shelves = ("east", "west", "east", "west")

@@ -201,9 +201,15 @@ class PartItems:
             if recalled.size is None:
                 self._load_alone(load)
                 return
+            short: list[int] = []
             for place in load.places:
                 asked = LookingUp(self._work.engine, self._sharing.cache, facts, recalled)
+                # All is answered in here, or cannot be.
                 self._ask_one(load, place, asked.loaded(Unloaded()), asked, None)
+                if asked.short:
+                    short.append(place)
+            if short:
+                self._load_alone(load.of(short))
 
     def _load_alone(self, load: ImageLoad) -> None:
         load.threads.put(partial(self._load, replace(load, alone=True)), load.host)
@@ -219,7 +225,7 @@ class PartItems:
             asked,
             started=load.started,
             attempts=self._attempts[place],
-            ended=partial(self._end, place, load, asked, flight),
+            ended=partial(self._end, place, asked, flight),
         )
         self._under_way[place] = item
         # Looked at after that, so that who sets it finds the item or is found here.
@@ -260,10 +266,10 @@ class PartItems:
 
     # On the engine's thread. --------------------------------------------------------------------
 
-    def _end(self, place: int, load: ImageLoad, asked: Askable, flight: Flight | None, item: ItemWork) -> None:
+    def _end(self, place: int, asked: Askable, flight: Flight | None, item: ItemWork) -> None:
         if isinstance(asked, LookingUp) and asked.short:
+            # It is loaded with those of the same image that lack an answer too.
             del self._under_way[place]
-            self._load_alone(load.of([place]))
         else:
             self._ended.append((place, item))
             if next(self._numbers) == len(self._items):
