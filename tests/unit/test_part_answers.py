@@ -342,6 +342,22 @@ def test_columns_that_no_text_names_make_no_difference(shop: Shop, pages: Server
     assert sum(map(is_cached, rows)) == 2
 
 
+def test_a_column_called_like_the_place_of_a_choice_makes_no_difference(shop: Shop, pages: Server) -> None:
+    # given four names of one image, with columns that no text is filled from
+    items = [
+        replace(item, extra={"choice": str(number), "id_of_shop": number})
+        for number, item in enumerate(put(pages, 1, 1, 1, 1))
+    ]
+    before = shop.engine.counters()
+
+    # then each choice is asked about once
+    rows = shop.rows(items, (Question("is it a {choice}?", choices=("hat", "mug"), multiple=True),))
+    assert growth(shop.engine, before)["questions"] == 2
+    assert sum(map(is_cached, rows)) == 3
+    # But where it is a column, it is one.
+    assert sum(map(is_cached, shop.rows(items, (Question("is it a {choice}?"),)))) == 0
+
+
 def test_who_asks_the_same_while_it_is_asked_waits_without_a_thread(
     shop: Shop, pages: Server, opened_images: list[ImageHandle]
 ) -> None:
