@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -171,6 +172,14 @@ def test_a_wrong_entry_is_as_good_as_none(cache: AnswerCache, held: Held, fields
     assert found(cache, 1, WHAT) is None
 
 
+def test_a_store_that_fails_as_none_should_is_one_that_is_away(
+    cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "read", lambda *_: {}["nothing"])
+    assert found(cache, 1, WHAT) is None
+    assert "the model is asked everything: KeyError" in caplog.text
+
+
 # Getting out of the way. ----------------------------------------------------------------------------
 
 
@@ -263,6 +272,37 @@ def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], Answe
     server.client.expire(key, 100)
     found(other, 1, WHAT)
     wait_until(lambda: server.client.ttl(key) > 100, within=10, what="a longer life")
+
+
+@pytest.mark.parametrize(
+    "said", [b"+OK", b":7", b"$1\r\nx", b"*1\r\n$1\r\nx", b"*2\r\n:1\r\n:2", b"?", b"%1\r\n+a\r\n*0"]
+)
+def test_what_answers_as_no_redis_server_does_is_a_server_that_is_away(
+    said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given
+    said_so = choice(0.5, 0.5)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Parrot) as server:
+        server.daemon_threads, server.said = True, said  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cache = AnswerCache(RedisStore(SecretStr(f"redis://127.0.0.1:{server.server_address[1]}/0")))
+
+        # then
+        assert cache.recall(INFO, sha(1)).size is None
+        assert found(cache, 1, WHAT) is None
+        keep(cache, 1, WHAT, said_so)
+        cache.close()
+        server.shutdown()
+    assert "Traceback" not in caplog.text
+
+
+class Parrot(socketserver.StreamRequestHandler):
+    """Says the same to every command."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            if line.startswith(b"*"):
+                self.wfile.write(self.server.said + b"\r\n")  # type: ignore[attr-defined]
 
 
 def test_redis_forgets_by_itself(server: RedisServer) -> None:

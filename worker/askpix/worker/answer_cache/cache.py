@@ -96,6 +96,10 @@ class AnswerCache:
         except StoreError as error:
             self._failed(error)
             return {}
+        except Exception as error:  # noqa: BLE001 - no part may fail of it
+            _log.debug("answers could not be looked up", exc_info=True)
+            self._failed(StoreError(f"{type(error).__name__}: {error}"))
+            return {}
         self._went_well()
         if len(fields) > MAX_FIELDS:
             self._writer.touch(model, image, anew=True)
@@ -111,8 +115,9 @@ class AnswerCache:
             self._store.write(changes)
         except StoreError as error:
             self._failed(error)
-        except Exception:  # noqa: BLE001 - the thread must go on
-            _log.exception("answers could not be kept")
+        except Exception as error:  # noqa: BLE001 - the thread must go on
+            _log.debug("answers could not be kept", exc_info=True)
+            self._failed(StoreError(f"{type(error).__name__}: {error}"))
         else:
             self._went_well()
 
