@@ -275,22 +275,21 @@ def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], Answe
 
 
 @pytest.mark.parametrize(
-    "said", [b"+OK", b":7", b"$1\r\nx", b"*1\r\n$1\r\nx", b"*2\r\n:1\r\n:2", b"?", b"%1\r\n+a\r\n*0"]
+    "reply", [b"+OK", b":7", b"$1\r\nx", b"*1\r\n$1\r\nx", b"*2\r\n:1\r\n:2", b"?", b"%1\r\n+a\r\n*0"]
 )
 def test_what_answers_as_no_redis_server_does_is_a_server_that_is_away(
-    said: bytes, caplog: pytest.LogCaptureFixture
+    reply: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     # given
-    said_so = choice(0.5, 0.5)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Parrot) as server:
-        server.daemon_threads, server.said = True, said  # type: ignore[attr-defined]
+        server.daemon_threads, server.reply = True, reply  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         cache = AnswerCache(RedisStore(SecretStr(f"redis://127.0.0.1:{server.server_address[1]}/0")))
 
         # then
         assert cache.recall(INFO, sha(1)).size is None
         assert found(cache, 1, WHAT) is None
-        keep(cache, 1, WHAT, said_so)
+        keep(cache, 1, WHAT, said("a mug"))
         cache.close()
         server.shutdown()
     assert "Traceback" not in caplog.text
@@ -302,7 +301,7 @@ class Parrot(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         for line in self.rfile:
             if line.startswith(b"*"):
-                self.wfile.write(self.server.said + b"\r\n")  # type: ignore[attr-defined]
+                self.wfile.write(self.server.reply + b"\r\n")  # type: ignore[attr-defined]
 
 
 def test_redis_forgets_by_itself(server: RedisServer) -> None:
