@@ -207,6 +207,10 @@ def test_what_was_kept_of_an_image_can_begin_anew(open_store: Open) -> None:
     assert len(store.read("tiny", key(1))[0]) > MAX_FIELDS
     store.write([change(key(1), {b"new": b"y"}, anew=True)])
     assert store.read("tiny", key(1))[0] == {b"new": b"y"}
+    # Or be forgotten until something new is said of it.
+    store.write([change(key(1), anew=True), change(key(2), anew=True)])
+    assert store.read("tiny", key(1))[0] == {}
+    assert store.contents().images == 0
 
 
 def test_a_model_can_be_forgotten_and_all_can(open_store: Open) -> None:

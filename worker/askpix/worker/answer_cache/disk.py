@@ -18,6 +18,11 @@ WHERE image.key = ? LIMIT ?"""
 _NOTE = """INSERT INTO image (key, model, used) VALUES (?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET used = excluded.used RETURNING id"""
 
+_FORGET = (
+    "DELETE FROM answer WHERE image IN (SELECT id FROM image WHERE key = ?)",
+    "DELETE FROM image WHERE key = ?",
+)
+
 _OLDEST = "SELECT id FROM image ORDER BY used, id LIMIT ?"
 
 _USED_SECONDS = 3_600
@@ -63,12 +68,13 @@ class DiskStore(Store):
         now = int(time.time())
         with self._using(self._writing) as file, _transaction(file.writer) as writer:
             for change in changes:
+                if change.anew:
+                    for statement in _FORGET:
+                        writer.execute(statement, (change.image,))
                 if not change.fields:
                     writer.execute("UPDATE image SET used = ? WHERE key = ?", (now, change.image))
                     continue
                 (number,) = writer.execute(_NOTE, (change.image, change.model, now)).fetchone()
-                if change.anew:
-                    writer.execute("DELETE FROM answer WHERE image = ?", (number,))
                 writer.executemany(
                     "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)",
                     [(number, field, value) for field, value in change.fields.items()],
