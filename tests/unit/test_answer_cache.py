@@ -147,6 +147,34 @@ def test_what_is_left_is_written_at_the_end(held: Held) -> None:
     assert all(written(held, number) for number in range(1_000))
 
 
+def test_an_answer_that_cannot_be_kept_keeps_no_other_from_it(cache: AnswerCache, held: Held) -> None:
+    keep(cache, 1, asks("how?"), said("half a character: \ud83d"))
+    keep(cache, 1, WHAT, said("a mug"))
+    keep(cache, 2, WHAT, said("a hat"))
+    wait_until(lambda: written(held, 1) and written(held, 2), within=10, what="the others")
+    keep(cache, 3, WHAT, said("a bag"))
+    wait_until(lambda: written(held, 3), within=10, what="what came after that")
+
+
+def test_who_closes_it_just_when_it_begins_to_write_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    one = writer.Writer(lambda _: None)
+    clear = one._wake.clear
+
+    def closed_just_before() -> None:
+        one._closing.set()
+        one._wake.set()
+        clear()
+
+    monkeypatch.setattr(one._wake, "clear", closed_just_before)
+
+    # when
+    one.touch("tiny", key_of(1))
+
+    # then
+    wait_until(lambda: not one._thread.is_alive(), within=10, what="the thread's end")
+
+
 def test_an_image_of_too_many_answers_begins_anew(cache: AnswerCache, held: Held) -> None:
     fields = {b"%d" % number: b"{}" for number in range(MAX_FIELDS + 1)}
     held.kept[key_of(1)] = {**fields, writer.SIZE: b"[1, 1]"}
