@@ -187,6 +187,13 @@ def test_it_stays_within_its_limit_and_forgets_what_was_not_used_for_longest(
     assert kept[1:] == list(range(600 - len(kept) + 1, 600))
 
 
+def test_its_log_counts_too(open_store: Open) -> None:
+    store, limit = open_store(1 << 20), 1 << 20
+    for number in range(30):
+        store.write([change(key(number), {b"a": os.urandom(100_000)})])
+        assert store.contents().bytes <= limit * 1.1
+
+
 def test_a_lower_limit_makes_a_smaller_file(open_store: Open, folder: Path) -> None:
     store = open_store(LIMIT)
     for number in range(100):

@@ -80,6 +80,8 @@ class DiskStore(Store):
                     [(number, field, value) for field, value in change.fields.items()],
                 )
         with self._using(self._writing) as file:
+            if _used(file.writer) + file.log_bytes() > self._limit:
+                _empty_log(file.writer)
             _keep_to(self._limit, file.writer)
 
     def contents(self) -> Contents:
@@ -94,7 +96,7 @@ class DiskStore(Store):
             images=images,
             # Each image has its size among them.
             answers=max(values - images, 0),
-            bytes=sum(path.stat().st_size for path in (file.path, file.log) if path.exists()),
+            bytes=file.path.stat().st_size + file.log_bytes(),
             limit=self._limit,
             by_model=by_model,
             oldest=oldest,
@@ -184,6 +186,10 @@ def _shrink(writer: sqlite3.Connection) -> None:
     """Gives what is free in the file back to the disk, and what is in its log."""
     # One step frees one page; this takes them all.
     writer.executescript("PRAGMA incremental_vacuum")
+    _empty_log(writer)
+
+
+def _empty_log(writer: sqlite3.Connection) -> None:
     writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

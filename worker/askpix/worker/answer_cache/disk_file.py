@@ -45,10 +45,12 @@ class OpenFile:
     reader: sqlite3.Connection
     writer: sqlite3.Connection
 
-    @property
-    def log(self) -> Path:
-        """What was written and is not in the file itself yet."""
-        return self.path.with_name(f"{self.path.name}-wal")
+    def log_bytes(self) -> int:
+        """Returns how large the log is, of what was written and is not in the file itself yet."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def is_there(self) -> bool:
         """Returns whether it was not deleted meanwhile, when nobody else would find what is written to it."""
