@@ -258,6 +258,29 @@ def test_a_store_that_fails_is_left_alone_for_a_while_and_one_warning_says_so(
     assert caplog.text.count("is asked everything") == 1
 
 
+def test_a_store_that_takes_long_is_left_alone_too(
+    cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    now = 100.0
+    monkeypatch.setattr(cache_module.time, "monotonic", lambda: now)
+    held.kept[key_of(1)] = {writer.SIZE: b"[64, 48]"}
+    read = held.read
+
+    def slowly(model: str, image: bytes) -> tuple[Fields, bool]:
+        nonlocal now
+        now += 8
+        return read(model, image)
+
+    monkeypatch.setattr(held, "read", slowly)
+
+    # then what it said is so, and it is not asked again at once.
+    assert cache.recall(INFO, sha(1)).size == (64, 48)
+    assert cache.recall(INFO, sha(1)).size is None
+    assert held.reads == 1
+    assert "it took 8 s to answer" in caplog.text
+
+
 # In Redis. ------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,10 @@ _log = logging.getLogger(__name__)
 _AWAY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """That a store which has failed is left alone: once, and then each time in a row."""
 
+_SLOW_SECONDS = 2.0
+"""In which a store answers, or is left alone like one that has failed: a server may answer a little at a time, in none
+of which it seems to be away."""
+
 
 class Recalled:
     """What is known of one image, as one engine sees it.
@@ -91,6 +95,7 @@ class AnswerCache:
     def _read(self, model: str, image: bytes) -> Fields:
         if self._away():
             return {}
+        began = time.monotonic()
         try:
             fields, touch = self._store.read(model, image)
         except StoreError as error:
@@ -100,7 +105,10 @@ class AnswerCache:
             _log.debug("answers could not be looked up", exc_info=True)
             self._failed(StoreError(f"{type(error).__name__}: {error}"))
             return {}
-        self._went_well()
+        if (took := time.monotonic() - began) > _SLOW_SECONDS:
+            self._failed(StoreError(f"it took {took:.0f} s to answer"))
+        else:
+            self._went_well()
         if len(fields) > MAX_FIELDS:
             self._writer.touch(model, image, anew=True)
             return {}
