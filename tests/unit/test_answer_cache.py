@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -146,6 +147,34 @@ def test_what_is_left_is_written_at_the_end(held: Held) -> None:
     assert all(written(held, number) for number in range(1_000))
 
 
+def test_an_answer_that_cannot_be_kept_keeps_no_other_from_it(cache: AnswerCache, held: Held) -> None:
+    keep(cache, 1, asks("how?"), said("half a character: \ud83d"))
+    keep(cache, 1, WHAT, said("a mug"))
+    keep(cache, 2, WHAT, said("a hat"))
+    wait_until(lambda: written(held, 1) and written(held, 2), within=10, what="the others")
+    keep(cache, 3, WHAT, said("a bag"))
+    wait_until(lambda: written(held, 3), within=10, what="what came after that")
+
+
+def test_who_closes_it_just_when_it_begins_to_write_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    one = writer.Writer(lambda _: None)
+    clear = one._wake.clear
+
+    def closed_just_before() -> None:
+        one._closing.set()
+        one._wake.set()
+        clear()
+
+    monkeypatch.setattr(one._wake, "clear", closed_just_before)
+
+    # when
+    one.touch("tiny", key_of(1))
+
+    # then
+    wait_until(lambda: not one._thread.is_alive(), within=10, what="the thread's end")
+
+
 def test_an_image_of_too_many_answers_begins_anew(cache: AnswerCache, held: Held) -> None:
     fields = {b"%d" % number: b"{}" for number in range(MAX_FIELDS + 1)}
     held.kept[key_of(1)] = {**fields, writer.SIZE: b"[1, 1]"}
@@ -169,6 +198,14 @@ def test_an_image_of_too_many_answers_begins_anew(cache: AnswerCache, held: Held
 def test_a_wrong_entry_is_as_good_as_none(cache: AnswerCache, held: Held, fields: Mapping[bytes, bytes]) -> None:
     held.kept[key_of(1)] = {ask_key(WHAT) if name == b"ask" else name: value for name, value in fields.items()}
     assert found(cache, 1, WHAT) is None
+
+
+def test_a_store_that_fails_as_none_should_is_one_that_is_away(
+    cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "read", lambda *_: {}["nothing"])
+    assert found(cache, 1, WHAT) is None
+    assert "the model is asked everything: KeyError" in caplog.text
 
 
 # Getting out of the way. ----------------------------------------------------------------------------
@@ -221,6 +258,29 @@ def test_a_store_that_fails_is_left_alone_for_a_while_and_one_warning_says_so(
     assert caplog.text.count("is asked everything") == 1
 
 
+def test_a_store_that_takes_long_is_left_alone_too(
+    cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    now = 100.0
+    monkeypatch.setattr(cache_module.time, "monotonic", lambda: now)
+    held.kept[key_of(1)] = {writer.SIZE: b"[64, 48]"}
+    read = held.read
+
+    def slowly(model: str, image: bytes) -> tuple[Fields, bool]:
+        nonlocal now
+        now += 8
+        return read(model, image)
+
+    monkeypatch.setattr(held, "read", slowly)
+
+    # then what it said is so, and it is not asked again at once.
+    assert cache.recall(INFO, sha(1)).size == (64, 48)
+    assert cache.recall(INFO, sha(1)).size is None
+    assert held.reads == 1
+    assert "it took 8 s to answer" in caplog.text
+
+
 # In Redis. ------------------------------------------------------------------------------------------
 
 
@@ -263,6 +323,36 @@ def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], Answe
     server.client.expire(key, 100)
     found(other, 1, WHAT)
     wait_until(lambda: server.client.ttl(key) > 100, within=10, what="a longer life")
+
+
+@pytest.mark.parametrize(
+    "reply", [b"+OK", b":7", b"$1\r\nx", b"*1\r\n$1\r\nx", b"*2\r\n:1\r\n:2", b"?", b"%1\r\n+a\r\n*0"]
+)
+def test_what_answers_as_no_redis_server_does_is_a_server_that_is_away(
+    reply: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Parrot) as server:
+        server.daemon_threads, server.reply = True, reply  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cache = AnswerCache(RedisStore(SecretStr(f"redis://127.0.0.1:{server.server_address[1]}/0")))
+
+        # then
+        assert cache.recall(INFO, sha(1)).size is None
+        assert found(cache, 1, WHAT) is None
+        keep(cache, 1, WHAT, said("a mug"))
+        cache.close()
+        server.shutdown()
+    assert "Traceback" not in caplog.text
+
+
+class Parrot(socketserver.StreamRequestHandler):
+    """Says the same to every command."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            if line.startswith(b"*"):
+                self.wfile.write(self.server.reply + b"\r\n")  # type: ignore[attr-defined]
 
 
 def test_redis_forgets_by_itself(server: RedisServer) -> None:

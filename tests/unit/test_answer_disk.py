@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from helpers.answers import change
 
-from askpix.worker.answer_cache import disk
+from askpix.worker.answer_cache import disk, disk_file
 from askpix.worker.answer_cache.disk import DiskStore
 from askpix.worker.answer_cache.store import MAX_FIELDS, StoreError
 
@@ -47,25 +49,86 @@ def key(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
+def elsewhere(folder: Path, code: str) -> str:
+    """Has another process open the `store`, run lines, and close it; returns what it prints."""
+    lines = f"""
+from pathlib import Path
+from askpix.worker.answer_cache.disk import DiskStore
+from askpix.worker.answer_cache.store import Change
+store = DiskStore(Path({str(folder)!r}), {LIMIT})
+{code}
+store.close()
+"""
+    return subprocess.run([sys.executable, "-c", lines], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def test_what_one_process_keeps_others_find(open_store: Open, folder: Path) -> None:
     # given two that have the same file open
     one, other = open_store(), open_store()
 
     # when one of them keeps something, and a process of its own does
     one.write([change(key(1), {b"size": b"[1, 2]", b"a": b"x"})])
-    code = f"""
-from pathlib import Path
-from askpix.worker.answer_cache.disk import DiskStore
-from askpix.worker.answer_cache.store import Change
-store = DiskStore(Path({str(folder)!r}), {LIMIT})
-store.write([Change(model="tiny", image={key(1)!r}, fields={{b"b": b"y"}})])
-store.close()
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+    elsewhere(folder, f"""store.write([Change(model="tiny", image={key(1)!r}, fields={{b"b": b"y"}})])""")
 
     # then
     assert other.read("tiny", key(1)) == ({b"size": b"[1, 2]", b"a": b"x", b"b": b"y"}, False)
     assert other.read("tiny", key(2)) == ({}, False)
+
+
+def test_a_process_that_ends_does_not_take_the_log_from_those_that_go_on(open_store: Open, folder: Path) -> None:
+    # given two that live on, in this process, and one that was opened and closed
+    one, other = open_store(), open_store()
+    open_store().close()
+    one.write([change(key(1), {b"a": b"x"})])
+
+    # when a process comes, looks and goes
+    assert elsewhere(folder, "print(store.contents().images)") == "1\n"
+
+    # then it did not take itself for the last one, and all go on with the same file.
+    assert {path.name.rpartition("sqlite3")[2] for path in folder.glob("answers-*")} == {"", "-wal", "-shm"}
+    for number, store in enumerate((one, other), 2):
+        store.write([change(key(number * 1_000 + place), {b"a": b"x" * 500}) for place in range(500)])
+        count = 1 + 500 * (number - 1)
+        assert elsewhere(folder, "print(store.contents().images)") == f"{count}\n"
+    assert other.contents().images == one.contents().images == 1_001
+    with sqlite3.connect(folder / "answers-v1.0.sqlite3") as looking:
+        assert looking.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    looking.close()
+
+
+def test_a_file_that_is_deleted_is_begun_anew_for_all(open_store: Open, folder: Path) -> None:
+    # given
+    one, other = open_store(), open_store()
+    one.write([change(key(1), {b"a": b"x"})])
+    shutil.rmtree(folder)
+
+    # when
+    one.write([change(key(2), {b"a": b"y"})])
+
+    # then
+    assert other.read("tiny", key(2))[0] == {b"a": b"y"}
+    assert other.read("tiny", key(1))[0] == {}
+    assert elsewhere(folder, "print(store.contents().images)") == "1\n"
+
+
+def test_one_that_is_locked_at_the_start_is_opened_later(
+    open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    open_store().close()
+    monkeypatch.setattr(disk_file, "_WRITE_SECONDS", 0.1)
+    with closing(sqlite3.connect(folder / "answers-v1.0.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+
+        # when
+        store = open_store()
+        with pytest.raises(StoreError, match="locked"):
+            store.read("tiny", key(1))
+
+    # then
+    store.write([change(key(1), {b"a": b"x"})])
+    assert store.read("tiny", key(1))[0] == {b"a": b"x"}
 
 
 def test_many_threads_read_while_others_write(open_store: Open) -> None:
@@ -124,6 +187,13 @@ def test_it_stays_within_its_limit_and_forgets_what_was_not_used_for_longest(
     assert kept[1:] == list(range(600 - len(kept) + 1, 600))
 
 
+def test_its_log_counts_too(open_store: Open) -> None:
+    store, limit = open_store(1 << 20), 1 << 20
+    for number in range(30):
+        store.write([change(key(number), {b"a": os.urandom(100_000)})])
+        assert store.contents().bytes <= limit * 1.1
+
+
 def test_a_lower_limit_makes_a_smaller_file(open_store: Open, folder: Path) -> None:
     store = open_store(LIMIT)
     for number in range(100):
@@ -144,6 +214,10 @@ def test_what_was_kept_of_an_image_can_begin_anew(open_store: Open) -> None:
     assert len(store.read("tiny", key(1))[0]) > MAX_FIELDS
     store.write([change(key(1), {b"new": b"y"}, anew=True)])
     assert store.read("tiny", key(1))[0] == {b"new": b"y"}
+    # Or be forgotten until something new is said of it.
+    store.write([change(key(1), anew=True), change(key(2), anew=True)])
+    assert store.read("tiny", key(1))[0] == {}
+    assert store.contents().images == 0
 
 
 def test_a_model_can_be_forgotten_and_all_can(open_store: Open) -> None:
@@ -207,6 +281,43 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     assert str(path) in caplog.text
     # And others find the new one.
     assert open_store().read("tiny", key(7))[0] == {b"a": b"y"}
+
+
+def test_threads_that_find_the_same_damage_set_one_file_aside(
+    open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a file whose first page alone is good
+    store = open_store()
+    store.write([change(key(number), {b"a": b"x" * 3_000}) for number in range(300)])
+    store.close()
+    path = folder / "answers-v1.0.sqlite3"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:4_096] + b"\xee" * (size - 4_096))
+    store = open_store()
+
+    # when two threads have found that before one of them does anything about it
+    both, found = threading.Barrier(2), list[bool]()
+
+    def seen(error: Exception) -> bool:
+        both.wait(20)
+        found.append(disk_file.is_damage(error))
+        return found[-1]
+
+    monkeypatch.setattr(disk, "is_damage", seen)
+
+    def read() -> None:
+        with suppress(StoreError):
+            store.read("tiny", key(1))
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    # then
+    assert found == [True, True]
+    assert sorted(one.name for one in folder.glob("*.sqlite3")) == ["answers-v1.0.sqlite3", "answers-v1.1.sqlite3"]
 
 
 def test_a_database_of_another_program_is_left_as_it_is(open_store: Open, folder: Path) -> None:

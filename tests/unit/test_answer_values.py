@@ -28,6 +28,7 @@ OPEN = Question("what is it?")
         ),
         (COLOR, choice(0.1, 0.9)),
         (COLOR, choice(1 / 3, 2 / 3)),
+        (COLOR, choice(0.5, 0.5)),
         (Question("red", match=True), replace(said("yes", "red"), kind=Kind.MATCH, tokens=0)),
         (Question("x", json_schema="{}"), replace(said('{"a": 1}', "x"), kind=Kind.JSON)),
     ],
@@ -57,6 +58,9 @@ def _changed(**values: Any) -> bytes:
         b"[" * 100_000,
         b"x" * (MAX_BYTES + 1),
         _changed(text="green"),
+        # Neither may be said otherwise than the probabilities say it.
+        _changed(text="red"),
+        _changed(confidence=0.25),
         _changed(text=1),
         _changed(confidence=1.5),
         _changed(confidence="0.5"),
@@ -69,7 +73,7 @@ def _changed(**values: Any) -> bytes:
         _changed(probabilities=None),
         _changed(alternatives=[["a"]]),
         _changed(name="another"),
-        _changed(confidence=0.5).replace(b"0.5", b"NaN"),
+        _changed(probabilities=[0.5, 0.5]).replace(b"0.5", b"NaN"),
     ],
     ids=lambda value: repr(value[:60]),
 )
@@ -82,8 +86,19 @@ def test_what_answers_another_kind_of_question_is_none(question: Question | None
     assert recalled(kept(choice(0.25, 0.75)), question) is None
 
 
-def test_a_text_that_is_no_json_answers_no_question_that_wants_some() -> None:
-    assert recalled(kept(said("{")), Question("x", json_schema="{}")) is None
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "[" * 100_000 + "]" * 100_000], ids=len)
+def test_a_text_that_is_no_json_answers_no_question_that_wants_some(text: str) -> None:
+    assert recalled(kept(said(text)), Question("x", json_schema="{}")) is None
+
+
+def test_a_match_says_yes_or_no() -> None:
+    assert recalled(kept(said("maybe")), Question("x", match=True)) is None
+
+
+@pytest.mark.parametrize("without", ["text", "confidence", "tokens"])
+def test_what_lacks_something_is_none(without: str) -> None:
+    value = {name: held for name, held in json.loads(kept(said("a mug"))).items() if name != without}
+    assert recalled(json.dumps(value).encode(), OPEN) is None
 
 
 def test_a_size_comes_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,12 +19,13 @@ from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.live import is_cached
 from askpix.producer.messages import AskMessage
 from askpix.producer.questions import Question
-from askpix.producer.rows import Row, Status
+from askpix.producer.rows import Answer, Kind, Row, Status
 from askpix.producer.storage import LocalStorage
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.disk import DiskStore
 from askpix.worker.answer_cache.flights import Flights, Resume
+from askpix.worker.answer_cache.keys import ask_key
 from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
@@ -255,6 +257,47 @@ def test_what_fails_is_not_kept(shop: Shop, pages: Server) -> None:
         assert rows[1].width is None
 
 
+@pytest.fixture
+def undecodable(shop: Shop, pages: Server) -> tuple[str, bytes]:
+    """An image of which color and size are known, though nobody can decode it here."""
+    data = png(product())[:900]
+    known = hashlib.sha256(data).hexdigest()
+    answer = Answer(name="kind", kind=Kind.OPEN, question=WHAT.text, text="a mug", confidence=0.5, tokens=2)
+    ask = ask_key(Request(images=(), question=WHAT))
+    shop.cache.keep(shop.engine.info, known, (64, 48), ask, answer)
+    return pages.put("/known.png", data), data
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (WHAT,),
+        (COLOR,),
+        (COLOR, Question("how many are there?")),
+        (Question("a {choice}?", choices=("s", "m"), multiple=True),),
+    ],
+    ids=["known", "one", "two", "several choices"],
+)
+def test_an_image_whose_size_is_known_and_that_cannot_be_decoded_is_fetched_once(
+    shop: Shop, pages: Server, undecodable: tuple[str, bytes], asked: tuple[Question, ...]
+) -> None:
+    (row,) = shop.rows([Item(id="1", image=undecodable[0])], asked)
+    assert row.error_code == (None if asked == (WHAT,) else "image_damaged")
+    assert (row.width, row.height) == (64, 48)
+    assert len(pages.asked) == 1
+
+
+@pytest.mark.parametrize("order", [(WHAT, COLOR), (COLOR, WHAT)], ids=["known first", "known last"])
+def test_what_is_known_of_an_image_is_said_though_another_row_needs_it_decoded(
+    shop: Shop, undecodable: tuple[str, bytes], order: tuple[Question, ...]
+) -> None:
+    items = [Item(id=one.title, image=undecodable[0], questions=(one,)) for one in order]
+    rows = {row.id: row for row in shop.rows(items, None)}
+    assert rows["kind"].status is Status.OK
+    assert [answer.text for answer in rows["kind"].answers] == ["a mug"]
+    assert rows["color"].error_code == "image_damaged"
+
+
 # What is asked at the same time. ----------------------------------------------------------------------
 
 
@@ -276,6 +319,17 @@ def test_the_same_image_under_other_names_is_asked_about_once(shop: Shop, pages:
     assert rows[0].sha256 == rows[2].sha256
 
 
+def test_rows_of_one_image_that_lack_an_answer_have_it_fetched_once_more_for_all(shop: Shop, pages: Server) -> None:
+    # given a question that cannot be asked, so that those who waited for the first row know no more than before
+    (item,) = put(pages, 1)
+    items = [replace(item, id=str(number)) for number in range(12)]
+
+    # then
+    rows = shop.rows(items, (WHAT, Question(" ", name="nothing")))
+    assert [row.error_code for row in rows] == ["empty_question"] * 12
+    assert len(pages.asked) == 2
+
+
 def test_columns_that_no_text_names_make_no_difference(shop: Shop, pages: Server) -> None:
     # given four names of one image, with columns of their own, of which a text names one
     shelves = ("east", "west", "east", "west")
@@ -286,6 +340,22 @@ def test_columns_that_no_text_names_make_no_difference(shop: Shop, pages: Server
     rows = shop.rows(items, (Question("is it in the {shelf}?"), WHAT))
     assert growth(shop.engine, before)["questions"] == 4
     assert sum(map(is_cached, rows)) == 2
+
+
+def test_a_column_called_like_the_place_of_a_choice_makes_no_difference(shop: Shop, pages: Server) -> None:
+    # given four names of one image, with columns that no text is filled from
+    items = [
+        replace(item, extra={"choice": str(number), "id_of_shop": number})
+        for number, item in enumerate(put(pages, 1, 1, 1, 1))
+    ]
+    before = shop.engine.counters()
+
+    # then each choice is asked about once
+    rows = shop.rows(items, (Question("is it a {choice}?", choices=("hat", "mug"), multiple=True),))
+    assert growth(shop.engine, before)["questions"] == 2
+    assert sum(map(is_cached, rows)) == 3
+    # But where it is a column, it is one.
+    assert sum(map(is_cached, shop.rows(items, (Question("is it a {choice}?"),)))) == 0
 
 
 def test_who_asks_the_same_while_it_is_asked_waits_without_a_thread(

@@ -137,7 +137,7 @@ class AskRunner:
                 with suppress(ItemError):
                     image.handle()
             asked = LookingUp(engine, answers, facts, recalled)
-            yield asked, LoadedImage(facts, None if facts.problem else image)
+            yield asked, LoadedImage(facts) if facts.problem else asked.loaded(image)
 
     def _images(
         self, shown: Sequence[str], engine: Engine, deadline: float, stream: Stream | None

@@ -6,9 +6,8 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from askpix.worker import cores
 from askpix.worker.access import Access
@@ -107,9 +106,10 @@ class Loader:
             fetched: is called when the image is fetched, before it waits to be decoded.
         """
         facts = ImageFacts()
-        with noting(facts, reference):
-            decoded = self._decoded(reference, engine.image_form, facts, own_bucket=own_bucket, fetched=fetched)
-            return LoadedImage(facts, engine.open_image(decoded.pixels))
+        with self.opening(reference, engine, facts, own_bucket=own_bucket, fetched=fetched) as opening:
+            if opening is not None:
+                with suppress(ItemError):
+                    return LoadedImage(facts, opening())
         return LoadedImage(facts)
 
     @contextmanager
@@ -141,8 +141,12 @@ class Loader:
 
             def opened() -> ImageHandle:
                 try:
-                    with noting(facts, reference), self._tallies.loading.one_more(), self._decoding:
-                        pixels = self._shown(files[0], engine.image_form, facts)
+                    with noting(facts, reference):
+                        with self._tallies.loading.one_more(), self._decoding:
+                            pixels = self._shown(files[0], engine.image_form, facts)
+                        # The engine may wait for memory: others are fetched and decoded meanwhile.
+                        files.clear()
+                        held.close()
                         return engine.open_image(pixels)
                 finally:
                     files.clear()
@@ -178,12 +182,6 @@ class Loader:
             decoded = self._decoder.decode(data, form)
         facts.width, facts.height = decoded.width, decoded.height
         return decoded.pixels
-
-    def _decoded(self, reference: str, form: ImageForm, facts: ImageFacts, **how: Any) -> Decoded:
-        with self._tallies.loading.one_more():
-            decoded = self.decoded(reference, form, facts, **how)
-        facts.width, facts.height = decoded.width, decoded.height
-        return decoded
 
     def stuck(self) -> float:
         """Returns for how many seconds the image that takes longest has been fetched, or decoded, by now."""

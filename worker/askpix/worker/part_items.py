@@ -14,7 +14,7 @@ from functools import partial
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
 from askpix.worker.answer_cache.flights import Flight
-from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.answer_cache.looking_up import LookingUp, Unloaded, Unopened
 from askpix.worker.answer_cache.sharing import Alike, Sharing
 from askpix.worker.engine.base import Askable
 from askpix.worker.errors import EngineStoppedError, ItemError
@@ -184,10 +184,10 @@ class PartItems:
                     image.handle()
             if self._goes_again(load.of([*mine]), facts.problem):
                 return
-            loaded = LoadedImage(facts, None if facts.problem else image)
+            failed = None if facts.problem is None else LoadedImage(facts)
             for place, flight in mine.items():
                 asked = LookingUp(self._work.engine, sharing.cache, facts, recalled)
-                self._ask_one(load, place, loaded, asked, flight)
+                self._ask_one(load, place, failed or asked.loaded(image), asked, flight)
 
     def _look_again(self, load: ImageLoad, sha256: str | None, places: Sequence[int]) -> None:
         """Takes what was just asked of an image by others, without having it here again."""
@@ -201,9 +201,15 @@ class PartItems:
             if recalled.size is None:
                 self._load_alone(load)
                 return
+            short: list[int] = []
             for place in load.places:
                 asked = LookingUp(self._work.engine, self._sharing.cache, facts, recalled)
-                self._ask_one(load, place, LoadedImage(facts, Unopened()), asked, None)
+                # All is answered in here, or cannot be.
+                self._ask_one(load, place, asked.loaded(Unloaded()), asked, None)
+                if asked.short:
+                    short.append(place)
+            if short:
+                self._load_alone(load.of(short))
 
     def _load_alone(self, load: ImageLoad) -> None:
         load.threads.put(partial(self._load, replace(load, alone=True)), load.host)
@@ -219,7 +225,7 @@ class PartItems:
             asked,
             started=load.started,
             attempts=self._attempts[place],
-            ended=partial(self._end, place, load, asked, flight),
+            ended=partial(self._end, place, asked, flight),
         )
         self._under_way[place] = item
         # Looked at after that, so that who sets it finds the item or is found here.
@@ -260,10 +266,10 @@ class PartItems:
 
     # On the engine's thread. --------------------------------------------------------------------
 
-    def _end(self, place: int, load: ImageLoad, asked: Askable, flight: Flight | None, item: ItemWork) -> None:
+    def _end(self, place: int, asked: Askable, flight: Flight | None, item: ItemWork) -> None:
         if isinstance(asked, LookingUp) and asked.short:
+            # It is loaded with those of the same image that lack an answer too.
             del self._under_way[place]
-            self._load_alone(load.of([place]))
         else:
             self._ended.append((place, item))
             if next(self._numbers) == len(self._items):

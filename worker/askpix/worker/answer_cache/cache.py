@@ -20,6 +20,10 @@ _log = logging.getLogger(__name__)
 _AWAY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """That a store which has failed is left alone: once, and then each time in a row."""
 
+_SLOW_SECONDS = 2.0
+"""In which a store answers, or is left alone like one that has failed: a server may answer a little at a time, in none
+of which it seems to be away."""
+
 
 class Recalled:
     """What is known of one image, as one engine sees it.
@@ -91,12 +95,20 @@ class AnswerCache:
     def _read(self, model: str, image: bytes) -> Fields:
         if self._away():
             return {}
+        began = time.monotonic()
         try:
             fields, touch = self._store.read(model, image)
         except StoreError as error:
             self._failed(error)
             return {}
-        self._went_well()
+        except Exception as error:  # noqa: BLE001 - no part may fail of it
+            _log.debug("answers could not be looked up", exc_info=True)
+            self._failed(StoreError(f"{type(error).__name__}: {error}"))
+            return {}
+        if (took := time.monotonic() - began) > _SLOW_SECONDS:
+            self._failed(StoreError(f"it took {took:.0f} s to answer"))
+        else:
+            self._went_well()
         if len(fields) > MAX_FIELDS:
             self._writer.touch(model, image, anew=True)
             return {}
@@ -111,8 +123,9 @@ class AnswerCache:
             self._store.write(changes)
         except StoreError as error:
             self._failed(error)
-        except Exception:  # noqa: BLE001 - the thread must go on
-            _log.exception("answers could not be kept")
+        except Exception as error:  # noqa: BLE001 - the thread must go on
+            _log.debug("answers could not be kept", exc_info=True)
+            self._failed(StoreError(f"{type(error).__name__}: {error}"))
         else:
             self._went_well()
 

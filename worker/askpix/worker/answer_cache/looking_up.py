@@ -11,7 +11,7 @@ from askpix.worker.answer_cache.keys import ask_key
 from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.loading import ImageFacts
+from askpix.worker.loading import ImageFacts, LoadedImage
 
 
 class Unopened(ImageHandle):
@@ -21,46 +21,59 @@ class Unopened(ImageHandle):
     comes after that, on whichever thread, finds it opened.
 
     Args:
-        open_: gives it to the engine; raises ItemError where that cannot be. Without it, there is no image at hand.
+        open_: gives it to the engine; raises ItemError where that cannot be. It is called once.
     """
 
-    def __init__(self, open_: Callable[[], ImageHandle] | None = None) -> None:
-        self._open = open_
-        self._handle: ImageHandle | None = None
+    def __init__(self, open_: Callable[[], ImageHandle]) -> None:
+        self._open: Callable[[], ImageHandle] | None = open_
+        self._opened: ImageHandle | ItemError
 
     def handle(self) -> ImageHandle:
         """Returns the image as the engine has it.
 
         Raises:
-            ItemError: it cannot be opened.
+            ItemError: it cannot be opened; the same each time.
         """
-        if self._handle is None:
-            if self._open is None:
-                raise ItemError("not_loaded", "the image was not loaded, and an answer is missing", retryable=True)
+        if self._open is not None:
             open_, self._open = self._open, None
-            self._handle = open_()
-        return self._handle
+            try:
+                self._opened = open_()
+            except ItemError as error:
+                self._opened = error
+        if isinstance(self._opened, ItemError):
+            raise self._opened
+        return self._opened
+
+
+class Unloaded(ImageHandle):
+    """Stands for an image that is not here, of which others were just told all."""
 
 
 class LookingUp:
     """Asks about one image. It goes where an engine would.
 
     Args:
-        facts: of the image; what is recalled of it comes into them.
-        recalled: what is known of it.
+        image: what is known of the image itself, as of whoever else asks of it.
+        recalled: what is known of its answers.
     """
 
-    __slots__ = ("_cache", "_engine", "_facts", "_recalled", "short")
+    __slots__ = ("_cache", "_engine", "_facts", "_image", "_recalled", "short")
 
-    def __init__(self, engine: Engine, cache: AnswerCache, facts: ImageFacts, recalled: Recalled) -> None:
+    def __init__(self, engine: Engine, cache: AnswerCache, image: ImageFacts, recalled: Recalled) -> None:
         self._engine = engine
         self._cache = cache
-        self._facts = facts
+        self._image = image
+        # Of its own: an image that cannot be opened is no matter to those who need not have it opened.
+        self._facts = replace(image, problem=None)
         self._recalled = recalled
         if recalled.size is not None:
-            facts.width, facts.height = recalled.size
+            self._facts.width, self._facts.height = recalled.size
         self.short = False
-        """Whether an answer was missing, and there was no image to ask about."""
+        """Whether an answer was missing, and the image was not here."""
+
+    def loaded(self, handle: ImageHandle) -> LoadedImage:
+        """Returns an image that is to be asked about here."""
+        return LoadedImage(self._facts, handle)
 
     @property
     def info(self) -> EngineInfo:
@@ -79,12 +92,12 @@ class LookingUp:
             ticket.resolve(answer)
             return ticket
         (image,) = request.images
+        if isinstance(image, Unloaded):
+            self.short = True
+            raise ItemError("not_loaded", "the image was not loaded, and an answer is missing", retryable=True)
         if isinstance(image, Unopened):
-            try:
-                image = image.handle()
-            except ItemError as error:
-                self.short = self.short or error.code == "not_loaded"
-                raise
+            image = image.handle()
+            self._facts.width, self._facts.height = self._image.width, self._image.height
         ticket = self._engine.submit(replace(request, images=(image,)))
         ticket.looked_up = True
         ticket.add_done_callback(partial(self._keep, ask, ticket))

@@ -60,7 +60,10 @@ class RedisStore(Store):
     def read(self, model: str, image: bytes) -> tuple[Fields, bool]:
         with self._minding():
             found: Any = self._redis.hgetall(_key(model, image))
-        return found, bool(found)
+            if not isinstance(found, dict):
+                raise redis.InvalidResponse("it answers as no Redis server does")
+        fields = {key: value for key, value in found.items() if isinstance(key, bytes) and isinstance(value, bytes)}
+        return fields, bool(fields)
 
     def write(self, changes: Sequence[Change]) -> None:
         for start in range(0, len(changes), _WRITTEN):

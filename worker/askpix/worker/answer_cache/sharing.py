@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from askpix.producer.items import Item, Options
-from askpix.producer.placeholders import columns_in, values_of
+from askpix.producer.placeholders import CHOICE, columns_in, values_of
 from askpix.producer.questions import Question
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.flights import Flights
@@ -35,7 +35,7 @@ class Alike:
     def __init__(self, questions: Sequence[Question] | None, options: Options) -> None:
         self._questions = questions or ()
         self._options = options
-        self._columns = columns_in(self._questions, options)
+        self._columns = _columns(self._questions, options)
         self._own = _digest(self._questions, options, {})
 
     def grouped(
@@ -54,8 +54,15 @@ class Alike:
             return self._own
         questions = item.questions or self._questions
         values = values_of(item)
-        named = {name: values.get(name) for name in columns_in(questions, self._options)}
+        named = {name: values.get(name) for name in _columns(questions, self._options)}
         return _digest(questions, self._options, named)
+
+
+def _columns(questions: Sequence[Question], options: Options) -> frozenset[str]:
+    """Returns the columns that texts are filled from; where a question is about each choice, `{choice}` is none."""
+    plain = [question for question in questions if not question.multiple]
+    several = [question for question in questions if question.multiple]
+    return columns_in(plain, options) | (columns_in(several, Options()) - {CHOICE})
 
 
 def _digest(questions: Sequence[Question], options: Options, values: Mapping[str, Any]) -> bytes:

@@ -19,6 +19,9 @@ _MAX_CHARACTERS = 200_000
 _ROUNDED = 1e-6
 """By how much probabilities may miss what they add up to."""
 
+_MATCH = ("yes", "no")
+"""What is said of whether a text fits."""
+
 _Text = Annotated[str, Field(max_length=_MAX_CHARACTERS)]
 _Probability = Annotated[float, Field(ge=0, le=1 + _ROUNDED)]
 
@@ -28,8 +31,10 @@ class _Kept(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    text: _Text
-    confidence: _Probability
+    text: _Text | None = None
+    confidence: _Probability | None = None
+    """Both follow from the probabilities where there are choices, and are not kept then."""
+
     tokens: Annotated[int, Field(ge=0, le=MAX_NEW_TOKENS)]
     finish_reason: Annotated[str, Field(pattern="^(stop|length)$")] = "stop"
     probabilities: Annotated[list[_Probability], Field(max_length=1_000)] | None = None
@@ -46,8 +51,7 @@ _SIZE: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[_Side, _Side], config=Co
 def kept(answer: Answer) -> bytes:
     """Returns an answer as it is kept."""
     value = {
-        "text": answer.text,
-        "confidence": answer.confidence,
+        **({} if answer.choices else {"text": answer.text, "confidence": answer.confidence}),
         "tokens": answer.tokens,
         "finish_reason": answer.finish_reason,
         "probabilities": answer.choices and [choice.probability for choice in answer.choices],
@@ -69,16 +73,18 @@ def recalled(value: bytes, question: Question | None) -> Answer | None:
     try:
         found = _Kept.model_validate_json(value)
         kind = _kind(question, found)
-    except (ValidationError, ValueError):
+        choices = _choices(question, found.probabilities)
+        text, confidence = _said(found, choices)
+    except (ValidationError, ValueError, RecursionError):
         return None
     return Answer(
         name="caption" if question is None else question.title,
         kind=kind,
         question=None if question is None else question.text,
-        text=found.text,
-        confidence=found.confidence,
+        text=text,
+        confidence=confidence,
         tokens=found.tokens,
-        choices=_choices(question, found.probabilities),
+        choices=choices,
         finish_reason=found.finish_reason,
         alternatives=_alternatives(found),
         prompt_tokens=found.prompt_tokens,
@@ -110,18 +116,34 @@ def _kind(question: Question | None, found: _Kept) -> Kind:
     if question is None:
         return Kind.CAPTION
     if question.match:
+        if found.text not in _MATCH:
+            raise ValueError("it says neither yes nor no")
         return Kind.MATCH
     if question.choices is not None:
         probabilities = found.probabilities or []
         if len(probabilities) != len(question.choices) or abs(sum(probabilities) - 1) > _ROUNDED:
             raise ValueError("these are no probabilities of the choices")
-        if found.text not in question.choices:
-            raise ValueError("it is none of the choices")
         return Kind.CHOICE
     if question.json_schema is not None:
-        json.loads(found.text)
+        json.loads(found.text or "")
         return Kind.JSON
     return Kind.OPEN
+
+
+def _said(found: _Kept, choices: tuple[Choice, ...] | None) -> tuple[str, float]:
+    """Returns an answer's text, and how sure the model was of it: of choices, the likeliest.
+
+    Raises:
+        ValueError: it is said where it follows, or not said where it does not.
+    """
+    if choices is None:
+        if found.text is None or found.confidence is None:
+            raise ValueError("it says nothing")
+        return found.text, found.confidence
+    if found.text is not None or found.confidence is not None:
+        raise ValueError("it says what follows from it")
+    best = max(choices, key=lambda choice: choice.probability)
+    return best.text, best.probability
 
 
 def _choices(question: Question | None, probabilities: list[float] | None) -> tuple[Choice, ...] | None:

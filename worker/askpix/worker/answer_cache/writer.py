@@ -104,8 +104,9 @@ class Writer:
     def _run(self) -> None:
         while True:
             self._wake.wait()
-            closing = self._closing.is_set()
             self._wake.clear()
+            # Looked at after that: who closes meanwhile is seen here, or wakes this again.
+            closing = self._closing.is_set()
             with self._lock:
                 batch = self._in_hand = self._waiting
                 self._waiting, self._weight = {}, 0
@@ -128,7 +129,16 @@ class Writer:
 
 def _changes(batch: Mapping[bytes, Pending]) -> Iterable[Change]:
     for image, pending in batch.items():
-        fields = {ask: kept(answer) for ask, answer in pending.answers.items()}
+        fields = dict(_kept(pending.answers))
         if pending.size is not None:
             fields[SIZE] = pending.size
         yield Change(model=pending.model, image=image, fields=fields, anew=pending.anew)
+
+
+def _kept(answers: Mapping[bytes, Answer]) -> Iterable[tuple[bytes, bytes]]:
+    for ask, answer in answers.items():
+        try:
+            yield ask, kept(answer)
+        except Exception:  # noqa: BLE001 - the others are kept, and the thread goes on
+            # What half a character is left in, say.
+            _log.debug("an answer could not be kept", exc_info=True)
