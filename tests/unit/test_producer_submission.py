@@ -20,7 +20,7 @@ import pytest
 from askpix.producer import Item, Options, Question, part_writer, submission
 from askpix.producer.errors import AskpixError, InputError, JobError, StorageError
 from askpix.producer.job import JobFolder, JobSpec
-from askpix.producer.rows import INPUT_SCHEMA
+from askpix.producer.rows import input_schema
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -71,7 +71,7 @@ def test_an_input_file_is_called_after_its_job_and_has_the_same_columns_whatever
     spec = submit(tmp_path, ["a", Item(image="b", extra={"x": 1})], part_size=1)
 
     for part in range(2):
-        assert pq.read_schema(tmp_path / "input" / f"part-{part:06d}.{spec.id}.parquet").equals(INPUT_SCHEMA)
+        assert pq.read_schema(tmp_path / "input" / f"part-{part:06d}.{spec.id}.parquet").equals(input_schema(()))
 
 
 def test_device_and_notification_are_in_the_job_and_not_in_what_makes_it_the_same(tmp_path: Path) -> None:

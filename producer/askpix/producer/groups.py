@@ -72,7 +72,9 @@ def _together(question: Question | None, answers: Sequence[Answer]) -> Answer:
     best = max(alike, key=_sureness)
     match best.kind:
         case Kind.CHOICE | Kind.MULTIPLE if question is not None and (choices := _mean_choices(alike)):
-            return settled(question, replace(best, choices=choices, said=None, alternatives=None, cached=None))
+            return settled(
+                question, replace(best, choices=choices, said=None, alternatives=None, cached=None, raw=None)
+            )
         case Kind.MATCH:
             mean = math.fsum(map(_sureness, alike)) / len(alike)
             return replace(best, text="yes" if mean >= _FITS else "no", confidence=mean, said=None, cached=None)

@@ -11,9 +11,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -31,7 +33,10 @@ MAX_CONDITIONS = 20
 SEPARATOR = ", "
 """Between the terms of an answer that may have several."""
 
-_ADDED = frozenset({"json_schema", "after", "multiple", "when", "below", "then", "map", "calibration"})
+ATTRIBUTES = frozenset({"multiple", "when", "below", "then", "map", "calibration"})
+"""Fields of questions that are written only where they are used: workers of before refuse what they do not know."""
+
+_ADDED = frozenset({"json_schema", "after", *ATTRIBUTES})
 """Fields of questions that jobs of before do not have: they must not become others by it."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
@@ -180,6 +185,11 @@ class Question(BaseModel):
             if known and (odd := [word for word in words if word not in known]):
                 raise ValueError(f"{field} names {odd[0]!r}, which is none of the choices")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if name not in ATTRIBUTES or value not in (None, False)}
 
     @property
     def title(self) -> str:
