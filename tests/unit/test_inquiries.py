@@ -12,7 +12,7 @@ from catalogue import Product, draw
 from models.engine_calls import handle, request
 
 from askpix.producer.items import Item, Options
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.questions import Calibration, Question, check_order
 from askpix.producer.rows import Kind, Row, Status
 from askpix.worker.blip.engine import CAPACITY, BlipEngine
 from askpix.worker.engine.base import Request
@@ -69,6 +69,15 @@ def said(row: Row) -> Mapping[str, str]:
 def test_a_question_is_asked_where_its_condition_holds_and_else_is_not_in_the_row(engine: Listening) -> None:
     assert said(asked(engine, SHIRT, KIND, SLEEVES)) == {"kind": "shirt", "sleeves": "long"}
     assert said(asked(engine, MUG, KIND, SLEEVES)) == {"kind": "mug"}
+
+
+def test_of_questions_that_are_called_alike_the_first_is_meant(engine: Listening) -> None:
+    again = Question("kind", choices=("red", "blue"))
+    check_order((KIND, again, SLEEVES))
+
+    row = asked(engine, SHIRT, KIND, again, SLEEVES)
+
+    assert [answer.name for answer in row.answers] == ["kind", "kind", "sleeves"]
 
 
 def test_a_condition_on_what_was_not_asked_does_not_hold(engine: Listening) -> None:

@@ -177,6 +177,7 @@ def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: py
 NAMES = [
     (["a", "b", "a"], "'a' is there twice, first in question 1: leave one out, or rename it"),
     (["a", "A"], "'A' is there twice, first in question 1"),
+    ([None, "what 0?"], r"'what 0\?' is there twice, first in question 1"),
     (["Status"], "results have a column status of their own: call it otherwise"),
     (["kind", "kind_confidence"], r"is also a column of 'kind' \(question 1\) in tables: rename"),
 ]
@@ -184,7 +185,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("names", "words"), NAMES, ids=lambda value: str(value)[:40])
 def test_names_that_cannot_be_columns_are_refused_before_anything_is_written(
-    tmp_path: Path, names: list[str], words: str
+    tmp_path: Path, names: list[str | None], words: str
 ) -> None:
     questions = tuple(Question(f"what {number}?", name=name) for number, name in enumerate(names))
 

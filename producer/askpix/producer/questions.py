@@ -252,7 +252,7 @@ def possible_terms(
 
 def check_order(questions: Sequence[Question]) -> None:
     """Raises InputError where a question comes after, or depends on, another that is not asked before it, or depends
-    on an answer that this one cannot have."""
+    on an answer that this one cannot have. Of several that are called alike, the first is meant."""
     before: dict[str, Question] = {}
     for question in questions:
         named = (question.after, "comes after"), *((name, "depends on") for name in question.when or ())

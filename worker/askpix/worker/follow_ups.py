@@ -42,7 +42,8 @@ class FollowUps:
                 needs = self._needs[number] = {name: places.get(name) for name in names}
                 due = max((place + 1 for place in needs.values() if place is not None), default=0)
                 self._due.setdefault(due, []).append(number)
-            places[question.title] = number
+            # Of several that are called alike, the first, as `check_order` has it.
+            places.setdefault(question.title, number)
 
     def ended(self, number: int, ask: Ask) -> Sequence[Inquiry]:
         """Has those asked that waited for nothing but the first so many questions, which have all ended.
