@@ -167,7 +167,7 @@ class Question(BaseModel):
                 "multiple needs {choice} in the text, which is asked of each choice, such as "
                 "'is there a {choice} on it?'"
             )
-        terms = [*self.choices, *(self.map or {}).values()]
+        terms = [*self.choices, *(self.map or {}).values(), self.then or ""]
         if apart := [term for term in terms if SEPARATOR.strip() in term]:
             raise ValueError(f"with multiple, terms are joined by commas, so none may have one: {apart[0]!r}")
         return self
