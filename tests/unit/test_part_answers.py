@@ -15,8 +15,8 @@ from models.engine_calls import SECONDS, Turns, growth, opened, png, product
 
 from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder, JobSpec
-from askpix.producer.live import is_cached
 from askpix.producer.messages import AskMessage
+from askpix.producer.outcomes import is_cached
 from askpix.producer.questions import Question
 from askpix.producer.rows import Row, Status
 from askpix.producer.storage import LocalStorage

@@ -51,6 +51,11 @@ def settled(question: Question, answer: Answer) -> Answer:
     return answer
 
 
+def said_terms(answer: Answer) -> frozenset[str]:
+    """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
+    return frozenset(answer.text.split(SEPARATOR) if answer.kind is Kind.MULTIPLE else (answer.text,))
+
+
 def probabilities_of_terms(question: Question, answer: Answer) -> dict[str, float]:
     """Returns how likely each term is, of the choices of which one is so; those of choices that are called alike
     together."""
