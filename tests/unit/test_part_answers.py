@@ -405,7 +405,7 @@ def test_an_ask_without_the_cache_asks(shop: Shop, pages: Server, asks: Callable
     asks(item.image)
     before, began = shop.engine.counters(), time.monotonic()
     row = asks(item.image, cache=False)
-    assert [answer["cached"] for answer in row["answers"]] == [None, None]  # type: ignore[attr-defined]
+    assert not any("cached" in answer for answer in row["answers"])  # type: ignore[attr-defined]
     assert growth(shop.engine, before)["images"] == 1
     assert 0 < float(str(row["seconds"])) <= time.monotonic() - began
 
