@@ -124,12 +124,10 @@ def test_a_job_by_the_new_sheet_answers_as_was_measured(pictures: Place, calibra
         own = {answer.name: answer for answer in before[row.id].answers}
         for answer in row.answers:
             if answer.name in BY_ALL:
-                assert [choice.raw for choice in answer.choices or ()] == pytest.approx(
+                assert list(answer.raw or ()) == pytest.approx(
                     [choice.probability for choice in own[answer.name].choices or ()], abs=2e-3
                 )
-                assert [choice.probability for choice in answer.choices or ()] != [
-                    choice.raw for choice in answer.choices or ()
-                ]
+                assert tuple(choice.probability for choice in answer.choices or ()) != answer.raw
 
 
 def test_the_new_sheet_has_the_comments_of_the_old_one(pictures: Place, calibrated: Ran) -> None:

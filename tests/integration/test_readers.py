@@ -106,7 +106,7 @@ def by_polars(place: str | list[str]) -> Rows:
     polars = library("polars")
     frame = polars.read_parquet(place)
     assert frame.schema["answers"].inner.to_schema()["choices"] == polars.List(
-        polars.Struct({"text": polars.String, "probability": polars.Float64, "raw": polars.Float64})
+        polars.Struct({"text": polars.String, "probability": polars.Float64})
     )
     assert [frame.schema[name] for name in ("retryable", "width", "extra")] == [
         polars.Boolean,
@@ -174,7 +174,7 @@ def test_after_a_retry_the_newest_files_open(retried: Job, read: Callable[[str |
     assert [row["id"] for row in rows] == IDS
     assert [row["status"] for row in rows] == ["ok", "ok", "ok", "ok", "ok", "error"]
     assert [row["attempts"] for row in rows] == [2, 2, 1, 1, 1, 1]
-    assert rows[0]["answers"][0]["choices"][1] == {"text": "red", "probability": 0.25, "raw": None}
+    assert rows[0]["answers"][0]["choices"][1] == {"text": "red", "probability": 0.25}
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)

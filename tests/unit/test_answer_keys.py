@@ -40,6 +40,9 @@ SCHEMA = Question("what is it?", json_schema='{"type": "object"}')
         asks("what is it?", stop=("\n",)),
         asks("what is it?", Turn("what is it?", "a mug")),
         asks("what is it?", Turn("what is it?", "a hat")),
+        asks("what is it?", Turn("hello?", "hi"), Turn("what is it?", "a mug")),
+        asks("what is it?", Turn("hello?", "hi"), Turn("what is it?", "a mug", ("https://shop/a.jpg",))),
+        asks("what is it?", Turn("hello?", "hi", ("https://shop/a.jpg",)), Turn("what is it?", "a mug")),
     ],
 )
 def test_what_is_asked_otherwise_has_another_key(asked: Request) -> None:

@@ -13,7 +13,7 @@ from askpix.producer.groups import View, combined
 
 
 def choice(name: str, text: str = "", /, kind: Kind = Kind.CHOICE, **probabilities: float) -> Answer:
-    choices = tuple(Choice(text=word, probability=p, raw=0.5) for word, p in probabilities.items())
+    choices = tuple(Choice(text=word, probability=p) for word, p in probabilities.items())
     best = text or max(probabilities, key=probabilities.__getitem__)
     return Answer(
         name=name,
@@ -23,6 +23,7 @@ def choice(name: str, text: str = "", /, kind: Kind = Kind.CHOICE, **probabiliti
         confidence=max(probabilities.values()),
         tokens=0,
         choices=choices,
+        raw=(0.5,) * len(choices),
     )
 
 

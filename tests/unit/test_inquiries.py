@@ -11,12 +11,14 @@ import pytest
 from catalogue import Product, draw
 from models.engine_calls import handle, request
 
-from askpix.producer.items import Item, Options
-from askpix.producer.questions import Calibration, Question
-from askpix.producer.rows import Kind, Row, Status
+from askpix.producer.items import Item, Options, Turn
+from askpix.producer.questions import Calibration, Question, check_order
+from askpix.producer.rows import Answer, Choice, Kind, Row, Status
+from askpix.worker.asker import Asker
 from askpix.worker.blip.engine import CAPACITY, BlipEngine
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.ticket import Ticket
+from askpix.worker.inquiry import Inquiry
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.local import demo_model
@@ -69,6 +71,15 @@ def said(row: Row) -> Mapping[str, str]:
 def test_a_question_is_asked_where_its_condition_holds_and_else_is_not_in_the_row(engine: Listening) -> None:
     assert said(asked(engine, SHIRT, KIND, SLEEVES)) == {"kind": "shirt", "sleeves": "long"}
     assert said(asked(engine, MUG, KIND, SLEEVES)) == {"kind": "mug"}
+
+
+def test_of_questions_that_are_called_alike_the_first_is_meant(engine: Listening) -> None:
+    again = Question("kind", choices=("red", "blue"))
+    check_order((KIND, again, SLEEVES))
+
+    row = asked(engine, SHIRT, KIND, again, SLEEVES)
+
+    assert [answer.name for answer in row.answers] == ["kind", "kind", "sleeves"]
 
 
 def test_a_condition_on_what_was_not_asked_does_not_hold(engine: Listening) -> None:
@@ -180,8 +191,7 @@ def test_the_model_is_asked_what_it_knows_of_and_nothing_of_what_the_shop_makes_
         "text", "name", "choices", "match",
     }  # fmt: skip
     assert said(row) == {"kind": "cup", "prints": "stars, moon"}
-    assert row.answers[0].choices is not None
-    assert row.answers[0].choices[0].raw is not None
+    assert len(row.answers[0].raw or ()) == len(row.answers[0].choices or ())
 
 
 def test_a_condition_on_no_question_is_an_error_of_its_own(engine: Listening) -> None:
@@ -229,3 +239,42 @@ def test_pieces_of_what_is_in_the_shops_terms_are_the_rows_text(engine: Listenin
         work = ItemWork(Item(image="a.jpg", questions=(question,)), engine, started=0.0)
         work.ask(LoadedImage(ImageFacts(), handle(engine, picture)), None, Options(), stream=True)
         assert "".join(work.pieces(0.0)) == work.row().answers[0].text == text
+
+
+def test_a_model_is_told_again_what_it_said_itself_and_not_what_calibration_made_of_it() -> None:
+    # Given
+    shifts = Calibration(shifts={"shirt": 9.0, "mug": 0.0})
+    kind = Inquiry(Question("what is it?", choices=("mug", "shirt"), calibration=shifts))
+    several = Inquiry(Question("a {choice}?", choices=("mug", "shirt"), multiple=True, calibration=shifts))
+
+    # When
+    kind.ask(_asker(mug=0.75, shirt=0.25))
+    several.ask(_asker(yes=0.25, no=0.75))
+
+    # Then
+    assert (kind.answer().text, several.answer().text) == ("shirt", "shirt")
+    assert kind.said(("a.jpg",)) == (Turn("what is it?", "mug", ("a.jpg",)),)
+    assert several.said(("a.jpg",)) == (Turn("a mug?", "no", ("a.jpg",)), Turn("a shirt?", "no"))
+
+
+class _Sure:
+    """An engine of which it is known what it says."""
+
+    def __init__(self, **choices: float) -> None:
+        self._choices = tuple(Choice(text=word, probability=p) for word, p in choices.items())
+
+    def submit(self, request: Request) -> Ticket:
+        assert request.question is not None
+        asked, best = request.question.text, max(self._choices, key=lambda choice: choice.probability)
+        ticket = Ticket()
+        ticket.resolve(
+            Answer(
+                name=asked, kind=Kind.CHOICE, question=asked, text=best.text, confidence=best.probability, tokens=1,
+                choices=self._choices,
+            )
+        )  # fmt: skip
+        return ticket
+
+
+def _asker(**choices: float) -> Asker:
+    return Asker(Item(image="a.jpg"), _Sure(**choices), (), Options())  # type: ignore[arg-type]

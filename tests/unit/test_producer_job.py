@@ -196,7 +196,7 @@ def test_any_parquet_reader_can_read_the_results(folder: JobFolder, tmp_path: Pa
 
     assert table.schema.equals(RESULT_SCHEMA)
     answers: Any = table["answers"].to_pylist()[0]
-    assert answers[1]["choices"][1] == {"text": "blué", "probability": 0.25, "raw": None}
+    assert answers[1]["choices"][1] == {"text": "blué", "probability": 0.25}
 
 
 def test_results_of_other_versions_are_read_too(folder: JobFolder) -> None:

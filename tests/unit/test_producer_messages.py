@@ -338,3 +338,20 @@ def test_each_choice_that_is_judged_by_itself_is_yes_and_no_to_weigh() -> None:
     assert AskMessage.parse(message(500)).questions
     with pytest.raises(MessageError, match="1,000 choices in all"):
         AskMessage.parse(message(501))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"choices": ["star", "a, b"]},
+        {"map": {"star": "a, b"}},
+        {"below": 0.4, "then": "not sure, ask"},
+    ],
+    ids=str,
+)
+def test_no_answer_is_taken_for_several_terms_that_is_none(more: dict[str, object]) -> None:
+    asked = {"text": "a {choice}?", "choices": ["star", "moon"], "multiple": True}
+    assert AskMessage.parse({"model": "m", "image": "a", "questions": [asked]}).questions
+
+    with pytest.raises(MessageError, match="so none may have one"):
+        AskMessage.parse({"model": "m", "image": "a", "questions": [{**asked, **more}]})

@@ -108,6 +108,22 @@ def test_parts_in_work_count_as_they_go_and_once_when_done(progress: Progress) -
     assert read(progress).done == 8
 
 
+def test_answers_from_the_cache_count_once_also_where_a_worker_of_before_ends_what_a_newer_one_began(
+    progress: Progress, counters: redis.Redis
+) -> None:
+    # Given
+    begun(progress)
+    lease_on(progress, 0).live(PartLive(done=3, cached=2))
+    lease_on(progress, 1).live(PartLive(done=4, cached=4))
+    assert read(progress).cached == 6
+
+    # When: what such a worker takes away of a part that it has ended
+    counters.hdel(progress.key, "live:0", "codes:0")
+
+    # Then
+    assert read(progress).cached == 4
+
+
 def test_a_part_that_is_done_twice_counts_once(progress: Progress) -> None:
     begun(progress)
     for _ in range(3):

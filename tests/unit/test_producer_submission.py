@@ -20,7 +20,7 @@ import pytest
 from askpix.producer import Item, Options, Question, part_writer, submission
 from askpix.producer.errors import AskpixError, InputError, JobError, StorageError
 from askpix.producer.job import JobFolder, JobSpec
-from askpix.producer.rows import INPUT_SCHEMA
+from askpix.producer.rows import input_schema
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -71,7 +71,7 @@ def test_an_input_file_is_called_after_its_job_and_has_the_same_columns_whatever
     spec = submit(tmp_path, ["a", Item(image="b", extra={"x": 1})], part_size=1)
 
     for part in range(2):
-        assert pq.read_schema(tmp_path / "input" / f"part-{part:06d}.{spec.id}.parquet").equals(INPUT_SCHEMA)
+        assert pq.read_schema(tmp_path / "input" / f"part-{part:06d}.{spec.id}.parquet").equals(input_schema(()))
 
 
 def test_device_and_notification_are_in_the_job_and_not_in_what_makes_it_the_same(tmp_path: Path) -> None:
@@ -177,6 +177,7 @@ def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: py
 NAMES = [
     (["a", "b", "a"], "'a' is there twice, first in question 1: leave one out, or rename it"),
     (["a", "A"], "'A' is there twice, first in question 1"),
+    ([None, "what 0?"], r"'what 0\?' is there twice, first in question 1"),
     (["Status"], "results have a column status of their own: call it otherwise"),
     (["kind", "kind_confidence"], r"is also a column of 'kind' \(question 1\) in tables: rename"),
 ]
@@ -184,7 +185,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("names", "words"), NAMES, ids=lambda value: str(value)[:40])
 def test_names_that_cannot_be_columns_are_refused_before_anything_is_written(
-    tmp_path: Path, names: list[str], words: str
+    tmp_path: Path, names: list[str | None], words: str
 ) -> None:
     questions = tuple(Question(f"what {number}?", name=name) for number, name in enumerate(names))
 

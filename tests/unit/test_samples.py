@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from askpix.cli.model_compare import _probes
 from askpix.producer.inputs import Input
 from askpix.worker.access import Access
 from askpix.worker.image_form import ImageForm
+from askpix.worker.local import demo_model
 from askpix.worker.models import samples as module
+from askpix.worker.models.folder import read_blip
+from askpix.worker.models.readable import Readable
 from askpix.worker.models.samples import Samples
 
 FORM = ImageForm(width=120, height=120)
@@ -73,6 +77,16 @@ def test_a_lists_own_questions_are_found_once_each(tmp_path: Path) -> None:
 
     assert set(samples.questions(10)) == {"what is it?", "is it 0?", "is it 1?", "is it 2?"}
     assert len(samples.questions(2)) == 2
+
+
+def test_a_lists_question_about_each_of_its_choices_is_asked_once_for_each(folder: Path) -> None:
+    several = {"text": "is there a {choice} on it?", "choices": ["star", "moon"], "multiple": True}
+    (folder / "list.jsonl").write_text(json.dumps({"image": "0.jpg", "questions": [several]}))
+    samples = _of(folder / "list.jsonl", folder)
+
+    (probe,) = _probes(samples, (), Readable(demo_model(), read_blip(demo_model())))
+
+    assert samples.questions(10) == probe.questions == ("is there a star on it?", "is there a moon on it?")
 
 
 def test_what_must_not_be_read_is_not_read(folder: Path, tmp_path: Path) -> None:

@@ -171,6 +171,11 @@ CHOICES = [
     Case("- is there a {choice}?\n", 1, r"add multiple: true and choices, or ask without it$"),
     Case("- text: a {choice}?\n  multiple: true\n  choices:\n  - a\n  - b, c\n", 5, r"write 'b, c' without"),
     Case("- text: a {choice}?\n  multiple: true\n  choices: [a, b]\n  map:\n    a: x,y\n", 5, r"write 'x,y' without"),
+    Case(
+        "- text: a {choice}?\n  multiple: true\n  choices: [a, b]\n  below: 0.4\n  then: not sure, ask\n",
+        5,
+        r"write 'not sure, ask' without",
+    ),
     Case("- text: a mug\n  match: true\n  choices: [a, b]\n", 3, r"choices does not go with match.*leave one"),
     Case("- text: a mug\n  match: true\n  map: {a: b}\n", 3, r"map does not go with match"),
     Case("- text: t\n  choices: [a, b]\n  json_schema: {}\n", 3, r"json_schema does not go with choices"),

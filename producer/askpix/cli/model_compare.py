@@ -21,6 +21,7 @@ from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError, InputError
+from askpix.producer.placeholders import texts_of
 
 if TYPE_CHECKING:
     from askpix.worker.engine.devices import Precision
@@ -122,7 +123,7 @@ def _probes(samples: Samples, questions: Sequence[str], readable: Readable) -> I
 
     usual = readable.of(questions) or QUESTIONS
     for number, (item, pixels) in enumerate(samples.pairs()):
-        own = readable.of(question.text for question in item.questions or ())[:_ASKED]
+        own = readable.of(text for question in item.questions or () for text in texts_of(question))[:_ASKED]
         turn = usual[number % len(usual)]
         caption, answer = (item.extra.get(name) for name in ("caption", "answer"))
         asked = own or (turn,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from askpix.producer.placeholders import texts_of
 from askpix.producer.sheets.reading import read_questions
 
 
@@ -13,12 +14,4 @@ def texts_asked(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: the file cannot be read, or the sheet has mistakes.
     """
-    return tuple(
-        text
-        for question in read_questions(path)
-        for text in (
-            [question.text.replace("{choice}", choice) for choice in question.choices or ()]
-            if question.multiple
-            else [question.text]
-        )
-    )
+    return tuple(text for question in read_questions(path) for text in texts_of(question))

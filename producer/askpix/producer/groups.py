@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from askpix.producer.judging import settled
-from askpix.producer.questions import SEPARATOR, Question
+from askpix.producer.judging import said_terms, settled
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Choice, Kind, Row
 
 _FITS = 0.5
@@ -61,8 +61,7 @@ def _is_met(question: Question, found: Mapping[_Key, Answer]) -> bool:
         answer = found.get((name, 1))
         if answer is None:
             return False
-        said = answer.text.split(SEPARATOR) if answer.kind == Kind.MULTIPLE else [answer.text]
-        if set(said).isdisjoint(wanted):
+        if said_terms(answer).isdisjoint(wanted):
             return False
     return True
 
@@ -72,7 +71,9 @@ def _together(question: Question | None, answers: Sequence[Answer]) -> Answer:
     best = max(alike, key=_sureness)
     match best.kind:
         case Kind.CHOICE | Kind.MULTIPLE if question is not None and (choices := _mean_choices(alike)):
-            return settled(question, replace(best, choices=choices, said=None, alternatives=None, cached=None))
+            return settled(
+                question, replace(best, choices=choices, said=None, alternatives=None, cached=None, raw=None)
+            )
         case Kind.MATCH:
             mean = math.fsum(map(_sureness, alike)) / len(alike)
             return replace(best, text="yes" if mean >= _FITS else "no", confidence=mean, said=None, cached=None)

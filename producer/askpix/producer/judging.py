@@ -25,12 +25,12 @@ def calibrated(question: Question, answer: Answer) -> Answer:
     """Returns an answer whose choices have calibrated probabilities, and the model's own beside them."""
     if question.calibration is None or answer.choices is None:
         return answer
-    own = [choice.probability if choice.raw is None else choice.raw for choice in answer.choices]
+    own = answer.raw or tuple(choice.probability for choice in answer.choices)
     texts = [choice.text for choice in answer.choices]
     change = _one_by_one if answer.kind == Kind.MULTIPLE else _together
     new = change(question.calibration, texts, own)
-    choices = zip(texts, new, own, strict=True)
-    return replace(answer, choices=tuple(Choice(text=text, probability=p, raw=raw) for text, p, raw in choices))
+    choices = tuple(Choice(text=text, probability=p) for text, p in zip(texts, new, strict=True))
+    return replace(answer, choices=choices, raw=own)
 
 
 def settled(question: Question, answer: Answer) -> Answer:
@@ -49,6 +49,11 @@ def settled(question: Question, answer: Answer) -> Answer:
     if question.below is not None and question.then is not None and answer.confidence < question.below:
         answer = _said(answer, question.then)
     return answer
+
+
+def said_terms(answer: Answer) -> frozenset[str]:
+    """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
+    return frozenset(answer.text.split(SEPARATOR) if answer.kind is Kind.MULTIPLE else (answer.text,))
 
 
 def probabilities_of_terms(question: Question, answer: Answer) -> dict[str, float]:
@@ -96,7 +101,8 @@ def _together(calibration: Calibration, texts: Sequence[str], probabilities: Seq
     ]
     greatest = max(logs)
     likelihoods = [math.exp(log - greatest) for log in logs]
-    return [likelihood / sum(likelihoods) for likelihood in likelihoods]
+    total = sum(likelihoods)
+    return [likelihood / total for likelihood in likelihoods]
 
 
 def _one_by_one(calibration: Calibration, texts: Sequence[str], probabilities: Sequence[float]) -> list[float]:

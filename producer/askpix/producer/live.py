@@ -42,11 +42,6 @@ class Glimpse:
         return cls(id=_cut(row.id), text=_cut(texts), confidence=lowest)
 
 
-def is_cached(row: Row) -> bool:
-    """Returns whether nothing of a row was asked of the model: all its answers were given before."""
-    return row.status is Status.OK and bool(row.answers) and all(answer.cached for answer in row.answers)
-
-
 _GLIMPSES = TypeAdapter(tuple[Glimpse, ...])
 _COUNTS = TypeAdapter(dict[str, int])
 

@@ -159,11 +159,8 @@ class AskMessage(_Message):
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Workers of before images in turns, or attributes, refuse what they do not know.
+        # Workers of before images in turns refuse what they do not know.
         values: dict[str, Any] = handler(self)
-        for question in values.get("questions") or ():
-            if question.get("multiple") is False:
-                del question["multiple"]
         for turn in values.get("history") or ():
             if not turn["images"]:
                 del turn["images"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
-from askpix.producer.rows import Status
+from askpix.producer.rows import Row, Status
 
 COLUMNS = ("status", "error_code", "retryable", "answers.list.element.cached")
 """Of a result file, that outcomes are read from."""
@@ -26,6 +26,20 @@ class Outcome:
     """Whether its answers were all given before."""
 
 
+def all_cached(flags: Sequence[bool | None]) -> bool:
+    """Returns whether there are answers, and all of them were given before.
+
+    Args:
+        flags: `cached` of each answer.
+    """
+    return bool(flags) and all(flags)
+
+
+def is_cached(row: Row) -> bool:
+    """Returns whether nothing of a row was asked of the model: all its answers were given before."""
+    return row.status is Status.OK and all_cached([answer.cached for answer in row.answers])
+
+
 def outcome_from_record(record: Mapping[str, Any]) -> Outcome:
     """Returns the outcome of a result file's record."""
     status = Status(record["status"])
@@ -34,7 +48,7 @@ def outcome_from_record(record: Mapping[str, Any]) -> Outcome:
         status=status,
         error_code=record.get("error_code"),
         retryable=record.get("retryable"),
-        cached=status is Status.OK and bool(answers) and all(answer.get("cached") for answer in answers),
+        cached=status is Status.OK and all_cached([answer.get("cached") for answer in answers]),
     )
 
 
@@ -53,11 +67,11 @@ def outcomes_from_table(table: pa.Table) -> list[Outcome]:
         (_KNOWN if cached else _FINE)
         if status == Status.OK
         else Outcome(status=Status(status), error_code=code, retryable=retryable)
-        for status, code, retryable, cached in zip(*columns, _all_cached(table), strict=True)
+        for status, code, retryable, cached in zip(*columns, _cached_rows(table), strict=True)
     ]
 
 
-def _all_cached(table: pa.Table) -> list[bool]:
+def _cached_rows(table: pa.Table) -> list[bool]:
     """Returns of each row whether it has answers, and all of them were given before."""
     if "answers" not in table.column_names:
         return [False] * table.num_rows
@@ -70,6 +84,5 @@ def _all_cached(table: pa.Table) -> list[bool]:
             continue
         flat = iter(flags.to_pylist())
         for length in chunk.value_lengths().to_pylist():
-            own = list(islice(flat, length or 0))
-            found.append(bool(own) and all(own))
+            found.append(all_cached(list(islice(flat, length or 0))))
     return found

@@ -68,6 +68,13 @@ def with_choice(text: str, choice: str) -> str:
     return _PLACEHOLDER.sub(lambda found: choice if found[1] == CHOICE else found[0], text)
 
 
+def texts_of(question: Question) -> tuple[str, ...]:
+    """Returns the texts that a question asks a model: one, or where it is about each of its choices, one for each."""
+    if not question.multiple:
+        return (question.text,)
+    return tuple(with_choice(question.text, choice) for choice in question.choices or ())
+
+
 def filled_options(options: Options, values: Mapping[str, Any]) -> Options:
     """Returns the options for one image. See `filled`."""
     texts = {"prompt": options.prompt, "system": options.system}

@@ -240,7 +240,7 @@ def _reading(values: Mapping[str, str]) -> Reading:
         passing=values.get("passing") == "1",
         notify=values.get("notify"),
         codes=_codes(values),
-        cached=int(values.get("cached", 0)) + sum(map(int, _of("cached:", values).values())),
+        cached=_cached(values),
         workers={worker: int(items) for worker, items in _of("by:", values).items()},
         latest=glimpses_from(values.get("latest")),
     )
@@ -251,6 +251,13 @@ def _codes(values: Mapping[str, str]) -> dict[str, int]:
     for text in _of("codes:", values).values():
         codes.update(counts_from(text))
     return dict(codes)
+
+
+def _cached(values: Mapping[str, str]) -> int:
+    # Workers of before leave those of a part behind that they have ended: it is in work no more.
+    live = _of("live:", values)
+    told = (int(count) for part, count in _of("cached:", values).items() if part in live)
+    return int(values.get("cached", 0)) + sum(told)
 
 
 def _of(prefix: str, values: Mapping[str, str]) -> dict[str, str]:

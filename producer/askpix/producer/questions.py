@@ -11,9 +11,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -31,7 +33,10 @@ MAX_CONDITIONS = 20
 SEPARATOR = ", "
 """Between the terms of an answer that may have several."""
 
-_ADDED = frozenset({"json_schema", "after", "multiple", "when", "below", "then", "map", "calibration"})
+ATTRIBUTES = frozenset({"multiple", "when", "below", "then", "map", "calibration"})
+"""Fields of questions that are written only where they are used: workers of before refuse what they do not know."""
+
+_ADDED = frozenset({"json_schema", "after", *ATTRIBUTES})
 """Fields of questions that jobs of before do not have: they must not become others by it."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
@@ -162,7 +167,7 @@ class Question(BaseModel):
                 "multiple needs {choice} in the text, which is asked of each choice, such as "
                 "'is there a {choice} on it?'"
             )
-        terms = [*self.choices, *(self.map or {}).values()]
+        terms = [*self.choices, *(self.map or {}).values(), self.then or ""]
         if apart := [term for term in terms if SEPARATOR.strip() in term]:
             raise ValueError(f"with multiple, terms are joined by commas, so none may have one: {apart[0]!r}")
         return self
@@ -180,6 +185,11 @@ class Question(BaseModel):
             if known and (odd := [word for word in words if word not in known]):
                 raise ValueError(f"{field} names {odd[0]!r}, which is none of the choices")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if name not in ATTRIBUTES or value not in (None, False)}
 
     @property
     def title(self) -> str:
@@ -242,7 +252,7 @@ def possible_terms(
 
 def check_order(questions: Sequence[Question]) -> None:
     """Raises InputError where a question comes after, or depends on, another that is not asked before it, or depends
-    on an answer that this one cannot have."""
+    on an answer that this one cannot have. Of several that are called alike, the first is meant."""
     before: dict[str, Question] = {}
     for question in questions:
         named = (question.after, "comes after"), *((name, "depends on") for name in question.when or ())

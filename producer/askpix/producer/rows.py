@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from askpix.producer.items import Item
-from askpix.producer.questions import Question
+from askpix.producer.questions import ATTRIBUTES, Question
 
 
 class Kind(StrEnum):
@@ -39,9 +39,6 @@ class Choice:
     text: str
     probability: float
     """Of this choice among all of the question's choices; they add up to 1, unless any number of them may be so."""
-
-    raw: float | None = None
-    """Before calibration; None where there was none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +83,9 @@ class Answer:
 
     cached: bool | None = None
     """Whether the model had said it before, of the same image; None where it was not looked up."""
+
+    raw: tuple[float, ...] | None = None
+    """The probability of each choice before calibration; None where there was none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +149,7 @@ INPUT_SCHEMA = pa.schema(
         pa.field("extra", pa.string()),
     ]
 )
+"""With all that a question may have; see `input_schema`."""
 
 _ANSWER = pa.struct(
     [
@@ -157,18 +158,23 @@ _ANSWER = pa.struct(
         ("question", pa.string()),
         ("text", pa.string()),
         ("confidence", pa.float64()),
-        (
-            "choices",
-            pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64()), ("raw", pa.float64())])),
-        ),
+        ("choices", pa.list_(pa.struct([("text", pa.string()), ("probability", pa.float64())]))),
         ("finish_reason", pa.string()),
         ("tokens", pa.int32()),
         ("alternatives", pa.list_(pa.struct([("text", pa.string()), ("confidence", pa.float64())]))),
         ("prompt_tokens", pa.int32()),
         ("said", pa.string()),
         ("cached", pa.bool_()),
+        # Beside the choices: readers of before refuse one that has more than they know, but not an answer.
+        ("raw", pa.list_(pa.float64())),
     ]
 )
+
+_CHOICE = tuple(field.name for field in fields(Choice))
+_ALTERNATIVE = tuple(field.name for field in fields(Alternative))
+
+_ADDED_TO_ANSWERS = frozenset({"said", "cached", "raw"})
+"""Fields of answers that those of before do not have."""
 
 RESULT_SCHEMA = pa.schema(
     [
@@ -192,6 +198,18 @@ RESULT_SCHEMA = pa.schema(
         pa.field("extra", pa.string()),
     ]
 )
+
+
+def input_schema(used: Collection[str]) -> pa.Schema:
+    """Returns the schema of an input file: of what questions were given later, only what is used, since workers of
+    before refuse all questions that have more than they know.
+
+    Args:
+        used: fields that any of its questions has.
+    """
+    kept = [field for field in _QUESTION if field.name in used or field.name not in ATTRIBUTES]
+    place = INPUT_SCHEMA.get_field_index("questions")
+    return INPUT_SCHEMA.set(place, pa.field("questions", pa.list_(pa.struct(kept))))
 
 
 def item_to_record(item: Item) -> dict[str, Any]:
@@ -228,9 +246,7 @@ def row_to_record(row: Row) -> dict[str, Any]:
 def _answer_to_record(answer: Answer) -> dict[str, Any]:
     record = {field.name: getattr(answer, field.name) for field in fields(answer)}
     if answer.choices is not None:
-        record["choices"] = [
-            {"text": choice.text, "probability": choice.probability, "raw": choice.raw} for choice in answer.choices
-        ]
+        record["choices"] = [{"text": choice.text, "probability": choice.probability} for choice in answer.choices]
     if answer.alternatives is not None:
         record["alternatives"] = [{"text": other.text, "confidence": other.confidence} for other in answer.alternatives]
     return record
@@ -244,8 +260,13 @@ def row_from_record(record: Mapping[str, Any]) -> Row:
 
 
 def row_to_json(row: Row) -> dict[str, Any]:
-    """Returns a row as JSON values, the caller's columns as an object rather than as text."""
-    return {**asdict(row), "extra": json.loads(row.extra or "{}")}
+    """Returns a row as JSON values, the caller's columns as an object rather than as text; of answers, what later
+    versions added only where it is there."""
+    answers = [
+        {name: value for name, value in answer.items() if value is not None or name not in _ADDED_TO_ANSWERS}
+        for answer in asdict(row)["answers"]
+    ]
+    return {**asdict(row), "answers": answers, "extra": json.loads(row.extra or "{}")}
 
 
 def row_from_json(value: Mapping[str, Any]) -> Row:
@@ -257,12 +278,21 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
 def _answer_from_record(record: Mapping[str, Any]) -> Answer:
     choices: Sequence[Mapping[str, Any]] | None = record["choices"]
     others: Sequence[Mapping[str, Any]] | None = record.get("alternatives")
+    raw: Sequence[float] | None = record.get("raw")
     known = {name: record[name] for name in _ANSWER.names if name in record}
     return Answer(
         **{
             **known,
             "kind": Kind(record["kind"]),
-            "choices": None if choices is None else tuple(Choice(**choice) for choice in choices),
-            "alternatives": None if others is None else tuple(Alternative(**other) for other in others),
+            # By what is known of them: later versions may add to these too.
+            "choices": None if choices is None else tuple(Choice(**_known(choice, _CHOICE)) for choice in choices),
+            "alternatives": None
+            if others is None
+            else tuple(Alternative(**_known(other, _ALTERNATIVE)) for other in others),
+            "raw": None if raw is None else tuple(raw),
         }
     )
+
+
+def _known(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names}

@@ -43,7 +43,7 @@ def clashes(titles: Sequence[str | None], places: Sequence[str]) -> Iterator[tup
 
 
 def check_names(questions: Sequence[Question]) -> None:
-    """Raises InputError where the names of questions cannot all be columns of one table."""
+    """Raises InputError where what questions are called cannot all be columns of one table."""
     places = [f"question {number}" for number in range(1, len(questions) + 1)]
-    for index, problem in clashes([question.name for question in questions], places):
+    for index, problem in clashes([question.title for question in questions], places):
         raise InputError(f"the name of the question {shown_value(questions[index].text)}: {problem}")

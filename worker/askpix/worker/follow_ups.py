@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from askpix.producer.items import Turn
-from askpix.producer.questions import SEPARATOR
-from askpix.producer.rows import Answer, Kind
+from askpix.producer.judging import said_terms
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.inquiry import Inquiry
 from askpix.worker.loading import internal_error
@@ -42,7 +41,8 @@ class FollowUps:
                 needs = self._needs[number] = {name: places.get(name) for name in names}
                 due = max((place + 1 for place in needs.values() if place is not None), default=0)
                 self._due.setdefault(due, []).append(number)
-            places[question.title] = number
+            # Of several that are called alike, the first, as `check_order` has it.
+            places.setdefault(question.title, number)
 
     def ended(self, number: int, ask: Ask) -> Sequence[Inquiry]:
         """Has those asked that waited for nothing but the first so many questions, which have all ended.
@@ -92,11 +92,6 @@ class FollowUps:
 def _holds(when: Mapping[str, Sequence[str]], earlier: Mapping[str, Inquiry]) -> bool:
     """Returns whether earlier questions were answered as a condition says; one that failed was not."""
     try:
-        return all(not terms_of(earlier[name].answer()).isdisjoint(terms) for name, terms in when.items())
+        return all(not said_terms(earlier[name].answer()).isdisjoint(terms) for name, terms in when.items())
     except ItemError:
         return False
-
-
-def terms_of(answer: Answer) -> frozenset[str]:
-    """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
-    return frozenset(answer.text.split(SEPARATOR) if answer.kind is Kind.MULTIPLE else (answer.text,))

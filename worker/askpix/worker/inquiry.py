@@ -10,7 +10,7 @@ from askpix.producer.judging import judged
 from askpix.producer.placeholders import MissingValueError
 from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.rows import Answer, Choice, Kind
-from askpix.worker.asker import NO, YES, Asker
+from askpix.worker.asker import YES, Asker
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.loading import internal_error
@@ -120,16 +120,9 @@ class Inquiry:
         Raises:
             ItemError, EngineStoppedError: as `answer`.
         """
-        answer = self.answer()
-        if answer.kind is not Kind.MULTIPLE:
-            return (Turn(answer.question or "", answer.text if answer.said is None else answer.said, shown),)
+        # Not by `answer`, which a calibration may have made another one.
         raw = [_result(one) for one in self._asked]
-        turns = [
-            Turn(one.question or "", YES if choice.probability >= 0.5 else NO)
-            for one, choice in zip(raw, answer.choices or (), strict=True)
-        ]
-        first = Turn(turns[0].question, turns[0].answer, shown)
-        return (first, *turns[1:])
+        return tuple(Turn(one.question or "", one.text, () if place else shown) for place, one in enumerate(raw))
 
     def _judged(self, raw: Sequence[Answer]) -> Answer:
         question = self.question

@@ -11,7 +11,8 @@ from itertools import islice
 import redis
 
 from askpix.producer.lease import Lease
-from askpix.producer.live import LATEST, Glimpse, PartLive, codes_in, is_cached
+from askpix.producer.live import LATEST, Glimpse, PartLive, codes_in
+from askpix.producer.outcomes import is_cached
 from askpix.producer.progress import JobState
 from askpix.producer.rows import Row, Status
 

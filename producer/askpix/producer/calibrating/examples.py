@@ -125,9 +125,9 @@ def _own(question: Question, answer: Answer) -> Answer | None:
     """Returns an answer as the model gave it; None where it is not of this question's choices."""
     kind = Kind.MULTIPLE if question.multiple else Kind.CHOICE
     choices = answer.choices or ()
-    raw = [choice.probability if choice.raw is None else choice.raw for choice in choices]
+    raw = answer.raw or [choice.probability for choice in choices]
     fits = answer.kind == kind and tuple(choice.text for choice in choices) == question.choices
-    if not fits or not all(p is not None and math.isfinite(p) and 0 <= p <= 1 for p in raw):
+    if not fits or len(raw) != len(choices) or not all(p is not None and math.isfinite(p) and 0 <= p <= 1 for p in raw):
         return None
     made = tuple(Choice(text=choice.text, probability=p) for choice, p in zip(choices, raw, strict=True))
-    return replace(answer, choices=made, said=None)
+    return replace(answer, choices=made, said=None, raw=None)

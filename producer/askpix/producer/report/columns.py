@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from askpix.producer.live import is_cached
+from askpix.producer.outcomes import is_cached
 from askpix.producer.report.embedding import clipped, column
 from askpix.producer.rows import Answer, Kind, Row, Status
 

@@ -201,8 +201,11 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
 
 
 def _all_terms(attribute: Attribute) -> list[tuple[Scalar, str]]:
-    choices = [(word.node, word.text) for word in attribute.values.get("choices", ())]
-    return choices + [(word.node, term) for word, term in attribute.values.get("map", ())]
+    then = attribute.word("then")
+    words = [*attribute.values.get("choices", ()), *([] if then is None else [then])]
+    return [(word.node, word.text) for word in words] + [
+        (word.node, term) for word, term in attribute.values.get("map", ())
+    ]
 
 
 def _unsure(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -> None:

@@ -12,7 +12,7 @@ from askpix.producer.items import Options
 from askpix.producer.messages import device_kind
 from askpix.worker.engine.base import EngineInfo, Request
 
-VERSION = 1
+VERSION = 2
 """Raised whenever askpix decodes, encodes or scores so that an answer comes out otherwise, and be it in its last digit:
 what was kept before is not found any more."""
 
@@ -45,7 +45,8 @@ def ask_key(request: Request) -> bytes:
     question = request.question
     asked: list[Any] = [
         _options_text(request.options, question is None, question is not None and _is_scored(request)),
-        [[turn.question, turn.answer] for turn in request.history],
+        # With where the images stand that are shown: which they are, is in the key of the image.
+        [[turn.question, turn.answer, len(turn.images)] for turn in request.history],
     ]
     if question is not None:
         asked += [question.text, question.choices, question.match, question.json_schema]

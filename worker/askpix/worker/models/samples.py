@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from askpix.producer.inputs import Input, complete
 from askpix.producer.items import Item
+from askpix.producer.placeholders import texts_of
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
 from askpix.worker.errors import ImageError
@@ -57,7 +58,8 @@ class Samples:
 
     def questions(self, number: int) -> tuple[str, ...]:
         """Returns up to `number` different questions that the drawn rows of the list ask."""
-        asked = (question.text.strip() for item in self.items() for question in item.questions or ())
+        questions = (question for item in self.items() for question in item.questions or ())
+        asked = (text.strip() for question in questions for text in texts_of(question))
         return tuple(dict.fromkeys(text for text in asked if text))[:number]
 
     def __iter__(self) -> Iterator[Pixels]:
