@@ -329,3 +329,12 @@ def test_a_json_file_for_each_image_has_the_columns_of_the_wide_table(tmp_path: 
     assert (exported.files, exported.without, exported.noun) == (1, 1, "JSON file")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.json"]
     assert json.loads((tmp_path / "out" / "a.json").read_text()) == objects(folder)[0]
+
+
+def test_only_the_columns_that_are_needed_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = job_of(tmp_path / "job", [answered("a", chosen("color", red=0.9, blue=0.1), extra={"x": 1})], [COLOR])
+
+    # Whole rows take several times as long.
+    monkeypatch.setattr(JobFolder, "read_result", lambda *_: pytest.fail("a whole row was read"))
+
+    assert cells(folder)[1][4] == "red"

@@ -143,9 +143,13 @@ class Results:
         self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]
     ) -> list[dict[str, Any]]:
         """Returns some columns of a part's rows, and of their answers."""
-        wanted = [*columns, *(f"answers.list.element.{name}" for name in of_answers)]
+        schema = _narrowed(columns, of_answers)
+        wanted: list[str] = []
+        for name in schema.names:
+            wanted += [f"answers.list.element.{inner}" for inner in of_answers] if name == "answers" else [name]
         table = self.folder.read_result_table(part, round_, wanted)
-        if not table.schema.equals(_narrowed(columns, of_answers)):
+        # Columns come in the order in which they are asked for.
+        if not table.schema.equals(schema):
             table = self._adapted(part, round_)
         records: list[dict[str, Any]] = table.to_pylist()
         return records
