@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -338,3 +339,64 @@ def test_only_the_columns_that_are_needed_are_read(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(JobFolder, "read_result", lambda *_: pytest.fail("a whole row was read"))
 
     assert cells(folder)[1][4] == "red"
+
+
+HOLES: list[dict[str, Any]] = [
+    {"name": None},
+    {"text": None},
+    {"kind": None},
+    {"choices": [{"text": "red", "probability": None, "raw": None}]},
+    {"choices": [{"text": None, "probability": 0.5, "raw": None}]},
+    {"choices": [None]},
+    {"alternatives": [{"text": None, "confidence": 0.5}]},
+    {"alternatives": [None]},
+]
+
+
+def with_holes(place: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None) -> JobFolder:
+    """Returns a job in which a result lacks what each has, as somebody else may have written it."""
+    folder = job_of(place / "job", [answered("a", chosen("color", red=0.9), group="g"), answered("b")], [COLOR])
+    path = place / "job" / "results" / "part-000000.parquet"
+    table = pq.read_table(path)
+    records = table.to_pylist()
+    records[0].update(of_row)
+    if of_answer is None:
+        records[0]["answers"] = [None]
+    elif records[0]["answers"]:
+        records[0]["answers"][0].update(of_answer)
+    schema = pa.schema([field.with_nullable(True) for field in table.schema])
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("of_row", "of_answer"),
+    [({"id": None}, {}), ({"image": None}, {}), ({"status": None}, {}), ({}, None), *(({}, hole) for hole in HOLES)],
+)
+def test_a_result_that_lacks_what_each_has_is_said(
+    tmp_path: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None
+) -> None:
+    folder = with_holes(tmp_path, of_row, of_answer)
+
+    for name, wishes in [
+        ("answers.csv", Wishes()),
+        ("groups.csv", Wishes(groups=True)),
+        ("groups.parquet", Wishes(groups=True)),
+    ]:
+        with pytest.raises(JobError, match=r"part-000000\.parquet"):
+            export(folder, str(tmp_path / name), wishes=wishes)
+    for name in ("wide.csv", "wide.parquet", "wide.jsonl", "json/", "texts/"):
+        # What wide tables do not tell, they do not read.
+        with suppress(JobError):
+            export(
+                folder, str(tmp_path / name), wishes=Wishes(form={"json/": "json", "texts/": None}.get(name, "wide"))
+            )
+
+
+def test_half_of_a_surrogate_pair_in_the_name_of_a_column_becomes_a_question_mark(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a"), answered("b")])
+    folder.write_result(0, [replace(answered("a"), extra='{"x\\ud800": 1}'), answered("b")])
+
+    assert cells(folder)[0][-1] == "x?"
+    assert objects(folder)[0]["x?"] == 1
+    assert table(folder)["x?"].to_pylist() == [1, None]

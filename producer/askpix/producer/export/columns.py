@@ -231,7 +231,7 @@ def _attribute_name(key: _Key, taken: set[str]) -> str:
 
 
 def _own_name(name: str, taken: set[str]) -> str:
-    name = name if name.strip() else "input"
+    name = _whole_text(name) if name.strip() else "input"
     while name.casefold() in taken:
         name = f"input_{name}"
     taken.add(name.casefold())
@@ -274,5 +274,9 @@ def _fitting(value: Any, kind: pa.DataType) -> Any:
     if kind != pa.string():
         return float(value) if kind == pa.float64() else value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Half of a surrogate pair, which an escape can hold, becomes "?".
+    return _whole_text(text)
+
+
+def _whole_text(text: str) -> str:
+    """Returns a text in which half of a surrogate pair, which an escape can hold, is "?"."""
     return text if text.isascii() else text.encode(errors="replace").decode()
