@@ -283,6 +283,20 @@ def test_a_column_without_a_name_is_called_as_when_the_job_was_made(tmp_path: Pa
     ]
 
 
+def test_no_column_that_is_added_is_called_as_another(tmp_path: Path) -> None:
+    list_ = tmp_path / "list.csv"
+    list_.write_text("image,error_code,ERROR_MESSAGE\na.jpg,1,2\n")
+    folder = job_from(tmp_path / "job", list_)
+    folder.write_result(0, [answered("a.jpg", said("answer_error_code", "mine"), image="a.jpg")], round_=1)
+
+    head, line = rows(merged(folder, list_))
+
+    assert len({name.casefold() for name in head}) == len(head)
+    assert dict(zip(head, line, strict=True)) | {"answer_answer_error_code": "mine", "answer_error_code": ""} == dict(
+        zip(head, line, strict=True)
+    )
+
+
 @pytest.mark.parametrize(("to", "wishes"), [("out.jsonl", {}), ("out/", {}), ("out.csv", {"form": "rows"})])
 def test_a_list_comes_back_in_no_other_form(tmp_path: Path, to: str, wishes: dict[str, str]) -> None:
     list_ = tmp_path / "list.csv"
