@@ -16,6 +16,7 @@ from helpers.jobs import answered, chosen, job_of, said
 from helpers.rows import failed_row
 
 from askpix.producer import Kind, Question, Row
+from askpix.producer.columns import Columns
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.export import Wishes, export
@@ -400,3 +401,32 @@ def test_half_of_a_surrogate_pair_in_the_name_of_a_column_becomes_a_question_mar
     assert cells(folder)[0][-1] == "x?"
     assert objects(folder)[0]["x?"] == 1
     assert table(folder)["x?"].to_pylist() == [1, None]
+
+
+def test_the_file_of_an_image_called_job_makes_no_job_of_its_folder(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("job.jpg", said("q", "x"), image="/x/job.jpg")])
+
+    for force in (False, True):
+        exported = export(folder, f"{tmp_path}/out/", wishes=Wishes(form="json"), force=force)
+
+    assert exported.files == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
+    with pytest.raises(InputError, match="is a job folder"):
+        export(folder, f"{tmp_path}/job/", wishes=Wishes(form="json"), force=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "words"),
+    [
+        ("out.csv", Wishes(columns=Columns(id="sku")), "tell of the list of --merge"),
+        ("out.jsonl", Wishes(excel=True), "--excel marks tables"),
+        ("out.parquet", Wishes(form="wide", excel=True), "--excel marks tables"),
+        ("out/", Wishes(excel=True), "--excel marks tables"),
+        ("out.csv", Wishes(merge="list.csv", excel=True), "leave out --excel"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, name: str, wishes: Wishes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=wishes)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]

@@ -36,7 +36,8 @@ def merge(source: Source, own: OwnList, part_size: int, file: IO[bytes]) -> Merg
     """Writes a list again, with a job's answers at the end of each row.
 
     A row is known by the id that it had when the job was made of its list; where lines are groups, by its group. The
-    answers are kept in a temporary file meanwhile: memory does not depend on their number, but for 200 bytes a group.
+    answers are kept in a temporary file meanwhile: memory does not depend on their number; with
+    groups, some 300 bytes go to each.
 
     Args:
         part_size: of the job.

@@ -51,10 +51,14 @@ def export(
     """
     wishes = wishes or Wishes()
     path = _local(target)
+    if wishes.columns and wishes.merge is None:
+        raise InputError("--image-column, --id-column and --group-column tell of the list of --merge: leave them out")
     if wishes.merge is not None:
         return _merge(folder, path, wishes, wishes.merge, force=force)
     is_folder = target.endswith("/") or _is_folder(path) or (not path.suffix and not is_name(path.name))
     form, ending = form_for(path.name, wishes.form, is_folder=is_folder, groups=wishes.groups)
+    if wishes.excel and (ending is None or not ending.startswith((".csv", ".tsv"))):
+        raise InputError("--excel marks tables: give --to a name that ends in .csv or .tsv, or leave it out")
     if form.folder is not None:
         _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
         with write_errors(path):
@@ -85,6 +89,8 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     """Writes the user's own list again, with the answers."""
     if wishes.since is not None:
         raise InputError("a merge gives all rows of the list back: leave out --since")
+    if wishes.excel:
+        raise InputError("a merged list is marked as UTF-8 where the list itself is: leave out --excel")
     if wishes.form not in (None, "wide"):
         raise InputError(f"a merge adds the columns of the wide form to the list: leave out --form {wishes.form}")
     own, ending = open_list(merged, wishes.columns)
@@ -145,7 +151,8 @@ def _unpacked(file: IO[bytes], *, is_packed: bool) -> Iterator[IO[bytes]]:
 def _check_folder(path: Path, folder: JobFolder) -> None:
     if os.path.lexists(path) and not _is_folder(path):
         raise InputError(f"{shortened(str(path))!r} is a file, where a folder is needed: {said_of_all()}")
-    if os.path.lexists(path / "job.json"):
+    # A file job.json alone may be that of an image `job.jpg`.
+    if os.path.lexists(path / "job.json") and any(path.glob("input/part-*.parquet")):
         raise InputError(f"{shortened(str(path))!r} is a job folder: choose another one")
     _check_outside_results(path / "any", folder)
 
