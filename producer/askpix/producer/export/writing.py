@@ -152,7 +152,9 @@ def _check_folder(path: Path, folder: JobFolder) -> None:
     if os.path.lexists(path) and not _is_folder(path):
         raise InputError(f"{shortened(str(path))!r} is a file, where a folder is needed: {said_of_all()}")
     # A file job.json alone may be that of an image `job.jpg`.
-    if os.path.lexists(path / "job.json") and any(path.glob("input/part-*.parquet")):
+    if os.path.lexists(path / "job.json") and any(
+        any(path.glob(f"{inside}/part-*.parquet")) for inside in ("input", "results")
+    ):
         raise InputError(f"{shortened(str(path))!r} is a job folder: choose another one")
     _check_outside_results(path / "any", folder)
 
