@@ -156,7 +156,7 @@ def in_cells() -> list[list[str]]:
     """Returns the cells that a CSV is to have."""
 
     def guarded(value: Any) -> str:
-        text = "" if value is None else str(value)
+        text = "" if value is None else str(value).replace("\n=", "\n'=")
         return f"'{text}" if text[:1] in ("=", "@", "-") else text
 
     rows = []
@@ -230,6 +230,18 @@ def as_text(cell: Cell, written: str) -> str:
 def ends(text: str) -> str:
     """Returns a text with one kind of line ends: a spreadsheet has only one."""
     return text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_libreoffice_finds_no_formula_by_whatever_separator_it_reads(tmp_path: Path, separator: str) -> None:
+    texts = ["x;=1+1;y", '";=1+1;', 'x;"=1+A1&";y', "x,=1+1,y", "x\t=1+1\ty", "x\n=1+1\ny", "\n=1+1", "\uff1d1+1"]
+    folder = job_of(tmp_path / "job", [answered(text, said(text, text), extra={text: text}) for text in texts])
+    export(folder, str(tmp_path / "wide.csv"), wishes=Wishes(form="wide"))
+
+    # It raises at a formula.
+    rows = opened(tmp_path / "wide.csv", separator=separator)
+
+    assert len(rows) > len(texts)
 
 
 # Images. -----------------------------------------------------------------------------------------

@@ -234,6 +234,10 @@ def test_a_packed_list_comes_back_packed_or_not_as_it_is_called(tmp_path: Path) 
         ("list.csv", "picture\na.jpg\n", r"list\.csv has no column of images"),
         ("list.csv", 'image\n"a.jpg\n', r"list\.csv, line 2"),
         ("list.csv", "image\na.jpg,b\n", r"line 2: more cells than columns"),
+        ("list.csv", "image,a,a\na.jpg,1,2\n", r"list\.csv has two columns 'a': rename one of them"),
+        ("list.csv", "image,a\na.jpg,1\n\n,2\n", r"line 4: there is no image in this row"),
+        ("list.jsonl", '{"image": "a.jpg"}\n{"image": 1}\n', r"line 2: there is no image in this row"),
+        ("list.jsonl", '{"image": "a.jpg"}\n{"x": 1}\n', r"line 2: no column of images"),
         ("list.csv", b"image\n\xff.jpg\n", r"not UTF-8 text"),
         ("list.jsonl", "[1]\n", r"list\.jsonl, line 1: a JSON object is needed"),
         ("list.jsonl", "{\n", r"list\.jsonl, line 1: not JSON"),
@@ -252,6 +256,45 @@ def test_a_list_that_cannot_be_read_is_said(tmp_path: Path, name: str, data: str
         export(folder, f"{tmp_path}/out{Path(name).suffix}", wishes=Wishes(merge=str(tmp_path / name)))
 
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_questions_in_the_list_are_nothing_to_a_merge(tmp_path: Path) -> None:
+    """The job was told otherwise where its questions are, or `question` holds what is none."""
+    list_ = tmp_path / "list.csv"
+    list_.write_text("image,question,ask\na.jpg,[,what?\nb.jpg,,\n")
+    columns = Columns(question="ask")
+    folder = job_from(tmp_path / "job", list_, columns)
+
+    assert [row[3] for row in rows(merged(folder, list_))] == ["q", "A.JPG", "B.JPG"]
+
+
+def test_a_column_without_a_name_is_called_as_when_the_job_was_made(tmp_path: Path) -> None:
+    list_ = tmp_path / "list.csv"
+    list_.write_text("image,,x\na.jpg,7,1\nb.jpg,8,2\n")
+    columns = Columns(id="column 2")
+    folder = job_from(tmp_path / "job", list_, columns)
+
+    found = rows(merged(folder, list_, Wishes(merge=str(list_), columns=columns)))
+
+    assert [row[:4] for row in found] == [
+        ["image", "", "x", "q"],
+        ["a.jpg", "7", "1", "A.JPG"],
+        ["b.jpg", "8", "2", "B.JPG"],
+    ]
+
+
+def test_no_column_that_is_added_is_called_as_another(tmp_path: Path) -> None:
+    list_ = tmp_path / "list.csv"
+    list_.write_text("image,error_code,ERROR_MESSAGE\na.jpg,1,2\n")
+    folder = job_from(tmp_path / "job", list_)
+    folder.write_result(0, [answered("a.jpg", said("answer_error_code", "mine"), image="a.jpg")], round_=1)
+
+    head, line = rows(merged(folder, list_))
+
+    assert len({name.casefold() for name in head}) == len(head)
+    assert dict(zip(head, line, strict=True)) | {"answer_answer_error_code": "mine", "answer_error_code": ""} == dict(
+        zip(head, line, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("to", "wishes"), [("out.jsonl", {}), ("out/", {}), ("out.csv", {"form": "rows"})])

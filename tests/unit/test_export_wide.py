@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from helpers.jobs import answered, chosen, job_of, said
 from helpers.rows import failed_row
 
 from askpix.producer import Kind, Question, Row
+from askpix.producer.columns import Columns
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.export import Wishes, export
@@ -140,7 +142,7 @@ def test_columns_that_would_be_called_alike_are_told_apart(tmp_path: Path) -> No
     }
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\tx", "\rx", "=cmd|' /C calc'!A0"])
 def test_no_cell_runs_as_a_formula(tmp_path: Path, text: str) -> None:
     row = answered(text, said(text, text), group=text, image=text, error_message=text, extra={f"{text}x": text})
 
@@ -338,3 +340,93 @@ def test_only_the_columns_that_are_needed_are_read(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(JobFolder, "read_result", lambda *_: pytest.fail("a whole row was read"))
 
     assert cells(folder)[1][4] == "red"
+
+
+HOLES: list[dict[str, Any]] = [
+    {"name": None},
+    {"text": None},
+    {"kind": None},
+    {"choices": [{"text": "red", "probability": None, "raw": None}]},
+    {"choices": [{"text": None, "probability": 0.5, "raw": None}]},
+    {"choices": [None]},
+    {"alternatives": [{"text": None, "confidence": 0.5}]},
+    {"alternatives": [None]},
+]
+
+
+def with_holes(place: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None) -> JobFolder:
+    """Returns a job in which a result lacks what each has, as somebody else may have written it."""
+    folder = job_of(place / "job", [answered("a", chosen("color", red=0.9), group="g"), answered("b")], [COLOR])
+    path = place / "job" / "results" / "part-000000.parquet"
+    table = pq.read_table(path)
+    records = table.to_pylist()
+    records[0].update(of_row)
+    if of_answer is None:
+        records[0]["answers"] = [None]
+    elif records[0]["answers"]:
+        records[0]["answers"][0].update(of_answer)
+    schema = pa.schema([field.with_nullable(True) for field in table.schema])
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("of_row", "of_answer"),
+    [({"id": None}, {}), ({"image": None}, {}), ({"status": None}, {}), ({}, None), *(({}, hole) for hole in HOLES)],
+)
+def test_a_result_that_lacks_what_each_has_is_said(
+    tmp_path: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None
+) -> None:
+    folder = with_holes(tmp_path, of_row, of_answer)
+
+    for name, wishes in [
+        ("answers.csv", Wishes()),
+        ("groups.csv", Wishes(groups=True)),
+        ("groups.parquet", Wishes(groups=True)),
+    ]:
+        with pytest.raises(JobError, match=r"part-000000\.parquet"):
+            export(folder, str(tmp_path / name), wishes=wishes)
+    for name in ("wide.csv", "wide.parquet", "wide.jsonl", "json/", "texts/"):
+        # What wide tables do not tell, they do not read.
+        with suppress(JobError):
+            export(
+                folder, str(tmp_path / name), wishes=Wishes(form={"json/": "json", "texts/": None}.get(name, "wide"))
+            )
+
+
+def test_half_of_a_surrogate_pair_in_the_name_of_a_column_becomes_a_question_mark(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("a"), answered("b")])
+    folder.write_result(0, [replace(answered("a"), extra='{"x\\ud800": 1}'), answered("b")])
+
+    assert cells(folder)[0][-1] == "x?"
+    assert objects(folder)[0]["x?"] == 1
+    assert table(folder)["x?"].to_pylist() == [1, None]
+
+
+def test_the_file_of_an_image_called_job_makes_no_job_of_its_folder(tmp_path: Path) -> None:
+    folder = job_of(tmp_path / "job", [answered("job.jpg", said("q", "x"), image="/x/job.jpg")])
+
+    for force in (False, True):
+        exported = export(folder, f"{tmp_path}/out/", wishes=Wishes(form="json"), force=force)
+
+    assert exported.files == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
+    with pytest.raises(InputError, match="is a job folder"):
+        export(folder, f"{tmp_path}/job/", wishes=Wishes(form="json"), force=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "words"),
+    [
+        ("out.csv", Wishes(columns=Columns(id="sku")), "tell of the list of --merge"),
+        ("out.jsonl", Wishes(excel=True), "--excel marks tables"),
+        ("out.parquet", Wishes(form="wide", excel=True), "--excel marks tables"),
+        ("out/", Wishes(excel=True), "--excel marks tables"),
+        ("out.csv", Wishes(merge="list.csv", excel=True), "leave out --excel"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, name: str, wishes: Wishes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=wishes)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]

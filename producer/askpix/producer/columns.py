@@ -80,15 +80,32 @@ class Layout:
         Raises:
             InputError: there is no image, or a value is of the wrong kind.
         """
+        image, identity, group = self._known(values)
+        return Item(
+            image=image,
+            id=identity,
+            group=group,
+            questions=self._asked(values) if self.asking else None,
+            extra={name: values[place] for name, place in self._extra},
+        )
+
+    def bare_item(self, values: Sequence[Any]) -> Item:
+        """Returns the item of a row without its questions and other columns.
+
+        Raises:
+            InputError: there is no image, or a value is of the wrong kind.
+        """
+        image, identity, group = self._known(values)
+        return Item(image=image, id=identity, group=group)
+
+    def _known(self, values: Sequence[Any]) -> tuple[str, str | None, str | None]:
         image = values[self._image]
         if not isinstance(image, str) or not (image := image.strip()):
             raise InputError("there is no image in this row")
-        return Item(
-            image=image,
-            id=None if self._id is None else _text(values[self._id], "id"),
-            group=None if self._group is None else _text(values[self._group], "group"),
-            questions=self._asked(values) if self.asking else None,
-            extra={name: values[place] for name, place in self._extra},
+        return (
+            image,
+            None if self._id is None else _text(values[self._id], "id"),
+            None if self._group is None else _text(values[self._group], "group"),
         )
 
     def _asked(self, values: Sequence[Any]) -> tuple[Question, ...] | None:

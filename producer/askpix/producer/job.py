@@ -41,6 +41,7 @@ from askpix.producer.rows import (
     item_from_record,
     row_from_record,
     row_to_record,
+    whole_row_from_record,
 )
 from askpix.producer.storage import Storage
 
@@ -201,7 +202,7 @@ class JobFolder:
 
     def read_result(self, part: int, round_: int = 0) -> list[Row]:
         """Returns the rows of a part that is done, in the order of its items."""
-        return self._parsed(_result_name(part, round_), row_from_record)
+        return self._parsed(_result_name(part, round_), whole_row_from_record)
 
     def read_outcomes(self, part: int, round_: int = 0) -> list[Outcome]:
         """Returns how the items of a part fared, in their order; cheaper than the rows."""

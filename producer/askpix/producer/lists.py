@@ -67,7 +67,7 @@ def read_table(lines: Lines, columns: Columns, separator: str) -> Iterator[Item]
     rows: Iterator[list[Any]] = csv.reader(lines, delimiter=separator, strict=True)
     try:
         header = next((row for row in rows if row), [])
-        layout = _layout(_named(header, lines.name), columns, lines.name)
+        layout = table_layout(header, columns, lines.name)
         for row in rows:
             lines.taken = 0
             if len(row) == len(header):
@@ -87,25 +87,41 @@ def read_table(lines: Lines, columns: Columns, separator: str) -> Iterator[Item]
 
 def read_objects(lines: Lines, columns: Columns) -> Iterator[Item]:
     """Yields the items of a list with a JSON object a line; empty lines are skipped."""
-    layouts: dict[tuple[str, ...], Layout] = {}
+    layouts = Layouts(columns)
     for line in lines:
         lines.taken = 0
         if line.isspace():
             continue
-        value = _object(line, lines)
-        keys = tuple(value)
+        value = json_object(line, lines)
+        _check_text(line, value, lines)
         try:
-            if (layout := layouts.get(keys)) is None:
-                if len(layouts) == _MAX_LAYOUTS:
-                    layouts.clear()
-                layout = layouts[keys] = Layout(keys, columns)
-            item = layout.item(list(value.values()))
+            item = layouts.of(value).item(list(value.values()))
         except InputError as error:
             raise lines.error(error) from None
         yield item
 
 
-def _layout(names: list[str], columns: Columns, file: str) -> Layout:
+class Layouts:
+    """The layouts of JSON objects, which repeat their keys."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._known: dict[tuple[str, ...], Layout] = {}
+
+    def of(self, value: dict[str, Any]) -> Layout:
+        """Returns the layout of an object; raises InputError where it has no image."""
+        keys = tuple(value)
+        layout = self._known.get(keys)
+        if layout is None:
+            if len(self._known) == _MAX_LAYOUTS:
+                self._known.clear()
+            layout = self._known[keys] = Layout(keys, self._columns)
+        return layout
+
+
+def table_layout(header: list[str], columns: Columns, file: str) -> Layout:
+    """Returns the layout of a table; raises InputError where it has no images, or two columns of one name."""
+    names = _named(header, file)
     try:
         return Layout(names, columns)
     except InputError as error:
@@ -137,16 +153,20 @@ _decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 # NaN and infinity, which Python writes and JSON lacks, are null.
 
 
-def _object(line: str, lines: Lines) -> dict[str, Any]:
+def json_object(line: str, lines: Lines) -> dict[str, Any]:
+    """Returns the object of a line; raises InputError where it is none."""
     try:
         value = _decode(line)
     except (ValueError, RecursionError) as error:
         raise lines.error(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise lines.error('a JSON object is needed, such as {"image": ...}')
+    return value
+
+
+def _check_text(line: str, value: dict[str, Any], lines: Lines) -> None:
     if "\\ud" in line or "\\uD" in line:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise lines.error("half of a surrogate pair is no text") from None
-    return value

@@ -152,6 +152,9 @@ class Results:
         if not table.schema.equals(schema):
             table = self._adapted(part, round_)
         records: list[dict[str, Any]] = table.to_pylist()
+        for record in records:
+            if not _is_whole(record):
+                raise self.folder.damaged_result(part, round_, "a row, or an answer of it, lacks a value")
         return records
 
     def _adapted(self, part: int, round_: int) -> pa.Table:
@@ -167,6 +170,16 @@ class Results:
 def is_answered(line: Line) -> bool:
     """Returns whether an item went well, and has an answer."""
     return line.status == Status.OK and bool(line.answers)
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Returns whether a row has what each has, as far as it was read."""
+    if record.get("id", "") is None or record.get("image", "") is None or record["answers"] is None:
+        return False
+    for answer in record["answers"]:
+        if answer is None or answer["name"] is None or answer["kind"] is None or answer.get("text", "") is None:
+            return False
+    return True
 
 
 @cache

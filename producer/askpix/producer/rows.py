@@ -259,6 +259,24 @@ def row_from_record(record: Mapping[str, Any]) -> Row:
     return Row(**{**known, "status": Status(record["status"]), "answers": answers})
 
 
+def whole_row_from_record(record: Mapping[str, Any]) -> Row:
+    """Returns the row of a result file's record; raises ValueError where it lacks what each row and answer has."""
+    row = row_from_record(record)
+    _check_whole("the row", row.id, row.image)
+    for answer in row.answers:
+        _check_whole("an answer", answer.name, answer.text, answer.confidence)
+        for choice in answer.choices or ():
+            _check_whole("a choice", choice.text, choice.probability)
+        for other in answer.alternatives or ():
+            _check_whole("an alternative", other.text)
+    return row
+
+
+def _check_whole(what: str, *values: object) -> None:
+    if None in values:
+        raise ValueError(f"{what} lacks a value")
+
+
 def row_to_json(row: Row) -> dict[str, Any]:
     """Returns a row as JSON values, the caller's columns as an object rather than as text; of answers, what later
     versions added only where it is there."""

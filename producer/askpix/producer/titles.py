@@ -7,8 +7,15 @@ from collections.abc import Iterator, Sequence
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Question, shown_value
 
-RESULT_COLUMNS = ("id", "group", "image", "images", "images_failed", "status", "error_code", "error_message")
-"""Columns that a table, of images or of groups of them, has beside those of answers."""
+ITEM_COLUMNS = ("id", "group", "image", "status")
+GROUP_COLUMNS = ("group", "images", "images_failed", "id", "image", "status")
+"""What a table of images, or of groups of them, has before the answers."""
+
+ERROR_COLUMNS = ("error_code", "error_message")
+"""What it has after them."""
+
+RESULT_COLUMNS = (*GROUP_COLUMNS, *ERROR_COLUMNS)
+"""Columns that a table has beside those of answers."""
 
 ENDINGS = ("_confidence", "_corrected")
 """Of the columns that a table may have beside that of an answer."""

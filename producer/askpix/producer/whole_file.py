@@ -20,7 +20,7 @@ def whole_file(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
     Raises:
         StorageError: there is a file already, and no `force`; or none can be written.
     """
-    with _explained(path):
+    with write_errors(path):
         _check_free(path, force=force)
         partial = path.with_name(f".partial-{secrets.token_hex(8)}")
         try:
@@ -39,7 +39,8 @@ def _check_free(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
+    """Raises StorageError of what goes wrong in writing."""
     try:
         yield
     except OSError as error:

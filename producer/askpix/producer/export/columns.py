@@ -10,30 +10,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from askpix.producer.cells import cell
+from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
 from askpix.producer.export.form import Source
-from askpix.producer.export.tables import MAX_COLUMNS, rounded
+from askpix.producer.export.tables import MAX_COLUMNS, free_name, rounded
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.results import Line, extra_values
 from askpix.producer.rows import Kind
+from askpix.producer.titles import ENDINGS, ERROR_COLUMNS, GROUP_COLUMNS, ITEM_COLUMNS
 
-_HEAD = ("id", "group", "image", "status")
-_HEAD_OF_GROUPS = ("group", "images", "images_failed", "id", "image", "status")
-_ERRORS = ("error_code", "error_message")
 _NUMBERS = frozenset(("images", "images_failed"))
 
 _FIELDS = {"images_failed": "failed", "reference": "image"}
 """Of a line, for columns that are called otherwise."""
 
-_ENDINGS = ("", "_confidence", "_corrected")
-"""Of the columns of a question."""
-
 _EXACT = 1 << 53
 """Up to which every whole number is a float."""
-
-NOTHING = "[]"
-"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
 
 _Key = str | tuple[str, int]
 """Which of a row's answers: its name, and where several have it, also the how many-th of them."""
@@ -69,7 +61,9 @@ class WideColumns:
 
     head: tuple[str, ...]
     attributes: tuple[Attribute, ...]
-    errors: tuple[str, ...]
+    errors: tuple[tuple[str, str], ...]
+    """What it is of a line, and what the column is called."""
+
     own: tuple[Own, ...]
 
     def schema(self) -> pa.Schema:
@@ -78,7 +72,7 @@ class WideColumns:
             (name, pa.int64() if name in _NUMBERS else pa.string()) for name in self.head
         ]
         fields += self.answer_fields()
-        fields += [(name, pa.string()) for name in self.errors]
+        fields += self.error_fields()
         fields += [(own.column, own.kind) for own in self.own]
         return pa.schema(fields)
 
@@ -91,11 +85,15 @@ class WideColumns:
             fields += [(f"{attribute.column}_corrected", kind)] if attribute.is_corrected else []
         return fields
 
+    def error_fields(self) -> list[tuple[str, pa.DataType]]:
+        """Returns names and types of the columns of errors."""
+        return [(column, pa.string()) for _, column in self.errors]
+
     def values(self, line: Line) -> _Values:
         """Returns a line's values, in the order of the columns."""
         values: _Values = [_of_head(line, name) for name in self.head]
         values += self.answers(line)
-        values += [getattr(line, name) for name in self.errors]
+        values += [getattr(line, name) for name, _ in self.errors]
         if self.own:
             extra = extra_values(line.extra)
             values += [_fitting(extra.get(own.key), own.kind) for own in self.own]
@@ -107,7 +105,7 @@ class WideColumns:
         return [
             *[cell(_of_head(line, name)) for name in self.head],
             *map(answer_cell, self.answers(line)),
-            *[cell(getattr(line, name)) for name in self.errors],
+            *[cell(getattr(line, name)) for name, _ in self.errors],
             *[cell(extra.get(own.key)) for own in self.own],
         ]
 
@@ -143,7 +141,7 @@ def wide_columns(
     source: Source,
     *,
     head: tuple[str, ...] | None = None,
-    errors: tuple[str, ...] = _ERRORS,
+    errors: tuple[str, ...] = ERROR_COLUMNS,
     reserved: frozenset[str] = frozenset(),
 ) -> WideColumns:
     """Returns the columns of all that is exported, in one pass over it.
@@ -155,7 +153,7 @@ def wide_columns(
     Args:
         head: what comes before the questions; by default what a table of items, or of groups, has.
         errors: what comes after them.
-        reserved: names that are taken beside ours.
+        reserved: names that others have, so that ours need another too.
 
     Raises:
         InputError: they are too many for a table.
@@ -179,8 +177,9 @@ def wide_columns(
         assert source.questions
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
-    head = head if head is not None else _HEAD_OF_GROUPS if source.by_group else _HEAD
-    taken = {name.casefold() for name in (*head, *errors, *reserved)}
+    head = head if head is not None else GROUP_COLUMNS if source.by_group else ITEM_COLUMNS
+    taken = {name.casefold() for name in (*head, *reserved)}
+    named_errors = tuple((name, free_name(name, taken, before="answer_")) for name in errors)
     attributes = tuple(
         Attribute(
             key=key,
@@ -193,7 +192,7 @@ def wide_columns(
     return WideColumns(
         head=head,
         attributes=attributes,
-        errors=errors,
+        errors=named_errors,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
     )
 
@@ -226,19 +225,11 @@ def _keys(names: list[str]) -> list[_Key]:
 
 def _attribute_name(key: _Key, taken: set[str]) -> str:
     name = key if isinstance(key, str) else f"{key[0]}_{key[1]}"
-    name = name if name.strip() else "answer"
-    while not taken.isdisjoint(columns := {f"{name}{ending}".casefold() for ending in _ENDINGS}):
-        name = f"answer_{name}"
-    taken |= columns
-    return name
+    return free_name(name if name.strip() else "answer", taken, before="answer_", endings=("", *ENDINGS))
 
 
 def _own_name(name: str, taken: set[str]) -> str:
-    name = name if name.strip() else "input"
-    while name.casefold() in taken:
-        name = f"input_{name}"
-    taken.add(name.casefold())
-    return name
+    return free_name(_whole_text(name) if name.strip() else "input", taken, before="input_")
 
 
 def _of_head(line: Line, name: str) -> Any:
@@ -277,5 +268,9 @@ def _fitting(value: Any, kind: pa.DataType) -> Any:
     if kind != pa.string():
         return float(value) if kind == pa.float64() else value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Half of a surrogate pair, which an escape can hold, becomes "?".
+    return _whole_text(text)
+
+
+def _whole_text(text: str) -> str:
+    """Returns a text in which half of a surrogate pair, which an escape can hold, is "?"."""
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any, Protocol
@@ -20,7 +19,7 @@ from askpix.producer.export.columns import answer_cell
 from askpix.producer.export.rows import json_line, write_tables
 from askpix.producer.inputs import Input, explained
 from askpix.producer.items import Item
-from askpix.producer.lists import MAX_LINE, Lines
+from askpix.producer.lists import MAX_LINE, Layouts, Lines, json_object, table_layout
 from askpix.producer.parquet_lists import opened, read_batches
 
 Fields = Sequence[tuple[str, pa.DataType]]
@@ -34,7 +33,7 @@ class Entry:
     """A row of a list."""
 
     item: Item | None
-    """None where the row is empty, or has no image."""
+    """Without its questions and other columns; None where the row is empty."""
 
     raw: Any
     """As its list writes it again."""
@@ -62,15 +61,17 @@ class TableList:
         self._separator = separator
 
     def names(self) -> set[str]:
-        with closing(self._rows()) as rows:
-            return set(next(rows, []))
+        with self._opened() as (_, header, _):
+            return set(header)
 
     def entries(self) -> Iterator[Entry]:
-        rows = self._rows()
-        header = next(rows, [])
-        layout = _layout(header, self._columns, self._source.name)
-        for row in rows:
-            yield Entry(_item(layout, [*row, *[None] * (len(header) - len(row))]) if row else None, row)
+        with self._opened() as (lines, header, rows):
+            layout = table_layout(header, self._columns, lines.name)
+            for row in rows:
+                if len(row) > len(header):
+                    raise lines.error("more cells than columns")
+                whole = [*row, *[None] * (len(header) - len(row))]
+                yield Entry(_item(layout, whole, lines) if any(row) else None, row)
 
     def write(self, file: IO[bytes], added: Fields, rows: Iterable[tuple[Entry, Values | None]]) -> None:
         with self._source.opened() as own:
@@ -79,8 +80,8 @@ class TableList:
             file, encoding="utf-8-sig" if first.startswith(b"\xef\xbb\xbf") else "utf-8", errors="replace", newline=""
         )
         end = "\r\n" if first.endswith(b"\r\n") else "\n"
-        with closing(self._rows()) as own_rows:
-            header = next(own_rows, [])
+        with self._opened() as (_, header, _):
+            pass
         text.write(self._line([*header, *[cell(name) for name, _ in added]]) + end)
         nothing = [None] * len(added)
         for entry, values in rows:
@@ -97,24 +98,23 @@ class TableList:
         csv.writer(held, delimiter=self._separator, lineterminator="\r\n").writerow(cells)
         return held.getvalue().removesuffix("\r\n")
 
-    def _rows(self) -> Generator[list[str], None, None]:
-        """Yields the rows from the header on."""
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Lines, list[str], Iterator[list[str]]]]:
+        """Gives what tells the line, the header, and the rows after it."""
         csv.field_size_limit(MAX_LINE)
-        name = self._source.name
         with self._source.opened() as file:
-            lines = Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), name)
-            width = 0
+            lines = Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), self._source.name)
             try:
-                with explained(name, lines):
-                    for row in csv.reader(lines, delimiter=self._separator, strict=True):
-                        lines.taken = 0
-                        width = width or len(row)
-                        if len(row) > width:
-                            raise lines.error("more cells than columns")
-                        if width:
-                            yield row
+                with explained(lines.name, lines):
+                    rows = self._rows(lines)
+                    yield lines, next((row for row in rows if row), []), rows
             except csv.Error as error:
                 raise lines.error(error) from None
+
+    def _rows(self, lines: Lines) -> Iterator[list[str]]:
+        for row in csv.reader(lines, delimiter=self._separator, strict=True):
+            lines.taken = 0
+            yield row
 
 
 class ObjectList:
@@ -125,15 +125,16 @@ class ObjectList:
         self._columns = columns
 
     def names(self) -> set[str]:
-        return {name for _, value in self._objects() for name in value}
+        return {name for _, value, _ in self._objects() for name in value}
 
     def entries(self) -> Iterator[Entry]:
-        for line, value in self._objects():
-            if not value:
-                yield Entry(None, line)
-                continue
-            layout = _layout_or_none(list(value), self._columns)
-            yield Entry(None if layout is None else _item(layout, list(value.values())), line)
+        layouts = Layouts(self._columns)
+        for line, value, lines in self._objects():
+            try:
+                item = layouts.of(value).bare_item(list(value.values())) if value else None
+            except InputError as error:
+                raise lines.error(error) from None
+            yield Entry(item, line)
 
     def write(self, file: IO[bytes], added: Fields, rows: Iterable[tuple[Entry, Values | None]]) -> None:
         nothing = [None] * len(added)
@@ -146,14 +147,14 @@ class ObjectList:
             end = "\r\n" if entry.raw.endswith("\r\n") else "\n"
             file.write(own.encode() + (b"" if own.strip() == "{" else b", ") + new[1:] + end.encode())
 
-    def _objects(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _objects(self) -> Iterator[tuple[str, dict[str, Any], Lines]]:
         name = self._source.name
         with self._source.opened() as file:
             lines = Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), name)
             with explained(name, lines):
                 for line in lines:
                     lines.taken = 0
-                    yield line, {} if line.isspace() else _object(line, lines)
+                    yield line, {} if line.isspace() else json_object(line, lines), lines
 
 
 class ParquetList:
@@ -170,9 +171,15 @@ class ParquetList:
     def entries(self) -> Iterator[Entry]:
         with self._source.opened() as file:
             source, layout = opened(file, self._columns, self._source.name)
+            number = 0
             for batch, records in read_batches(source, self._source.name):
                 for place, record in enumerate(records):
-                    yield Entry(_item(layout, record), batch.slice(place, 1))
+                    number += 1
+                    try:
+                        item = None if _is_empty(record) else layout.bare_item(record)
+                    except InputError as error:
+                        raise InputError(f"{self._source.name}, row {number}: {error}") from None
+                    yield Entry(item, batch.slice(place, 1))
 
     def write(self, file: IO[bytes], added: Fields, rows: Iterable[tuple[Entry, Values | None]]) -> None:
         with self._source.opened() as own:
@@ -214,34 +221,12 @@ def open_list(place: str, columns: Columns) -> tuple[OwnList, str]:
     raise InputError(f"{source.name} has no columns to add to: lists that do end in {', '.join(_LISTS)}")
 
 
-def _object(line: str, lines: Lines) -> dict[str, Any]:
+def _item(layout: Layout, values: Sequence[Any], lines: Lines) -> Item:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise lines.error(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise lines.error('a JSON object is needed, such as {"image": ...}')
-    return value
-
-
-def _layout(names: list[str], columns: Columns, file: str) -> Layout:
-    try:
-        return Layout(names, columns)
+        return layout.bare_item(values)
     except InputError as error:
-        raise InputError(f"{file} has {error}") from None
+        raise lines.error(error) from None
 
 
-def _layout_or_none(names: list[str], columns: Columns) -> Layout | None:
-    try:
-        return Layout(names, columns)
-    except InputError:
-        return None
-
-
-def _item(layout: Layout, values: Sequence[Any]) -> Item | None:
-    """Returns the item of a row; None where it is none, such as one without an image."""
-    values = [value or None if place in layout.asking else value for place, value in enumerate(values)]
-    try:
-        return layout.item(values)
-    except InputError:
-        return None
+def _is_empty(record: Sequence[Any]) -> bool:
+    return all(value is None or value == "" for value in record)

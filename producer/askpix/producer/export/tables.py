@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -31,8 +31,15 @@ def rounded(number: float | None) -> str | None:
     return None if number is None or not math.isfinite(number) else f"{number:.4f}"
 
 
-def free(name: str, taken: set[str], before: str = "input_") -> str:
-    """Returns a name that is not taken: itself, or with that before it, as often as needed."""
-    while name in taken:
+def free_name(name: str, taken: set[str], *, before: str, endings: Sequence[str] = ("",)) -> str:
+    """Returns a name that no column has, whether or not capitals are told apart, and takes it.
+
+    Args:
+        taken: names that columns have, without capitals.
+        before: comes before a name that is taken, as often as needed.
+        endings: of the columns that are called by this name.
+    """
+    while not taken.isdisjoint(columns := {f"{name}{ending}".casefold() for ending in endings}):
         name = f"{before}{name}"
+    taken |= columns
     return name

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from askpix.producer.errors import InputError, StorageError
+from askpix.producer.errors import InputError
 from askpix.producer.export.form import Exported, Source, WriteFile
 from askpix.producer.export.forms import form_for, is_name, said_of_all
 from askpix.producer.export.merge import merge
@@ -23,6 +22,7 @@ from askpix.producer.export.wishes import Wishes, source_of
 from askpix.producer.job import PART_SIZE, JobFolder
 from askpix.producer.locations import is_s3
 from askpix.producer.storage import local_path, shortened
+from askpix.producer.whole_file import whole_file, write_errors
 from askpix.producer.words import counted
 
 
@@ -51,19 +51,23 @@ def export(
     """
     wishes = wishes or Wishes()
     path = _local(target)
+    if wishes.columns and wishes.merge is None:
+        raise InputError("--image-column, --id-column and --group-column tell of the list of --merge: leave them out")
     if wishes.merge is not None:
         return _merge(folder, path, wishes, wishes.merge, force=force)
     is_folder = target.endswith("/") or _is_folder(path) or (not path.suffix and not is_name(path.name))
     form, ending = form_for(path.name, wishes.form, is_folder=is_folder, groups=wishes.groups)
+    if wishes.excel and (ending is None or not ending.startswith((".csv", ".tsv"))):
+        raise InputError("--excel marks tables: give --to a name that ends in .csv or .tsv, or leave it out")
     if form.folder is not None:
         _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
-        with _explained(path):
+        with write_errors(path):
             source, found = source_of(folder, wishes, reader() if form.images and reader is not None else None)
             return _noted(form.folder(source, path, force=force), found, source)
     assert ending is not None
     _check_outside_results(path, folder)
     write = form.files[ending.removesuffix(".gz")]
-    with _whole_file(path, force=force) as file:
+    with whole_file(path, force=force) as file:
         source, found = source_of(folder, wishes, None)
         items = _packed(write, source, file) if ending.endswith(".gz") else write(source, file)
     return _noted(Exported(items=items), found, source)
@@ -85,6 +89,8 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     """Writes the user's own list again, with the answers."""
     if wishes.since is not None:
         raise InputError("a merge gives all rows of the list back: leave out --since")
+    if wishes.excel:
+        raise InputError("a merged list is marked as UTF-8 where the list itself is: leave out --excel")
     if wishes.form not in (None, "wide"):
         raise InputError(f"a merge adds the columns of the wide form to the list: leave out --form {wishes.form}")
     own, ending = open_list(merged, wishes.columns)
@@ -93,7 +99,7 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
         raise InputError(f"a list comes back in its own form: give --to a name that ends in {ending}")
     _check_outside_results(path, folder)
     spec = folder.spec()
-    with _whole_file(path, force=force) as file:
+    with whole_file(path, force=force) as file:
         source, _ = source_of(folder, wishes, None)
         with _unpacked(file, is_packed=name.endswith(".gz")) as plain:
             found = merge(source, own, PART_SIZE if spec is None else spec.part_size, plain)
@@ -145,7 +151,10 @@ def _unpacked(file: IO[bytes], *, is_packed: bool) -> Iterator[IO[bytes]]:
 def _check_folder(path: Path, folder: JobFolder) -> None:
     if os.path.lexists(path) and not _is_folder(path):
         raise InputError(f"{shortened(str(path))!r} is a file, where a folder is needed: {said_of_all()}")
-    if os.path.lexists(path / "job.json"):
+    # A file job.json alone may be that of an image `job.jpg`.
+    if os.path.lexists(path / "job.json") and any(
+        any(path.glob(f"{inside}/part-*.parquet")) for inside in ("input", "results")
+    ):
         raise InputError(f"{shortened(str(path))!r} is a job folder: choose another one")
     _check_outside_results(path / "any", folder)
 
@@ -158,34 +167,3 @@ def _check_outside_results(path: Path, folder: JobFolder) -> None:
     root = local_path(folder.uri)
     if root is not None and path.resolve().is_relative_to(root.resolve() / "results"):
         raise InputError(f"{shortened(str(path))!r} is among the job's own results: choose another folder")
-
-
-@contextmanager
-def _whole_file(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """Yields a file that takes the place of `path` at the end; when that fails, what was there stays."""
-    _check_free(path, force=force)
-    partial = path.with_name(f".partial-{os.getpid()}{path.suffix}")
-    with _explained(path):
-        try:
-            with partial.open("wb") as file:
-                yield file
-            _check_free(path, force=force)
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-
-
-def _check_free(path: Path, *, force: bool) -> None:
-    if not force and os.path.lexists(path):
-        raise StorageError(f"{path} exists already: choose another name, or --force")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError(f"{path} cannot be written: the disk is full; make room and export again") from error
-        raise StorageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
