@@ -12,6 +12,9 @@ _UNSAFE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of one."""
 
+NOTHING = "[]"
+"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
+
 
 def cell(value: Any) -> str:
     """Returns a cell's text. One that a spreadsheet would run as a formula is given a quote in front."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from askpix.producer.cells import cell
+from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
 from askpix.producer.export.form import Source
 from askpix.producer.export.tables import MAX_COLUMNS, rounded
@@ -31,9 +31,6 @@ _ENDINGS = ("", "_confidence", "_corrected")
 
 _EXACT = 1 << 53
 """Up to which every whole number is a float."""
-
-NOTHING = "[]"
-"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
 
 _Key = str | tuple[str, int]
 """Which of a row's answers: its name, and where several have it, also the how many-th of them."""
