@@ -210,6 +210,56 @@ def test_ids_that_a_table_cannot_tell_apart_are_refused_unless_one_is_the_same(t
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "id,image,attribute,correction\n7,/shop/1.jpg,color,green\n",
+            "another image than this line says: is it '007'",
+        ),
+        ("id,group,attribute,correction\n7,shirts,color,green\n", "has another group than this line says"),
+        ("id,attribute,correction\n7,color,green\n", "the ids '7', '007' are one number to a spreadsheet"),
+        ("id,attribute,correction\n8,color,green\n", "the job has no item '8': is it '08'?"),
+        ("id,attribute,correction\n1E+3,color,green\n", "the job has no item '1E+3': is it '1000'?"),
+    ],
+)
+def test_an_id_that_a_spreadsheet_may_have_made_of_another_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    made = tagged(
+        LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), dict.fromkeys(("7", "007", "08", "1000"), SAID)
+    )
+
+    done = correct(made, table(tmp_path, text))
+
+    assert corrections(made.folder) == {}
+    assert len(done.refused) == 1
+    assert said in done.refused[0]
+
+
+def test_ids_that_are_one_number_are_told_apart_by_the_image_and_in_lines_of_json(tmp_path: Path) -> None:
+    made = tagged(LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), dict.fromkeys(("7", "007", "1.5"), SAID))
+    lines = "7,/shop/0.jpg,color,green\n007,/shop/1.jpg,color,red\n1.5,,color,grey\n"
+
+    by_image = correct(made, table(tmp_path, f"id,image,attribute,correction\n{lines}"))
+    line = '{"id": "7", "attribute": "color", "correction": "grey"}\n'
+    exact = correct(made, table(tmp_path, line, "checked.jsonl"))
+
+    assert (by_image.kept, exact.kept) == (3, 1)
+    assert corrections(made.folder) == {"7": {"color": "grey"}, "007": {"color": "red"}, "1.5": {"color": "grey"}}
+
+
+def test_an_image_of_which_a_spreadsheet_cut_the_end_is_the_same(tmp_path: Path) -> None:
+    # Given: an image that is in its URI.
+    image = "data:image/png;base64," + "A" * 50_000
+    folder = JobFolder(LocalStorage(tmp_path / "job"))
+    write_job([Item(image=image, id="a")], folder, base="/shop", model="m", questions=[COLOR], options=Options())
+
+    lines = f'a,"{image[:32_767]}",color,green\na,"{image[:9_999]}B{image[10_000:]}",color,red\n'
+    done = correct(Job.open(folder.uri), table(tmp_path, f"id,image,attribute,correction\n{lines}"))
+
+    assert corrections(folder) == {"a": {"color": "green"}}
+    assert len(done.refused) == 1
+
+
+@pytest.mark.parametrize(
     ("content", "name", "said"),
     [
         (b"", "a.csv", "is empty"),

@@ -24,7 +24,9 @@ _SEPARATORS = ",;\t"
 """Spreadsheets take the one of their country."""
 
 _TABLES = (".csv", ".tsv")
-_LINES = (".jsonl", ".ndjson")
+LINES = (".jsonl", ".ndjson")
+"""What names of files end in whose lines are objects."""
+
 _MAX_COLUMNS = 16_384
 
 
@@ -49,10 +51,10 @@ def read_records(path: Path) -> Iterator[Record]:
         InputError: the file cannot be read, or is no such table.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*_TABLES, *_LINES):
+    if suffix not in (*_TABLES, *LINES):
         raise InputError(f"{shortened(str(path))} is no table that askpix reads: names end in .csv, .tsv or .jsonl")
     with _opened(path) as lines:
-        yield from _objects(lines) if suffix in _LINES else _rows(lines)
+        yield from _objects(lines) if suffix in LINES else _rows(lines)
 
 
 @contextmanager
