@@ -60,8 +60,8 @@ def correct_command(job: str, file: Path) -> int:
     """Keep the corrections of a table that `askpix review` wrote, beside the answers of JOB.
 
     FILE is a .csv, .tsv or .jsonl with the columns id, attribute and correction; cells that are empty say nothing.
-    Of several terms, commas stand between them, and `none` says that none is so. The model's answers stay as they
-    are; of several corrections of one answer, the newest counts.
+    Of several terms, commas stand between them, and `[]` or `none` says that none is so. The model's answers stay as
+    they are; of several corrections of one answer, the newest counts.
 
     Exit code 1: some were refused, and the others kept.
     """

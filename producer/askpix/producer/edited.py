@@ -12,13 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from askpix.producer.cells import NOTHING
 from askpix.producer.errors import InputError
 from askpix.producer.lists import MAX_LINE, Lines
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.storage import shortened
-
-NOTHING = "none"
-"""What people write where none of several terms is so: an empty cell says nothing at all."""
 
 _SEPARATORS = ",;\t"
 """Spreadsheets take the one of their country."""

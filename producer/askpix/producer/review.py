@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-from askpix.producer.cells import cell
+from askpix.producer.cells import NOTHING, cell
 from askpix.producer.corrections import corrections
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
@@ -134,7 +134,8 @@ def _sound(confidence: float | None) -> float:
 
 
 def _cells(row: Row, answer: Answer, question: Question | None, confidence: float) -> tuple[str, ...]:
-    said = (row.id, row.group, row.image, answer.name, answer.text, f"{confidence:.4f}", _choices(answer, question))
+    text = answer.text or (NOTHING if answer.kind == Kind.MULTIPLE else "")
+    said = (row.id, row.group, row.image, answer.name, text, f"{confidence:.4f}", _choices(answer, question))
     return (*map(cell, said), "")
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 
-from askpix.producer.cells import comparable, unguarded
-from askpix.producer.edited import NOTHING
+from askpix.producer.cells import NOTHING, comparable, unguarded
 from askpix.producer.errors import InputError
 from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.storage import shortened
+
+_NONE = (NOTHING, "none")
+"""What says that none of several terms is so, where no term is called that: tables have the first."""
 
 _LISTED = 8
 """Terms that an error lists."""
@@ -27,7 +29,7 @@ def understood(question: Question | None, text: str) -> str:
     """Returns an answer in the question's own terms, which a person has written, perhaps in a spreadsheet.
 
     Choices may be named by the shop's terms or by the model's words, in capitals or not. Several are separated by
-    commas; `none` stands for none of them, and is returned as an empty text.
+    commas; `[]` or `none` stands for none of them, and is returned as an empty text.
 
     Args:
         question: None stands for a caption.
@@ -46,9 +48,12 @@ def understood(question: Question | None, text: str) -> str:
     known = _known(question)
     if not question.multiple or (question.then is not None and comparable(text) == question.then):
         return _one_of(known, text)
-    if comparable(text).casefold() == NOTHING and NOTHING not in (word.casefold() for word in known):
+    word = comparable(text).casefold()
+    if word in _NONE and word not in (each.casefold() for each in known):
         return ""
     said = {_one_of(known, part) for part in text.split(SEPARATOR.strip()) if part.strip()}
+    if not said:
+        raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
     # In the order of the choices, as the model's answers are.
     return SEPARATOR.join(term for term in terms_of(question) if term in said)
 
