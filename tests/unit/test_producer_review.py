@@ -27,7 +27,7 @@ def made(folder: Path, rows: dict[str, Said]) -> Job:
 def reviewed(job: Job, below: float = 1.0, **options: object) -> list[list[str]]:
     file = io.BytesIO()
     write_review(job, file, below=below, **options)  # type: ignore[arg-type]
-    return list(csv.reader(io.StringIO(file.getvalue().decode(), newline="")))
+    return list(csv.reader(io.StringIO(file.getvalue().decode("utf-8-sig"), newline="")))
 
 
 def test_the_worst_answers_come_first_with_what_else_they_may_be(tmp_path: Path) -> None:
@@ -50,6 +50,15 @@ def test_the_worst_answers_come_first_with_what_else_they_may_be(tmp_path: Path)
         ["bad", "", "/shop/1.jpg", "color", "grey", "0.4500", "grey 0.45, red 0.30, green 0.25", ""],
         ["bad", "", "/shop/1.jpg", "prints", "star, heart", "0.4860", "star 0.90, heart 0.60, moon 0.10", ""],
     ]
+
+
+def test_a_review_begins_with_the_mark_by_which_excel_knows_utf_8(tmp_path: Path) -> None:
+    file = io.BytesIO()
+
+    write_review(made(tmp_path, {"gr\u00fcn": {"color": (0.5, 0.3, 0.2)}}), file, below=1.0)
+
+    assert file.getvalue().startswith(b"\xef\xbb\xbfid,")
+    assert "\r\ngr\u00fcn,".encode() in file.getvalue()
 
 
 def test_what_was_reviewed_and_filled_in_is_kept_and_not_asked_again(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from askpix.cli.console import printable, stderr
+from askpix.cli.shares import Share
 from askpix.producer.correcting import Corrected, correct
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
@@ -24,7 +25,7 @@ _SHOWN = 20
 @click.argument("job")
 @click.option(
     "--below",
-    type=click.FloatRange(min=0, min_open=True, max=1),
+    type=Share(),
     default=0.6,
     show_default=True,
     metavar="P",

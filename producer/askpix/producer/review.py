@@ -73,8 +73,8 @@ def write_review(
 ) -> Reviewed:
     """Writes a CSV table of the answers to check by hand, the worst first, with an empty column `correction`.
 
-    Failed items are not in it, nor answers that were corrected. Memory does not depend on the number of answers:
-    what is held is corrections, and _RUN answers.
+    It begins with the mark by which Excel knows UTF-8. Failed items are not in it, nor answers that were corrected.
+    Memory does not depend on the number of answers: what is held is corrections, and _RUN answers.
 
     Args:
         below: answers with less confidence than this.
@@ -91,7 +91,7 @@ def write_review(
             near = nearest(missing[0], counts.titles)
             hint = f"is it {shortened(repr(near))}?" if near else f"there are {listed(list(counts.titles)) or 'none'}"
             raise InputError(f"no answer of the job is called {shortened(repr(missing[0]))}: {hint}")
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
         written = 0
