@@ -98,24 +98,35 @@ def correct(job: Job, path: Path) -> Corrected:
     found = _Items(filled, are_exact=path.suffix.lower() in LINES)
     for item, asked in asked_of(job.folder, job.spec):
         found.see(item, asked)
+    read = [_read(each, found) for each in filled]
+    texts: dict[tuple[str, str], set[str]] = {}
+    for each in read:
+        if isinstance(each, Correction):
+            texts.setdefault((each.id, each.attribute), set()).add(each.text)
     known = corrections(job.folder)
     new: dict[tuple[str, str], Correction] = {}
     same, refused = 0, list[str]()
-    for each in filled:
-        try:
-            correction = found.correction(each)
-        except InputError as error:
-            refused.append(f"{each.where}: {error}")
-            continue
-        key = (correction.id, correction.attribute)
-        before = new[key].text if key in new else known.get(correction.id, {}).get(correction.attribute)
-        if before == correction.text:
+    for line, each in zip(filled, read, strict=True):
+        if isinstance(each, InputError):
+            refused.append(f"{line.where}: {each}")
+        elif len(texts[each.id, each.attribute]) > 1:
+            what = f"{shortened(each.attribute)} of {shortened(repr(each.id))}"
+            refused.append(f"{line.where}: this table corrects {what} in two ways: leave one line of them")
+        elif (each.id, each.attribute) in new or known.get(each.id, {}).get(each.attribute) == each.text:
             same += 1
         else:
-            new[key] = correction
+            new[each.id, each.attribute] = each
     if new:
         keep_corrections(job.folder, list(new.values()))
     return Corrected(kept=len(new), same=same, refused=tuple(refused))
+
+
+def _read(filled: _Filled, found: _Items) -> Correction | InputError:
+    """Returns what was filled in, or why it is refused."""
+    try:
+        return found.correction(filled)
+    except InputError as error:
+        return error
 
 
 def asked_of(folder: JobFolder, spec: JobSpec) -> Iterator[tuple[Item, _Asked]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,9 @@ from askpix.producer.storage import shortened
 
 _SEPARATORS = ",;\t"
 """Spreadsheets take the one of their country."""
+
+_HINT = re.compile(r'"?sep=(.)"?\s*')
+"""A first line by which Excel is told what stands between columns."""
 
 _TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson")
@@ -73,10 +77,13 @@ def _opened(path: Path) -> Iterator[Lines]:
 
 def _rows(lines: Lines) -> Iterator[Record]:
     csv.field_size_limit(MAX_LINE)
-    first = next((line for line in lines if line.strip()), None)
+    first = _first(lines)
+    if first is not None and (hint := _HINT.fullmatch(first)):
+        separator, first = hint[1], _first(lines)
+    else:
+        separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([first or ""], delimiter=each), [])))
     if first is None:
         raise InputError(f"{lines.name} is empty")
-    separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
     rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     try:
         names = _named(next(rows), lines)
@@ -93,14 +100,28 @@ def _rows(lines: Lines) -> Iterator[Record]:
         raise lines.error(error) from None
 
 
+def _first(lines: Lines) -> str | None:
+    """Returns the next line that holds something."""
+    return next((line for line in lines if line.strip()), None)
+
+
 def _named(header: list[str], lines: Lines) -> list[str]:
+    """Returns the names of columns, no two of which differ by capitals alone."""
     names = [name.strip() for name in header]
     if len(names) > _MAX_COLUMNS:
         raise lines.error(f"more than {_MAX_COLUMNS} columns")
-    for place, name in enumerate(names):
-        if name and name in names[:place]:
-            raise lines.error(f"two columns {shortened(repr(name))}: rename one of them")
+    _check_distinct(names, lines)
     return names
+
+
+def _check_distinct(names: Iterable[str], lines: Lines) -> None:
+    seen: dict[str, str] = {}
+    for name in filter(None, names):
+        other = seen.get(name.casefold())
+        if other is not None:
+            both = shortened(repr(name)) if name == other else f"{other[:80]!r} and {name[:80]!r}"
+            raise lines.error(f"two columns {both}: rename one of them")
+        seen[name.casefold()] = name
 
 
 def _objects(lines: Lines) -> Iterator[Record]:
@@ -114,6 +135,7 @@ def _objects(lines: Lines) -> Iterator[Record]:
             raise lines.error("it is not JSON") from None
         if not isinstance(value, dict):
             raise lines.error('it is no JSON object, such as {"id": "a.jpg", "color": "red"}')
+        _check_distinct(map(str.strip, value), lines)
         values = {name.strip(): _text(entry) for name, entry in value.items()}
         yield Record(
             where=f"{lines.name}, line {lines.number}",

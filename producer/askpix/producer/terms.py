@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
@@ -11,6 +12,9 @@ from askpix.producer.cells import NOTHING, comparable, unguarded
 from askpix.producer.errors import InputError
 from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.storage import shortened
+
+_OTHERWISE = re.compile(r"\s*[;|/\n]\s*")
+"""What people put between terms, where a comma belongs."""
 
 _NONE = (NOTHING, "none")
 """What says that none of several terms is so, where no term is called that: tables have the first."""
@@ -51,6 +55,9 @@ def understood(question: Question | None, text: str) -> str:
     word = comparable(text).casefold()
     if word in _NONE and word not in (each.casefold() for each in known):
         return ""
+    if _is_list_otherwise(known, text):
+        meant = SEPARATOR.join(part for part in _OTHERWISE.split(comparable(text)) if part)
+        raise InputError(f"{shortened(repr(text))} is none of its terms; commas stand between several: {meant[:200]}")
     said = {_one_of(known, part) for part in text.split(SEPARATOR.strip()) if part.strip()}
     if not said:
         raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
@@ -77,6 +84,13 @@ def _known(question: Question) -> dict[str, str]:
     known = {choice: words.get(choice, choice) for choice in question.choices or ()}
     known |= {term: term for term in terms_of(question)}
     return known if question.then is None else {question.then: question.then, **known}
+
+
+def _is_list_otherwise(known: dict[str, str], text: str) -> bool:
+    """Returns whether a text is of several terms, and what stands between them is no comma."""
+    words = {comparable(each).casefold() for each in known}
+    parts = [part.casefold() for part in _OTHERWISE.split(comparable(text)) if part]
+    return len(parts) > 1 and comparable(text).casefold() not in words and all(part in words for part in parts)
 
 
 def _one_of(known: dict[str, str], text: str) -> str:
