@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from askpix.producer.placeholders import with_choice
 from askpix.producer.sheets.reading import read_questions
 
 
@@ -17,7 +18,7 @@ def texts_asked(path: Path) -> tuple[str, ...]:
         text
         for question in read_questions(path)
         for text in (
-            [question.text.replace("{choice}", choice) for choice in question.choices or ()]
+            [with_choice(question.text, choice) for choice in question.choices or ()]
             if question.multiple
             else [question.text]
         )

@@ -17,7 +17,8 @@ from askpix.producer.items import Item
 from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed, nearest, understood
+from askpix.producer.terms import understood
+from askpix.producer.words import listed, nearest
 
 COLUMNS = ("id", "attribute", "correction")
 """Of a table of corrections; others are left aside."""

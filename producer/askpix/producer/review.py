@@ -23,7 +23,7 @@ from askpix.producer.questions import Question
 from askpix.producer.results import Results
 from askpix.producer.rows import Answer, Kind, Row
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed, nearest
+from askpix.producer.words import listed, nearest
 
 COLUMNS = ("id", "group", "image", "attribute", "answer", "confidence", "choices", "correction")
 

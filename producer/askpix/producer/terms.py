@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from itertools import islice
 
 from askpix.producer.cells import NOTHING, comparable, unguarded
 from askpix.producer.errors import InputError
 from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.storage import shortened
+from askpix.producer.words import listed, nearest
 
 _OTHERWISE = re.compile(r"\s*[;|/\n]\s*")
 """What people put between terms, where a comma belongs."""
 
 _NONE = (NOTHING, "none")
 """What says that none of several terms is so, where no term is called that: tables have the first."""
-
-_LISTED = 8
-"""Terms that an error lists."""
 
 
 def terms_of(question: Question) -> list[str]:
@@ -63,19 +58,6 @@ def understood(question: Question | None, text: str) -> str:
         raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
     # In the order of the choices, as the model's answers are.
     return SEPARATOR.join(term for term in terms_of(question) if term in said)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Returns the one of the words that is most like another, if any is."""
-    folded = {each.casefold(): each for each in islice(known, 10_000)}
-    found = get_close_matches(word.casefold()[:200], folded, n=1)
-    return folded[found[0]] if found else None
-
-
-def listed(words: Sequence[str]) -> str:
-    """Returns the first of some words, as an error lists them."""
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(shortened(word) for word in words[:_LISTED]) + more
 
 
 def _known(question: Question) -> dict[str, str]:
