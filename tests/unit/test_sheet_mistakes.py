@@ -172,6 +172,7 @@ CHOICES = [
     Case(
         "- text: a star?\n  choices: [a, b]\n  multiple: true\n", 1, r"put \{choice\} in it, such as text: \"is there"
     ),
+    Case("- text: a {{choice}}?\n  multiple: true\n  choices: [a, b]\n", 1, r"write that for \{\{choice\}\}$"),
     Case("- text: a {Choices}?\n  choices: [a, b]\n  multiple: true\n", 1, r"write that for \{Choices\}$"),
     Case("- text: a {choice}?\n  multiple: true\n", 2, r"multiple needs choices.*: add choices: "),
     Case("- text: a {choice}?\n  choices: [a, b]\n", 1, r"add multiple: true, or ask without it$"),
@@ -179,11 +180,10 @@ CHOICES = [
     Case("- text: a {choice}?\n  multiple: true\n  choices:\n  - a\n  - b, c\n", 5, r"write 'b, c' without"),
     Case("- text: a {choice}?\n  multiple: true\n  choices: [a, b]\n  map:\n    a: x,y\n", 5, r"write 'x,y' without"),
     Case(
-        '- text: a {choice}?\n  multiple: true\n  choices: [a, b]\n  below: 0.4\n  then: "x, y"\n',
+        "- text: a {choice}?\n  multiple: true\n  choices: [a, b]\n  below: 0.4\n  then: not sure, ask\n",
         5,
-        r"write 'x, y' without",
+        r"write 'not sure, ask' without",
     ),
-    Case("- text: a {{choice}}?\n  multiple: true\n  choices: [a, b]\n", 1, r"write that for \{\{choice\}\}$"),
     Case("- text: a mug\n  match: true\n  choices: [a, b]\n", 3, r"choices does not go with match.*leave one"),
     Case("- text: a mug\n  match: true\n  map: {a: b}\n", 3, r"map does not go with match"),
     Case("- text: t\n  choices: [a, b]\n  json_schema: {}\n", 3, r"json_schema does not go with choices"),

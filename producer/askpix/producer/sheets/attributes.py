@@ -201,16 +201,12 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
             )
 
 
-def _asks_of_choice(text: str) -> bool:
-    """Returns whether `{choice}` in a text stands for one: `{{choice}}` stands for the word in braces."""
-    return with_choice(text, "") != text
-
-
 def _all_terms(attribute: Attribute) -> list[tuple[Scalar, str]]:
-    choices = [(word.node, word.text) for word in attribute.values.get("choices", ())]
     then = attribute.word("then")
-    others = [] if then is None else [(then.node, then.text)]
-    return [*choices, *((word.node, term) for word, term in attribute.values.get("map", ())), *others]
+    words = [*attribute.values.get("choices", ()), *([] if then is None else [then])]
+    return [(word.node, word.text) for word in words] + [
+        (word.node, term) for word, term in attribute.values.get("map", ())
+    ]
 
 
 def _unsure(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -> None:
@@ -224,6 +220,11 @@ def _unsure(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -
                 told.tell(names[key], f"{key} does not go with match, which scores a text: leave one of them out")
     elif "json_schema" in names and "choices" in names:
         told.tell(names["json_schema"], "json_schema does not go with choices: leave one of them out")
+
+
+def _asks_of_choice(text: str) -> bool:
+    """Returns whether `{choice}` in a text stands for one: `{{choice}}` stands for the word in braces."""
+    return with_choice(text, "") != text
 
 
 def _of_choices(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -> None:

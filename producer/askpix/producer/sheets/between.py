@@ -77,12 +77,7 @@ def _earlier(asked: _Asked, place: int, name: Word, key: str, told: Mistakes) ->
     elif asked.are_all_known:
         known = asked.known[:place]
         near = told.nearest(name.text, known)
-        instead = (
-            f"write {near}"
-            if near
-            else f"there are {listed(known, quoted=True)}"
-            if known
-            else "there is none before this"
-        )
+        there = f"there are {listed(known, quoted=True)}" if known else "there is none before this"
+        instead = f"write {near}" if near else there
         told.tell(name.node, f"{key}: no earlier attribute is called {shown_value(name.text)}: {instead}")
     return None
