@@ -33,7 +33,7 @@ def test_a_review_is_written_filled_in_and_read_back(place: Path) -> None:
         "check.csv, line 3: color: 'blue' is none of its terms, which are red, green, grey",
         f"{place / 'job'}: 1 correction kept, 1 refused: put them right and run it again",
     ]
-    assert [line.split(",")[0] for line in again.out.splitlines()] == ["id", "b", "c"]
+    assert [line.split(",")[0] for line in again.out.splitlines()] == ["\ufeffid", "b", "c"]
     assert again.err == "standard output: 2 answers to check, of 3; 1 were corrected already\n"
 
 
@@ -60,3 +60,18 @@ def test_what_cannot_be_is_said_in_one_line(place: Path, arguments: tuple[str, .
 
     assert said in the_complaint(askpix(*arguments, cwd=place))
     assert (place / "there.csv").read_text(encoding="utf-8") == "id\n1\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("review", "job", "--to", "a.csv", "--below", "nan"),
+        ("calibrate", "there.yaml", "--job", "job", "--precision", "nan"),
+    ],
+)
+def test_what_is_no_number_is_no_confidence(place: Path, arguments: tuple[str, ...]) -> None:
+    ran = askpix(*arguments, cwd=place)
+
+    assert ran.code == 2
+    assert f"Invalid value for '{arguments[-2]}': nan is not in the range 0<x<=1." in ran.err
+    assert not (place / "a.csv").exists()

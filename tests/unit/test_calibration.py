@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from helpers.tagged import answer
+from pydantic import ValidationError
 
 from askpix.producer.calibrating.calibrate import Outcomes
 from askpix.producer.calibrating.examples import Example
@@ -235,6 +236,15 @@ def test_confidences_of_0_and_1_are_in_the_first_and_in_the_last_bin() -> None:
     assert found.ece == 0
     assert found.bins[0] is not None
     assert found.bins[14] is not None
+
+
+def test_a_temperature_at_which_probabilities_are_no_numbers_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"greater than or equal to 0\.001"):
+        Calibration(temperature=1e-310)
+
+    coldest = COLOR.model_copy(update={"calibration": Calibration(temperature=0.001)})
+    (right,) = examples(coldest, np.array([[1.0, 0.0, 0.0, 0.0]]), ["red"])
+    assert [choice.probability for choice in right.answer.choices or ()] == [1, 0, 0, 0]
 
 
 def test_a_calibration_is_measured_as_rows_are_judged() -> None:

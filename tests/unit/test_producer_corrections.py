@@ -89,6 +89,8 @@ def test_of_two_who_correct_at_once_both_are_kept(job: Job, monkeypatch: pytest.
     [
         ("id;attribute;correction\r\na;color;green\r\n", "checked.csv", "utf-8-sig"),
         ("id\tattribute\tcorrection\na\tcolor\tgreen\n", "checked.tsv", "utf-8"),
+        ("sep=;\r\nid;attribute;correction\r\na;color;green\r\n", "checked.csv", "utf-8-sig"),
+        ('"sep=|"\nid|attribute|correction\na|color|green\n', "checked.csv", "utf-8"),
         ("id\tattribute\tcorrection\r\na\tcolor\tgreen\r\n", "checked.csv", "utf-16"),
         ('Correction,Notes,ID,Attribute\rGREEN ,"two\rlines",a,Color\r', "checked.csv", "utf-8"),
         ('\n{"id": "a", "attribute": "color", "correction": "green", "more": 1}\n', "checked.jsonl", "utf-8"),
@@ -149,6 +151,8 @@ def test_what_is_wrong_is_told_with_its_line_and_what_is_right_is_kept(job: Job,
         (PRINTS, "moon, star", "star, moon"),
         (PRINTS, "moon,STAR,moon", "star, moon"),
         (PRINTS, "None", ""),
+        (PRINTS, " [] ", ""),
+        (PRINTS.model_copy(update={"choices": ("[]", "star")}), "[]", "[]"),
         (COLOR.model_copy(update={"below": 0.5, "then": "unknown"}), "Unknown", "unknown"),
         (PRINTS.model_copy(update={"below": 0.5, "then": "not, sure"}), "not, sure", "not, sure"),
         (Question("?", choices=("None", "one")), "none", "None"),
@@ -167,6 +171,8 @@ def test_terms_are_understood_as_people_write_them(question: Question | None, te
     ("question", "text", "said"),
     [
         (COLOR, "none", "'none' is none of its terms, which are red, green, grey"),
+        (PRINTS, "star;Heart", "'star;Heart' is none of its terms; commas stand between several: star, Heart"),
+        (PRINTS, " , ", "' , ' has no term in it: write [] where none of them is so"),
         (PRINTS, "star, mon", "'mon' is none of its terms: is it 'moon'?"),
         (Question("a mug", match=True), "maybe", "which are yes, no"),
         (Question("?", json_schema={"type": "object"}), "{", "'{' is no JSON"),
@@ -179,6 +185,15 @@ def test_what_is_no_term_is_told_with_what_it_may_be(question: Question, text: s
 
     assert said in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_two_different_corrections_of_one_answer_are_both_refused(job: Job, tmp_path: Path) -> None:
+    done = correct(job, table(tmp_path, f"{HEAD}a,color,red\nb,color,red\na,color,green\nb,color,RED\n"))
+
+    assert corrections(job.folder) == {"b": {"color": "red"}}
+    assert (done.kept, done.same) == (1, 1)
+    assert [line.partition(": ")[0][-6:] for line in done.refused] == ["line 2", "line 4"]
+    assert "this table corrects color of 'a' in two ways" in done.refused[0]
 
 
 def test_captions_and_questions_of_an_items_own_are_corrected_too(tmp_path: Path) -> None:
@@ -210,12 +225,66 @@ def test_ids_that_a_table_cannot_tell_apart_are_refused_unless_one_is_the_same(t
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "id,image,attribute,correction\n7,/shop/1.jpg,color,green\n",
+            "another image than this line says: is it '007'",
+        ),
+        ("id,group,attribute,correction\n7,shirts,color,green\n", "has another group than this line says"),
+        ("id,attribute,correction\n7,color,green\n", "the ids '7', '007' are one number to a spreadsheet"),
+        ("id,attribute,correction\n8,color,green\n", "the job has no item '8': is it '08'?"),
+        ("id,attribute,correction\n1E+3,color,green\n", "the job has no item '1E+3': is it '1000'?"),
+    ],
+)
+def test_an_id_that_a_spreadsheet_may_have_made_of_another_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    made = tagged(
+        LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), dict.fromkeys(("7", "007", "08", "1000"), SAID)
+    )
+
+    done = correct(made, table(tmp_path, text))
+
+    assert corrections(made.folder) == {}
+    assert len(done.refused) == 1
+    assert said in done.refused[0]
+
+
+def test_ids_that_are_one_number_are_told_apart_by_the_image_and_in_lines_of_json(tmp_path: Path) -> None:
+    made = tagged(LocalStorage(tmp_path / "job"), (COLOR, PRINTS, STYLE), dict.fromkeys(("7", "007", "1.5"), SAID))
+    lines = "7,/shop/0.jpg,color,green\n007,/shop/1.jpg,color,red\n1.5,,color,grey\n"
+
+    by_image = correct(made, table(tmp_path, f"id,image,attribute,correction\n{lines}"))
+    line = '{"id": "7", "attribute": "color", "correction": "grey"}\n'
+    exact = correct(made, table(tmp_path, line, "checked.jsonl"))
+
+    assert (by_image.kept, exact.kept) == (3, 1)
+    assert corrections(made.folder) == {"7": {"color": "grey"}, "007": {"color": "red"}, "1.5": {"color": "grey"}}
+
+
+def test_an_image_of_which_a_spreadsheet_cut_the_end_is_the_same(tmp_path: Path) -> None:
+    # Given: an image that is in its URI.
+    image = "data:image/png;base64," + "A" * 50_000
+    folder = JobFolder(LocalStorage(tmp_path / "job"))
+    write_job([Item(image=image, id="a")], folder, base="/shop", model="m", questions=[COLOR], options=Options())
+
+    lines = f'a,"{image[:32_767]}",color,green\na,"{image[:9_999]}B{image[10_000:]}",color,red\n'
+    done = correct(Job.open(folder.uri), table(tmp_path, f"id,image,attribute,correction\n{lines}"))
+
+    assert corrections(folder) == {"a": {"color": "green"}}
+    assert len(done.refused) == 1
+
+
+@pytest.mark.parametrize(
     ("content", "name", "said"),
     [
         (b"", "a.csv", "is empty"),
         (b"id,attribute\na,color\n", "a.csv", "corrects nothing: fill in the column `correction`"),
         (b"id,attribute,correction\na,color,\n", "a.csv", "corrects nothing"),
         (b"id,id,correction\n", "a.csv", "two columns 'id'"),
+        (b"a,id,a\n", "a.csv", "two columns 'a'"),
+        (b"id,ID,attribute,correction\na,b,color,red\n", "a.csv", "line 1: two columns 'id' and 'ID': rename one"),
+        (b'{"id": "a", "Id": "b", "attribute": "color", "correction": "red"}\n', "a.jsonl", "columns 'id' and 'Id'"),
+        (b"sep=;\n", "a.csv", "is empty"),
         (b"id,attribute,correction\na,color,red,green\n", "a.csv", "line 2: more cells than columns"),
         (b'id,attribute,correction\na,color,"red\n', "a.csv", "line 2: unexpected end of data"),
         (b"id,attribute,correction\na,color,gr\xfcn\n", "a.csv", "is not UTF-8 text: save it as `CSV UTF-8`"),
@@ -249,6 +318,30 @@ def test_a_damaged_file_of_corrections_is_named_with_what_to_do(job: Job, conten
 
     with pytest.raises(JobError, match=r"corrections/000001\.json is damaged .*: remove it, then give its table to"):
         corrections(job.folder)
+
+
+def test_after_the_last_name_of_six_digits_longer_ones_come_and_are_the_newest(job: Job) -> None:
+    (job.folder.storage.create("corrections/999999.json", b'{"corrections": []}'))
+
+    for text in ("red", "green"):
+        keep_corrections(job.folder, [Correction(id="a", attribute="color", text=text)])
+
+    assert "1000001.json" in job.folder.storage.names("corrections")
+    assert corrections(job.folder) == {"a": {"color": "green"}}
+
+
+def test_a_file_after_which_no_other_can_come_is_named(job: Job) -> None:
+    job.folder.storage.write(f"corrections/{'9' * 18}.json", b'{"corrections": []}')
+
+    with pytest.raises(JobError, match=r"corrections/999999999999999999\.json is the last that there can be"):
+        keep_corrections(job.folder, [Correction(id="a", attribute="color", text="red")])
+
+
+@pytest.mark.parametrize("name", ["\u0661\u0662\u0663\u0664\u0665\u0666", "0000001"])
+def test_names_in_other_digits_are_other_files(job: Job, name: str) -> None:
+    job.folder.storage.write(f"corrections/{name}.json", b"{")
+
+    assert corrections(job.folder) == {}
 
 
 def test_other_files_beside_corrections_are_left_aside(job: Job) -> None:

@@ -27,7 +27,7 @@ def made(folder: Path, rows: dict[str, Said]) -> Job:
 def reviewed(job: Job, below: float = 1.0, **options: object) -> list[list[str]]:
     file = io.BytesIO()
     write_review(job, file, below=below, **options)  # type: ignore[arg-type]
-    return list(csv.reader(io.StringIO(file.getvalue().decode(), newline="")))
+    return list(csv.reader(io.StringIO(file.getvalue().decode("utf-8-sig"), newline="")))
 
 
 def test_the_worst_answers_come_first_with_what_else_they_may_be(tmp_path: Path) -> None:
@@ -37,6 +37,7 @@ def test_the_worst_answers_come_first_with_what_else_they_may_be(tmp_path: Path)
             "sure": {"color": (0.99, 0.01, 0.0)},
             "bad": {"color": (0.3, 0.25, 0.45), "prints": (0.9, 0.6, 0.1)},
             "=a": {"color": (0.2, 0.41, 0.39)},
+            "bare": {"prints": (0.2, 0.4, 0.1)},
         },
     )
 
@@ -45,9 +46,19 @@ def test_the_worst_answers_come_first_with_what_else_they_may_be(tmp_path: Path)
     assert head == ["id", "group", "image", "attribute", "answer", "confidence", "choices", "correction"]
     assert lines == [
         ["'=a", "", "/shop/2.jpg", "color", "green", "0.4100", "green 0.41, grey 0.39, red 0.20", ""],
+        ["bare", "", "/shop/3.jpg", "prints", "[]", "0.4320", "heart 0.40, star 0.20, moon 0.10", ""],
         ["bad", "", "/shop/1.jpg", "color", "grey", "0.4500", "grey 0.45, red 0.30, green 0.25", ""],
         ["bad", "", "/shop/1.jpg", "prints", "star, heart", "0.4860", "star 0.90, heart 0.60, moon 0.10", ""],
     ]
+
+
+def test_a_review_begins_with_the_mark_by_which_excel_knows_utf_8(tmp_path: Path) -> None:
+    file = io.BytesIO()
+
+    write_review(made(tmp_path, {"gr\u00fcn": {"color": (0.5, 0.3, 0.2)}}), file, below=1.0)
+
+    assert file.getvalue().startswith(b"\xef\xbb\xbfid,")
+    assert "\r\ngr\u00fcn,".encode() in file.getvalue()
 
 
 def test_what_was_reviewed_and_filled_in_is_kept_and_not_asked_again(tmp_path: Path) -> None:

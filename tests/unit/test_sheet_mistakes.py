@@ -93,6 +93,13 @@ NOT_YAML = [
     Case("- !!binary aGVsbG8=\n", 1, r"tag of YAML"),
     Case("- text: > foo\n", 1, r"begins in the next line"),
     Case('- "a\\qb"\n', 1, r"write \\\\"),
+    Case("%YAML 1.1\n---\n- text: a\n  match: yes\n", 1, r"does without directives: leave this line out"),
+    Case("# mine\n%TAG ! tag:yaml.org,2002:\n---\n- a\n", 2, r"leave this line out"),
+    Case("- text: !!python/object:os.system ls\n", 1, r"tag of YAML, which sheets do without"),
+    Case("- text: which one is it,\n    red: or blue?\n", 1, r"in line 2, where a colon is: .*all of it in quotes$"),
+    Case("- name: a\n  text: which is it,\n    or not,\n    is it: blue?\n", 2, r"in line 4, .* in quotes$"),
+    Case("- which one is it,\n  red: or blue?\n", 1, r"in line 2, where a colon is: .*all of it in quotes$"),
+    Case("- text: t\n  map:\n    red: rot\n     blue: blau\n", 4, r"column 6, .*column 5: indent it by 4 spaces"),
     Case("- a\n---\n- b\n", 2, r"leave the line --- out"),
     Case("- a\n- b\x00c\n", 2, r"U\+0000 .*delete it"),
     Case("- text: what is it\n    name:kind\n", 2, r"space is missing after the colon: write name: "),
@@ -165,6 +172,7 @@ CHOICES = [
     Case(
         "- text: a star?\n  choices: [a, b]\n  multiple: true\n", 1, r"put \{choice\} in it, such as text: \"is there"
     ),
+    Case("- text: a {{choice}}?\n  multiple: true\n  choices: [a, b]\n", 1, r"write that for \{\{choice\}\}$"),
     Case("- text: a {Choices}?\n  choices: [a, b]\n  multiple: true\n", 1, r"write that for \{Choices\}$"),
     Case("- text: a {choice}?\n  multiple: true\n", 2, r"multiple needs choices.*: add choices: "),
     Case("- text: a {choice}?\n  choices: [a, b]\n", 1, r"add multiple: true, or ask without it$"),
@@ -208,7 +216,11 @@ TERMS = [
     Case(KIND + "  map:\n    mug: cup\n    mug: Tasse\n", 6, r"map: 'mug' is there twice, first in line 5"),
     Case(KIND + "  calibration:\n    shifts: {mugs: 0.1}\n", 5, r"calibration names 'mugs'.*: write mug$"),
     Case(KIND + "  calibration: {temprature: 2}\n", 4, r"no key 'temprature': write temperature$"),
-    Case(KIND + "  calibration: {temperature: 0}\n", 4, r"over 0.*: write temperature: 1\.0$"),
+    Case(KIND + "  calibration: {temperature: 0}\n", 4, r"0\.001 to 1,000: write temperature: 1\.0$"),
+    Case(KIND + "  calibration: {temperature: 0.0005}\n", 4, r"0\.001 to 1,000: write temperature: 1\.0$"),
+    Case("- text: t\n  map: {Gray: grey, gray: silver}\n", 2, r"'gray' and 'Gray' in line 2 are one word.*: leave one"),
+    Case("- text: t\n  json_schema: {type: string, pattern: '('}\n", 2, r"no regular expression .*put \\ before"),
+    Case("- text: t\n  json_schema: {patternProperties: {'[a': {}}}\n", 2, r"no regular expression"),
     Case(KIND + "  calibration: {shifts: {mug: much}}\n", 4, r"shift of 'mug' is a number, .*write 0\.1$"),
     Case(KIND + "  calibration: 1.5\n", 4, r"temperature and shifts, as askpix calibrate writes them"),
     Case("- text: t\n  calibration: {temperature: 2}\n", 2, r"leave it out, or add choices$"),
@@ -291,6 +303,29 @@ def test_what_hangs_on_a_mistake_is_not_told_as_another(tmp_path: Path) -> None:
     )
 
     assert [line for line, _ in mistakes(tmp_path, sheet)] == [1, 3, 6, 7]
+
+
+def test_a_sheet_has_a_thousand_attributes_at_the_most(tmp_path: Path) -> None:
+    lines = "".join(f"- name: n{number}\n  text: t\n" for number in range(1_002))
+
+    assert mistakes(tmp_path, lines) == [
+        (2_001, "there are 1,002 attributes; at most 1,000 are taken: split the sheet")
+    ]
+
+
+def test_what_was_meant_is_looked_for_in_the_first_mistakes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for = []
+    monkeypatch.setattr("askpix.producer.sheets.mistakes.nearest", lambda word, _: looked_for.append(word))
+    conditions = "".join(f"- name: n{n}\n  text: t\n  when: {{color{n}: red}}\n" for n in range(1_000))
+    (tmp_path / "tags.yaml").write_text(conditions)
+
+    with pytest.raises(SheetError) as caught:
+        read_questions(tmp_path / "tags.yaml")
+
+    assert len(looked_for) == 50
+    assert caught.value.mistakes[-1].endswith("has 1000 mistakes; these are the first 10")
 
 
 @pytest.mark.parametrize("references", [9, 60])

@@ -31,6 +31,9 @@ RIGHT = [
     [{"text": "q", "json_schema": {"type": "object"}}, {"text": "r", "json_schema": "{}"}],
     [{"text": "a mug", "match": True, "name": "mug"}],
     [{"text": "q", "map": {"grey": "gray"}}],
+    [{"text": "which {{choice}}?"}, "or {{choice}}?"],
+    [{"text": "a {{{choice}}}?", "choices": ["a", "b"], "multiple": True, "below": 0.4, "then": "c"}],
+    [{"text": "q", "choices": ["a", "b"], "calibration": {"temperature": 0.001}}],
 ]
 
 WRONG: list[Any] = [
@@ -52,6 +55,10 @@ WRONG: list[Any] = [
     [{"text": "q", "name": ""}],
     [{"text": "q", "choices": []}],
     [{"text": "q", "choices": ["a"]}],
+    [{"text": "a {choice}?", "choices": ["a", "b"], "multiple": True, "below": 0.4, "then": "c, d"}],
+    [{"text": "a {{choice}}?", "choices": ["a", "b"], "multiple": True}],
+    [{"text": "q", "choices": ["a", "b"], "calibration": {"temperature": 0.0009}}],
+    [{"text": "q", "name": str(number)} for number in range(1_001)],
     [{"text": "q", "choices": ["a", "a"]}],
     [{"text": "q", "choices": ["a", None]}],
     [{"text": "q", "choices": ["a", ["b"]]}],

@@ -114,6 +114,25 @@ def test_anchors_spare_writing_the_same_twice(tmp_path: Path) -> None:
     ]
 
 
+def test_capitals_do_not_matter_where_one_word_has_one_term_or_choices_tell_them_apart(tmp_path: Path) -> None:
+    sheet = "- text: q\n  map: {Gray: grey, gray: grey}\n- text: r\n  choices: [A, a]\n  map: {A: b, a: c}\n"
+
+    assert [question.map for question in read(tmp_path, sheet)] == [
+        {"Gray": "grey", "gray": "grey"},
+        {"A": "b", "a": "c"},
+    ]
+
+
+def test_numbers_and_patterns_of_a_schema_are_those_that_are_written(tmp_path: Path) -> None:
+    schema = r"{minimum: 0x10, maximum: 0o40, maxLength: 010, multipleOf: 1e1, pattern: '^\p{L}+(?<n>a)$'}"
+
+    (question,) = read(tmp_path, f"- text: q\n  json_schema: {schema}\n")
+
+    assert json.loads(question.json_schema or "") == {
+        "minimum": 16, "maximum": 32, "maxLength": 10, "multipleOf": 10.0, "pattern": r"^\p{L}+(?<n>a)$",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_text_may_go_over_several_lines(tmp_path: Path, end: str) -> None:
     sheet = end.join(["- text: what is", "    it made of?", "- |", "  one", "  two", "- 'three'  # a comment", ""])
@@ -137,6 +156,6 @@ def test_a_long_map_is_read(tmp_path: Path) -> None:
 
 def test_where_texts_alone_count_each_choice_of_several_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "tags.yaml"
-    file.write_text("- what is it?\n- {text: 'is there a {choice}?', choices: [star, moon], multiple: true}\n")
+    file.write_text("- what is it?\n- {text: 'a {choice}, {{choice}}?', choices: [star, moon], multiple: true}\n")
 
-    assert texts_asked(file) == ("what is it?", "is there a star?", "is there a moon?")
+    assert texts_asked(file) == ("what is it?", "a star, {{choice}}?", "a moon, {{choice}}?")

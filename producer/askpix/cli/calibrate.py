@@ -14,6 +14,7 @@ from rich.table import Table
 
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.needing import needing
+from askpix.cli.shares import Share
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.followed import Job
 from askpix.producer.questions import Question
@@ -46,7 +47,7 @@ _SHOWN = 20
 )
 @click.option(
     "--precision",
-    type=click.FloatRange(min=0, max=1, min_open=True),
+    type=Share(),
     default=0.98,
     show_default=True,
     metavar="P",

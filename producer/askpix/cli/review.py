@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from askpix.cli.console import printable, stderr
+from askpix.cli.shares import Share
 from askpix.producer.correcting import Corrected, correct
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
@@ -24,7 +25,7 @@ _SHOWN = 20
 @click.argument("job")
 @click.option(
     "--below",
-    type=click.FloatRange(min=0, min_open=True, max=1),
+    type=Share(),
     default=0.6,
     show_default=True,
     metavar="P",
@@ -60,8 +61,8 @@ def correct_command(job: str, file: Path) -> int:
     """Keep the corrections of a table that `askpix review` wrote, beside the answers of JOB.
 
     FILE is a .csv, .tsv or .jsonl with the columns id, attribute and correction; cells that are empty say nothing.
-    Of several terms, commas stand between them, and `none` says that none is so. The model's answers stay as they
-    are; of several corrections of one answer, the newest counts.
+    Of several terms, commas stand between them, and `[]` or `none` says that none is so. The model's answers stay as
+    they are; of several corrections of one answer, the newest counts.
 
     Exit code 1: some were refused, and the others kept.
     """

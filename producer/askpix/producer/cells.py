@@ -29,6 +29,9 @@ NOTHING = "[]"
 _is_plain = re.compile("[A-Za-z0-9_./ ][A-Za-z0-9_./: -]*").fullmatch
 """Most cells are, and take half the time so."""
 
+NOTHING = "[]"
+"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
+
 
 def cell(value: Any) -> str:
     """Returns a cell's text, with a quote in front of what a spreadsheet would run as a formula."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from askpix.producer.cells import comparable
 from askpix.producer.corrections import MAX_CORRECTION, MAX_CORRECTIONS, Correction, corrections, keep_corrections
-from askpix.producer.edited import Record, read_records
+from askpix.producer.edited import LINES, Record, read_records
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
+from askpix.producer.items import Item
 from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed, nearest, understood
+from askpix.producer.terms import understood
+from askpix.producer.words import listed, nearest
 
 COLUMNS = ("id", "attribute", "correction")
 """Of a table of corrections; others are left aside."""
@@ -24,6 +28,18 @@ _NEAR = 20
 
 _OTHERS = 10_000
 """Ids among which it is looked for."""
+
+_TWINS = 100
+"""Items of ids that are the same number, of which is known what they are."""
+
+_DIGITS = 15
+"""That spreadsheets keep of a number."""
+
+_CELL = 32_000
+"""Characters that spreadsheets keep of a cell, and a little less."""
+
+_HELD = 1_000
+"""Characters that are held of an image: some are whole files in a URI."""
 
 CAPTION = "caption"
 
@@ -49,6 +65,26 @@ class _Filled:
     id: str
     attribute: str
     text: str
+    image: str | None
+    """As `_form` makes it; None where the table does not say it, as of the group."""
+
+    group: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """An item of the job."""
+
+    id: str
+    image: str
+    group: str
+    asked: _Asked
+
+    def is_meant(self, filled: _Filled) -> bool:
+        """Returns whether what a table says beside the id is so of this item."""
+        if filled.image is not None:
+            return filled.image == self.image
+        return filled.group is None or filled.group == self.group
 
 
 def correct(job: Job, path: Path) -> Corrected:
@@ -60,31 +96,42 @@ def correct(job: Job, path: Path) -> Corrected:
         StorageError: the job's folder cannot be read or written.
     """
     filled = list(_filled(path))
-    found = _Items(filled)
-    for identity, asked in asked_of(job.folder, job.spec):
-        found.see(identity, asked)
+    found = _Items(filled, are_exact=path.suffix.lower() in LINES)
+    for item, asked in asked_of(job.folder, job.spec):
+        found.see(item, asked)
+    read = [_read(each, found) for each in filled]
+    texts: dict[tuple[str, str], set[str]] = {}
+    for each in read:
+        if isinstance(each, Correction):
+            texts.setdefault((each.id, each.attribute), set()).add(each.text)
     known = corrections(job.folder)
     new: dict[tuple[str, str], Correction] = {}
     same, refused = 0, list[str]()
-    for each in filled:
-        try:
-            correction = found.correction(each)
-        except InputError as error:
-            refused.append(f"{each.where}: {error}")
-            continue
-        key = (correction.id, correction.attribute)
-        before = new[key].text if key in new else known.get(correction.id, {}).get(correction.attribute)
-        if before == correction.text:
+    for line, each in zip(filled, read, strict=True):
+        if isinstance(each, InputError):
+            refused.append(f"{line.where}: {each}")
+        elif len(texts[each.id, each.attribute]) > 1:
+            what = f"{shortened(each.attribute)} of {shortened(repr(each.id))}"
+            refused.append(f"{line.where}: this table corrects {what} in two ways: leave one line of them")
+        elif (each.id, each.attribute) in new or known.get(each.id, {}).get(each.attribute) == each.text:
             same += 1
         else:
-            new[key] = correction
+            new[each.id, each.attribute] = each
     if new:
         keep_corrections(job.folder, list(new.values()))
     return Corrected(kept=len(new), same=same, refused=tuple(refused))
 
 
-def asked_of(folder: JobFolder, spec: JobSpec) -> Iterator[tuple[str, _Asked]]:
-    """Yields the id of each item, and what is asked of it; one part is held at a time.
+def _read(filled: _Filled, found: _Items) -> Correction | InputError:
+    """Returns what was filled in, or why it is refused."""
+    try:
+        return found.correction(filled)
+    except InputError as error:
+        return error
+
+
+def asked_of(folder: JobFolder, spec: JobSpec) -> Iterator[tuple[Item, _Asked]]:
+    """Yields each item, and what is asked of it; one part is held at a time.
 
     Raises:
         JobError: an input file is missing or damaged.
@@ -92,8 +139,7 @@ def asked_of(folder: JobFolder, spec: JobSpec) -> Iterator[tuple[str, _Asked]]:
     usual = _by_title(spec.questions)
     for part in range(spec.parts):
         for item in folder.read_input(part, spec.id):
-            assert item.id is not None
-            yield item.id, usual if item.questions is None else _by_title(item.questions)
+            yield item, usual if item.questions is None else _by_title(item.questions)
 
 
 def _by_title(questions: Sequence[Question] | None) -> _Asked:
@@ -115,6 +161,8 @@ def _filled(path: Path) -> Iterator[_Filled]:
             id=_needed(values, "id", record),
             attribute=_needed(values, "attribute", record),
             text=text,
+            image=_form(values["image"]) if "image" in values else None,
+            group=_form(values["group"]) if "group" in values else None,
         )
     if not count:
         raise InputError(f"{path} corrects nothing: fill in the column `correction` beside `id` and `attribute`")
@@ -133,24 +181,36 @@ class _Items:
 
     Args:
         filled: what was filled in.
+        are_exact: whether no spreadsheet can have made other numbers of ids.
     """
 
-    def __init__(self, filled: Sequence[_Filled]) -> None:
+    def __init__(self, filled: Sequence[_Filled], *, are_exact: bool) -> None:
         self._cells = {each.id for each in filled}
-        self._alike = {comparable(cell): cell for cell in self._cells}
-        self._exact: dict[str, _Asked] = {}
-        self._by_form: dict[str, list[tuple[str, _Asked]]] = {}
+        self._alike = {comparable(cell) for cell in self._cells}
+        self._numbers = set() if are_exact else {_number(form) for form in self._alike} - {None}
+        self._exact: dict[str, _Known] = {}
+        self._by_form: dict[str, list[_Known]] = {}
+        self._by_number: dict[str, list[_Known]] = {}
         self._others: list[str] = []
         self._near = _NEAR
 
-    def see(self, identity: str, asked: _Asked) -> None:
+    def see(self, item: Item, asked: _Asked) -> None:
         """Takes note of an item of the job."""
-        if identity in self._cells:
-            self._exact[identity] = asked
-        if (form := comparable(identity)) in self._alike:
-            self._by_form.setdefault(form, []).append((identity, asked))
+        assert item.id is not None
+        form = comparable(item.id)
+        number = _number(form)
+        if form in self._alike or item.id in self._cells or number in self._numbers:
+            known = _Known(id=item.id, image=_form(item.image), group=_form(item.group or ""), asked=asked)
+            if item.id in self._cells:
+                self._exact[item.id] = known
+            if form in self._alike:
+                self._by_form.setdefault(form, []).append(known)
+            if number in self._numbers and number is not None:
+                twins = self._by_number.setdefault(number, [])
+                if len(twins) < _TWINS:
+                    twins.append(known)
         if len(self._others) < _OTHERS:
-            self._others.append(identity)
+            self._others.append(item.id)
 
     def correction(self, filled: _Filled) -> Correction:
         """Returns what was filled in, in the words of the job.
@@ -158,25 +218,41 @@ class _Items:
         Raises:
             InputError: the job knows no such item, attribute or term.
         """
-        identity, asked = self._item(filled.id)
-        attribute = _attribute(filled.attribute, asked)
+        item = self._item(filled)
+        attribute = _attribute(filled.attribute, item.asked)
         if len(filled.text) > MAX_CORRECTION:
             raise InputError(f"a correction may have {MAX_CORRECTION:,} characters; this has {len(filled.text):,}")
         try:
-            text = understood(asked[attribute], _sound(filled.text))
+            text = understood(item.asked[attribute], _sound(filled.text))
         except InputError as error:
             raise InputError(f"{shortened(attribute)}: {error}") from None
-        return Correction(id=identity, attribute=attribute, text=text)
+        return Correction(id=item.id, attribute=attribute, text=text)
 
-    def _item(self, cell: str) -> tuple[str, _Asked]:
-        if (asked := self._exact.get(cell)) is not None:
-            return cell, asked
+    def _item(self, filled: _Filled) -> _Known:
+        item = self._called(filled.id)
+        twins = self._by_number.get(_number(comparable(filled.id)) or "", [])
+        meant = [each for each in twins if each.is_meant(filled)]
+        if not item.is_meant(filled):
+            what = "image" if filled.image is not None else "group"
+            hint = f": is it {shortened(repr(meant[0].id))}?" if len(meant) == 1 else ""
+            raise InputError(f"the item {shortened(repr(item.id))} has another {what} than this line says{hint}")
+        if len(meant) > 1:
+            raise InputError(
+                f"the ids {listed([repr(each.id) for each in meant])} are one number to a spreadsheet, which writes "
+                "them alike: keep the column `image` beside it, or give corrections as .jsonl"
+            )
+        return item
+
+    def _called(self, cell: str) -> _Known:
+        if (known := self._exact.get(cell)) is not None:
+            return known
         found = self._by_form.get(comparable(cell), [])
         if len(found) > 1:
-            raise InputError(f"the ids {listed([repr(identity) for identity, _ in found])} look alike in a table")
+            raise InputError(f"the ids {listed([repr(each.id) for each in found])} look alike in a table")
         if not found:
             self._near -= 1
-            near = nearest(cell, self._others) if self._near >= 0 else None
+            twins = self._by_number.get(_number(comparable(cell)) or "")
+            near = twins[0].id if twins else nearest(cell, self._others) if self._near >= 0 else None
             hint = "" if near is None else f": is it {shortened(repr(near))}?"
             raise InputError(f"the job has no item {shortened(repr(cell))}{hint}")
         return found[0]
@@ -192,6 +268,21 @@ def _attribute(cell: str, asked: _Asked) -> str:
         hint = f": is it {shortened(repr(near))}?" if near is not None else f", but {listed(list(asked))}"
         raise InputError(f"{shortened(repr(cell))} was not asked of this item{hint}")
     return title
+
+
+def _form(text: str) -> str:
+    """Returns what of an image or a group is the same in a job and in a table of it, and short."""
+    form = comparable(_sound(text))[:_CELL]
+    return form if len(form) <= _HELD else hashlib.sha256(form.encode()).hexdigest()
+
+
+def _number(text: str) -> str | None:
+    """Returns the number for which a spreadsheet would take a text; None, where that is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return f"{number:.{_DIGITS}g}" if math.isfinite(number) else None
 
 
 def _sound(text: str) -> str:

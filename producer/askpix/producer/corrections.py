@@ -23,8 +23,8 @@ MAX_CORRECTION = 100_000
 """Characters of one: captions and free answers are some too."""
 
 _FOLDER = "corrections"
-_NAME = re.compile(r"(\d{6})\.json")
-_MOST = 999_999
+_NAME = re.compile(r"[0-9]{6,18}\.json")
+_MOST = 10**18 - 1
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_CORRECTION)]
 
@@ -74,7 +74,7 @@ def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
     """Adds corrections to a job folder, all in one atomic step.
 
     Raises:
-        JobError: there are too many.
+        JobError: there are too many, or a file stands where no later one can be.
         StorageError: they cannot be written.
     """
     if len(new) > MAX_CORRECTIONS:
@@ -85,15 +85,22 @@ def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
     while number <= _MOST and not folder.storage.create(_name(number), data):
         number += 1
     if number > _MOST:
-        raise JobError(f"{folder.uri}/{_FOLDER} holds {_MOST:,} files, and takes no more")
+        raise JobError(f"{folder.uri}/{_name(_MOST)} is the last that there can be: give it a number that is free")
 
 
 def _numbers(folder: JobFolder) -> Iterator[int]:
-    yield from (int(match[1]) for match in map(_NAME.fullmatch, folder.storage.names(_FOLDER)) if match)
+    """Yields the numbers of files, in their order."""
+    names = [name for name in folder.storage.names(_FOLDER) if _NAME.fullmatch(name)]
+    numbers = {name: int(name.removesuffix(".json")) for name in names}
+    yield from sorted(number for name, number in numbers.items() if name == _file(number))
+
+
+def _file(number: int) -> str:
+    return f"{number:06d}.json"
 
 
 def _name(number: int) -> str:
-    return f"{_FOLDER}/{number:06d}.json"
+    return f"{_FOLDER}/{_file(number)}"
 
 
 def _read(folder: JobFolder, number: int) -> _Kept:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from askpix.producer.cells import NOTHING
 from askpix.producer.errors import InputError
 from askpix.producer.lists import MAX_LINE, Lines
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.storage import shortened
 
-NOTHING = "none"
-"""What people write where none of several terms is so: an empty cell says nothing at all."""
-
 _SEPARATORS = ",;\t"
 """Spreadsheets take the one of their country."""
 
+_HINT = re.compile(r'"?sep=(.)"?\s*')
+"""A first line by which Excel is told what stands between columns."""
+
 _TABLES = (".csv", ".tsv")
-_LINES = (".jsonl", ".ndjson")
+LINES = (".jsonl", ".ndjson")
+"""What names of files end in whose lines are objects."""
+
 _MAX_COLUMNS = 16_384
 
 
@@ -49,10 +53,10 @@ def read_records(path: Path) -> Iterator[Record]:
         InputError: the file cannot be read, or is no such table.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*_TABLES, *_LINES):
+    if suffix not in (*_TABLES, *LINES):
         raise InputError(f"{shortened(str(path))} is no table that askpix reads: names end in .csv, .tsv or .jsonl")
     with _opened(path) as lines:
-        yield from _objects(lines) if suffix in _LINES else _rows(lines)
+        yield from _objects(lines) if suffix in LINES else _rows(lines)
 
 
 @contextmanager
@@ -73,10 +77,13 @@ def _opened(path: Path) -> Iterator[Lines]:
 
 def _rows(lines: Lines) -> Iterator[Record]:
     csv.field_size_limit(MAX_LINE)
-    first = next((line for line in lines if line.strip()), None)
+    first = _first(lines)
+    if first is not None and (hint := _HINT.fullmatch(first)):
+        separator, first = hint[1], _first(lines)
+    else:
+        separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([first or ""], delimiter=each), [])))
     if first is None:
         raise InputError(f"{lines.name} is empty")
-    separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
     rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     try:
         names = _named(next(rows), lines)
@@ -93,14 +100,28 @@ def _rows(lines: Lines) -> Iterator[Record]:
         raise lines.error(error) from None
 
 
+def _first(lines: Lines) -> str | None:
+    """Returns the next line that holds something."""
+    return next((line for line in lines if line.strip()), None)
+
+
 def _named(header: list[str], lines: Lines) -> list[str]:
+    """Returns the names of columns, no two of which differ by capitals alone."""
     names = [name.strip() for name in header]
     if len(names) > _MAX_COLUMNS:
         raise lines.error(f"more than {_MAX_COLUMNS} columns")
-    for place, name in enumerate(names):
-        if name and name in names[:place]:
-            raise lines.error(f"two columns {shortened(repr(name))}: rename one of them")
+    _check_distinct(names, lines)
     return names
+
+
+def _check_distinct(names: Iterable[str], lines: Lines) -> None:
+    seen: dict[str, str] = {}
+    for name in filter(None, names):
+        other = seen.get(name.casefold())
+        if other is not None:
+            both = shortened(repr(name)) if name == other else f"{other[:80]!r} and {name[:80]!r}"
+            raise lines.error(f"two columns {both}: rename one of them")
+        seen[name.casefold()] = name
 
 
 def _objects(lines: Lines) -> Iterator[Record]:
@@ -114,6 +135,7 @@ def _objects(lines: Lines) -> Iterator[Record]:
             raise lines.error("it is not JSON") from None
         if not isinstance(value, dict):
             raise lines.error('it is no JSON object, such as {"id": "a.jpg", "color": "red"}')
+        _check_distinct(map(str.strip, value), lines)
         values = {name.strip(): _text(entry) for name, entry in value.items()}
         yield Record(
             where=f"{lines.name}, line {lines.number}",

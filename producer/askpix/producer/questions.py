@@ -88,7 +88,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] = 1.0
+    temperature: Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)] = 1.0
     shifts: Mapping[_Text, Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]] = {}
     """By choice; none stands for 0."""
 

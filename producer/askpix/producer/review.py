@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-from askpix.producer.cells import cell
+from askpix.producer.cells import NOTHING, cell
 from askpix.producer.corrections import corrections
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
@@ -23,7 +23,7 @@ from askpix.producer.questions import Question
 from askpix.producer.results import Results
 from askpix.producer.rows import Answer, Kind, Row
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed, nearest
+from askpix.producer.words import listed, nearest
 
 COLUMNS = ("id", "group", "image", "attribute", "answer", "confidence", "choices", "correction")
 
@@ -73,8 +73,8 @@ def write_review(
 ) -> Reviewed:
     """Writes a CSV table of the answers to check by hand, the worst first, with an empty column `correction`.
 
-    Failed items are not in it, nor answers that were corrected. Memory does not depend on the number of answers:
-    what is held is corrections, and _RUN answers.
+    It begins with the mark by which Excel knows UTF-8. Failed items are not in it, nor answers that were corrected.
+    Memory does not depend on the number of answers: what is held is corrections, and _RUN answers.
 
     Args:
         below: answers with less confidence than this.
@@ -91,7 +91,7 @@ def write_review(
             near = nearest(missing[0], counts.titles)
             hint = f"is it {shortened(repr(near))}?" if near else f"there are {listed(list(counts.titles)) or 'none'}"
             raise InputError(f"no answer of the job is called {shortened(repr(missing[0]))}: {hint}")
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
         written = 0
@@ -134,7 +134,8 @@ def _sound(confidence: float | None) -> float:
 
 
 def _cells(row: Row, answer: Answer, question: Question | None, confidence: float) -> tuple[str, ...]:
-    said = (row.id, row.group, row.image, answer.name, answer.text, f"{confidence:.4f}", _choices(answer, question))
+    text = answer.text or (NOTHING if answer.kind == Kind.MULTIPLE else "")
+    said = (row.id, row.group, row.image, answer.name, text, f"{confidence:.4f}", _choices(answer, question))
     return (*map(cell, said), "")
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from itertools import islice
+import re
 
-from askpix.producer.cells import comparable, unguarded
-from askpix.producer.edited import NOTHING
+from askpix.producer.cells import NOTHING, comparable, unguarded
 from askpix.producer.errors import InputError
 from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.storage import shortened
+from askpix.producer.words import listed, nearest
 
-_LISTED = 8
-"""Terms that an error lists."""
+_OTHERWISE = re.compile(r"\s*[;|/\n]\s*")
+"""What people put between terms, where a comma belongs."""
+
+_NONE = (NOTHING, "none")
+"""What says that none of several terms is so, where no term is called that: tables have the first."""
 
 
 def terms_of(question: Question) -> list[str]:
@@ -27,7 +28,7 @@ def understood(question: Question | None, text: str) -> str:
     """Returns an answer in the question's own terms, which a person has written, perhaps in a spreadsheet.
 
     Choices may be named by the shop's terms or by the model's words, in capitals or not. Several are separated by
-    commas; `none` stands for none of them, and is returned as an empty text.
+    commas; `[]` or `none` stands for none of them, and is returned as an empty text.
 
     Args:
         question: None stands for a caption.
@@ -46,24 +47,17 @@ def understood(question: Question | None, text: str) -> str:
     known = _known(question)
     if not question.multiple or (question.then is not None and comparable(text) == question.then):
         return _one_of(known, text)
-    if comparable(text).casefold() == NOTHING and NOTHING not in (word.casefold() for word in known):
+    word = comparable(text).casefold()
+    if word in _NONE and word not in (each.casefold() for each in known):
         return ""
+    if _is_list_otherwise(known, text):
+        meant = SEPARATOR.join(part for part in _OTHERWISE.split(comparable(text)) if part)
+        raise InputError(f"{shortened(repr(text))} is none of its terms; commas stand between several: {meant[:200]}")
     said = {_one_of(known, part) for part in text.split(SEPARATOR.strip()) if part.strip()}
+    if not said:
+        raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
     # In the order of the choices, as the model's answers are.
     return SEPARATOR.join(term for term in terms_of(question) if term in said)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Returns the one of the words that is most like another, if any is."""
-    folded = {each.casefold(): each for each in islice(known, 10_000)}
-    found = get_close_matches(word.casefold()[:200], folded, n=1)
-    return folded[found[0]] if found else None
-
-
-def listed(words: Sequence[str]) -> str:
-    """Returns the first of some words, as an error lists them."""
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(shortened(word) for word in words[:_LISTED]) + more
 
 
 def _known(question: Question) -> dict[str, str]:
@@ -72,6 +66,13 @@ def _known(question: Question) -> dict[str, str]:
     known = {choice: words.get(choice, choice) for choice in question.choices or ()}
     known |= {term: term for term in terms_of(question)}
     return known if question.then is None else {question.then: question.then, **known}
+
+
+def _is_list_otherwise(known: dict[str, str], text: str) -> bool:
+    """Returns whether a text is of several terms, and what stands between them is no comma."""
+    words = {comparable(each).casefold() for each in known}
+    parts = [part.casefold() for part in _OTHERWISE.split(comparable(text)) if part]
+    return len(parts) > 1 and comparable(text).casefold() not in words and all(part in words for part in parts)
 
 
 def _one_of(known: dict[str, str], text: str) -> str:

@@ -16,8 +16,7 @@ from askpix.producer.followed import Job
 from askpix.producer.judging import judged
 from askpix.producer.questions import Calibration, Question
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed
-from askpix.producer.words import counted
+from askpix.producer.words import counted, listed
 
 ENOUGH = 20
 """Examples of an attribute under which nothing is fitted."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from askpix.producer.calibrating.labels import Labels, label_of
-from askpix.producer.cells import comparable
+from askpix.producer.cells import NOTHING, comparable
 from askpix.producer.corrections import corrections
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
@@ -105,7 +105,7 @@ def _labels_of(row: Row, labels: Labels) -> Mapping[str, str]:
 def _kept(question: Question, text: str) -> str | None:
     """Returns a correction as a label; None where it is of other terms than the sheet has now."""
     try:
-        return label_of(question, text or "none")
+        return label_of(question, text or NOTHING)
     except InputError:
         return None
 

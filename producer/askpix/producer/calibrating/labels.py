@@ -12,7 +12,8 @@ from askpix.producer.edited import Record, read_records
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
-from askpix.producer.terms import listed, nearest, terms_of, understood
+from askpix.producer.terms import terms_of, understood
+from askpix.producer.words import listed, nearest
 
 MAX_LABELS = 1_000_000
 """Items with labels that are held at once."""

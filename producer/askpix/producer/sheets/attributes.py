@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from askpix.producer.placeholders import with_choice
 from askpix.producer.questions import SEPARATOR, Question, possible_terms, shown_value
 from askpix.producer.sheets.calibrations import calibration_of
 from askpix.producer.sheets.fields import (
@@ -24,12 +25,12 @@ from askpix.producer.sheets.fields import (
 )
 from askpix.producer.sheets.json_schemas import schema_of
 from askpix.producer.sheets.keys import KEYS, OTHER_NAMES
-from askpix.producer.sheets.mistakes import Mistakes, listed, nearest
+from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
+from askpix.producer.words import listed
 
 _GLUED = re.compile(rf"({'|'.join(KEYS)}):(?=\S)(.*)", re.DOTALL)
-_NEARLY = re.compile(r"\{\s*choices?\s*\}", re.IGNORECASE)
-_CHOICE = "{choice}"
+_NEARLY = re.compile(r"\{+\s*choices?\s*\}+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +129,7 @@ def _values(node: Mapped, told: Mistakes) -> tuple[dict[str, Any], set[str]]:
 def _unknown(name: Scalar, value: Node, told: Mistakes) -> str:
     """Tells of a key that there is not; returns the one that is meant, or an empty text."""
     word = name.text.casefold().replace(" ", "_").replace("-", "_")
-    near = OTHER_NAMES.get(word) or nearest(word, KEYS)
+    near = OTHER_NAMES.get(word) or told.nearest(word, KEYS)
     if near is not None:
         told.tell(name, f"there is no key {shown_value(name.text)}: write {near}")
     elif isinstance(value, Mapped):
@@ -173,7 +174,7 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
     if "multiple" in attribute.broken:
         return
     if not attribute.values.get("multiple"):
-        if text is not None and _CHOICE in text.text:
+        if text is not None and _asks_of_choice(text.text):
             told.tell(
                 text.node,
                 "{choice} stands for each of several choices: add multiple: true"
@@ -184,7 +185,7 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
     where = names["multiple"]
     if "choices" not in names and "choices" not in attribute.broken:
         told.tell(where, "multiple needs choices, of which any number may be so: add choices: [star, heart]")
-    if text is not None and _CHOICE not in text.text:
+    if text is not None and not _asks_of_choice(text.text):
         if nearly := _NEARLY.search(text.text):
             told.tell(text.node, f"of each choice it is asked by {{choice}}: write that for {nearly[0]}")
         else:
@@ -221,10 +222,16 @@ def _unsure(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -
         told.tell(names["json_schema"], "json_schema does not go with choices: leave one of them out")
 
 
+def _asks_of_choice(text: str) -> bool:
+    """Returns whether `{choice}` in a text stands for one: `{{choice}}` stands for the word in braces."""
+    return with_choice(text, "") != text
+
+
 def _of_choices(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -> None:
     if "choices" not in names:
         if "calibration" in names and "choices" not in attribute.broken:
             told.tell(names["calibration"], "calibration is for choices: leave it out, or add choices")
+        _check_capitals(attribute, told)
         return
     choices = attribute.values.get("choices")
     if choices is None:
@@ -234,9 +241,22 @@ def _of_choices(attribute: Attribute, names: Mapping[str, Scalar], told: Mistake
     for key, words in (("map", [word for word, _ in attribute.values.get("map", ())]), ("calibration", shifts)):
         for word in words:
             if word.text not in known:
-                near = nearest(word.text, known)
-                instead = f"write {near}" if near else f"the choices are {listed(known)}"
+                near = told.nearest(word.text, known)
+                instead = f"write {near}" if near else f"the choices are {listed(known, quoted=True)}"
                 told.tell(word.node, f"{key} names {shown_value(word.text)}, which is none of the choices: {instead}")
+
+
+def _check_capitals(attribute: Attribute, told: Mistakes) -> None:
+    """Tells of words that a model's own answers cannot tell apart, as their capitals do not count."""
+    first: dict[str, tuple[Word, str]] = {}
+    for word, term in attribute.values.get("map", ()):
+        other, meant = first.setdefault(word.text.casefold(), (word, term))
+        if meant != term:
+            told.tell(
+                word.node,
+                f"map: {shown_value(word.text)} and {shown_value(other.text)} in line {other.node.line} are one word, "
+                "as capitals do not count in open answers: leave one out",
+            )
 
 
 def _question(attribute: Attribute, node: Mapped, told: Mistakes) -> Question | None:

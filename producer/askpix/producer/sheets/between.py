@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from askpix.producer.questions import shown_value
 from askpix.producer.sheets.attributes import Attribute
 from askpix.producer.sheets.fields import Word
-from askpix.producer.sheets.mistakes import Mistakes, listed, nearest
+from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.titles import clashes
+from askpix.producer.words import listed
 
 
 def check_between(attributes: Sequence[Attribute], told: Mistakes) -> None:
@@ -29,7 +30,8 @@ class _Asked:
         for place, title in enumerate(self.titles):
             if title is not None:
                 self.places.setdefault(title, place)
-        self.are_all_known = None not in self.titles
+        self.known = [title for title in self.titles if title is not None]
+        self.are_all_known = len(self.known) == len(self.titles)
 
 
 def _check_titles(attributes: Sequence[Attribute], told: Mistakes) -> None:
@@ -52,8 +54,8 @@ def _check_earlier(asked: _Asked, place: int, attribute: Attribute, told: Mistak
             continue
         for term in terms:
             if term.text not in possible:
-                near = nearest(term.text, possible)
-                instead = f"write {near}" if near else f"it can be {listed(possible)}"
+                near = told.nearest(term.text, possible)
+                instead = f"write {near}" if near else f"it can be {listed(possible, quoted=True)}"
                 told.tell(
                     term.node,
                     f"{shown_value(name.text)} is never answered by {shown_value(term.text)}: {instead}",
@@ -73,8 +75,9 @@ def _earlier(asked: _Asked, place: int, name: Word, key: str, told: Mistakes) ->
             name.node, f"{key}: {shown_value(name.text)} is asked later, in line {line}: put that attribute before this"
         )
     elif asked.are_all_known:
-        known = [title for title in asked.titles[:place] if title is not None]
-        near = nearest(name.text, known)
-        instead = f"write {near}" if near else f"there are {listed(known)}" if known else "there is none before this"
+        known = asked.known[:place]
+        near = told.nearest(name.text, known)
+        there = f"there are {listed(known, quoted=True)}" if known else "there is none before this"
+        instead = f"write {near}" if near else there
         told.tell(name.node, f"{key}: no earlier attribute is called {shown_value(name.text)}: {instead}")
     return None

@@ -7,10 +7,11 @@ from typing import Any
 
 from askpix.producer.questions import shown_value
 from askpix.producer.sheets.fields import Word, number_of, pairs_of, unique
-from askpix.producer.sheets.mistakes import Mistakes, nearest
+from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Mapped, Node
 
 _KEYS = ("temperature", "shifts")
+_COLDEST = 0.001
 _HOTTEST = 1_000
 _FARTHEST = 100
 
@@ -43,12 +44,12 @@ def calibration_of(node: Node, told: Mistakes) -> WrittenCalibration | None:
     for key, (name, value) in unique(node, "calibration", told).items():
         if key == "temperature":
             temperature = number_of(value)
-            if temperature is None or not 0 < temperature <= _HOTTEST:
-                told.tell(value, f"temperature is a number over 0, and up to {_HOTTEST:,}: write temperature: 1.0")
+            if temperature is None or not _COLDEST <= temperature <= _HOTTEST:
+                told.tell(value, f"temperature is a number, {_COLDEST} to {_HOTTEST:,}: write temperature: 1.0")
         elif key == "shifts":
             pairs = _shifts(value, told)
         else:
-            near = nearest(key, _KEYS)
+            near = told.nearest(key, _KEYS)
             instead = f"write {near}" if near else "there are temperature and shifts"
             told.tell(name, f"calibration has no key {shown_value(key)}: {instead}")
     if len(told) > before or temperature is None:

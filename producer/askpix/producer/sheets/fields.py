@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from askpix.producer.questions import MAX_CONDITIONS, MAX_TEXT, shown_value
@@ -254,7 +255,8 @@ def plain_of(node: Node) -> Any:
 
 
 def _integer(text: str) -> int | float | str:
-    for form in (int, float):
+    # 0x10 and 0o20 are numbers too; 010 is ten.
+    for form in (partial(int, base=0), int, float):
         try:
             number: int | float = form(text)
         except ValueError:

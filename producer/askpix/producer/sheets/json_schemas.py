@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 from askpix.producer.questions import MAX_SCHEMA, shown_value
 from askpix.producer.sheets.fields import plain_of, unique
-from askpix.producer.sheets.mistakes import Mistakes, nearest
+from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
 
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_NO_PATTERN = ("missing )", "unbalanced parenthesis", "unterminated character set", "nothing to repeat")
 _OTHER_TYPES = {
     "text": "string", "str": "string", "list": "array", "dict": "object", "map": "object",
     "int": "integer", "float": "number", "bool": "boolean", "none": "null",
@@ -64,6 +66,8 @@ def _check(node: Mapped, told: Mistakes) -> None:
                     _check_type(each, told)
             case "properties" | "$defs" | "definitions" | "patternProperties":
                 _check_named(key, value, told)
+            case "pattern":
+                _check_pattern(value, told)
             case "items" | "additionalProperties" | "not":
                 _check_one(key, value, told)
             case "anyOf" | "oneOf" | "allOf" | "enum" | "required":
@@ -73,18 +77,30 @@ def _check(node: Mapped, told: Mistakes) -> None:
 def _check_type(node: Node, told: Mistakes) -> None:
     word = node.text if isinstance(node, Scalar) else ""
     if word not in _TYPES:
-        near = _OTHER_TYPES.get(word.casefold()) or nearest(word, _TYPES)
+        near = _OTHER_TYPES.get(word.casefold()) or told.nearest(word, _TYPES)
         instead = f"write type: {near}" if near else f"there are {', '.join(_TYPES)}"
         told.tell(node, f"a JSON schema has no type {shown_value(word)}: {instead}")
     elif isinstance(node, Scalar) and node.form is Form.NULL:
         told.tell(node, 'put null in quotes: type: "null"')
 
 
+def _check_pattern(node: Node, told: Mistakes) -> None:
+    """Tells of what no kind of regular expression takes: that of schemas is another than Python's."""
+    try:
+        re.compile(node.text if isinstance(node, Scalar) else "")
+    except (re.error, RecursionError, OverflowError) as error:
+        text = str(error)
+        if text.startswith(_NO_PATTERN):
+            told.tell(node, f"this pattern is no regular expression ({text}): put \\ before what is meant as it is")
+
+
 def _check_named(key: str, node: Node, told: Mistakes) -> None:
     if not isinstance(node, Mapped):
         told.tell(node, f"{key} has a schema for each name: write {key}: {{kind: {{type: string}}}}")
         return
-    for name, (_, value) in unique(node, key, told).items():
+    for name, (word, value) in unique(node, key, told).items():
+        if key == "patternProperties":
+            _check_pattern(word, told)
         _check_one(name, value, told)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 from askpix.producer.errors import SheetError
-from askpix.producer.questions import shown_value
 from askpix.producer.sheets.nodes import Node
+from askpix.producer.words import nearest
 
 _TOLD = 10
 """Mistakes that are told of a sheet: who has more begins with these."""
@@ -17,8 +16,8 @@ _TOLD = 10
 _LOOKED_AT = 1_000
 """Words among which that is looked for which somebody has meant."""
 
-_LISTED = 12
-"""Words that a message lists."""
+_LOOKED_FOR = 50
+"""Times that this is done for a sheet: only the first mistakes are told."""
 
 
 class Mistakes:
@@ -31,6 +30,7 @@ class Mistakes:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._found: dict[tuple[int, str], None] = {}
+        self._looked_for = 0
 
     def __len__(self) -> int:
         return len(self._found)
@@ -38,6 +38,11 @@ class Mistakes:
     def tell(self, where: Node | int, text: str) -> None:
         """Keeps a mistake of a line, or of what stands there, once."""
         self._found[(where if isinstance(where, int) else where.line, text)] = None
+
+    def nearest(self, word: str, known: Iterable[str]) -> str | None:
+        """Returns the known word that somebody has most likely meant, if any; of many words, that is asked in vain."""
+        self._looked_for += 1
+        return nearest(word, islice(known, _LOOKED_AT)) if self._looked_for <= _LOOKED_FOR else None
 
     def end(self) -> None:
         """Raises SheetError with the first mistakes, in the order of their lines, if there are any."""
@@ -47,17 +52,3 @@ class Mistakes:
         if len(lines) > _TOLD:
             lines[_TOLD:] = [f"{self._path} has {len(lines)} mistakes; these are the first {_TOLD}"]
         raise SheetError(tuple(lines))
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known word that somebody who wrote another has most likely meant, if any."""
-    spelled = {each.casefold(): each for each in reversed(list(islice(known, _LOOKED_AT)))}
-    found = difflib.get_close_matches(word.casefold(), spelled, 1, 0.6)
-    return spelled[found[0]] if found else None
-
-
-def listed(words: Iterable[str]) -> str:
-    """Returns words as a message lists them, not all of many."""
-    known = list(words)
-    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-    return ", ".join(map(shown_value, known[:_LISTED])) + more

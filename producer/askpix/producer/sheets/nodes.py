@@ -37,6 +37,10 @@ class Form(StrEnum):
     FLOAT = "float"
 
 
+_WORDS = frozenset((*Form, "timestamp", "merge", "value"))
+"""What YAML may take a word for that has no tag."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scalar:
     """A text, as it is written; without the quotes, if it has any."""
@@ -90,11 +94,21 @@ def composed(text: str) -> Node | None:
         ruamel.yaml.error.YAMLError: it is not YAML.
         RecursionError: it is nested too deeply.
     """
+    _check_directives(lines_of(text))
     loader = YAML(typ="safe", pure=True)
     # An anchor may be given anew; that is not worth a warning of Python's.
     loader.composer.warn_double_anchors = False
     root = loader.compose(text)
     return None if root is None else _Reading(lines_of(text)).node(root, 0)
+
+
+def _check_directives(lines: list[str]) -> None:
+    """Raises UnreadableNodeError where a document says how it is to be read: in YAML 1.1, `no` is no word."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith("%"):
+            raise UnreadableNodeError(number, "a sheet is YAML 1.2, and does without directives: leave this line out")
+        if line.strip() and not line.lstrip().startswith("#"):
+            return
 
 
 def lines_of(text: str) -> list[str]:
@@ -127,9 +141,9 @@ class _Reading:
     def _scalar(self, node: Any, line: int) -> Scalar:
         plain = node.style is None
         tag = str(node.tag)
-        if not tag.startswith(_TAG) or tag == f"{_TAG}binary":
-            raise _tagged(node, line)
         form = tag.removeprefix(_TAG)
+        if not tag.startswith(_TAG) or form not in _WORDS:
+            raise _tagged(node, line)
         known = plain and form in {each.value for each in Form}
         return Scalar(
             line=line,

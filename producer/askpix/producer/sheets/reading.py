@@ -19,6 +19,9 @@ from askpix.producer.sheets.syntax import explained
 MAX_BYTES = 1_000_000
 """That a sheet may have."""
 
+MAX_ATTRIBUTES = 1_000
+"""That a sheet may have: each is a column of its own, and asked of each image."""
+
 
 def read_questions(path: str | Path) -> list[Question]:
     """Returns the questions of a sheet: a YAML (or JSON) list of texts, or of attributes with text, name and so on.
@@ -85,7 +88,12 @@ def _items(root: Node | None, told: Mistakes) -> tuple[Node, ...]:
     if isinstance(root, Listed):
         if not root.items:
             told.tell(root, 'the sheet is empty: write a list of questions, such as - "what is it?"')
-        return root.items
+        if len(root.items) > MAX_ATTRIBUTES:
+            told.tell(
+                root.items[MAX_ATTRIBUTES],
+                f"there are {len(root.items):,} attributes; at most {MAX_ATTRIBUTES:,} are taken: split the sheet",
+            )
+        return root.items[:MAX_ATTRIBUTES]
     if root is None or (isinstance(root, Scalar) and not root.text.strip()):
         told.tell(1, 'the sheet is empty: write a list of questions, such as - "what is it?"')
     elif isinstance(root, Scalar):

@@ -12,6 +12,7 @@ from typing import Any
 
 from askpix.producer.questions import MAX_SCHEMA, Question
 from askpix.producer.sheets.keys import KEYS
+from askpix.producer.sheets.reading import MAX_ATTRIBUTES
 
 FILE = Path(__file__).parent / "sheet.schema.json"
 """The schema as it is published; `make sheet-schema` writes it."""
@@ -21,6 +22,9 @@ _UNSAID = ("title", "default", "description", "propertyNames", "$ref")
 
 _WORD = ["string", "number", "boolean"]
 """What may stand where a text belongs: a word that is written without quotes, such as 38 or true, is its own text."""
+
+_CHOICE = r"(^|[^{])(\{\{)*\{choice\}"
+"""In braces that are not doubled."""
 
 
 def sheet_schema() -> dict[str, Any]:
@@ -38,6 +42,7 @@ def sheet_schema() -> dict[str, Any]:
         "description": "What is asked of each image of a catalogue, in this order: questions, or attributes with keys.",
         "type": "array",
         "minItems": 1,
+        "maxItems": MAX_ATTRIBUTES,
         "items": {"anyOf": [_attribute(keys), _asked(keys["text"])]},
     }
 
@@ -57,7 +62,7 @@ def _attribute(keys: dict[str, Any]) -> dict[str, Any]:
         "allOf": [
             {
                 "if": _is_true("multiple"),
-                "then": {"required": ["choices"], "properties": {"text": {"pattern": r"\{choice\}"}, **_no_commas()}},
+                "then": {"required": ["choices"], "properties": {"text": {"pattern": _CHOICE}, **_no_commas()}},
                 "else": {"properties": {"text": _without_choice()}},
             },
             {
@@ -78,12 +83,12 @@ def _has_any(*keys: str) -> dict[str, Any]:
 
 
 def _without_choice() -> dict[str, Any]:
-    return {"not": {"type": "string", "pattern": r"\{choice\}"}}
+    return {"not": {"type": "string", "pattern": _CHOICE}}
 
 
 def _no_commas() -> dict[str, Any]:
     word = {"not": {"type": "string", "pattern": ","}}
-    return {"choices": {"items": word}, "map": {"additionalProperties": word}}
+    return {"choices": {"items": word}, "map": {"additionalProperties": word}, "then": word}
 
 
 def _strict(made: Any) -> Any:

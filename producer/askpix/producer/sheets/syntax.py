@@ -18,6 +18,7 @@ _GLUED = re.compile(rf"\s*(?:- +)?({_KEY}):(?=\S)(.*)")
 _NO_COLON = re.compile(rf"\s*(?:- +)?({_KEY})(?:\s+([^:\s].*))?$")
 _ENTRY = re.compile(r"(?P<before>\s*(?:- +)*)(?P<key>[^\s:\"'\[{][^:]*):\s+(?P<value>.*)")
 _BRACKETED = ("choices", "map", "when", "calibration", "json_schema")
+_TEXTS = ("text", "name", "then", "after")
 _QUOTED = re.compile(r"(?P<key>.*?[:\-\[,{] *)(?P<quote>[\"'])(?P<rest>.*)")
 
 
@@ -215,7 +216,12 @@ def _indentation(trouble: _Trouble) -> _Found:
         return None
     if _NO_DASH_SPACE.match(trouble.text):
         return trouble.at, f"a space is missing after the dash: write - {trouble.text.lstrip(' -')}"
-    spaces = len(trouble.text) - len(trouble.text.lstrip(" "))
+    if (begun := _text_that_goes_on(trouble)) is not None:
+        return begun, (
+            f"this text goes on in line {trouble.at + 1}, where a colon is: a text with a colon in it must be in "
+            "quotes: put all of it in quotes"
+        )
+    spaces = _indent(trouble.text)
     if trouble.text.lstrip().startswith("-"):
         return trouble.at, (
             f"this dash stands in column {spaces + 1}, and those of its list do not: "
@@ -232,6 +238,25 @@ def _indentation(trouble: _Trouble) -> _Found:
         f"this line begins in column {spaces + 1}, and the keys of its attribute in column {wanted + 1}: "
         f"indent it by {wanted} spaces"
     )
+
+
+def _text_that_goes_on(trouble: _Trouble) -> int | None:
+    """Returns the line of a text without quotes that goes on where reading stopped; None, where that is no text."""
+    entry = _ENTRY.match(trouble.text)
+    if "mapping values" not in trouble.problem or entry is None or entry["key"].strip(" -") in KEYS:
+        return None
+    for number in range(trouble.above, max(trouble.above - 50, -1), -1):
+        line = trouble.line(number)
+        if found := _ENTRY.match(line):
+            is_text = found["key"] in _TEXTS and found["value"][0] not in "\"'[{|>&*!"
+            return number if is_text and _indent(trouble.text) > len(found["before"]) else None
+        if line.lstrip().startswith("- ") and _indent(trouble.text) > _indent(line):
+            return number
+    return None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _documents(trouble: _Trouble) -> _Found:
