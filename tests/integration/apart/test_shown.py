@@ -99,7 +99,7 @@ def test_status_shows_one_reading(held: Job, env: dict[str, str], worker: Worker
         "unserved": None,
         "counted": True,
     }
-    counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "parts": 3, "parts_done": 1}
+    counts = {"state": "running", "items": 3, "done": 1, "ok": 1, "failed": 0, "cached": 0, "parts": 3, "parts_done": 1}
     (latest,) = told.pop("latest")
     assert (latest["id"].endswith("-0"), bool(latest["text"]), latest["code"]) == (True, True, None)
     assert told.pop("workers") == {worker.name: 1}
