@@ -49,7 +49,10 @@ def watching(output: Path) -> None:
         while len(client.workers()) < _WORKERS:
             time.sleep(0.1)
         model = load_manifest(demo_model()).name
-        job = client.submit(_photos(folder), output=str(folder / "job"), model=model, base=str(folder), part_size=64)
+        # The pictures are few, many times over: answers that are kept would leave nothing to watch.
+        job = client.submit(
+            _photos(folder), output=str(folder / "job"), model=model, base=str(folder), part_size=64, cache=False
+        )
         command = [str(_ASKPIX), "watch", job.folder.uri, "--broker", broker.url]
         terminal = stack.enter_context(Terminal(command, columns=80, lines=24, cwd=folder, env=env))
         output.write_text(drawn(terminal.seen(_well_under_way, within=60), "askpix watch"))
