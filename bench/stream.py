@@ -48,7 +48,7 @@ def tiny() -> Path:
 def read(local: LocalSystem, picture: str, length: int, *, stream: bool) -> Read:
     options = Options(max_new_tokens=length, min_new_tokens=length)
     began = time.monotonic()
-    asked = local.client.ask(picture, "What is it?", model=local.model, options=options, stream=stream)
+    asked = local.client.ask(picture, "What is it?", model=local.model, options=options, stream=stream, cache=False)
     first, text, pieces = 0.0, "", 0
     for piece in asked.pieces(600):
         first = first or time.monotonic() - began

@@ -70,14 +70,14 @@ def asks(model: Path, length: int) -> tuple[list[float], list[float]]:
 
         def asked() -> float:
             began = time.monotonic()
-            row = local.client.ask(picture, [QUESTION], model=local.model, options=short).get(120)
+            row = local.client.ask(picture, [QUESTION], model=local.model, options=short, cache=False).get(120)
             assert row.answers, row.error_message
             return time.monotonic() - began
 
         rest = [asked() for _ in range(ASKS + 1)][1:]
         paths = [str(path) for path in sorted(images.glob("*.jpg"))] * 40
         long = Options(max_new_tokens=length, min_new_tokens=length)
-        job = local.client.submit(paths, output=f"{folder}/job", model=local.model, options=long)
+        job = local.client.submit(paths, output=f"{folder}/job", model=local.model, options=long, cache=False)
         while job.progress().done == 0:
             time.sleep(0.05)
         loaded = [asked() for _ in range(ASKS)]

@@ -90,7 +90,8 @@ def measure(items: int) -> dict[str, Any]:
         stack.callback(broker.close)
         broker.start()
         client = stack.enter_context(Client(broker.url))
-        job = client.submit(_images(items), output=str(folder / "job"), model=load_manifest(demo_model()).name)
+        model = load_manifest(demo_model()).name
+        job = client.submit(_images(items), output=str(folder / "job"), model=model, cache=False)
 
         def watcher(name: str, columns: int = 80) -> Watcher:
             command = [str(_ASKPIX), "watch", job.folder.uri, "--broker", broker.url]

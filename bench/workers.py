@@ -112,6 +112,7 @@ class Form:
             model=read_manifest(load.folder).name,
             options=Options(max_new_tokens=_TOKENS),
             part_size=load.part,
+            cache=False,
         )
         readings = list(_readings(job, load.lead, load.lead + load.items))
         ended = list(job.watch(_POLL_SECONDS))[-1]

@@ -79,6 +79,7 @@ class SystemForm(Form):
             model=self._system.model,
             questions=questions or None,
             options=Options(max_new_tokens=task.tokens),
+            cache=False,
         )
 
     def progress(self, job: Job) -> Iterator[tuple[int, float]]:

@@ -73,6 +73,7 @@ def measure(plan: Plan) -> dict[str, Any]:
                 model=MODEL,
                 part_size=plan.part_size,
                 max_queued=plan.window,
+                cache=False,
             )
             submitted_in = time.monotonic() - began
             asked = s3.asked() if s3 else Counter[str]()
@@ -112,7 +113,7 @@ def measure(plan: Plan) -> dict[str, Any]:
 
 def _warm_up(client: Client, server: Redis, workers: int, output: str) -> None:
     """Has each worker do some parts; those that wait longest are served first."""
-    job = client.submit(items(workers * 8), output=output, model=MODEL, part_size=2)
+    job = client.submit(items(workers * 8), output=output, model=MODEL, part_size=2, cache=False)
     for _ in _followed(server, job):
         pass
 
