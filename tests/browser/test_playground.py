@@ -426,13 +426,13 @@ def test_who_waits_for_others_can_stop(server: Server, open_page: Open) -> None:
     for window in windows:
         expect(window.at("#side-0 .chat .message-content")).to_have_count(2, timeout=SECONDS * 1000)
     other.begin("what is shown?")
-    expect(other.at("#side-0 .facts textarea")).to_have_value("waiting for others")
+    expect(other.at("#side-0 .facts textarea")).to_have_value("waiting for others", timeout=SECONDS * 1000)
 
     # When
     other.at("#stop").click()
 
     # Then
-    expect(other.at("#side-0 .facts textarea")).to_have_value("stopped")
+    expect(other.at("#side-0 .facts textarea")).to_have_value("stopped", timeout=SECONDS * 1000)
     for window in windows:
         window.watched.page.close()
     other.ask("what is shown?")

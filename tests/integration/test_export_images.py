@@ -17,7 +17,7 @@ from helpers.pictures import gray_png, jpeg
 from helpers.processes import askpix, the_complaint
 from helpers.rows import failed_row
 
-from askpix.producer import Question, Row
+from askpix.producer import Row
 from askpix.producer.export import Wishes, export, webdataset
 from askpix.producer.job import JobFolder
 from askpix.producer.settings import Settings
@@ -113,11 +113,12 @@ def test_images_of_one_name_get_numbers_and_their_own_endings(tmp_path: Path) ->
 
 
 def test_no_column_is_taken_for_the_name_of_another_image(tmp_path: Path) -> None:
+    # Given: answers that only a job of before, or of somebody hostile, has.
     titles = ["image", "file_name", "front_file_name", "file_names"]
     row = replace(of_file(tmp_path / "a.jpg"), answers=tuple(said(title, "/etc/passwd") for title in titles))
     row = replace(row, extra='{"back_file_name": "/etc/passwd"}')
 
-    exported(job_of(tmp_path / "job", [row], list(map(Question, titles))), f"{tmp_path}/out/", "imagefolder")
+    exported(job_of(tmp_path / "job", [row]), f"{tmp_path}/out/", "imagefolder")
 
     (line,) = map(json.loads, (tmp_path / "out" / "metadata.jsonl").read_text().splitlines())
     assert [name for name in line if name.endswith(("file_name", "file_names"))] == ["file_name"]
