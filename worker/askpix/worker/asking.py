@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -132,10 +132,9 @@ class AskRunner:
             if opening is None:
                 yield engine, LoadedImage(facts)
                 return
-            image, recalled = Unopened(opening), answers.recall(engine.info, facts.sha256)
+            image, recalled = Unopened(opening, facts), answers.recall(engine.info, facts.sha256)
             if recalled.size is None:
-                with suppress(ItemError):
-                    image.handle()
+                image.open()
             asked = LookingUp(engine, answers, facts, recalled)
             yield asked, LoadedImage(facts) if facts.problem else asked.loaded(image)
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from askpix.worker import cores
@@ -107,10 +107,7 @@ class Loader:
         """
         facts = ImageFacts()
         with self.opening(reference, engine, facts, own_bucket=own_bucket, fetched=fetched) as opening:
-            if opening is not None:
-                with suppress(ItemError):
-                    return LoadedImage(facts, opening())
-        return LoadedImage(facts)
+            return LoadedImage(facts, None if opening is None else opening())
 
     @contextmanager
     def opening(
@@ -121,11 +118,12 @@ class Loader:
         *,
         own_bucket: str | None = None,
         fetched: Callable[[], None] = lambda: None,
-    ) -> Iterator[Callable[[], ImageHandle] | None]:
+    ) -> Iterator[Callable[[], ImageHandle | None] | None]:
         """Fetches an image; yields what gives it to an engine, or None where it could not be had, and `facts` says why.
 
         It is decoded when that is called: once, within the block, or not at all. Its bytes are held until then, or to
-        the end of the block. What is yielded raises ItemError where the image is none, and `facts` says so too.
+        the end of the block. What is yielded raises nothing; it returns None where the image is none, and `facts` says
+        why.
         """
         with ExitStack() as held:
             data = None
@@ -139,7 +137,7 @@ class Loader:
             files = [data]
             del data
 
-            def opened() -> ImageHandle:
+            def opened() -> ImageHandle | None:
                 try:
                     with noting(facts, reference):
                         with self._tallies.loading.one_more(), self._decoding:
@@ -151,8 +149,7 @@ class Loader:
                 finally:
                     files.clear()
                     held.close()
-                assert facts.problem is not None
-                raise facts.problem
+                return None
 
             try:
                 yield opened

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -178,10 +178,9 @@ class PartItems:
             if not mine:
                 load.threads.judge(load.host, None)
                 return
-            recalled, image = sharing.cache.recall(info, facts.sha256), Unopened(opening)
+            recalled, image = sharing.cache.recall(info, facts.sha256), Unopened(opening, facts)
             if recalled.size is None:
-                with suppress(ItemError):
-                    image.handle()
+                image.open()
             if self._goes_again(load.of([*mine]), facts.problem):
                 return
             failed = None if facts.problem is None else LoadedImage(facts)

@@ -21,12 +21,21 @@ class Unopened(ImageHandle):
     comes after that, on whichever thread, finds it opened.
 
     Args:
-        open_: gives it to the engine; raises ItemError where that cannot be. It is called once.
+        open_: gives it to the engine, or returns None where that cannot be. It is called once.
+        facts: say why, then.
     """
 
-    def __init__(self, open_: Callable[[], ImageHandle]) -> None:
-        self._open: Callable[[], ImageHandle] | None = open_
-        self._opened: ImageHandle | ItemError
+    def __init__(self, open_: Callable[[], ImageHandle | None], facts: ImageFacts) -> None:
+        self._open: Callable[[], ImageHandle | None] | None = open_
+        self._facts = facts
+        self._opened: ImageHandle | None
+
+    def open(self) -> ImageHandle | None:
+        """Returns the image as the engine has it; None where it cannot be opened."""
+        if self._open is not None:
+            open_, self._open = self._open, None
+            self._opened = open_()
+        return self._opened
 
     def handle(self) -> ImageHandle:
         """Returns the image as the engine has it.
@@ -34,15 +43,11 @@ class Unopened(ImageHandle):
         Raises:
             ItemError: it cannot be opened; the same each time.
         """
-        if self._open is not None:
-            open_, self._open = self._open, None
-            try:
-                self._opened = open_()
-            except ItemError as error:
-                self._opened = error
-        if isinstance(self._opened, ItemError):
-            raise self._opened
-        return self._opened
+        opened = self.open()
+        if opened is None:
+            assert self._facts.problem is not None
+            raise self._facts.problem
+        return opened
 
 
 class Unloaded(ImageHandle):
@@ -94,7 +99,8 @@ class LookingUp:
         (image,) = request.images
         if isinstance(image, Unloaded):
             self.short = True
-            raise ItemError("not_loaded", "the image was not loaded, and an answer is missing", retryable=True)
+            # Which no row has: the image is loaded, and asked about again.
+            raise ItemError("internal_error", "the image was not loaded, and an answer is missing", retryable=True)
         if isinstance(image, Unopened):
             image = image.handle()
             self._facts.width, self._facts.height = self._image.width, self._image.height
