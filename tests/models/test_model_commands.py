@@ -270,7 +270,7 @@ COMPARE = "model compare {demo} --images {folder}"
         ("model convert nothing[/there] --output new", "no checkpoint folder"),
         (f"{QUANTIZE} --images {{folder}} --min-agreement nan", "nan"),
         (f"{QUANTIZE} --images {{folder}} --decoder int4 --ratio nan", "nan"),
-        (f"{QUANTIZE} --images {{folder}} --questions {{blank}}", "blank, or too long"),
+        (f"{QUANTIZE} --images {{folder}} --questions {{blank}}", "a question is empty: write a text there"),
         (f"{COMPARE} nowhere", "no model folder nowhere"),
         (f"{COMPARE} --device TOASTER", "TOASTER"),
         (f"{COMPARE} --json nowhere/figures.json --samples 1", "nowhere/figures.json cannot be written"),
