@@ -19,7 +19,7 @@ demo: $(VENV)/.run
 
 # A file's tests run in one process, which shares what is dear; in the order of their names, long files come early.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
