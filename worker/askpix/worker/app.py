@@ -80,14 +80,7 @@ class Worker:
             stack.callback(broker.close)
             registry, tallies = Registry(broker.redis), Tallies()
             threads = settings.load_threads
-            manners = Manners(
-                contact=settings.contact,
-                schemes=settings.schemes,
-                heed_opt_out=settings.heed_opt_out,
-                proxy=settings.proxy,
-                item_seconds=settings.item_seconds,
-                connections=threads + ASKS_AT_ONCE,
-            )
+            manners = Manners.of(settings, connections=threads + ASKS_AT_ONCE)
             decoders = settings.decode_processes
             loader = Loader(
                 access,

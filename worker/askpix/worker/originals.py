@@ -38,14 +38,7 @@ class Originals:
         self._threads = min(_THREADS, settings.load_threads)
         self._fetcher = Fetcher(
             access,
-            Manners(
-                contact=settings.contact,
-                schemes=settings.schemes,
-                heed_opt_out=settings.heed_opt_out,
-                proxy=settings.proxy,
-                item_seconds=settings.item_seconds,
-                connections=self._threads,
-            ),
+            Manners.of(settings, connections=self._threads),
         )
 
     def close(self) -> None:

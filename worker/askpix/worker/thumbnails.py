@@ -58,14 +58,7 @@ class Thumbnails:
         self._own_bucket = own_bucket
         self._tells_of_files = tells_of_files
         self._threads = min(_THREADS, settings.load_threads)
-        manners = Manners(
-            contact=settings.contact,
-            schemes=settings.schemes,
-            heed_opt_out=settings.heed_opt_out,
-            proxy=settings.proxy,
-            item_seconds=settings.item_seconds,
-            connections=self._threads,
-        )
+        manners = Manners.of(settings, connections=self._threads)
         decoders = settings.decode_processes
         self._loader = Loader(
             access,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import hashlib
 import os
 import secrets
@@ -18,6 +17,7 @@ from askpix.producer.errors import InputError, StorageError
 from askpix.producer.report.embedding import called, embedded
 from askpix.producer.report.page import is_page, page
 from askpix.producer.report.pictures import Thumbnail
+from askpix.producer.whole_file import write_errors
 
 _HEAD_BYTES = 4_096
 
@@ -105,7 +105,7 @@ def file_form(path: Path, title: str, *, force: bool) -> Iterator[FileForm]:
     """
     partial = path.with_name(f".partial-{secrets.token_hex(8)}.html")
     made = page(title, in_folder=False)
-    with explained(path):
+    with write_errors(path):
         _check_free(path, force=force)
         with partial.open("x", encoding="utf-8") as file, _removed(partial):
             file.write(made.head)
@@ -125,7 +125,7 @@ def folder_form(path: Path, title: str, *, force: bool) -> Iterator[FolderForm]:
         StorageError: there is a gallery already, or none can be written.
     """
     partial, old = (path.with_name(f".{word}-{secrets.token_hex(8)}-gallery") for word in ("partial", "old"))
-    with explained(path):
+    with write_errors(path):
         before = _replaced(path, force=force)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
@@ -162,16 +162,6 @@ def _removed(path: Path) -> Iterator[None]:
         else:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError(f"{path} cannot be written: the disk is full; make room and try again") from error
-        raise StorageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 def _check_free(path: Path, *, force: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from askpix.producer.settings import Settings
 from askpix.worker.errors import NOT_ALLOWED, ImageError
 
 MAX_BYTES = 20_000_000
@@ -52,6 +53,18 @@ class Manners:
 
     max_bytes: int = MAX_BYTES
     """That an image may have."""
+
+    @classmethod
+    def of(cls, settings: Settings, *, connections: int) -> Manners:
+        """Returns how settings want it."""
+        return cls(
+            contact=settings.contact,
+            schemes=settings.schemes,
+            heed_opt_out=settings.heed_opt_out,
+            proxy=settings.proxy,
+            item_seconds=settings.item_seconds,
+            connections=connections,
+        )
 
     @property
     def seconds(self) -> float:
