@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 
 from askpix.producer.export.originals import Original, Wanted
 from askpix.producer.settings import Settings
@@ -15,6 +12,7 @@ from askpix.worker.access import Access
 from askpix.worker.errors import ItemError
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.read_ahead import in_order
 from askpix.worker.thumbnails import CHANGED
 
 _log = logging.getLogger(__name__)
@@ -45,18 +43,8 @@ class Originals:
         self._fetcher.close()
 
     def __call__(self, wanted: Iterable[Wanted]) -> Iterator[Original]:
-        """Yields an original for each that is wanted, in their order; those that fail with the code of why."""
-        left = iter(wanted)
-        begun: deque[Future[Original]] = deque()
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="askpix-original")
-        try:
-            begun.extend(pool.submit(self._read, one) for one in islice(left, self._threads * _AHEAD))
-            while begun:
-                yield begun.popleft().result()
-                begun.extend(pool.submit(self._read, one) for one in islice(left, 1))
-        finally:
-            # What has not begun is not waited for.
-            pool.shutdown(cancel_futures=True)
+        """Returns an original for each that is wanted, in their order; those that fail with the code of why."""
+        return in_order(self._read, wanted, threads=self._threads, ahead=_AHEAD, name="askpix-original")
 
     def _read(self, wanted: Wanted) -> Original:
         try:

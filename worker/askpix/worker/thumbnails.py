@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from itertools import islice
 
 from PIL import Image
 
@@ -21,6 +17,7 @@ from askpix.worker.errors import ItemError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.manners import Manners
 from askpix.worker.loading import ImageFacts, Loader
+from askpix.worker.read_ahead import in_order
 
 SIDE = 256
 """Pixels of a thumbnail's longer side; smaller images keep their size."""
@@ -71,15 +68,8 @@ class Thumbnails:
         self._loader.close()
 
     def __call__(self, pictures: Iterable[Picture]) -> Iterator[Thumbnail]:
-        """Yields a thumbnail for each picture, in their order; those that fail with the code of why."""
-        left = iter(pictures)
-        begun: deque[Future[Thumbnail]] = deque()
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="askpix-thumbnail")
-        with closing(_Ended(pool)):
-            begun.extend(pool.submit(self._made, picture) for picture in islice(left, self._threads * _AHEAD))
-            while begun:
-                yield begun.popleft().result()
-                begun.extend(pool.submit(self._made, picture) for picture in islice(left, 1))
+        """Returns a thumbnail for each picture, in their order; those that fail with the code of why."""
+        return in_order(self._made, pictures, threads=self._threads, ahead=_AHEAD, name="askpix-thumbnail")
 
     def _made(self, picture: Picture) -> Thumbnail:
         try:
@@ -109,16 +99,6 @@ class Thumbnails:
             # The row says another size than the image has: one that no worker has written.
             decoded = self._loader.decoded(picture.reference, own, facts, own_bucket=self._own_bucket, fetched=check)
         return encoded(decoded.pixels)
-
-
-class _Ended:
-    """Ends threads without waiting for what they have not begun."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
 
 def form_of(width: int, height: int) -> ImageForm:
