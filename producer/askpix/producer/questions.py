@@ -79,6 +79,20 @@ def _conditions(value: object) -> object:
     return {name: (terms,) if isinstance(terms, str) else terms for name, terms in value.items()}
 
 
+_Temperature = Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)]
+_Shift = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+
+
+class Whole(BaseModel):
+    """What is done to the log-odds that all choices of an image were judged right, after each was calibrated: they are
+    divided by the temperature, and the shift is added. Mistakes in one image are not independent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: _Temperature = 1.0
+    shift: _Shift = 0.0
+
+
 class Calibration(BaseModel):
     """What makes a model's probabilities those with which it is right; `askpix calibrate` finds it.
 
@@ -88,9 +102,17 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)] = 1.0
-    shifts: Mapping[_Text, Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]] = {}
+    temperature: _Temperature = 1.0
+    shifts: Mapping[_Text, _Shift] = {}
     """By choice; none stands for 0."""
+
+    whole: Whole | None = None
+    """Of the answer, where its choices are judged one by one."""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 _Terms = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1_000)]
@@ -180,6 +202,8 @@ class Question(BaseModel):
             raise ValueError("below and map do not go with match")
         if self.calibration is not None and not self.choices:
             raise ValueError("calibration is for choices")
+        if self.calibration is not None and self.calibration.whole is not None and not self.multiple:
+            raise ValueError("calibration: whole is for multiple")
         known = set(self.choices or ())
         for field, words in (("map", self.map or {}), ("calibration", getattr(self.calibration, "shifts", {}))):
             if known and (odd := [word for word in words if word not in known]):
