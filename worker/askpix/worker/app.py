@@ -32,7 +32,8 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
-from askpix.worker.metrics.exposition import Exposition
+from askpix.worker.metrics.exposition import told
+from askpix.worker.metrics.known import Known
 from askpix.worker.metrics.queues import QueueWatch
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
@@ -143,7 +144,7 @@ class Worker:
             looking = redis_client(settings.broker_url)
             stack.callback(looking.close)
             queues = QueueWatch(looking, [*engines.ask_queues(), *engines.part_queues()])
-            self._exposition = Exposition(engines, tallies, queues, self.ready)
+            self._known = Known(engines=engines, tallies=tallies, queues=queues, ready=self.ready)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -201,7 +202,7 @@ class Worker:
 
     def metrics(self) -> bytes:
         """Returns what it tells Prometheus."""
-        return self._exposition.text()
+        return told(self._known)
 
     def _info(self) -> WorkerInfo:
         parts, asks = busy()
