@@ -12,10 +12,10 @@ from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
+from askpix.worker.engine.settled import Settled
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
-from askpix.worker.vlm.settled import Settled
 
 
 class RequestReader:
