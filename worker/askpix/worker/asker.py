@@ -18,8 +18,7 @@ from askpix.producer.placeholders import (
 from askpix.producer.questions import Question
 from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.loading import internal_error
+from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 
 _log = logging.getLogger(__name__)
 

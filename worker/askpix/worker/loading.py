@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
-from askpix.worker.errors import ItemError
+from askpix.worker.errors import ItemError, internal_error
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
@@ -254,9 +254,3 @@ def noting(facts: ImageFacts, reference: str) -> Iterator[None]:
 def digest(data: bytes) -> str:
     """Returns the SHA-256 of an image's bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def internal_error(error: BaseException) -> ItemError:
-    """Returns what a row says where askpix itself failed."""
-    reason = f"{type(error).__name__}: {error}"
-    return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)
