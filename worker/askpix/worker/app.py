@@ -20,7 +20,6 @@ from askpix.producer.dead import DeadLetters
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
-from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.opening import open_cache
 from askpix.worker.asking import AskRunner
@@ -79,16 +78,8 @@ class Worker:
             broker = Broker(settings.broker_url)
             stack.callback(broker.close)
             registry, tallies = Registry(broker.redis), Tallies()
-            threads = settings.load_threads
-            manners = Manners.of(settings, connections=threads + ASKS_AT_ONCE)
-            decoders = settings.decode_processes
-            loader = Loader(
-                access,
-                manners,
-                decode_processes=cores.available() if decoders is None else decoders,
-                decode_megabytes=settings.decode_megabytes,
-                tallies=tallies,
-            )
+            connections = settings.load_threads + ASKS_AT_ONCE
+            loader = Loader.of(access, settings, connections=connections, tallies=tallies)
             stack.callback(loader.close)
             answers = open_cache(settings)
             if answers is not None:
@@ -100,7 +91,7 @@ class Worker:
                 loader,
                 broker.redis,
                 name=self._name,
-                manners=manners,
+                manners=Manners.of(settings, connections=connections),
                 settings=settings,
                 seen=restorer.see,
                 tallies=tallies,

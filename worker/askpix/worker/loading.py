@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
+from askpix.producer.settings import Settings
 from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
@@ -86,6 +88,22 @@ class Loader:
         )
         self._decoding = threading.Semaphore(decode_processes or cores.available())
         self._room = Room(_FETCHED_BYTES)
+
+    @classmethod
+    def of(cls, access: Access, settings: Settings, *, connections: int, tallies: Tallies | None = None) -> Self:
+        """Returns one as settings want it.
+
+        Args:
+            connections: to a host that are kept.
+        """
+        processes = settings.decode_processes
+        return cls(
+            access,
+            Manners.of(settings, connections=connections),
+            decode_processes=cores.available() if processes is None else processes,
+            decode_megabytes=settings.decode_megabytes,
+            tallies=tallies,
+        )
 
     def close(self) -> None:
         self._fetcher.close()
