@@ -15,15 +15,12 @@ from askpix.producer.placeholders import (
     values_of,
     with_choice,
 )
-from askpix.producer.questions import Question
+from askpix.producer.questions import NO, YES, Question
 from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 
 _log = logging.getLogger(__name__)
-
-YES, NO = "yes", "no"
-"""How a question about one of several choices is answered."""
 
 _UNJUDGED = dict.fromkeys(("below", "then", "map", "calibration"))
 """What is no affair of the model's."""

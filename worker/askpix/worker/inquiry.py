@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from askpix.producer.items import Turn
 from askpix.producer.judging import judged
 from askpix.producer.placeholders import MissingValueError
-from askpix.producer.questions import SEPARATOR, Question
+from askpix.producer.questions import SEPARATOR, YES, Question
 from askpix.producer.rows import Answer, Choice, Kind
-from askpix.worker.asker import YES, Asker
+from askpix.worker.asker import Asker
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 
