@@ -41,7 +41,7 @@ from askpix.worker.roots import Roots
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy, deaf
 from askpix.worker.streaming import Streams
 from askpix.worker.tallies import Tallies
-from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
+from askpix.worker.tasks import Reports, add_ask_task, add_part_task
 from askpix.worker.watchdog import Watchdog
 
 _LATE_SECONDS = 15.0
@@ -115,21 +115,22 @@ class Worker:
             self._app = celery_app(settings.broker_url)
             replies = Replies(self._app)
             letters = DeadLetters(broker.redis)
+            reports = Reports(registry=registry, letters=letters, ending=self._ending, tallies=tallies)
 
             def refused(error: RefusedError) -> None:
-                refuse(error, registry, tallies)
+                reports.refuse(error)
                 if error.ask is None:
-                    bury(error.entry, error.queue, error, letters)
+                    reports.bury(error.entry, error.queue, error)
                 else:
                     # Whoever asked is told, and asks again.
                     replies.fail(error.ask, error)
 
             _configure(self._app, engines, refused)
-            add_part_task(self._app, self._parts, registry, letters, self._ending, tallies)
+            add_part_task(self._app, self._parts, reports)
             asks = AskRunner(engines, access, loader, tallies, answers)
             streams = Streams(settings.broker_url)
             stack.callback(streams.close)
-            add_ask_task(self._app, asks, replies, streams, registry, self._ending, tallies)
+            add_ask_task(self._app, asks, replies, streams, reports)
             # A client of its own: it may wait for a broker that hangs while others have something to say.
             looking = redis_client(settings.broker_url)
             stack.callback(looking.close)
