@@ -18,6 +18,7 @@ from askpix.producer.storage import shortened
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Ability, Askable, Engine, ImageHandle
 from askpix.worker.engine.requests import one_at_a_time
 from askpix.worker.engines import Engines
@@ -95,16 +96,14 @@ class AskRunner:
                 asked = engine
                 before, image = self._images(shown, engine, deadline, stream)
             work = ItemWork(item, asked, started=started)
+            how = Asking(options=message.options, urgent=True, deadline=deadline, stream=stream is not None)
             work.ask(
                 image,
                 None,
-                message.options,
+                how,
                 before=before,
                 history=message.history or (),
                 shown=(message.image,) if message.image is not None and len(shown) > 1 else (),
-                urgent=True,
-                deadline=deadline,
-                stream=stream is not None,
             )
             held.close()
             try:

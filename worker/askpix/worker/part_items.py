@@ -16,6 +16,7 @@ from askpix.producer.rows import Row
 from askpix.worker.answer_cache.flights import Flight
 from askpix.worker.answer_cache.looking_up import LookingUp, Unloaded, Unopened
 from askpix.worker.answer_cache.sharing import Alike, Sharing
+from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Askable
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.image_load import ImageLoad
@@ -59,6 +60,7 @@ class PartItems:
         self._item_seconds = item_seconds
         self._sharing = sharing
         self._alike = Alike(work.spec.questions, work.spec.options)
+        self._how = Asking(options=work.spec.options, fill=True, seconds=item_seconds)
         self._own_bucket = work.own_bucket
         self._under_way: dict[int, ItemWork] = {}
         """By their places; from before their image is asked about until they have their rows."""
@@ -234,7 +236,7 @@ class PartItems:
         if flight is not None:
             flight.enter()
         try:
-            item.ask(loaded, work.spec.questions, work.spec.options, fill=True, seconds=self._item_seconds)
+            item.ask(loaded, work.spec.questions, self._how)
         except BaseException:
             if flight is not None:
                 flight.leave()
