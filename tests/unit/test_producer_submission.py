@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from askpix.producer import Item, Options, Question, part_writer, submission
+from askpix.producer import Item, Options, Question, input_writer, submission
 from askpix.producer.errors import AskpixError, InputError, JobError, StorageError
 from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.rows import input_schema
@@ -48,7 +48,7 @@ def written(folder: Path, spec: JobSpec) -> list[Item]:
 
 
 def writers() -> int:
-    return sum(thread.name == "part-writer" and thread.is_alive() for thread in threading.enumerate())
+    return sum(thread.name == "input-writer" and thread.is_alive() for thread in threading.enumerate())
 
 
 # What is written. --------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_few_parts_are_held_while_storage_is_slow(tmp_path: Path, monkeypatch: p
 
 
 def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_writer, "_CHARACTERS", 10)
+    monkeypatch.setattr(input_writer, "_CHARACTERS", 10)
     at_once = [0, 0]
 
     def before(name: str) -> None:
@@ -292,12 +292,12 @@ import os
 import threading
 from pathlib import Path
 
-from askpix.producer import Options, part_writer
+from askpix.producer import Options, input_writer
 from askpix.producer.job import JobFolder
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
-part_writer._END_SECONDS = 0.1
+input_writer._END_SECONDS = 0.1
 
 
 class Hanging(LocalStorage):

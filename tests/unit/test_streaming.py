@@ -24,8 +24,8 @@ from askpix.producer.rows import Status, row_to_json
 from askpix.producer.streaming import HEARD, TOLD
 from askpix.worker import streaming
 from askpix.worker.engine.growing import Growing, pieces_of
+from askpix.worker.engine.settled import Settled
 from askpix.worker.streaming import Stream, Streams
-from askpix.worker.vlm.settled import Settled
 
 AWKWARD = (
     "größer 色は赤い、マグ。 🙂🙂 ✓",

@@ -45,6 +45,9 @@ from askpix.producer.rows import (
 )
 from askpix.producer.storage import Storage
 
+FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
+"""In which a job keeps its files."""
+
 PART_SIZE = 256
 """Items in a part, unless a job says otherwise."""
 

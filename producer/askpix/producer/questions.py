@@ -30,6 +30,12 @@ MAX_SCHEMA = 20_000
 MAX_CONDITIONS = 20
 """That a question may depend on."""
 
+CAPTION = "caption"
+"""What the answer is called where nothing is asked."""
+
+YES, NO = "yes", "no"
+"""How it is said whether a text fits, or a choice is so."""
+
 SEPARATOR = ", "
 """Between the terms of an answer that may have several."""
 
@@ -221,6 +227,11 @@ class Question(BaseModel):
         return self.name or self.text
 
     @property
+    def is_scored(self) -> bool:
+        """Whether a model weighs texts that are given, rather than writing one."""
+        return self.match or self.choices is not None
+
+    @property
     def is_judged(self) -> bool:
         """Whether results may say something else than the model does."""
         return self.multiple or self.below is not None or self.map is not None or self.calibration is not None
@@ -260,13 +271,18 @@ class Question(BaseModel):
         )
 
 
+def title_of(question: Question | None) -> str:
+    """Returns what the answer is called in results; None stands for a caption."""
+    return CAPTION if question is None else question.title
+
+
 def possible_terms(
     *, choices: Sequence[str] | None, words: Mapping[str, str], then: str | None, match: bool
 ) -> tuple[str, ...] | None:
     """Returns the answers that there can be to a question; None, where it may be any text. Of several that may be so
     at once, each by itself."""
     if match:
-        return ("yes", "no")
+        return (YES, NO)
     if choices is None:
         return None
     return tuple(

@@ -33,7 +33,8 @@ class Side(StrEnum):
 
 
 class Settings(BaseSettings):
-    """What the command line does not say. Nothing else in askpix reads the environment.
+    """What the command line does not say. All else that askpix takes from the environment is not its own: keys of S3,
+    and what terminals can show.
 
     `make settings` writes docs/settings.md from this: of each field its docstring, default and `Side`.
     """

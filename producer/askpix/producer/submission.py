@@ -10,10 +10,10 @@ from itertools import chain, islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
+from askpix.producer.input_writer import InputWriter
 from askpix.producer.items import Item, Options, check_model_name
 from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
-from askpix.producer.part_writer import PartWriter
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order
 from askpix.producer.references import completer
@@ -73,7 +73,7 @@ def write_job(
     job_id = uuid.uuid4().hex
     digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
     count = parts = 0
-    with PartWriter(folder, job_id) if existing is None else nullcontext() as writer:
+    with InputWriter(folder, job_id) if existing is None else nullcontext() as writer:
         for columns in _parts(items, base, part_size):
             digest.update(columns.canonical())
             if parts == _MAX_PARTS:
