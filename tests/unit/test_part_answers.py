@@ -15,7 +15,8 @@ from helpers.processes import wait_until
 from models.engine_calls import SECONDS, Turns, growth, opened, png, product
 
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import AskMessage
 from askpix.producer.outcomes import is_cached
 from askpix.producer.questions import Question

@@ -14,7 +14,8 @@ from helpers.processes import wait_until
 from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, png, product, request
 
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.rows import Status
 from askpix.producer.storage import LocalStorage

@@ -15,7 +15,8 @@ from askpix.producer import followed
 from askpix.producer.errors import JobError
 from askpix.producer.followed import Job
 from askpix.producer.items import Options
-from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import RESULT_SCHEMA, Row, row_to_record
 from askpix.producer.standing import Standing, next_round, standing

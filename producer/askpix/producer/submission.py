@@ -11,7 +11,8 @@ from itertools import chain, islice
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
 from askpix.producer.items import Item, Options, check_model_name
-from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import MAX_PART_SIZE, PART_SIZE, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.part_writer import PartWriter
 from askpix.producer.placeholders import check_columns, names_columns, values_of
