@@ -19,7 +19,8 @@ import redis
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Turn
 from askpix.producer.asking import ASK_SECONDS
 from askpix.producer.errors import BrokerError, InputError
-from askpix.producer.rows import Answer, Kind, Row, Status, row_to_json
+from askpix.producer.records import row_to_json
+from askpix.producer.rows import Answer, Kind, Row, Status
 
 IMAGE = "https://shop.example/1.jpg"
 ROW = Row(

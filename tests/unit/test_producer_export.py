@@ -20,7 +20,7 @@ from askpix.producer import Alternative, Answer, Choice, Kind, Row, Status
 from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.export import export, export_lines
 from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, row_from_record
+from askpix.producer.records import RESULT_SCHEMA, row_from_record
 from askpix.producer.storage import LocalStorage
 
 

@@ -18,7 +18,7 @@ from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Option
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, PinnedModel
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.rows import RESULT_SCHEMA
+from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

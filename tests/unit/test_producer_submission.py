@@ -21,7 +21,7 @@ from askpix.producer import Item, Options, Question, part_writer, submission
 from askpix.producer.errors import AskpixError, InputError, JobError, StorageError
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.rows import input_schema
+from askpix.producer.records import input_schema
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

@@ -20,7 +20,8 @@ from unit.test_producer_asking import IMAGE, ROW, succeeded
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Row
 from askpix.producer.errors import BrokerError, InputError
 from askpix.producer.messages import AskMessage
-from askpix.producer.rows import Status, row_to_json
+from askpix.producer.records import row_to_json
+from askpix.producer.rows import Status
 from askpix.producer.streaming import HEARD, TOLD
 from askpix.worker import streaming
 from askpix.worker.engine.growing import Growing, pieces_of

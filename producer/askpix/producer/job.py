@@ -30,15 +30,15 @@ from askpix.producer.job_tables import JobTables
 from askpix.producer.outcomes import COLUMNS, Outcome, outcome_from_record, outcomes_from_table
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
 from askpix.producer.questions import first_problem
-from askpix.producer.rounds import Round
-from askpix.producer.rows import (
+from askpix.producer.records import (
     RESULT_SCHEMA,
-    Row,
     item_from_record,
     row_from_record,
     row_to_record,
     whole_row_from_record,
 )
+from askpix.producer.rounds import Round
+from askpix.producer.rows import Row
 from askpix.producer.storage import Storage
 
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
