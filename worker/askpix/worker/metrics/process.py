@@ -11,7 +11,7 @@ from askpix.worker.cgroup import memory
 from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families, Values
 
-_DECODER = b"askpix.worker.images.apart"
+_DECODER = b"askpix.worker.images.decode_main"
 _SELF = Path("/proc/self")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
