@@ -26,10 +26,12 @@ class Storage(LocalStorage):
 
 
 def submit(storage: LocalStorage | Path, items: Any, **options: Any) -> JobSpec:
+    """Writes a job, which captions unless options say otherwise."""
     folder = JobFolder(LocalStorage(storage) if isinstance(storage, Path) else storage)
     values: dict[str, Any] = {"base": "/shop", "model": "m", "questions": None, "options": Options(), **options}
     return write_job(items, folder, **values)
 
 
 def written(folder: Path, spec: JobSpec) -> list[Item]:
+    """Returns the items that lie in a job folder, in order."""
     return [item for part in range(spec.parts) for item in JobFolder(LocalStorage(folder)).read_input(part, spec.id)]
