@@ -8,15 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers.http_server import Server
+from helpers.parts import part_of
 from helpers.processes import wait_until
 from models.engine_calls import SECONDS, png, product
 
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder
-from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.rows import Row
-from askpix.producer.storage import LocalStorage
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.disk import DiskStore
@@ -28,8 +26,6 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
-from askpix.worker.part_work import PartWork
-from askpix.worker.telling import Telling
 
 THREADS = 4
 COLOR = Question("what color is it?", name="color", choices=("red", "green", "blue"))
@@ -64,28 +60,10 @@ class Shop:
         *,
         cache: bool = True,
     ) -> PartItems:
-        spec = JobSpec(
-            id="0" * 32,
-            model=self.engine.info.model,
-            questions=questions,
-            options=options or Options(),
-            items=len(items),
-            parts=1,
-            part_size=len(items),
-            fingerprint="f",
-        )
-        work = PartWork(
-            part=0,
-            round=0,
-            folder=JobFolder(LocalStorage(self._folder)),
-            spec=spec,
-            engine=self.engine,
-            lease=None,
-            telling=Telling(None),
-        )
-        tries = dict.fromkeys(range(len(items)), 1)
         sharing = self._sharing if cache else None
-        part = PartItems(work, dict(enumerate(items)), tries, self.loader, item_seconds=20, sharing=sharing)
+        part = part_of(
+            items, self.engine, self.loader, self._folder, questions=questions, options=options, sharing=sharing
+        )
         part.begin(self._threads)
         return part
 
