@@ -4,63 +4,27 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from helpers.apart import broker, client, pages, root, start_worker
-from helpers.browser import browser, watched
 from helpers.playground import SECONDS, Server, Window
+from helpers.playground_pages import EXAMPLES, Open, ask_long, chrome, open_page, tiny, truth
 from helpers.processes import askpix
-from helpers.system import RedisServer, Starter
 from helpers.vlm import SLOW, TinyVlms
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from askpix.worker.local import demo_model
-from askpix.worker.playground.dropped import bundled_examples, example_files
 
-__all__ = ["broker", "client", "pages", "root", "start_worker"]
+__all__ = ["chrome", "open_page", "tiny", "truth"]
+
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-EXAMPLES = [path.name for path in example_files(bundled_examples())]
+
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:alert(2)) <script>alert(3)</script>"
-
-Open = Callable[[Server], Window]
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture
-def open_page(chrome: Browser) -> Iterator[Open]:
-    """Opens pages; at the end, none may have asked elsewhere, or have had an error."""
-    with ExitStack() as stack:
-        windows: list[Window] = []
-
-        def open_(server: Server) -> Window:
-            window = Window(stack.enter_context(watched(chrome)), server)
-            windows.append(window)
-            window.open()
-            return window
-
-        yield open_
-        for window in windows:
-            asked = {urlsplit(url).netloc for url in window.watched.requests if url.startswith("http")}
-            assert asked == {urlsplit(window.server.url).netloc}
-            # Gradio's own page says this of itself when a file is dropped.
-            said = [line for line in window.watched.said if line != "warning: Method not implemented."]
-            assert not [line for line in said if line.startswith(("error", "warning"))]
-            assert window.watched.errors == []
-            assert window.watched.dialogs == []
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +49,9 @@ def server(int8: Path, tiny: TinyVlms, tmp_path_factory: pytest.TempPathFactory)
     assert list(server.tmp.glob("askpix-playground-*")) == []
 
 
-@pytest.fixture(scope="module")
-def tiny() -> TinyVlms:
-    return TinyVlms()
-
-
 @pytest.fixture
 def window(server: Server, open_page: Open) -> Window:
     return open_page(server)
-
-
-@pytest.fixture(scope="module")
-def truth(images: Path) -> dict[str, dict[str, str]]:
-    """What is asked of each example, and the right answers; None asks for the caption."""
-    lines = (json.loads(line) for line in (images / "truth.jsonl").read_text().splitlines())
-    return {line["image"]: {**line["answers"], "": line["caption"]} for line in lines if line["image"] in EXAMPLES}
 
 
 def test_the_examples_are_answered_and_captioned_right(window: Window, truth: dict[str, dict[str, str]]) -> None:
@@ -226,18 +178,9 @@ def test_without_an_image_or_with_one_choice_the_page_says_so(window: Window) ->
     assert window.problem() == "one choice is none: give two or more, one a line"
 
 
-def _long(window: Window) -> None:
-    """Has answers be as long as may be."""
-    window.choose("model-0", "tiny-llava")
-    window.pick(0)
-    window.at("#more button").first.click()
-    for name in ("max_new_tokens", "min_new_tokens"):
-        window.fill(f"setting-{name}", "700")
-
-
 def test_a_chat_streams_stops_and_goes_on(window: Window) -> None:
     # Given
-    _long(window)
+    ask_long(window)
     window.clear()
 
     # When: it grows before it has ended.
@@ -306,7 +249,7 @@ def _shown(window: Window) -> int:
 def test_a_conversation_of_three_turns_over_two_images(window: Window) -> None:
     """It streams, and stopping in the midst keeps what there is; clearing forgets it."""
     # Given: a question about one picture, whose answer comes to its end.
-    _long(window)
+    ask_long(window)
     for name in ("max_new_tokens", "min_new_tokens"):
         window.fill(f"setting-{name}", "60")
     window.ask("what is it?")
@@ -346,7 +289,7 @@ def test_a_conversation_of_three_turns_over_two_images(window: Window) -> None:
 
 def test_what_the_model_cannot_take_is_dropped_with_its_image_and_the_page_says_so(window: Window) -> None:
     # Given: questions of which the model's 1,024 tokens hold one.
-    _long(window)
+    ask_long(window)
     _short(window)
     window.ask("a red mug on a table " * 80)
     assert 500 < window.tokens_read() < 1_000
@@ -364,7 +307,7 @@ def test_what_the_model_cannot_take_is_dropped_with_its_image_and_the_page_says_
 
 
 def test_who_reads_by_ear_and_keys_has_it_all(window: Window) -> None:
-    _long(window)
+    ask_long(window)
     _short(window)
     window.pick(0)
     window.ask("what is it?")
@@ -384,7 +327,7 @@ def test_who_reads_by_ear_and_keys_has_it_all(window: Window) -> None:
 
 
 def test_clearing_in_the_middle_leaves_nothing(window: Window) -> None:
-    _long(window)
+    ask_long(window)
     window.clear()
     window.begin("what is it?")
     expect(window.at("#side-0 .chat .message-content")).to_have_count(2)
@@ -402,7 +345,7 @@ def test_a_page_that_is_closed_keeps_nobody_waiting(server: Server, open_page: O
     # Given: more pages than are answered at a time, in the midst of long answers.
     for _ in range(4):
         gone = open_page(server)
-        _long(gone)
+        ask_long(gone)
         gone.begin("what is it?")
         expect(gone.at("#side-0 .chat .message-content")).to_have_count(2)
         gone.watched.page.close()
@@ -419,7 +362,7 @@ def test_who_waits_for_others_can_stop(server: Server, open_page: Open) -> None:
     other, *windows = [open_page(server) for _ in range(5)]
     other.pick(0)
     for window in windows:
-        _long(window)
+        ask_long(window)
         window.choose("model-1", "tiny-llava")
     for window in windows:
         window.begin("what is it?")
@@ -437,106 +380,3 @@ def test_who_waits_for_others_can_stop(server: Server, open_page: Open) -> None:
         window.watched.page.close()
     other.ask("what is shown?")
     assert other.answer() == "mug"
-
-
-@pytest.fixture(scope="module")
-def through_queue(
-    broker: RedisServer, start_worker: Starter, tiny: TinyVlms, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """A playground whose answers come from a worker, which serves the demo model and a tiny LLaVA."""
-    start_worker("--model", tiny.folder("llava", sizes=SLOW))
-    server = Server(tmp_path_factory.mktemp("through-queue"), "--broker", broker.url, "--port", "0")
-    yield server
-    assert server.close() == 128 + signal.SIGTERM
-    assert "Traceback" not in server.log
-
-
-def test_through_the_queue_it_answers_as_well(
-    through_queue: Server, open_page: Open, truth: dict[str, dict[str, str]]
-) -> None:
-    window = open_page(through_queue)
-    expect(window.at("#precision-0")).to_be_hidden()
-    window.choose("model-0", "askpix-demo")
-    window.pick(0)
-    window.ask()
-    assert window.answer() == truth[EXAMPLES[0]][""]
-    window.ask("what color is it?", "red\nblack")
-    assert window.bars() == {"black": "100%", "red": "0%"}
-    window.fill("question", "")
-    window.choose("model-1", "tiny-llava")
-    window.fill("choices", "")
-    window.ask("what is it?")
-    window.wait(1)
-    assert len(window.messages(1)) == 2
-
-
-def test_through_the_queue_a_conversation_goes_on(through_queue: Server, open_page: Open) -> None:
-    window = open_page(through_queue)
-    window.choose("model-0", "tiny-llava")
-    window.pick(0)
-    window.at("#more button").first.click()
-    window.fill("setting-max_new_tokens", "8")
-    window.ask("what is it?")
-    first = window.tokens_read()
-    window.go_on("what is it?")
-    assert window.tokens_read() > first
-    assert len(window.messages()) == 4
-
-    # With another image too, which joins it.
-    before = window.tokens_read()
-    window.pick(1)
-    window.go_on("and this one?")
-    assert window.tokens_read() > before + 16
-    assert window.messages()[0::2] == ["what is it?", "what is it?", "and this one?"]
-    assert window.pictures() == [f"Image 1: {EXAMPLES[0]}", None, f"Image 2: {EXAMPLES[1]}"]
-    window.ask("what is it?")
-    assert window.tokens_read() == first
-
-
-def test_through_the_queue_it_streams_and_stops(through_queue: Server, open_page: Open) -> None:
-    window = open_page(through_queue)
-    _long(window)
-    window.clear()
-    window.begin("what is it?")
-    expect(window.at("#side-0 .facts textarea")).to_have_value("answering")
-    window.at("#stop").click()
-    window.wait()
-    assert window.facts() == "stopped"
-    assert len(window.messages()) == 2
-
-
-def test_it_listens_here_alone_and_on_another_port_where_its_own_is_taken(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", 7860))
-        except OSError:
-            pass  # somebody else has it, which will do
-        else:
-            taken.listen()
-        server = Server(tmp_path)
-    try:
-        assert urlsplit(server.url).hostname == "127.0.0.1"
-        assert urlsplit(server.url).port != 7860
-        port = urlsplit(server.url).port or 0
-        own = socket.gethostbyname(socket.gethostname())
-        if not own.startswith("127."):
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection((own, port), 2).close()
-    finally:
-        assert server.close(signal.SIGINT) == -signal.SIGINT
-
-
-def test_a_port_that_is_asked_for_and_taken_is_told(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        server = Server(tmp_path, "--port", str(taken.getsockname()[1]))
-        assert server.process.wait(30) == 2
-    assert server.log.splitlines()[-1].startswith("askpix: the playground cannot listen on 127.0.0.1:")
-
-
-def test_who_opens_it_to_others_is_told_so(tmp_path: Path) -> None:
-    server = Server(tmp_path, "--host", "0.0.0.0", "--port", "0")
-    server.close()
-    assert "Anybody who reaches 0.0.0.0 can use this page: it asks for no password." in server.log

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from askpix.producer.items import Options, Turn
 from askpix.producer.questions import Question
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
+from askpix.worker.answer_cache.cache import AnswerCache
+from askpix.worker.answer_cache.keys import ask_key, engine_mark, image_key
 from askpix.worker.answer_cache.store import Change
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Request
 
@@ -59,3 +61,22 @@ def change(
     image: bytes, fields: Mapping[bytes, bytes] | None = None, *, model: str = "tiny", anew: bool = False
 ) -> Change:
     return Change(model=model, image=image, fields=fields or {}, anew=anew)
+
+
+WHAT = asks("what is it?")
+COLOR = asks(choice(0.5, 0.5).question)
+
+
+def keep(cache: AnswerCache, name: object, request: Request, answer: Answer) -> None:
+    """Keeps what was answered of some image."""
+    cache.keep(INFO, sha(name), (64, 48), ask_key(request), answer)
+
+
+def found(cache: AnswerCache, name: object, request: Request) -> Answer | None:
+    """Returns what is known of some image."""
+    return cache.recall(INFO, sha(name)).answer(ask_key(request), request)
+
+
+def key_of(name: object) -> bytes:
+    """Returns what an image is kept under."""
+    return image_key(engine_mark(INFO), sha(name))

@@ -13,7 +13,8 @@ from pathlib import Path
 from helpers.rows import failed_row, ok_row
 
 from askpix.producer import Answer, Choice, Job, Kind, Options, Row
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.report.pictures import Picture, Thumbnail
 from askpix.producer.storage import open_storage
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from helpers.rows import ok_row
 
 from askpix.producer import Answer, Choice, Item, Job, Kind, Options, Question
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.judging import judged
 from askpix.producer.rows import Row
 from askpix.producer.storage import Storage

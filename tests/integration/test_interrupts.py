@@ -36,7 +36,7 @@ def test_ctrl_c_leaves_nothing_behind_and_the_same_command_carries_on(
     running = launch(*command(images), cwd=many)
     first = many / "job" / "results" / "part-000000.parquet"
     wait_until(first.exists, within=60, what="a first part done")
-    own = [command for command in running.pids().values() if "askpix.worker.images.apart" not in command]
+    own = [command for command in running.pids().values() if "askpix.worker.images.decode_main" not in command]
     assert len(own) == 3, "a run, its broker and its worker, which has decoders"
 
     # When

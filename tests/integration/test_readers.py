@@ -18,7 +18,7 @@ from helpers.rows import failed_row, ok_row
 from askpix.producer import Answer, Choice, Job, Kind, Options, Row
 from askpix.producer.export import export
 from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, row_to_record
+from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

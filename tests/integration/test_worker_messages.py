@@ -18,7 +18,8 @@ from celery import Celery, Signature
 from helpers.processes import wait_until
 
 from askpix.producer import Item, Options, Status
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import ASK_TASK, PART_TASK
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import socketserver
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from helpers.answers import INFO, asks, choice, said, sha
+from helpers.answers import COLOR, INFO, WHAT, asks, found, keep, key_of, said, sha
 from helpers.processes import wait_until
-from helpers.system import RedisServer
-from pydantic import SecretStr
 
-from askpix.producer.errors import AskpixError
-from askpix.producer.rows import Answer
-from askpix.producer.settings import Settings
 from askpix.worker.answer_cache import cache as cache_module
 from askpix.worker.answer_cache import writer
 from askpix.worker.answer_cache.cache import AnswerCache
-from askpix.worker.answer_cache.disk import DiskStore
-from askpix.worker.answer_cache.keys import ask_key, engine_mark, image_key
-from askpix.worker.answer_cache.opening import open_store
-from askpix.worker.answer_cache.redis_store import KEEP_SECONDS, RedisStore
+from askpix.worker.answer_cache.keys import ask_key
 from askpix.worker.answer_cache.store import MAX_FIELDS, Change, Contents, Fields, Store, StoreError
-from askpix.worker.engine.base import Request
-
-WHAT = asks("what is it?")
-COLOR = asks(choice(0.5, 0.5).question)
 
 
 class Held(Store):
@@ -83,18 +69,6 @@ def cache(held: Held) -> Iterator[AnswerCache]:
     yield cache
     held.free.set()
     cache.close()
-
-
-def keep(cache: AnswerCache, name: object, request: Request, answer: Answer) -> None:
-    cache.keep(INFO, sha(name), (64, 48), ask_key(request), answer)
-
-
-def found(cache: AnswerCache, name: object, request: Request) -> Answer | None:
-    return cache.recall(INFO, sha(name)).answer(ask_key(request), request)
-
-
-def key_of(name: object) -> bytes:
-    return image_key(engine_mark(INFO), sha(name))
 
 
 def written(held: Held, name: object) -> bool:
@@ -279,211 +253,3 @@ def test_a_store_that_takes_long_is_left_alone_too(
     assert cache.recall(INFO, sha(1)).size is None
     assert held.reads == 1
     assert "it took 8 s to answer" in caplog.text
-
-
-# In Redis. ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path, "--maxmemory", "16mb", "--maxmemory-policy", "allkeys-lru")
-    yield server
-    server.thaw()
-    server.close()
-
-
-@pytest.fixture
-def shared(server: RedisServer) -> Iterator[Callable[[], AnswerCache]]:
-    """Opens caches on that server."""
-    opened: list[AnswerCache] = []
-
-    def open_() -> AnswerCache:
-        opened.append(AnswerCache(RedisStore(SecretStr(server.url))))
-        return opened[-1]
-
-    yield open_
-    for cache in opened:
-        cache.close()
-
-
-def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], AnswerCache], server: RedisServer) -> None:
-    # given
-    one, other = shared(), shared()
-    colored = asks(choice(0.1, 0.9).question)
-    keep(one, 1, WHAT, said("a mug"))
-    keep(one, 1, colored, said("red"))
-    wait_until(lambda: bool(server.client.dbsize()), within=10, what="an entry")
-
-    # then
-    assert found(other, 1, WHAT) == replace(said("a mug"), cached=True)
-    (key,) = server.client.keys()
-    assert key == f"askpix:answers:1:tiny:{key_of(1).hex()}"
-    # And what is used stays for another while.
-    assert KEEP_SECONDS - 60 < server.client.ttl(key) <= KEEP_SECONDS
-    server.client.expire(key, 100)
-    found(other, 1, WHAT)
-    wait_until(lambda: server.client.ttl(key) > 100, within=10, what="a longer life")
-
-
-@pytest.mark.parametrize(
-    "reply", [b"+OK", b":7", b"$1\r\nx", b"*1\r\n$1\r\nx", b"*2\r\n:1\r\n:2", b"?", b"%1\r\n+a\r\n*0"]
-)
-def test_what_answers_as_no_redis_server_does_is_a_server_that_is_away(
-    reply: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    # given
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Parrot) as server:
-        server.daemon_threads, server.reply = True, reply  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        cache = AnswerCache(RedisStore(SecretStr(f"redis://127.0.0.1:{server.server_address[1]}/0")))
-
-        # then
-        assert cache.recall(INFO, sha(1)).size is None
-        assert found(cache, 1, WHAT) is None
-        keep(cache, 1, WHAT, said("a mug"))
-        cache.close()
-        server.shutdown()
-    assert "Traceback" not in caplog.text
-
-
-class Parrot(socketserver.StreamRequestHandler):
-    """Says the same to every command."""
-
-    def handle(self) -> None:
-        for line in self.rfile:
-            if line.startswith(b"*"):
-                self.wfile.write(self.server.reply + b"\r\n")  # type: ignore[attr-defined]
-
-
-def test_redis_forgets_by_itself(server: RedisServer) -> None:
-    store = RedisStore(SecretStr(server.url))
-    value = b"x" * 10_000
-    for start in range(0, 3_000, 100):
-        numbers = range(start, start + 100)
-        store.write(
-            [Change(model="tiny", image=number.to_bytes(32, "big"), fields={b"a": value}) for number in numbers]
-        )
-    assert 500 < store.contents().images < 2_000
-    assert store.read("tiny", (2_999).to_bytes(32, "big"))[0] == {b"a": value}
-    store.close()
-
-
-def test_a_model_can_be_forgotten_in_redis_and_all_can(server: RedisServer) -> None:
-    # given, beside what is somebody else's
-    server.client.set("theirs", "x")
-    store = RedisStore(SecretStr(server.url))
-    for model, images in (("one", 3), ("one-b", 2)):
-        store.write([Change(model=model, image=bytes([number]), fields={b"a": b"x"}) for number in range(images)])
-
-    # then
-    assert store.contents().by_model == {"one": 3, "one-b": 2}
-    assert store.purge("one") == 3
-    assert store.contents().by_model == {"one-b": 2}
-    assert store.purge(None) == 2
-    assert server.client.keys() == ["theirs"]
-    store.close()
-
-
-def test_a_server_that_bounds_nothing_is_told_of(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path)
-    try:
-        store = RedisStore(SecretStr(server.url))
-        assert "no maxmemory" in str(store.contents().warning)
-        server.client.config_set("maxmemory", "50mb")
-        assert "maxmemory-policy is noeviction" in str(store.contents().warning)
-        server.client.config_set("maxmemory-policy", "allkeys-lru")
-        assert store.contents().warning is None
-        store.close()
-    finally:
-        server.close()
-
-
-@pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_server_that_is_away_costs_nobody_time_and_is_found_again(
-    how: str,
-    shared: Callable[[], AnswerCache],
-    server: RedisServer,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # given
-    cache = shared()
-    keep(cache, 1, WHAT, said("a mug"))
-    wait_until(lambda: bool(server.client.dbsize()), within=10, what="an entry")
-
-    # when it goes
-    (server.kill if how == "killed" else server.freeze)()
-    reads: list[bytes] = []
-    read = RedisStore.read
-    monkeypatch.setattr(
-        RedisStore, "read", lambda store, model, image: reads.append(image) or read(store, model, image)
-    )
-    for number in range(1_000):
-        assert found(cache, number, WHAT) is None
-        keep(cache, "later", COLOR, said("red"))
-
-    # then: it is waited for a few times, and not once for each.
-    assert len(reads) < 10
-    assert caplog.text.count("the model is asked everything") == 1
-    (server.start if how == "killed" else server.thaw)()
-
-    def back() -> bool:
-        keep(cache, 2, WHAT, said("a hat"))
-        return "is there again" in caplog.text
-
-    wait_until(back, within=60, what="the server's return")
-
-
-# What is set. ---------------------------------------------------------------------------------------
-
-
-def test_by_default_answers_are_kept_beside_the_compiled_models(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("ASKPIX_ANSWER_CACHE", raising=False)
-    store = open_store(Settings(model_cache=str(tmp_path / "cache")))
-    assert isinstance(store, DiskStore)
-    assert store.contents().place == str(tmp_path / "cache" / "answers" / "answers-v1.0.sqlite3")
-    assert store.contents().limit == 512 << 20
-    store.close()
-
-
-def test_a_folder_can_be_named(tmp_path: Path) -> None:
-    store = open_store(Settings(answer_cache=SecretStr(str(tmp_path / "mine")), answer_cache_mb=3))
-    assert store is not None
-    assert store.contents().place == str(tmp_path / "mine" / "answers-v1.0.sqlite3")
-    assert store.contents().limit == 3 << 20
-    store.close()
-
-
-@pytest.mark.parametrize("settings", [{"answer_cache": SecretStr("off")}, {"answer_cache": SecretStr("OFF")}], ids=repr)
-def test_it_can_be_off(settings: Mapping[str, SecretStr]) -> None:
-    assert open_store(Settings(**settings)) is None  # type: ignore[arg-type]
-
-
-def test_without_any_folder_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ASKPIX_ANSWER_CACHE", raising=False)
-    assert open_store(Settings(model_cache="")) is None
-
-
-def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    with pytest.raises(StoreError, match="cannot be used"):
-        open_store(Settings(answer_cache=SecretStr(str(tmp_path / "open"))))
-
-
-@pytest.mark.parametrize("broker", ["redis://queue:6379/0", "redis://:secret-word@queue/1"])
-def test_the_brokers_own_server_is_refused(broker: str) -> None:
-    settings = Settings(broker_url=SecretStr(broker), answer_cache=SecretStr("redis://:secret-word@queue:6379/2"))
-    with pytest.raises(AskpixError, match="a server of its own") as raised:
-        open_store(settings)
-    assert "secret-word" not in str(raised.value)
-
-
-@pytest.mark.parametrize("url", ["http://:secret-word@cache/", "redis://:secret-word@cache/none", "redis+socket://x"])
-def test_what_is_no_url_of_a_server_is_said_without_its_password(url: str) -> None:
-    with pytest.raises(AskpixError) as raised:
-        open_store(Settings(answer_cache=SecretStr(url)))
-    assert "secret-word" not in str(raised.value)
-    assert "ASKPIX_ANSWER_CACHE" in str(raised.value) or "answers' cache" in str(raised.value)

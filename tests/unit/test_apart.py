@@ -10,6 +10,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from helpers.processes import wait_until
 
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
-from askpix.worker.images import apart
 from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import decode
 from askpix.worker.images.decoder import Decoder
@@ -204,7 +204,7 @@ def test_no_image_gets_the_answer_to_another(processes: DecodeProcesses, monkeyp
 
     other = pictures.encoded(pictures.product().resize((700, 500)))
     with monkeypatch.context() as patched:
-        patched.setattr(apart.Connection, "recv_bytes", fail)
+        patched.setattr(Connection, "recv_bytes", fail)
         with pytest.raises(MemoryError):
             processes.decode(other, FORM)
 

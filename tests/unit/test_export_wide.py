@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from helpers.jobs import answered, chosen, job_of, said
 from helpers.rows import failed_row
+from helpers.wide import COLOR, PRINT, cells, objects, table
 
 from askpix.producer import Kind, Question, Row
-from askpix.producer.columns import Columns
 from askpix.producer.corrections import Correction, keep_corrections
-from askpix.producer.errors import InputError, JobError
+from askpix.producer.errors import InputError
 from askpix.producer.export import Wishes, export
 from askpix.producer.job import JobFolder
-
-COLOR = Question("what color?", name="color", choices=["red", "blue"])
-PRINT = Question("is there a {choice} on it?", name="print", choices=["cat", "star"], multiple=True)
-WIDE = Wishes(form="wide")
-
-
-def cells(folder: JobFolder, name: str = "out.csv", wishes: Wishes = WIDE) -> list[list[str]]:
-    place = Path(folder.uri).parent / name
-    export(folder, str(place), force=True, wishes=wishes)
-    with place.open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file, delimiter="\t" if name.endswith(".tsv") else ","))
-
-
-def objects(folder: JobFolder, wishes: Wishes = WIDE) -> list[dict[str, Any]]:
-    place = Path(folder.uri).parent / "out.jsonl"
-    export(folder, str(place), force=True, wishes=wishes)
-    return [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
-
-
-def table(folder: JobFolder, wishes: Wishes = WIDE) -> pa.Table:
-    place = Path(folder.uri).parent / "out.parquet"
-    export(folder, str(place), force=True, wishes=wishes)
-    return pq.read_table(place)
 
 
 def test_each_item_is_a_row_and_each_question_two_columns(tmp_path: Path) -> None:
@@ -223,103 +196,6 @@ def test_corrections_stand_beside_the_answers(tmp_path: Path) -> None:
     assert table(folder)["print_corrected"].to_pylist() == [None, ["star", "cat"]]
 
 
-def test_a_group_is_a_row(tmp_path: Path) -> None:
-    rows = [
-        answered("1", chosen("color", red=0.6, blue=0.4), group="p", extra={"price": 3, "view": "front"}),
-        failed_row("2"),
-        answered("3", chosen("color", red=0.9, blue=0.1)),
-        answered("4", chosen("color", red=0.1, blue=0.9), group="p", extra={"price": 3, "view": "back"}),
-        failed_row("5"),
-    ]
-    rows[1] = replace(rows[1], group="p")
-    rows[4] = replace(rows[4], group="q")
-    folder = job_of(tmp_path / "job", rows, [COLOR])
-    keep_corrections(folder, [Correction(id=n, attribute="color", text="red") for n in ("1", "4")])
-
-    head, *lines = cells(folder, wishes=Wishes(groups=True))
-
-    assert head == [
-        "group", "images", "images_failed", "id", "image", "status",
-        "color", "color_confidence", "color_corrected", "error_code", "error_message", "price", "view",
-    ]  # fmt: skip
-    assert lines == [
-        ["", "1", "0", "3", "3.jpg", "ok", "red", "0.9000", "", "", "", "", ""],
-        ["p", "3", "1", "", "1.jpg", "ok", "blue", "0.6500", "red", "", "", "", ""],
-        ["q", "1", "1", "", "5", "error", "", "", "", "http_503", "http_503", "", ""],
-    ]
-    assert [str(kind) for kind in table(folder, Wishes(groups=True)).schema.types[1:3]] == ["int64", "int64"]
-
-
-def test_a_groups_own_columns_are_those_that_its_images_share(tmp_path: Path) -> None:
-    rows = [
-        answered("a", group="p", extra={"price": 3, "view": 1, "one": 1, "some": "x"}),
-        answered("b", group="p", extra={"price": 3, "view": 2, "one": True}),
-    ]
-
-    head, line = cells(job_of(tmp_path / "job", rows), wishes=Wishes(groups=True))
-
-    assert dict(zip(head[-4:], line[-4:], strict=True)) == {"price": "3", "view": "", "one": "", "some": ""}
-
-
-def test_rows_with_questions_of_their_own_are_put_together_by_these(tmp_path: Path) -> None:
-    own = (Question("what color?", name="color", choices=["red", "blue"], below=0.9, then="unsure"),)
-    rows = [answered(str(n), chosen("color", red=0.6, blue=0.4), group="p") for n in range(2)]
-
-    _, line = cells(job_of(tmp_path / "job", rows, **{"0": own, "1": own}), wishes=Wishes(groups=True))
-
-    assert line[6] == "unsure"
-
-
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [("out.csv", "rows"), ("out.jsonl", "rows"), ("out/", None), ("out.csv", "answers")],
-)
-def test_groups_need_a_wide_table(tmp_path: Path, name: str, form: str | None) -> None:
-    with pytest.raises(InputError, match="--groups needs a wide table"):
-        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=Wishes(form=form, groups=True))
-
-
-@pytest.mark.parametrize(
-    ("name", "form", "words"),
-    [
-        ("out.csv", "rows", "as rows: it takes a name that ends in .parquet, .jsonl"),
-        ("out.csv", "text", "it takes a folder"),
-        ("out/", "wide", "as wide: it takes a name that ends in .csv"),
-        ("out/", "webdataset", "it takes a name that ends in .tar"),
-        ("out.csv", "pdf", "there is no form 'pdf': there is answers, rows, wide"),
-    ],
-)
-def test_a_form_that_takes_no_such_name_says_which_it_takes(tmp_path: Path, name: str, form: str, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=Wishes(form=form))
-
-
-def test_more_columns_than_a_table_can_have_are_refused(tmp_path: Path) -> None:
-    row = answered("a", *[said(f"q{n}", "x") for n in range(8_193)])
-
-    with pytest.raises(InputError, match=r"more than 16384 .* --form rows"):
-        cells(job_of(tmp_path / "job", [row]))
-
-
-def test_a_damaged_file_is_said_and_nothing_is_written(tmp_path: Path) -> None:
-    folder = job_of(tmp_path / "job", [answered("a"), answered("b"), answered("c")])
-    (tmp_path / "job" / "results" / "part-000001.parquet").write_bytes(b"damaged")
-
-    for name in ("out.csv", "out.jsonl", "out.parquet"):
-        with pytest.raises(JobError, match=r"part-000001.* is damaged"):
-            export(folder, str(tmp_path / name), wishes=WIDE)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["job"]
-
-
-def test_results_of_an_older_version_are_read(tmp_path: Path) -> None:
-    folder = job_of(tmp_path / "job", [answered("a", said("q", "x")), answered("b", said("q", "y"))])
-    path = tmp_path / "job" / "results" / "part-000000.parquet"
-    pq.write_table(pq.read_table(path).drop_columns(["sha256", "extra", "error_message"]), path)
-
-    assert [line[4] for line in cells(folder)[1:]] == ["x", "y"]
-
-
 def test_a_json_file_for_each_image_has_the_columns_of_the_wide_table(tmp_path: Path) -> None:
     rows: list[Row] = [answered("a.jpg", said("print", "", kind=Kind.MULTIPLE), image="/x/a.jpg"), failed_row("b.jpg")]
     folder = job_of(tmp_path / "job", rows, [PRINT])
@@ -338,58 +214,6 @@ def test_only_the_columns_that_are_needed_are_read(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(JobFolder, "read_result", lambda *_: pytest.fail("a whole row was read"))
 
     assert cells(folder)[1][4] == "red"
-
-
-HOLES: list[dict[str, Any]] = [
-    {"name": None},
-    {"text": None},
-    {"kind": None},
-    {"choices": [{"text": "red", "probability": None, "raw": None}]},
-    {"choices": [{"text": None, "probability": 0.5, "raw": None}]},
-    {"choices": [None]},
-    {"alternatives": [{"text": None, "confidence": 0.5}]},
-    {"alternatives": [None]},
-]
-
-
-def with_holes(place: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None) -> JobFolder:
-    """Returns a job in which a result lacks what each has, as somebody else may have written it."""
-    folder = job_of(place / "job", [answered("a", chosen("color", red=0.9), group="g"), answered("b")], [COLOR])
-    path = place / "job" / "results" / "part-000000.parquet"
-    table = pq.read_table(path)
-    records = table.to_pylist()
-    records[0].update(of_row)
-    if of_answer is None:
-        records[0]["answers"] = [None]
-    elif records[0]["answers"]:
-        records[0]["answers"][0].update(of_answer)
-    schema = pa.schema([field.with_nullable(True) for field in table.schema])
-    pq.write_table(pa.Table.from_pylist(records, schema=schema), path)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("of_row", "of_answer"),
-    [({"id": None}, {}), ({"image": None}, {}), ({"status": None}, {}), ({}, None), *(({}, hole) for hole in HOLES)],
-)
-def test_a_result_that_lacks_what_each_has_is_said(
-    tmp_path: Path, of_row: dict[str, Any], of_answer: dict[str, Any] | None
-) -> None:
-    folder = with_holes(tmp_path, of_row, of_answer)
-
-    for name, wishes in [
-        ("answers.csv", Wishes()),
-        ("groups.csv", Wishes(groups=True)),
-        ("groups.parquet", Wishes(groups=True)),
-    ]:
-        with pytest.raises(JobError, match=r"part-000000\.parquet"):
-            export(folder, str(tmp_path / name), wishes=wishes)
-    for name in ("wide.csv", "wide.parquet", "wide.jsonl", "json/", "texts/"):
-        # What wide tables do not tell, they do not read.
-        with suppress(JobError):
-            export(
-                folder, str(tmp_path / name), wishes=Wishes(form={"json/": "json", "texts/": None}.get(name, "wide"))
-            )
 
 
 def test_half_of_a_surrogate_pair_in_the_name_of_a_column_becomes_a_question_mark(tmp_path: Path) -> None:
@@ -411,20 +235,3 @@ def test_the_file_of_an_image_called_job_makes_no_job_of_its_folder(tmp_path: Pa
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
     with pytest.raises(InputError, match="is a job folder"):
         export(folder, f"{tmp_path}/job/", wishes=Wishes(form="json"), force=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "wishes", "words"),
-    [
-        ("out.csv", Wishes(columns=Columns(id="sku")), "tell of the list of --merge"),
-        ("out.jsonl", Wishes(excel=True), "--excel marks tables"),
-        ("out.parquet", Wishes(form="wide", excel=True), "--excel marks tables"),
-        ("out/", Wishes(excel=True), "--excel marks tables"),
-        ("out.csv", Wishes(merge="list.csv", excel=True), "leave out --excel"),
-    ],
-)
-def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, name: str, wishes: Wishes, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        export(job_of(tmp_path / "job", [answered("a")]), f"{tmp_path}/{name}", wishes=wishes)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["job"]

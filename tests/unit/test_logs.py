@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import pty
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from contextvars import copy_context
-from io import StringIO
-from typing import Any
 
 import pytest
+from helpers.logs import HOSTILE, Log, json_log, plain_log
 
 from askpix.worker.logs.about import about, about_items, carried, concerning
-from askpix.worker.logs.setup import LogForm, formatter
+from askpix.worker.logs.setup import LogForm
 
-HOSTILE = '\n2026-01-01 00:00:00,000 INFO forged\x1b[2J\r{"level": "info"}\u2028'
-
-
-class Log:
-    """A logger of its own, and what it has written."""
-
-    def __init__(self, form: LogForm) -> None:
-        self._stream = StringIO()
-        handler = logging.StreamHandler(self._stream)
-        handler.setFormatter(formatter(form))
-        self.logger = logging.Logger("askpix.test", logging.INFO)
-        self.logger.addHandler(handler)
-
-    @property
-    def text(self) -> str:
-        return self._stream.getvalue()
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-
-@pytest.fixture
-def json_log() -> Log:
-    return Log(LogForm(json=True))
-
-
-@pytest.fixture
-def plain_log() -> Log:
-    return Log(LogForm())
+__all__ = ["json_log", "plain_log"]
 
 
 def test_a_line_for_programs_is_one_object_of_known_fields(json_log: Log) -> None:
@@ -111,81 +75,6 @@ def test_nothing_that_strangers_named_makes_a_line_of_its_own(as_json: bool) -> 
         assert log.objects[0]["item"] == HOSTILE.encode("unicode_escape").decode()
     else:
         assert line[23:].startswith(" INFO no image \\n2026-01-01")
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_traceback_is_masked_and_forges_nothing(as_json: bool) -> None:
-    log = Log(LogForm(json=as_json, secrets=("redis://:long-password@h/0",)))
-
-    try:
-        raise ValueError(f"https://h/a.jpg?sig=Xy7 long-password {HOSTILE}")
-    except ValueError:
-        log.logger.exception("it failed")
-
-    assert "long-password" not in log.text
-    assert "Xy7" not in log.text
-    assert "\x1b" not in log.text
-    if as_json:
-        (line,) = log.objects
-        assert "ValueError: https://h/a.jpg?***" in line["exception"]
-    else:
-        first, *others = log.text.splitlines()
-        assert first.endswith("it failed")
-        assert others
-        assert all(line.startswith("    ") for line in others)
-
-
-@pytest.mark.parametrize("said", ["m" * 1_000_000, "a line of a message\n" * 10_000, "\n" * 20_000])
-def test_a_traceback_keeps_its_last_frames_and_what_was_raised_however_long_that_is(said: str, json_log: Log) -> None:
-    def deeper(depth: int) -> None:
-        if depth:
-            deeper_still(depth - 1)
-        raise ValueError(f"{said}")
-
-    def deeper_still(depth: int) -> None:
-        deeper(depth)
-
-    try:
-        deeper(200)
-    except ValueError:
-        json_log.logger.exception("it failed")
-
-    (line,) = json_log.objects
-    told = line["exception"].split("\n")
-    assert told[0] == "..."
-    assert ", in deeper_still" in line["exception"]
-    assert [one for one in told if one.startswith("  File")][-1].endswith(", in deeper")
-    assert f"\nValueError: {said[:3_000]}" in line["exception"]
-    assert "... (" in told[-1]
-    assert len(line["exception"]) < 12_100
-
-
-@pytest.mark.parametrize("distance", range(3_960, 4_001, 8))
-def test_no_half_of_a_secret_is_left_where_a_message_of_a_traceback_is_cut(distance: int) -> None:
-    log = Log(LogForm(json=True, secrets=("redis://:long-password@h/0",)))
-
-    try:
-        raise ValueError(f"{'x' * (distance - len('ValueError: '))}long-password{'x' * 10_000}")
-    except ValueError:
-        log.logger.exception("it failed")
-
-    assert "xlong" not in log.text
-    assert "xlon" not in log.text
-
-
-def test_a_chain_of_errors_is_told_from_its_end(json_log: Log) -> None:
-    try:
-        try:
-            raise KeyError("first")
-        except KeyError as error:
-            raise ValueError("second") from error
-    except ValueError:
-        json_log.logger.exception("it failed")
-
-    told = json_log.objects[0]["exception"]
-    assert told.startswith("Traceback (most recent call last):\n  File")
-    assert "KeyError: 'first'\n\nThe above exception was the direct cause" in told
-    assert told.endswith("ValueError: second")
 
 
 def test_an_id_that_is_a_signed_url_is_masked_to_its_end(json_log: Log) -> None:
@@ -253,118 +142,3 @@ def test_a_batch_is_about_what_its_requests_have_in_common_and_their_items() -> 
 def test_of_many_items_some_are_named() -> None:
     assert about_items(range(20)) == {"items": [*map(str, range(8)), "and 12 more"]}
     assert about_items([]) == {}
-
-
-_PROGRAM = """
-import logging, sys, threading, warnings
-from askpix.worker.logs.setup import LogForm, log_to_stderr
-log_to_stderr(LogForm(json="json" in sys.argv, secrets=("redis://:long-password@h/0",)))
-logging.getLogger("celery").info("a library speaks of long-password")
-logging.getLogger("askpix").warning("careful")
-warnings.warn("old long-password")
-thread = threading.Thread(target=lambda: 1 / 0, name="worker-1")
-thread.start()
-thread.join()
-raise RuntimeError("the end of long-password")
-"""
-
-
-def test_all_that_a_process_says_is_lines_of_one_form() -> None:
-    ran = subprocess.run([sys.executable, "-c", _PROGRAM, "json"], capture_output=True, encoding="utf-8", timeout=60)
-
-    lines = [json.loads(line) for line in ran.stderr.splitlines()]
-    assert ran.returncode == 1
-    assert "long-password" not in ran.stderr
-    assert [(line["logger"], line["level"]) for line in lines] == [
-        ("celery", "info"),
-        ("askpix", "warning"),
-        ("py.warnings", "warning"),
-        ("askpix", "critical"),
-        ("askpix", "critical"),
-    ]
-    assert "ZeroDivisionError" in lines[3]["exception"]
-    assert lines[4]["exception"].endswith("RuntimeError: the end of ***")
-
-
-_FAULTY = """
-import logging, sys
-from askpix.worker.logs.setup import LogForm, log_to_stderr
-
-class Unsaid:
-    def __str__(self):
-        raise RuntimeError("no words for long-password")
-
-log_to_stderr(LogForm(json="json" in sys.argv, secrets=("redis://:long-password@h/0",)))
-library = logging.getLogger("library")
-library.warning("%d of long-password", "of-an-argument")
-library.error("%s", Unsaid())
-library.error(Unsaid())
-try:
-    raise ConnectionResetError("the connection broke")
-except ConnectionResetError:
-    library.exception("")
-    library.exception("not\\nsent")
-    library.exception("%d", "of-an-argument")
-"""
-
-
-@pytest.mark.parametrize("form", ["json", "plain"])
-def test_a_line_that_cannot_be_made_is_told_of_in_one_of_the_same_form(form: str) -> None:
-    ran = subprocess.run([sys.executable, "-c", _FAULTY, form], capture_output=True, encoding="utf-8", timeout=60)
-
-    assert ran.returncode == 0
-    assert "long-password" not in ran.stderr
-    assert "of-an-argument" not in ran.stderr
-    shown = ran.stderr.splitlines()
-    first, second, third, empty, broken, both = [json.loads(one)["message"] if form == "json" else one for one in shown]
-    assert "a line of <string>:11 cannot be logged: TypeError: %d format: a real number is required" in first
-    assert first.endswith(": %d of ***")
-    assert second.endswith("a line of <string>:12 cannot be logged: RuntimeError: no words for ***: %s")
-    assert third.endswith("a line of <string>:13 cannot be logged: RuntimeError: no words for ***: (Unsaid)")
-    assert empty.endswith("the connection broke")
-    assert broken.endswith("not: the connection broke")
-    assert "a line of <string>:19 cannot be logged: TypeError" in both
-
-
-_ENDED = """
-import logging, sys
-from askpix.worker.logs.setup import LogForm, log_to_stderr
-log_to_stderr(LogForm())
-sys.stderr.close()
-logging.getLogger("askpix").warning("nobody hears this")
-print("done")
-"""
-
-
-def test_a_log_that_nobody_takes_any_more_ends_nothing() -> None:
-    ran = subprocess.run([sys.executable, "-c", _ENDED], capture_output=True, encoding="utf-8", timeout=60)
-    assert (ran.returncode, ran.stdout) == (0, "done\n")
-
-
-@pytest.fixture
-def terminal() -> Iterator[tuple[int, int]]:
-    ours, theirs = pty.openpty()
-    yield ours, theirs
-    os.close(ours)
-
-
-@pytest.mark.parametrize(
-    ("environment", "colored"),
-    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
-)
-def test_colors_are_for_terminals_of_those_who_want_them(
-    environment: dict[str, str], colored: bool, terminal: tuple[int, int]
-) -> None:
-    ours, theirs = terminal
-    own = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
-
-    subprocess.run([sys.executable, "-c", _PROGRAM], stderr=theirs, env={**own, **environment}, timeout=60)
-    os.close(theirs)
-
-    assert ("\x1b[33mWARNING\x1b[0m careful" in os.read(ours, 1 << 16).decode()) is colored
-
-
-def test_a_file_has_no_colors() -> None:
-    ran = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, encoding="utf-8", timeout=60)
-    assert "WARNING careful" in ran.stderr
-    assert "\x1b" not in ran.stderr

@@ -15,7 +15,8 @@ from helpers.rows import ok_row
 from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder
 from askpix.producer.questions import Calibration, Question
-from askpix.producer.rows import Alternative, Answer, Choice, Kind, row_from_json, row_to_json
+from askpix.producer.records import row_from_json, row_to_json
+from askpix.producer.rows import Alternative, Answer, Choice, Kind
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,40 +12,23 @@ from pathlib import Path
 import pytest
 from helpers.http_server import Page, Server
 from helpers.processes import wait_until
+from helpers.shop import COLOR, SHEET, WHAT, Shop, put, rows_of, same
 from models.engine_calls import SECONDS, Turns, growth, opened, png, product
 
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder, JobSpec
 from askpix.producer.messages import AskMessage
 from askpix.producer.outcomes import is_cached
 from askpix.producer.questions import Question
-from askpix.producer.rows import Answer, Kind, Row, Status
-from askpix.producer.storage import LocalStorage
+from askpix.producer.rows import Answer, Kind, Status
 from askpix.worker.access import Access
-from askpix.worker.answer_cache.cache import AnswerCache
-from askpix.worker.answer_cache.disk import DiskStore
-from askpix.worker.answer_cache.flights import Flights, Resume
 from askpix.worker.answer_cache.keys import ask_key
-from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Request
 from askpix.worker.engines import Engines
 from askpix.worker.errors import RequestError
-from askpix.worker.hosts import Hosts
 from askpix.worker.image_form import Pixels
-from askpix.worker.images.manners import Manners
-from askpix.worker.load_threads import LoadThreads
-from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
-from askpix.worker.part_items import PartItems
-from askpix.worker.part_work import PartWork
-from askpix.worker.telling import Telling
-
-THREADS = 4
-COLOR = Question("what color is it?", name="color", choices=("red", "green", "blue"))
-WHAT = Question("what is it?", name="kind")
-SHEET = (COLOR, WHAT)
 
 
 @pytest.fixture(scope="module")
@@ -75,88 +58,10 @@ def opened_images(engine: BlipEngine, monkeypatch: pytest.MonkeyPatch) -> list[I
     return images
 
 
-class Shop:
-    """Has the items of parts answered by one worker."""
-
-    def __init__(self, engine: BlipEngine, folder: Path, stack: ExitStack) -> None:
-        self.engine = engine
-        self._folder = folder
-        self.loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS))
-        stack.callback(self.loader.close)
-        self._threads = LoadThreads(Hosts(places=THREADS))
-        stack.callback(self._threads.close)
-        (folder / "answers").mkdir(mode=0o700, exist_ok=True)
-        self.cache = AnswerCache(DiskStore(folder / "answers", 64 << 20))
-        stack.callback(self.cache.close)
-        self._sharing = Sharing(cache=self.cache, flights=Flights(self._resume))
-
-    def _resume(self, waited: Sequence[Resume]) -> None:
-        for resume in waited:
-            self._threads.put(resume)
-
-    def begin(
-        self,
-        items: Sequence[Item],
-        questions: tuple[Question, ...] | None = SHEET,
-        options: Options | None = None,
-        *,
-        cache: bool = True,
-    ) -> PartItems:
-        spec = JobSpec(
-            id="0" * 32,
-            model=self.engine.info.model,
-            questions=questions,
-            options=options or Options(),
-            items=len(items),
-            parts=1,
-            part_size=len(items),
-            fingerprint="f",
-        )
-        work = PartWork(
-            part=0,
-            round=0,
-            folder=JobFolder(LocalStorage(self._folder)),
-            spec=spec,
-            engine=self.engine,
-            lease=None,
-            telling=Telling(None),
-        )
-        tries = dict.fromkeys(range(len(items)), 1)
-        sharing = self._sharing if cache else None
-        part = PartItems(work, dict(enumerate(items)), tries, self.loader, item_seconds=20, sharing=sharing)
-        part.begin(self._threads)
-        return part
-
-    def rows(self, *asked: object, **named: object) -> list[Row]:
-        """Returns the rows of items, in their order."""
-        return rows_of(self.begin(*asked, **named))  # type: ignore[arg-type]
-
-
-def rows_of(part: PartItems) -> list[Row]:
-    wait_until(lambda: part.wait(0.05), within=SECONDS, what="all rows")
-    return [row for _, row in sorted(part.rows().items())]
-
-
 @pytest.fixture
 def shop(engine: BlipEngine, tmp_path: Path) -> Iterator[Shop]:
     with ExitStack() as stack:
         yield Shop(engine, tmp_path, stack)
-
-
-def put(pages: Server, *numbers: int, name: str = "product") -> list[Item]:
-    """Returns items whose images show these products."""
-    urls = [pages.put(f"/{name}-{place}.png", png(product(number))) for place, number in enumerate(numbers)]
-    return [Item(id=url, image=url) for url in urls]
-
-
-def same(one: Sequence[Row], other: Sequence[Row]) -> bool:
-    """Returns whether rows say the same, whoever they are of and wherever it is from."""
-
-    def said(row: Row) -> Row:
-        answers = tuple(replace(answer, cached=None) for answer in row.answers)
-        return replace(row, id="", image="", seconds=0.0, answers=answers)
-
-    return list(map(said, one)) == list(map(said, other))
 
 
 # What is known. -------------------------------------------------------------------------------------

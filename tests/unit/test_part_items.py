@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 from helpers.http_server import Page, Server
+from helpers.parts import part_of
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, png, product, request
 
-from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.items import Item
 from askpix.producer.questions import Question
 from askpix.producer.rows import Status
-from askpix.producer.storage import LocalStorage
 from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle
@@ -29,8 +28,6 @@ from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model
 from askpix.worker.part_items import PartItems
-from askpix.worker.part_work import PartWork
-from askpix.worker.telling import Telling
 
 THREADS = 2
 
@@ -73,27 +70,7 @@ def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
     begun: list[PartItems] = []
 
     def begin(engine: BlipEngine, items: Sequence[Item]) -> PartItems:
-        spec = JobSpec(
-            id="0" * 32,
-            model=engine.info.model,
-            questions=None,
-            options=Options(),
-            items=len(items),
-            parts=1,
-            part_size=len(items),
-            fingerprint="f",
-        )
-        work = PartWork(
-            part=0,
-            round=0,
-            folder=JobFolder(LocalStorage(tmp_path)),
-            spec=spec,
-            engine=engine,
-            lease=None,
-            telling=Telling(None),
-        )
-        tries = dict.fromkeys(range(len(items)), 1)
-        asked = PartItems(work, dict(enumerate(items)), tries, loader, item_seconds=20)
+        asked = part_of(items, engine, loader, tmp_path)
         begun.append(asked)
         asked.begin(threads)
         return asked

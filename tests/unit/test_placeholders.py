@@ -8,7 +8,8 @@ import pytest
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder, JobSpec
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.placeholders import (
     MissingValueError,
     check_columns,

@@ -9,56 +9,19 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from helpers.asks import IMAGE, ROW, client, reply, succeeded
 
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question, Turn
 from askpix.producer.asking import ASK_SECONDS
 from askpix.producer.errors import BrokerError, InputError
-from askpix.producer.rows import Answer, Kind, Row, Status, row_to_json
+from askpix.producer.records import row_to_json
 
-IMAGE = "https://shop.example/1.jpg"
-ROW = Row(
-    id="1",
-    group=None,
-    image=IMAGE,
-    status=Status.OK,
-    answers=(
-        Answer(question=None, name="caption", kind=Kind.CAPTION, text="a mug", confidence=0.5, tokens=2, choices=None),
-    ),
-    error_code=None,
-    error_message=None,
-    retryable=None,
-    width=4,
-    height=4,
-    sha256="0" * 64,
-    attempts=1,
-    model="m",
-    fingerprint="f",
-    precision="f32",
-    device="CPU",
-    seconds=0.5,
-    extra=None,
-)
-
-
-@pytest.fixture
-def client(broker_url: str) -> Iterator[Client]:
-    with Client(broker_url) as client:
-        yield client
-
-
-def told(asked: Ask, counters: redis.Redis, value: Any) -> None:
-    """Keeps something where the answer to an ask is looked for."""
-    counters.set(f"askpix:celery-task-meta-{asked.id}", value if isinstance(value, str) else json.dumps(value), ex=60)
-
-
-def succeeded(result: Any) -> dict[str, Any]:
-    return {"status": "SUCCESS", "result": result}
+__all__ = ["client"]
 
 
 def failed(result: Any, status: str = "FAILURE") -> dict[str, Any]:
@@ -67,7 +30,7 @@ def failed(result: Any, status: str = "FAILURE") -> dict[str, Any]:
 
 def test_a_row_comes_back_as_it_was_told(client: Client, counters: redis.Redis) -> None:
     asked = client.ask(IMAGE, model="m")
-    told(asked, counters, succeeded(row_to_json(ROW)))
+    reply(asked, counters, succeeded(row_to_json(ROW)))
 
     assert asked.get(timeout=5) == ROW
 
@@ -91,7 +54,7 @@ NO_ROWS: dict[str, Any] = {
 @pytest.mark.parametrize("what", NO_ROWS)
 def test_a_result_that_is_no_row_is_an_error(what: str, client: Client, counters: redis.Redis) -> None:
     asked = client.ask(IMAGE, model="m")
-    told(asked, counters, succeeded(NO_ROWS[what]))
+    reply(asked, counters, succeeded(NO_ROWS[what]))
 
     with pytest.raises(AskpixError, match="is no result row"):
         asked.get(timeout=5)
@@ -102,7 +65,7 @@ def test_a_result_that_is_no_row_is_an_error(what: str, client: Client, counters
 )
 def test_what_is_no_result_of_celery_is_an_error(stored: str, client: Client, counters: redis.Redis) -> None:
     asked = client.ask(IMAGE, model="m")
-    told(asked, counters, stored)
+    reply(asked, counters, stored)
 
     with pytest.raises(BrokerError, match="somebody else's"):
         asked.get(timeout=5)
@@ -128,7 +91,7 @@ def test_what_is_no_result_of_celery_is_an_error(stored: str, client: Client, co
 )
 def test_a_failure_is_told_in_words(meta: dict[str, Any], words: str, client: Client, counters: redis.Redis) -> None:
     asked = client.ask(IMAGE, model="m")
-    told(asked, counters, meta)
+    reply(asked, counters, meta)
 
     with pytest.raises(AskpixError, match=words) as caught:
         asked.get(timeout=5)
@@ -206,7 +169,7 @@ def test_a_file_that_is_shown_often_is_read_once(client: Client, counters: redis
 
 def test_a_refusal_is_an_error_of_its_own(client: Client, counters: redis.Redis) -> None:
     asked = client.ask(IMAGE, model="m")
-    told(
+    reply(
         asked,
         counters,
         failed({"exc_type": "MessageError", "exc_message": ["no"], "exc_module": MessageError.__module__}),

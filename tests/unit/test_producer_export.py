@@ -1,12 +1,9 @@
-"""Results as one file: whole or not there, for people's spreadsheets and for other programs."""
+"""Results as one file, for people's spreadsheets and for other programs: what its lines and cells hold."""
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,49 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.rows import failed_row, ok_row
+from helpers.exports import job, lines, row, strict, table
+from helpers.rows import failed_row
 
-from askpix.producer import Alternative, Answer, Choice, Kind, Row, Status
-from askpix.producer.errors import InputError, JobError, StorageError
+from askpix.producer import Alternative, Answer, Choice, Kind, Status
+from askpix.producer.errors import InputError
 from askpix.producer.export import export, export_lines
-from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, row_from_record
-from askpix.producer.storage import LocalStorage
-
-
-def row(identity: str = "a", *, text: str = "a mug", extra: dict[str, Any] | None = None, **values: Any) -> Row:
-    answer = Answer(name="q", question="q", kind=Kind.OPEN, text=text, confidence=0.123456, tokens=2)
-    given = {"id": identity, "image": f"{identity}.jpg", "answers": (answer,), **values}
-    return replace(ok_row(identity), extra=json.dumps(extra, ensure_ascii=False) if extra else None, **given)
-
-
-def job(folder: Path, *parts: list[Row]) -> JobFolder:
-    """Returns a job folder with those results."""
-    made = JobFolder(LocalStorage(folder / "job"))
-    for number, rows in enumerate(parts):
-        made.write_result(number, rows)
-    return made
-
-
-def table(folder: Path, *rows: Row) -> list[list[str]]:
-    """Returns the cells of an exported CSV file, its head first."""
-    assert export(job(folder, list(rows)), str(folder / "out.csv")).items == len(rows)
-    with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))
-
-
-def lines(folder: Path, *rows: Row) -> list[Any]:
-    """Returns the values of an exported file of JSON lines, each of them strict JSON."""
-    assert export(job(folder, list(rows)), str(folder / "out.jsonl")).items == len(rows)
-    return [strict(line) for line in (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def strict(text: str) -> Any:
-    def refuse(word: str) -> None:
-        raise AssertionError(f"{word} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
-
+from askpix.producer.records import RESULT_SCHEMA, row_from_record
 
 # CSV. --------------------------------------------------------------------------------------------
 
@@ -315,94 +276,3 @@ def test_results_that_lack_a_column_or_have_one_more_are_exported_too(tmp_path: 
     read = pq.read_table(tmp_path / "out.parquet")
     assert read.schema.equals(RESULT_SCHEMA)
     assert read["sha256"].to_pylist() == [None, None]
-
-
-# The file. ---------------------------------------------------------------------------------------
-
-
-def test_a_job_without_results_is_a_file_without_lines(tmp_path: Path) -> None:
-    assert lines(tmp_path) == []
-    assert len(table(tmp_path)) == 1
-    assert export(job(tmp_path), str(tmp_path / "out.parquet")).items == 0
-    assert pq.read_table(tmp_path / "out.parquet").schema.equals(RESULT_SCHEMA)
-
-
-@pytest.mark.parametrize("name", ["out.xlsx", "out.json", "out.txt", "out.parquet.gz", "out.v2", "out.gz"])
-def test_another_form_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"\.csv, \.tsv, \.jsonl, .* \.parquet, .* folders"):
-        export(job(tmp_path, [row()]), str(tmp_path / name))
-
-
-@pytest.mark.parametrize("target", ["s3://shop/out.csv", "S3://shop/captions/"])
-def test_s3_is_refused_with_what_to_do_instead(tmp_path: Path, target: str) -> None:
-    with pytest.raises(InputError, match="a file here and copy"):
-        export(job(tmp_path, [row()]), target)
-
-
-@pytest.mark.parametrize("target", ["", "http://shop/out.csv", "out\0.csv", "data:,out.csv", "file://host/out.csv"])
-def test_what_is_no_path_is_refused(tmp_path: Path, target: str) -> None:
-    with pytest.raises(InputError, match="no path of this machine"):
-        export(job(tmp_path, [row()]), target)
-
-
-def test_a_file_uri_is_a_path(tmp_path: Path) -> None:
-    export(job(tmp_path, [row()]), (tmp_path / "an out.csv").as_uri())
-
-    assert (tmp_path / "an out.csv").is_file()
-
-
-@pytest.mark.parametrize("name", ["no/out.csv", "file/out.csv", f"{'x' * 300}.csv", "file/captions/", f"{'x' * 300}/"])
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(StorageError, match="cannot be written"):
-        export(job(tmp_path, [row()]), f"{tmp_path}/{name}")
-
-
-@pytest.mark.parametrize("name", ["job/results/all.parquet", "job/results/", "job/results/captions"])
-def test_nothing_is_put_among_the_jobs_own_results(tmp_path: Path, name: str) -> None:
-    made = job(tmp_path, [row()])
-
-    with pytest.raises(InputError, match="own results"):
-        export(made, f"{tmp_path}/{name}", force=True)
-
-    assert len(list((tmp_path / "job" / "results").iterdir())) == 1
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.csv.gz"])
-def test_a_file_that_is_there_is_replaced_only_by_force(tmp_path: Path, name: str) -> None:
-    made = job(tmp_path, [row()])
-    (tmp_path / name).write_text("before")
-
-    with pytest.raises(StorageError, match="exists already: choose another name, or --force"):
-        export(made, str(tmp_path / name))
-    assert (tmp_path / name).read_text() == "before"
-
-    export(made, str(tmp_path / name), force=True)
-    assert b"before" not in (tmp_path / name).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["job", name]
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.jsonl.gz"])
-def test_an_export_that_fails_halfway_leaves_what_was_there(tmp_path: Path, name: str) -> None:
-    made = job(tmp_path, [row("a")], [row("b")])
-    (tmp_path / "job" / "results" / "part-000001.parquet").write_bytes(b"damaged")
-    (tmp_path / name).write_text("before")
-
-    with pytest.raises(JobError, match=r"part-000001.* is damaged"):
-        export(made, str(tmp_path / name), force=True)
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["job", name]
-    assert (tmp_path / name).read_text() == "before"
-
-
-def test_no_link_that_lies_there_is_followed(tmp_path: Path) -> None:
-    others = tmp_path / "others"
-    others.write_text("before")
-    for name in (f".partial-{os.getpid()}.csv", f".partial-{os.getpid()}", "out.csv"):
-        (tmp_path / name).symlink_to(others)
-
-    export(job(tmp_path, [row()]), str(tmp_path / "out.csv"), force=True)
-
-    assert others.read_text() == "before"
-    assert not (tmp_path / "out.csv").is_symlink()

@@ -16,8 +16,9 @@ import pytest
 
 from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
 from askpix.producer.errors import JobError
-from askpix.producer.job import JobFolder, JobSpec, PinnedModel
-from askpix.producer.rows import RESULT_SCHEMA
+from askpix.producer.job import JobFolder, PinnedModel
+from askpix.producer.job_spec import JobSpec
+from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

@@ -15,9 +15,9 @@ from helpers.rows import failed_row, ok_row
 
 from askpix.producer import Job
 from askpix.producer.errors import InputError, JobError, StorageError
+from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.report import gallery
 from askpix.producer.report.gallery import write_gallery
-from askpix.producer.rows import RESULT_SCHEMA
 
 
 def names_in(folder: Path) -> list[str]:

@@ -15,9 +15,11 @@ from askpix.producer import followed
 from askpix.producer.errors import JobError
 from askpix.producer.followed import Job
 from askpix.producer.items import Options
-from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_spec import JobSpec
+from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.rounds import Failures, Round
-from askpix.producer.rows import RESULT_SCHEMA, Row, row_to_record
+from askpix.producer.rows import Row
 from askpix.producer.standing import Standing, next_round, standing
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job

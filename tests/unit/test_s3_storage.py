@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from helpers.s3_server import S3Server, broken_s3, says, using
 
 from askpix.producer.errors import StorageError
 from askpix.producer.s3 import S3Storage, list_objects
-from askpix.producer.storage import Storage, open_storage
+from askpix.producer.storage import LocalStorage, Storage, open_storage
 
 THREADS = 16
 
@@ -89,6 +90,8 @@ def test_one_of_many_creators_wins_and_the_others_know(storage: Storage) -> None
     assert created.count(True) == 1
     assert storage.read("model.json") == str(created.index(True)).encode()
     assert list(storage.names("")) == ["model.json"]
+    if isinstance(storage, LocalStorage):
+        assert os.listdir(storage.root) == ["model.json"]  # noqa: PTH208 - hidden files too
 
 
 def test_names_are_those_of_the_files_right_in_the_folder(storage: Storage) -> None:

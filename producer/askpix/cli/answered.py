@@ -11,7 +11,8 @@ import click
 from askpix.cli.console import printable, stderr, stdout
 from askpix.producer.asking import Ask
 from askpix.producer.errors import BrokerError
-from askpix.producer.rows import Answer, Kind, Row, Status, row_to_json
+from askpix.producer.records import row_to_json
+from askpix.producer.rows import Answer, Kind, Row, Status
 
 
 def show_row(row: Row, image: str, *, as_json: bool) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.text import Text
@@ -18,7 +19,7 @@ from askpix.cli.needing import needing
 from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse_quantizing_options
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import check_model_name
+from askpix.producer.items import Options, check_model_name
 from askpix.worker.vlm.templates import TEMPLATES
 
 
@@ -134,28 +135,44 @@ def convert(
             "--template, --trust-remote-code, --vision-tower, --context and --precision int4 are for vision-language"
             " models"
         )
+    _convert_blip(source, output, name, precision, quantizing, generation)
+
+
+def _convert_blip(
+    source: str, output: Path, name: str | None, precision: str, quantizing: Quantizing, generation: Options
+) -> None:
     if precision == "int8":
         quantizing.check()
-    else:
-        refuse_quantizing_options("--precision int8")
+        _convert_and_quantize(source, output, name, quantizing, generation)
+        return
+    refuse_quantizing_options("--precision int8")
+    with needing("converting"), _converting(source):
+        from askpix.worker.models.convert import convert as convert_checkpoint
+
+        weights: Literal["f32", "f16"] = "f16" if precision == "f16" else "f32"
+        convert_checkpoint(source, output, name=name, weights=weights, generation=generation)
+    _folder_shown(output)
+
+
+def _convert_and_quantize(
+    source: str, output: Path, name: str | None, quantizing: Quantizing, generation: Options
+) -> None:
     with needing("converting"):
         from askpix.worker.models.convert import convert as convert_checkpoint
         from askpix.worker.models.staging import check_output
 
-        if precision != "int8":
-            with stderr().status(Text(f"loading and converting {source}")):
-                convert_checkpoint(
-                    source, output, name=name, weights="f16" if precision == "f16" else "f32", generation=generation
-                )
-            _folder_shown(output)
-            return
         check_output(output, name or "model")
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-whole-") as temporary:
             whole = Path(temporary) / "whole"
-            with stderr().status(Text(f"loading and converting {source}")):
+            with _converting(source):
                 convert_checkpoint(source, whole, name=name, generation=generation)
             _quantize(whole, output, name, quantizing)
+
+
+def _converting(source: str) -> AbstractContextManager[object]:
+    """Says that it is done, for as long as it is."""
+    return stderr().status(Text(f"loading and converting {source}"))
 
 
 @command.command("export-env")

@@ -19,7 +19,8 @@ from askpix.producer.errors import AskpixError, BrokerError, InputError, Message
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Turn
 from askpix.producer.messages import MAX_TURNS, AskMessage, queue_name
 from askpix.producer.questions import Question, first_problem
-from askpix.producer.rows import Row, Status, row_from_json
+from askpix.producer.records import row_from_json
+from askpix.producer.rows import Row, Status
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.streaming import Listener
 

@@ -12,7 +12,8 @@ from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Turn
-from askpix.producer.job import PART_SIZE, JobFolder
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import PART_SIZE
 from askpix.producer.messages import device_kind, notify_target
 from askpix.producer.progress import Reading
 from askpix.producer.questions import Question

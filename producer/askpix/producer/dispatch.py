@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from askpix.producer.broker import Broker, answering
 from askpix.producer.errors import BrokerError, BrokerTrouble, JobError
-from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import queue_name
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Start

@@ -10,7 +10,8 @@ from askpix.producer.broker import Broker, answering
 from askpix.producer.corrections import corrections
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import BrokerError, JobError
-from askpix.producer.job import Hold, JobFolder, JobSpec
+from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.live import Glimpse
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Reading

@@ -13,47 +13,36 @@ control/pause, control/cancel what all workers honour
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from askpix.producer.errors import InputError, JobError, StorageError
-from askpix.producer.items import MODEL_NAME, Item, Options
-from askpix.producer.messages import device_kind
+from askpix.producer.errors import JobError, StorageError
+from askpix.producer.items import Item
+from askpix.producer.job_spec import JobSpec
+from askpix.producer.job_tables import JobTables
 from askpix.producer.outcomes import COLUMNS, Outcome, outcome_from_record, outcomes_from_table
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
-from askpix.producer.questions import Question, first_problem
-from askpix.producer.rounds import Round
-from askpix.producer.rows import (
+from askpix.producer.questions import first_problem
+from askpix.producer.records import (
     RESULT_SCHEMA,
-    Row,
     item_from_record,
     row_from_record,
     row_to_record,
     whole_row_from_record,
 )
+from askpix.producer.rounds import Round
+from askpix.producer.rows import Row
 from askpix.producer.storage import Storage
 
 FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
 """In which a job keeps its files."""
-
-PART_SIZE = 256
-"""Items in a part, unless a job says otherwise."""
-
-MAX_PART_SIZE = 100_000
-
-_Parsed = TypeVar("_Parsed")
 
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
@@ -71,52 +60,6 @@ class Hold(StrEnum):
     CANCEL = "cancel"
 
 
-class JobSpec(BaseModel):
-    """job.json."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    model: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
-    questions: tuple[Question, ...] | None
-    """Asked of every item that has no questions of its own; None stands for captioning."""
-
-    options: Options
-    items: Annotated[int, Field(ge=1)]
-    parts: Annotated[int, Field(ge=1, le=1_000_000)]
-    part_size: Annotated[int, Field(ge=1, le=MAX_PART_SIZE)]
-    fingerprint: str
-    """Of the input, the questions, the options and the model's name: the same job has the same one."""
-
-    device: str | None = None
-    """The kind of device that is to answer; None stands for any."""
-
-    notify: str | None = None
-    """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
-
-    max_queued: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Parts that may wait in the broker at a time; None stands for what whoever queues them is set to."""
-
-    cache: bool = True
-    """Whether answers that were given before may be given again, and are kept. It makes no other job of it."""
-
-    def items_of(self, part: int) -> int:
-        """Returns how many items a part has: all but the last have as many; 0 where there is no such part."""
-        return max(0, min(self.part_size, self.items - part * self.part_size))
-
-    @field_validator("device")
-    @classmethod
-    def _known_kind(cls, device: str | None) -> str | None:
-        try:
-            if device is not None:
-                device_kind(device)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        return device
-
-
 class PinnedModel(BaseModel):
     """model.json."""
 
@@ -131,6 +74,7 @@ class JobFolder:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self._tables = JobTables(storage)
 
     @property
     def uri(self) -> str:
@@ -188,7 +132,7 @@ class JobFolder:
         Raises:
             JobError: the file is missing or damaged.
         """
-        return self._parsed(_input_name(part, job_id), item_from_record)
+        return self._tables.parsed(_input_name(part, job_id), item_from_record)
 
     def _remove_other_input(self, job_id: str) -> None:
         """Removes input files of other jobs; where that fails they stay, which is harmless."""
@@ -198,35 +142,35 @@ class JobFolder:
                 pass
 
     def write_result(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
-        self._write(_result_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
+        self._tables.write(_result_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
 
     def has_result(self, part: int, round_: int = 0) -> bool:
         return self.storage.exists(_result_name(part, round_))
 
     def read_result(self, part: int, round_: int = 0) -> list[Row]:
         """Returns the rows of a part that is done, in the order of its items."""
-        return self._parsed(_result_name(part, round_), whole_row_from_record)
+        return self._tables.parsed(_result_name(part, round_), whole_row_from_record)
 
     def read_outcomes(self, part: int, round_: int = 0) -> list[Outcome]:
         """Returns how the items of a part fared, in their order; cheaper than the rows."""
         name = _result_name(part, round_)
-        table = self._table(name, list(COLUMNS))
+        table = self._tables.read(name, list(COLUMNS))
         try:
             return outcomes_from_table(table)
         except (KeyError, TypeError, ValueError, pa.ArrowException):
             # Record by record, which does without columns that are missing, and says what is wrong.
-            return self._parsed(name, outcome_from_record, list(COLUMNS))
+            return self._tables.parsed(name, outcome_from_record, list(COLUMNS))
 
     def read_result_table(self, part: int, round_: int = 0, columns: list[str] | None = None) -> pa.Table:
         """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""
-        return self._table(_result_name(part, round_), columns)
+        return self._tables.read(_result_name(part, round_), columns)
 
     def result_uri(self, part: int, round_: int) -> str:
         return f"{self.uri}/{_result_name(part, round_)}"
 
     def damaged_result(self, part: int, round_: int, what: str) -> JobError:
         """Returns what is raised of a result file that is there and is not what it should be."""
-        return self._damaged(_result_name(part, round_), what)
+        return self._tables.damaged(_result_name(part, round_), what)
 
     def result_names(self) -> list[str]:
         """Returns the names of the newest result file of each part, in order."""
@@ -256,15 +200,15 @@ class JobFolder:
 
     def write_partial(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
         """Keeps the rows of a part that was given back before its end."""
-        self._write(_partial_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
+        self._tables.write(_partial_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
 
     def read_partial(self, part: int, round_: int = 0) -> list[Row]:
         """Returns the rows that were kept of a part, in no order."""
         name = _partial_name(part, round_)
         # They only save work: where they are damaged, or of another version, it is done again.
         with suppress(JobError):
-            if self.storage.exists(name) and self._table(name, None).schema.equals(RESULT_SCHEMA):
-                return self._parsed(name, row_from_record)
+            if self.storage.exists(name) and self._tables.read(name).schema.equals(RESULT_SCHEMA):
+                return self._tables.parsed(name, row_from_record)
         return []
 
     def remove_partial(self, part: int, round_: int = 0) -> None:
@@ -313,62 +257,6 @@ class JobFolder:
         for hold in self.holds():
             self.storage.remove(f"control/{hold}")
 
-    def _write(self, name: str, schema: pa.Schema, records: Iterator[Mapping[str, Any]]) -> None:
-        buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(list(records), schema=schema), buffer, compression="zstd")
-        self.storage.write(name, buffer.getvalue())
-
-    def _read(self, name: str, columns: list[str] | None = None) -> list[dict[str, Any]]:
-        try:
-            records: list[dict[str, Any]] = self._table(name, columns).to_pylist()
-        except (pa.ArrowException, ValueError) as error:
-            raise self._damaged(name, _line(error)) from None
-        return records
-
-    def _table(self, name: str, columns: list[str] | None) -> pa.Table:
-        file = self._open(name)
-        try:
-            # Without Arrow's threads: they can abort a short-lived process at its exit (10 of 240 exports did).
-            return file.read(columns, use_threads=False)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(name, _line(error)) from None
-
-    def _open(self, name: str) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(pa.BufferReader(self.storage.read(name)), pre_buffer=False)
-        except FileNotFoundError:
-            way_out = self._way_out(name).removeprefix("remove it, then ")
-            raise JobError(f"{self.uri}/{name} is missing: {way_out}") from None
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(name, _line(error)) from None
-
-    def _damaged(self, name: str, what: str) -> JobError:
-        return JobError(f"{self.uri}/{name} is damaged ({what}): {self._way_out(name)}")
-
-    def _way_out(self, name: str) -> str:
-        if name.startswith("input/"):
-            return "submit the job again into a new folder"
-        return f"remove it, then `askpix resume {self.uri}` does its part again"
-
-    def _parsed(
-        self, name: str, parse: Callable[[Mapping[str, Any]], _Parsed], columns: list[str] | None = None
-    ) -> list[_Parsed]:
-        try:
-            return [parse(record) for record in self._read(name, columns)]
-        except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
-            raise JobError(f"{self.uri}/{name} is not of this askpix version: {_line(error)}") from None
-
-
-def job_fingerprint_header(
-    model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int
-) -> bytes:
-    """Returns what a job's fingerprint begins with, before its items."""
-    # Without what was not given: a setting that a later version adds does not make another job of it.
-    asked = None if questions is None else [question.model_dump(exclude_defaults=True) for question in questions]
-    parts = {"format": 1, "model": model, "questions": asked, "part_size": part_size}
-    parts["options"] = options.model_dump(exclude_defaults=True)
-    return json.dumps(parts, sort_keys=True).encode()
-
 
 def _input_name(part: int, job_id: str) -> str:
     return f"input/part-{part:06d}.{job_id}.parquet"
@@ -380,7 +268,3 @@ def _result_name(part: int, round_: int) -> str:
 
 def _partial_name(part: int, round_: int) -> str:
     return _result_name(part, round_).replace("results/", "partial/", 1)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

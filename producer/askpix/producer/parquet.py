@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item
 from askpix.producer.questions import check_order
-from askpix.producer.rows import input_schema
+from askpix.producer.records import input_schema
 from askpix.producer.texts import item_name
 from askpix.producer.values import json_text
 
@@ -22,7 +22,7 @@ _Questions = list[dict[str, Any]] | None
 
 @dataclass(frozen=True, slots=True)
 class ItemColumns:
-    """Items by columns, in the order of `rows.INPUT_SCHEMA`: 0.2 us an item to Arrow, where a dict for each takes 2."""
+    """Items by columns, as in `records.INPUT_SCHEMA`: 0.2 us an item to Arrow, where a dict for each takes 2."""
 
     ids: Sequence[str]
     groups: Sequence[str | None]

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder
-from askpix.producer.rows import RESULT_SCHEMA, Row, Status, row_to_record
+from askpix.producer.records import RESULT_SCHEMA, row_to_record
+from askpix.producer.rows import Row, Status
 
 _Row = TypeVar("_Row")
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from askpix.producer.durable import explained, give_name, open_no_link, sync_folder, written_beside
 from askpix.producer.errors import StorageError
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
@@ -93,23 +91,6 @@ class Storage(ABC):
         """
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_PASSING = (errno.ETIMEDOUT, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMFILE)
-"""Of a mount whose server is away, mostly."""
-
-_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
-
-
-def _create_without_links(target: Path, data: bytes) -> bool:
-    """For file systems without hard links (exFAT, many network mounts): exclusive, but not atomic in content."""
-    try:
-        with target.open("xb") as file:
-            _write_through(file, data)
-    except FileExistsError:
-        return False
-    return True
-
-
 class LocalStorage(Storage):
     """A folder on this machine, or one that is mounted.
 
@@ -124,9 +105,9 @@ class LocalStorage(Storage):
 
     def read(self, name: str) -> bytes:
         path = self._path(name)
-        with _explained(f"{self.root / name} cannot be read"):
+        with explained(f"{self.root / name} cannot be read"):
             try:
-                with open(path, "rb", opener=_open_no_link) as file:
+                with open(path, "rb", opener=open_no_link) as file:
                     return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 pass
@@ -134,33 +115,26 @@ class LocalStorage(Storage):
 
     def write(self, name: str, data: bytes, *, settled: bool = True) -> None:
         target = self._path(name)
-        with _explained(f"{self.root / name} cannot be written"), _temporary(target, data) as temporary:
+        with explained(f"{self.root / name} cannot be written"), written_beside(target, data) as temporary:
             temporary.replace(target)
             if settled:
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
 
     def settle(self, folder: str) -> None:
-        with _explained(f"{self.root / folder} cannot be written"):
-            _sync_folder(self._folder(folder))
+        with explained(f"{self.root / folder} cannot be written"):
+            sync_folder(self._folder(folder))
 
     def create(self, name: str, data: bytes) -> bool:
         target = self._path(name)
-        with _explained(f"{self.root / name} cannot be written"), _temporary(target, data) as temporary:
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
+        with explained(f"{self.root / name} cannot be written"), written_beside(target, data) as temporary:
+            if not give_name(temporary, target, data):
                 return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                if not _create_without_links(target, data):
-                    return False
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
             return True
 
     def exists(self, name: str) -> bool:
         path = self._path(name)
-        with _explained(f"{self.root / name} cannot be read"):
+        with explained(f"{self.root / name} cannot be read"):
             try:
                 path.lstat()
             except (FileNotFoundError, NotADirectoryError):
@@ -169,7 +143,7 @@ class LocalStorage(Storage):
 
     def names(self, folder: str) -> Iterator[str]:
         path = self._folder(folder)
-        with _explained(f"{self.root / folder} cannot be listed"):
+        with explained(f"{self.root / folder} cannot be listed"):
             try:
                 with os.scandir(path) as entries:
                     found = sorted(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
@@ -180,7 +154,7 @@ class LocalStorage(Storage):
     def times(self, folder: str) -> dict[str, float]:
         path = self._folder(folder)
         found: dict[str, float] = {}
-        with _explained(f"{self.root / folder} cannot be listed"):
+        with explained(f"{self.root / folder} cannot be listed"):
             for name in self.names(folder):
                 # One that is removed meanwhile is not there.
                 with suppress(FileNotFoundError):
@@ -189,7 +163,7 @@ class LocalStorage(Storage):
 
     def remove(self, name: str) -> None:
         path = self._path(name)
-        with _explained(f"{self.root / name} cannot be removed"), suppress(FileNotFoundError, NotADirectoryError):
+        with explained(f"{self.root / name} cannot be removed"), suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
 
     def _path(self, name: str) -> Path:
@@ -212,58 +186,6 @@ class LocalStorage(Storage):
         if not folder.is_relative_to(self._resolved):
             raise StorageError(f"{self.root / name} leads out of the job folder by a symbolic link: remove that")
         return folder
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    try:
-        return os.open(path, flags | os.O_NOFOLLOW)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "it is a symbolic link, and no such link is followed in a job folder") from None
-        raise
-
-
-@contextmanager
-def _temporary(target: Path, data: bytes) -> Iterator[Path]:
-    """Writes the data beside its place, flushed to the disk; what is left of it is removed at the end."""
-    _make_folder(target.parent)
-    temporary = target.with_name(f".partial-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            _write_through(file, data)
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write_through(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flushes the names in a folder to the disk: without that, a whole file can be gone after a power cut."""
-    # On ext4, a file takes 1.5 ms with it and 1.3 without, and 1.0 and 0.9 where 16 threads write: little for a
-    # result, which is the work of seconds. The thousands of files of a long list are settled at once.
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        # Others come from folders that one may write to and not read, and from file systems that flush none.
-        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
-            raise
 
 
 def local_path(uri: str) -> Path | None:
@@ -295,7 +217,7 @@ def open_storage(uri: str) -> Storage:
         raise StorageError(
             f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder or s3://bucket/prefix"
         )
-    with _explained(f"{shortened(uri)} is no place for a job folder"):
+    with explained(f"{shortened(uri)} is no place for a job folder"):
         if path.exists() and not path.is_dir():
             raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
     return LocalStorage(path)
@@ -304,15 +226,3 @@ def open_storage(uri: str) -> Storage:
 def shortened(text: str) -> str:
     """Returns a text as an error quotes it: not longer than a line or two."""
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            said = f"{what}: the disk is full; make room and run the same command again"
-            raise StorageError(said, passing=True) from error
-        said = f"{what}: {(error.strerror or str(error)).lower()}"
-        raise StorageError(said, passing=error.errno in _PASSING) from error

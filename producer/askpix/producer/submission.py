@@ -6,13 +6,15 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
 from askpix.producer.input_writer import InputWriter
 from askpix.producer.items import Item, Options, check_model_name
-from askpix.producer.job import MAX_PART_SIZE, PART_SIZE, JobFolder, JobSpec, job_fingerprint_header
+from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import MAX_PART_SIZE, PART_SIZE, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order
@@ -71,28 +73,19 @@ def write_job(
     _check_questions(questions or (), is_new=existing is None)
     items = _checked(items, questions or (), options)
     job_id = uuid.uuid4().hex
-    digest = hashlib.sha256(job_fingerprint_header(model, questions, options, part_size))
-    count = parts = 0
+    header = job_fingerprint_header(model, questions, options, part_size)
     with InputWriter(folder, job_id) if existing is None else nullcontext() as writer:
-        for columns in _parts(items, base, part_size):
-            digest.update(columns.canonical())
-            if parts == _MAX_PARTS:
-                raise JobError(f"a job has at most {_MAX_PARTS} parts: give it larger ones than of {part_size} items")
-            if writer is not None:
-                writer.put(parts, columns)
-            count, parts = count + len(columns), parts + 1
-    if count == 0:
-        raise InputError("there are no images in the input")
+        written = _write_parts(_parts(items, base, part_size), writer, header)
     if existing is None:
         spec = JobSpec(
             id=job_id,
             model=model,
             questions=questions,
             options=options,
-            items=count,
-            parts=parts,
+            items=written.items,
+            parts=written.parts,
             part_size=part_size,
-            fingerprint=digest.hexdigest(),
+            fingerprint=written.fingerprint,
             device=device,
             notify=notify,
             max_queued=max_queued,
@@ -100,11 +93,45 @@ def write_job(
         )
         # Whoever submits the same at the same time, and is first, has submitted this one too.
         existing = folder.write_spec(spec)
-    if existing.fingerprint != digest.hexdigest():
+    if existing.fingerprint != written.fingerprint:
         raise JobError(
             f"{folder.uri} holds another job (other images, questions, options or model): choose another folder"
         )
     return existing
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What has come of a job's items."""
+
+    items: int
+    parts: int
+    fingerprint: str
+
+
+def _write_parts(parts: Iterable[ItemColumns], writer: InputWriter | None, header: bytes) -> _Written:
+    """Writes the items of each part, or reads them only, where there is no writer.
+
+    Args:
+        header: what their fingerprint begins with.
+
+    Raises:
+        InputError: the items cannot be read, or there are none.
+        JobError: there are more parts than a job may have.
+        StorageError: the folder cannot be written.
+    """
+    digest = hashlib.sha256(header)
+    count = number = 0
+    for columns in parts:
+        digest.update(columns.canonical())
+        if number == _MAX_PARTS:
+            raise JobError(f"a job has at most {_MAX_PARTS} parts: give it larger ones than of {count // number} items")
+        if writer is not None:
+            writer.put(number, columns)
+        count, number = count + len(columns), number + 1
+    if count == 0:
+        raise InputError("there are no images in the input")
+    return _Written(items=count, parts=number, fingerprint=digest.hexdigest())
 
 
 def _check_questions(questions: Sequence[Question], *, is_new: bool) -> None:

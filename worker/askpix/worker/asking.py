@@ -12,8 +12,8 @@ from typing import Any
 
 from askpix.producer.items import Item
 from askpix.producer.messages import AskMessage
+from askpix.producer.records import row_to_json
 from askpix.producer.references import is_data, reference_id
-from askpix.producer.rows import row_to_json
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache

@@ -1,17 +1,14 @@
-"""What a worker knows of the web servers that its images come from, and who of those that wait for one goes next."""
+"""The web servers that a worker's images come from, and who of those that wait for one goes next."""
 
 from __future__ import annotations
 
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Iterator
 
 from askpix.worker.errors import ItemError
-
-Task = Callable[[], None]
+from askpix.worker.host import Host, Kind, Place, Task
 
 PER_HOST = 32
 """Images of one host that are loaded at a time."""
@@ -34,72 +31,6 @@ _MANY = 5_000
 
 _LOOKED_AT = 100
 """Of them, for one that may be forgotten."""
-
-_SILENT = frozenset(("connection_failed", "connection_refused", "host_not_found", "timeout"))
-"""How it looks when a host is away."""
-
-_BUSY = frozenset(("cut_short", "too_slow", *(f"http_{status}" for status in (429, 502, 503, 504))))
-"""How it looks when it has too much to do."""
-
-_FAILURES = 3
-"""Before a host counts as away."""
-
-
-class Kind(Enum):
-    """What is known of a host."""
-
-    NEW = auto()
-    ANSWERS = auto()
-    """It did, the last time."""
-    SILENT = auto()
-
-
-@dataclass(slots=True)
-class Host:
-    """A web server."""
-
-    name: str
-
-    limit: int
-    """Images at a time: half as many after each failure, one more after each that went well."""
-
-    busy: int = 0
-    waiting: deque[Task] = field(default_factory=deque)
-
-    not_before: float = 0.0
-    """When the next may begin; all times are those of `time.monotonic()`."""
-
-    woken: bool = False
-    """Whether somebody will see to it then."""
-
-    kind: Kind = Kind.NEW
-
-    queued: bool = False
-    """Whether it waits for others of its kind."""
-
-    silent_since: float | None = None
-    """Since when it has not answered."""
-
-    failed_at: float = 0.0
-    failures: int = 0
-    """Of it, one after the other since then."""
-
-    probe_at: float = 0.0
-    refusal: ItemError | None = None
-    refused_till: float = 0.0
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """Of an image that is loaded."""
-
-    host: Host
-
-    kind: Kind
-    """Of which it takes a place, until it is there: what its host was when it was begun with."""
-
-    begun_at: float
-    ended: bool = False
 
 
 class Hosts:
@@ -176,7 +107,7 @@ class Hosts:
 
     def next_late(self) -> float | None:
         """Returns when new hosts that wait should look for a place; None where none waits, or none comes free so."""
-        while self._strangers and not _is_stranger(self._strangers[0]):
+        while self._strangers and not self._strangers[0].is_of_stranger():
             self._strangers.popleft()
         if not self._strangers or not self._queues[Kind.NEW]:
             return None
@@ -189,11 +120,11 @@ class Hosts:
             self._busy[place.kind] -= 1
             place.kind = Kind.SILENT
             self._busy[place.kind] += 1
-            self._set_kind(place.host, Kind.SILENT)
+            place.host.become(Kind.SILENT)
 
     def answered(self, name: str) -> None:
         """Notes that an image has come from a host; what becomes of it is nothing of the host's."""
-        self._set_kind(self.of(name), Kind.ANSWERS)
+        self.of(name).become(Kind.ANSWERS)
 
     def ended(self, place: Place) -> None:
         """Counts one image less that is loaded."""
@@ -203,7 +134,7 @@ class Hosts:
         if host is self._none or host.busy or host.waiting:
             return
         del self._known[host.name]
-        if not self._is_plain(host):
+        if not host.is_plain(time.monotonic()):
             # As the last, and the first is forgotten that may be.
             self._known[host.name] = host
             self._forget_one()
@@ -226,7 +157,7 @@ class Hosts:
         now = time.monotonic()
         if host.refused_till > now:
             return host.refusal
-        if not self._is_away(host, now):
+        if not host.is_away(now, self._patience):
             return None
         if host.probe_at <= now:
             host.probe_at = now + PROBE_SECONDS
@@ -236,35 +167,8 @@ class Hosts:
 
     def judge(self, name: str, problem: ItemError | None) -> None:
         """Learns from how it went with an image."""
-        host = self.of(name)
         code = None if problem is None else problem.code
-        if code in _SILENT or code in _BUSY:
-            host.limit = max(min(host.limit, host.busy) // 2, 1)
-        else:
-            host.limit = min(host.limit + 1, self._limit)
-        self._note(host, silent=code in _SILENT)
-        self._set_kind(host, Kind.SILENT if code in _SILENT else Kind.ANSWERS)
-
-    def _set_kind(self, host: Host, kind: Kind) -> None:
-        if kind is not host.kind:
-            # Where it waits among others, it is not of theirs any more.
-            host.kind, host.queued = kind, False
-
-    def _note(self, host: Host, *, silent: bool) -> None:
-        now = time.monotonic()
-        if not silent:
-            host.silent_since, host.failures = None, 0
-            return
-        # In between nobody has listened.
-        if host.silent_since is None or (self._patience is not None and now - host.failed_at > self._patience):
-            host.silent_since, host.failures = now, 0
-        host.failed_at = now
-        host.failures += 1
-
-    def _is_away(self, host: Host, now: float) -> bool:
-        if host.silent_since is None or self._patience is None or host.failures < _FAILURES:
-            return False
-        return now - host.silent_since >= self._patience >= now - host.failed_at
+        self.of(name).judge(code, time.monotonic(), most=self._limit, patience=self._patience)
 
     def _has_place(self, host: Host, *, in_turn: bool) -> bool:
         """Returns whether one more image of a host may be begun with."""
@@ -284,7 +188,7 @@ class Hosts:
             return
         now = time.monotonic()
         for name, host in itertools.islice(self._known.items(), _LOOKED_AT):
-            if not host.busy and not host.waiting and max(host.refused_till, host.not_before) <= now:
+            if host.may_be_forgotten(now):
                 del self._known[name]
                 return
 
@@ -292,14 +196,3 @@ class Hosts:
         if not host.queued:
             host.queued = True
             self._queues[host.kind].append(host)
-
-    def _is_plain(self, host: Host) -> bool:
-        """Returns whether there is nothing to remember."""
-        now = time.monotonic()
-        quiet = host.not_before <= now and host.refused_till <= now and not host.woken
-        return quiet and host.kind is Kind.NEW
-
-
-def _is_stranger(place: Place) -> bool:
-    """Returns whether nothing has come yet from a place's host."""
-    return place.kind is Kind.NEW and place.host.kind is not Kind.ANSWERS and not place.ended

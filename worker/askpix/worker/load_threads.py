@@ -11,7 +11,8 @@ import time
 from functools import partial
 
 from askpix.worker.errors import ItemError
-from askpix.worker.hosts import Host, Hosts, Place, Task
+from askpix.worker.host import Host, Place, Task
+from askpix.worker.hosts import Hosts
 
 _log = logging.getLogger(__name__)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import redis
 
-from askpix.producer.errors import JobError, MessageError, StorageError
+from askpix.producer.errors import JobError, MessageError
 from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
 from askpix.producer.lease import Lease
@@ -40,6 +39,7 @@ from askpix.worker.part_work import (
     raise_if_held,
     rows_before,
 )
+from askpix.worker.result_writer import ResultWriter
 from askpix.worker.tallies import Tallies
 from askpix.worker.telling import Telling, counting
 
@@ -50,8 +50,6 @@ _DEATHS = 2
 
 _TOO_MANY_DEATHS = 10
 """After which nobody takes the part any more: even so it ends its workers."""
-
-_WRITE_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 
 class PartRunner:
@@ -102,8 +100,7 @@ class PartRunner:
         self._item_seconds = settings.item_seconds
         self._decode_megabytes = settings.decode_megabytes
         self._manners = manners
-        self._unwritable: set[str] = set()
-        """Folders that took no result when one was last written."""
+        self._results = ResultWriter(self._watch.stopping, self._tallies.write_seconds)
         self._seen = seen
 
     def drain(self) -> None:
@@ -188,49 +185,38 @@ class PartRunner:
         )
 
     def _do(self, work: PartWork) -> None:
-        part, folder, begun = work.part, work.folder, time.monotonic()
-        if folder.has_result(part, work.round):
-            rows, todo = folder.read_result(part, work.round), self._places(work)
-            if len(rows) != work.spec.items_of(part):
-                raise folder.damaged_result(part, work.round, f"it has {len(rows)} rows")
+        if work.folder.has_result(work.part, work.round):
+            rows, places = self._result(work), self._places(work)
         else:
-            raise_if_held(folder)
-            if folder.uri in self._unwritable:
-                # Nothing is answered for a storage that takes no answers.
-                folder.check_writable()
-            pin(work)
-            todo = self._places(work)
-            rows = self._answered(work, todo)
-            try:
-                with self._tallies.write_seconds.timing():
-                    self._write(work, rows)
-            except BaseException:
-                # Whoever takes the part next need not make them again.
-                keep(work, rows if todo is None else [rows[place] for place in todo])
-                raise
-            info = work.engine.info
-            self._tallies.part_seconds.of(info.model, info.device).add(time.monotonic() - begun)
-            self._count_refused(work, rows)
-            folder.remove_partial(part, work.round)
-        work.telling.done(rows if todo is None else [rows[place] for place in todo])
+            rows, places = self._made(work)
+        work.telling.done(rows if places is None else [rows[place] for place in places])
 
-    def _write(self, work: PartWork, rows: list[Row]) -> None:
-        """Writes a result; where the storage fails for a passing reason, again, for half a minute."""
-        for seconds in (*_WRITE_AGAIN_SECONDS, None):
-            try:
-                work.folder.write_result(work.part, rows, work.round)
-            except StorageError as error:
-                if seconds is None or not error.passing:
-                    self._unwritable.add(work.folder.uri)
-                    raise
-                _log.warning("%s; trying again", error)
-                # Not when all others do.
-                if self._watch.stopping.wait(random.uniform(0.5, 1) * seconds):
-                    raise
-                work.telling.live()
-            else:
-                self._unwritable.discard(work.folder.uri)
-                return
+    def _result(self, work: PartWork) -> list[Row]:
+        """Returns what somebody has written before."""
+        rows = work.folder.read_result(work.part, work.round)
+        if len(rows) != work.spec.items_of(work.part):
+            raise work.folder.damaged_result(work.part, work.round, f"it has {len(rows)} rows")
+        return rows
+
+    def _made(self, work: PartWork) -> tuple[list[Row], Sequence[int] | None]:
+        """Answers a part and writes its result; returns that, and the places of what was done again."""
+        begun = time.monotonic()
+        raise_if_held(work.folder)
+        self._results.check(work.folder)
+        pin(work)
+        places = self._places(work)
+        rows = self._answered(work, places)
+        try:
+            self._results.write(work, rows)
+        except BaseException:
+            # Whoever takes the part next need not make them again.
+            keep(work, rows if places is None else [rows[place] for place in places])
+            raise
+        info = work.engine.info
+        self._tallies.part_seconds.of(info.model, info.device).add(time.monotonic() - begun)
+        self._count_refused(work, rows)
+        work.folder.remove_partial(work.part, work.round)
+        return rows, places
 
     def _count_refused(self, work: PartWork, rows: Sequence[Row]) -> None:
         refused = sum(row.error_code == NOT_ALLOWED for row in rows)

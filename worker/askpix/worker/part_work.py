@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError, WorkerError
-from askpix.producer.job import Hold, JobFolder, JobSpec, PinnedModel
+from askpix.producer.job import Hold, JobFolder, PinnedModel
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.lease import Lease
 from askpix.producer.locations import S3Location
 from askpix.producer.progress import JobState

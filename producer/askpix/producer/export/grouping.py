@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from askpix.producer.groups import View, combined
-from askpix.producer.job import JobSpec
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.results import Line, Results, Said, extra_values
 from askpix.producer.rows import Answer, Row, Status
 

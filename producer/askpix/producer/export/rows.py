@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from askpix.producer.export.form import Form, Source
+from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.results import extra_values
-from askpix.producer.rows import RESULT_SCHEMA
 from askpix.producer.values import json_text
 
 _GROUP_ROWS = 65_536

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from askpix.producer.records import row_from_record
 from askpix.producer.results import Results
-from askpix.producer.rows import Answer, Row, row_from_record
+from askpix.producer.rows import Answer, Row
 
 
 def rows_of(results: Results) -> Iterator[Row]:

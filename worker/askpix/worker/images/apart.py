@@ -10,47 +10,26 @@ from __future__ import annotations
 import json
 import os
 import queue
-import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from PIL import AvifImagePlugin
 
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
-from askpix.worker.images.decode import TOO_MUCH_MEMORY, Decoded, decode
-from askpix.worker.images.memory import memory_for
-from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import first_to_go, give_memory_back
+from askpix.worker.images import decode_main
+from askpix.worker.images.decode import Decoded
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 
-PROCESSOR_SECONDS = 20.0
-"""That an image may take of a processor. The largest take two to four."""
-
-SLACK = 40 << 20
-"""Bytes that a process may need for an image beside what its size calls for."""
-
-_SMALL = 8 << 20
-"""Bytes that an image may need without asking."""
-
-_GROWN = 16 << 20
-"""Bytes that a process may keep between two images; with more, another takes its place. They are missing from the slack
-of the next, of which usual images take up to 20 MB."""
-
 _ANSWER_BYTES = 4_096
 """Of what a process says of an image, beside its pixels."""
-
-_OUT_OF_MEMORY: dict[str, Any] = {"code": "out_of_memory", "message": TOO_MUCH_MEMORY, "retryable": True}
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """What would otherwise take memory that nobody uses."""
@@ -177,7 +156,7 @@ class _Process:
         self._pipe, theirs = Pipe()
         self._pixels = _shared_file()
         handles = [theirs.fileno(), self._pixels]
-        command = [sys.executable, "-P", "-m", __name__, *map(str, (*handles, seconds, memory))]
+        command = [sys.executable, "-P", "-m", decode_main.__name__, *map(str, (*handles, seconds, memory))]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -242,95 +221,3 @@ def _shared_file() -> int:
         return os.memfd_create("askpix-pixels")
     with TemporaryFile() as file:
         return os.dup(file.fileno())
-
-
-# In the process. ------------------------------------------------------------------------------------
-
-
-def main() -> None:
-    """Decodes what comes, until there is nobody left who sends it."""
-    handle, pixels, seconds, most = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-    pipe = Connection(handle)
-    # Whoever ends the worker by these, and all that is around it, has this end with it.
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_IGN)
-    first_to_go()
-    give_memory_back()
-    quiet_decoders()
-    # One for each core would take their stacks out of the memory that an image may have.
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    base = _data_bytes()
-    with suppress(EOFError, OSError):
-        while True:
-            form = ImageForm(**dict(zip(("width", "height", "resample"), json.loads(pipe.recv_bytes()), strict=True)))
-            data = pipe.recv_bytes()
-            # Readers and decoders copy the file.
-            slack = SLACK + 2 * len(data)
-            try:
-                with _limits(seconds, base, slack):
-                    memory = memory_for(data, form, most)
-                if memory > _SMALL:
-                    _say(pipe, {"memory": memory})
-                    pipe.recv_bytes()
-                with _limits(seconds, base, memory + slack):
-                    said = _come_to(data, form, pixels)
-            except ImageError as error:
-                said = _problem(error)
-            except MemoryError:
-                # Only here is there memory again, even for the smallest of things.
-                said = _OUT_OF_MEMORY
-            del data
-            _say(pipe, {**said, "last": _data_bytes() - base > _GROWN})
-
-
-def _come_to(data: bytes, form: ImageForm, pixels: int) -> dict[str, Any]:
-    """Returns what is to be said of an image, whose pixels are written to a file."""
-    try:
-        decoded = decode(data, form)
-    except ImageError as error:
-        return _problem(error)
-    _write(pixels, np.ascontiguousarray(decoded.pixels).reshape(-1).data)
-    return {"shape": decoded.pixels.shape[:2], "width": decoded.width, "height": decoded.height}
-
-
-def _problem(error: ImageError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message, "retryable": error.retryable}
-
-
-def _write(file: int, data: memoryview) -> None:
-    written = 0
-    while written < len(data):
-        written += os.pwrite(file, data[written:], written)
-
-
-def _say(pipe: Connection, what: dict[str, Any]) -> None:
-    pipe.send_bytes(json.dumps(what).encode())
-
-
-@contextmanager
-def _limits(seconds: float, base: int, memory: int) -> Iterator[None]:
-    """Has the system end this process when its time is up, and refuse it more memory than that."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if base:
-        resource.setrlimit(resource.RLIMIT_DATA, (base + memory, hard))
-    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    unlimited = hard, hard
-    try:
-        yield
-    finally:
-        if base:
-            resource.setrlimit(resource.RLIMIT_DATA, unlimited)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _data_bytes() -> int:
-    """Returns how much memory this process has for itself; 0 where that is not known, as elsewhere than on Linux."""
-    with suppress(OSError, IndexError):
-        return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-    return 0
-
-
-if __name__ == "__main__":
-    main()

@@ -39,31 +39,6 @@ def guarded_pool(
         proxy: a URL. All connections are to it, so it is the proxy that sees to where they lead.
     """
 
-    def connect(connection: HTTPConnection, held: Watched) -> socket.socket:
-        host = connection._dns_host.strip("[]")
-        try:
-            found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise NewConnectionError(connection, "unknown host") from error
-        failure: OSError | None = None
-        for family, kind, protocol, _, target in found:
-            address = ipaddress.ip_address(str(target[0]).partition("%")[0])
-            if proxy is None and not access.may_connect(host, address, connection.port):
-                what = f"is asked at port {connection.port}" if is_public(address) else "is not a public address"
-                raise RefusedError(f"{host} {what}; --allow-net opens networks, and hosts with a port")
-            opened = socket.socket(family, kind, protocol)
-            try:
-                held.add(opened, copied=True)
-                opened.settimeout(CONNECT_SECONDS)
-                opened.connect(target)
-            except OSError as error:
-                opened.close()
-                failure = error
-                continue
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return opened
-        raise NewConnectionError(connection, str(failure)) from failure
-
     class Guarded(HTTPConnection):
         response_class = BoundedResponse
 
@@ -72,7 +47,7 @@ def guarded_pool(
             self._watched = Watched()
 
         def _new_conn(self) -> socket.socket:
-            return connect(self, self._watched)
+            return _connected(self, access if proxy is None else None, self._watched)
 
         def request(self, *given: Any, **named: Any) -> None:
             self._watched.take()
@@ -95,6 +70,48 @@ def guarded_pool(
     pool = urllib3.PoolManager(headers=headers, **options) if proxy is None else _proxied(proxy, headers, options)
     pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
     return pool
+
+
+def _connected(connection: HTTPConnection, access: Access | None, held: Watched) -> socket.socket:
+    """Returns a connection to the first address of a host that takes one.
+
+    Args:
+        access: says where it may lead; None where it may lead anywhere.
+        held: is given the socket before it connects.
+
+    Raises:
+        RefusedError: an address that comes before is not one that this worker may reach.
+        NewConnectionError: the host has no address, or none takes it.
+    """
+    host = connection._dns_host.strip("[]")
+    try:
+        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise NewConnectionError(connection, "unknown host") from error
+    failure: OSError | None = None
+    for family, kind, protocol, _, target in found:
+        if access is not None:
+            _check_reach(access, host, str(target[0]), connection.port)
+        opened = socket.socket(family, kind, protocol)
+        try:
+            held.add(opened, copied=True)
+            opened.settimeout(CONNECT_SECONDS)
+            opened.connect(target)
+        except OSError as error:
+            opened.close()
+            failure = error
+            continue
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
+    raise NewConnectionError(connection, str(failure)) from failure
+
+
+def _check_reach(access: Access, host: str, target: str, port: int) -> None:
+    """Raises RefusedError where a host has led to an address, in text, that this worker may not reach."""
+    address = ipaddress.ip_address(target.partition("%")[0])
+    if not access.may_connect(host, address, port):
+        what = f"is asked at port {port}" if is_public(address) else "is not a public address"
+        raise RefusedError(f"{host} {what}; --allow-net opens networks, and hosts with a port")
 
 
 def _proxied(proxy: str, headers: dict[str, str], options: dict[str, Any]) -> urllib3.ProxyManager:

@@ -19,7 +19,7 @@ from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.questions import first_problem
 from askpix.worker.engine.base import READING, Ability
-from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest, Sizes, SpecialTokens
+from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest, ImageInput, Sizes, SpecialTokens
 from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint
 from askpix.worker.models.naming import name_for
 from askpix.worker.models.staging import check_output, sealed, staged
@@ -52,51 +52,13 @@ def convert(
         ModelError: the source cannot be loaded, is of another kind, or the output is taken.
     """
     name = name or name_for(source)
-    try:
-        defaults = (generation or Generation()).with_defaults(Generation(max_new_tokens=MAX_NEW_TOKENS))
-    except ValidationError as error:
-        raise ModelError(first_problem(error)) from None
-    if defaults.stop:
-        raise ModelError("a BLIP takes no texts to stop at: leave out stop")
+    defaults = _defaults(generation)
     check_output(output, name)
     checkpoint = load_checkpoint(source)
-    model, text = checkpoint.model, checkpoint.model.config.text_config
     image, tokens, sizes = image_input(checkpoint), _tokens(checkpoint), _sizes(checkpoint)
-    if Ability.CAPTION not in checkpoint.abilities:
-        if generation is not None and generation.model_dump(exclude_none=True):
-            raise ModelError(f"{source} generates no texts: leave out how it is to do so")
-    elif (defaults.max_new_tokens or 0) > sizes.max_positions:
-        raise ModelError(f"{source} takes texts of up to {sizes.max_positions} tokens: give a lower max_new_tokens")
-    vision = VisionEncoder(model.vision_model, image.mean, image.std)
-    width = sizes.image_hidden
+    _check_generation(source, checkpoint, generation, defaults, sizes)
     with torch.inference_mode(), staged(output) as folder:
-        _save(
-            vision,
-            {"image": ("u8", ["B", image.height, image.width, 3])},
-            ["states"],
-            folder / "vision_encoder",
-            weights,
-        )
-        if READING.intersection(checkpoint.abilities):
-            head = model.itm_head if Ability.MATCH in checkpoint.abilities else None
-            _save(
-                TextEncoder(model.text_encoder, head),
-                {
-                    **dict.fromkeys(("ids", "positions", "questions"), ("i64", ["B", "N"])),
-                    "states": ("f32", ["B", "S", width]),
-                },
-                ["understood"] if head is None else ["understood", "match"],
-                folder / "text_encoder",
-                weights,
-            )
-        if Ability.CAPTION in checkpoint.abilities:
-            _save(
-                TextDecoder(model.text_decoder),
-                _decoder_inputs(text, width),
-                ["token", "log_probability", "scores", "entry", "normaliser"],
-                folder / "text_decoder",
-                weights,
-            )
+        _write_graphs(checkpoint, image, sizes.image_hidden, folder, weights)
         checkpoint.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         manifest = BlipManifest(
             kind="blip",
@@ -113,6 +75,63 @@ def convert(
             fingerprint="",
         )
         return sealed(folder, manifest)
+
+
+def _defaults(generation: Generation | None) -> Generation:
+    try:
+        defaults = (generation or Generation()).with_defaults(Generation(max_new_tokens=MAX_NEW_TOKENS))
+    except ValidationError as error:
+        raise ModelError(first_problem(error)) from None
+    if defaults.stop:
+        raise ModelError("a BLIP takes no texts to stop at: leave out stop")
+    return defaults
+
+
+def _check_generation(
+    source: str, checkpoint: Checkpoint, generation: Generation | None, defaults: Generation, sizes: Sizes
+) -> None:
+    """Raises ModelError where a checkpoint cannot generate texts as is asked for."""
+    if Ability.CAPTION not in checkpoint.abilities:
+        if generation is not None and generation.model_dump(exclude_none=True):
+            raise ModelError(f"{source} generates no texts: leave out how it is to do so")
+    elif (defaults.max_new_tokens or 0) > sizes.max_positions:
+        raise ModelError(f"{source} takes texts of up to {sizes.max_positions} tokens: give a lower max_new_tokens")
+
+
+def _write_graphs(checkpoint: Checkpoint, image: ImageInput, width: int, folder: Path, weights: WeightFormat) -> None:
+    """Writes the graphs that a checkpoint's abilities need.
+
+    Args:
+        width: of the image's hidden states.
+    """
+    model = checkpoint.model
+    _save(
+        VisionEncoder(model.vision_model, image.mean, image.std),
+        {"image": ("u8", ["B", image.height, image.width, 3])},
+        ["states"],
+        folder / "vision_encoder",
+        weights,
+    )
+    if READING.intersection(checkpoint.abilities):
+        head = model.itm_head if Ability.MATCH in checkpoint.abilities else None
+        _save(
+            TextEncoder(model.text_encoder, head),
+            {
+                **dict.fromkeys(("ids", "positions", "questions"), ("i64", ["B", "N"])),
+                "states": ("f32", ["B", "S", width]),
+            },
+            ["understood"] if head is None else ["understood", "match"],
+            folder / "text_encoder",
+            weights,
+        )
+    if Ability.CAPTION in checkpoint.abilities:
+        _save(
+            TextDecoder(model.text_decoder),
+            _decoder_inputs(model.config.text_config, width),
+            ["token", "log_probability", "scores", "entry", "normaliser"],
+            folder / "text_decoder",
+            weights,
+        )
 
 
 def _tokens(checkpoint: Checkpoint) -> SpecialTokens:

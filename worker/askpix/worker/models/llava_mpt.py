@@ -64,23 +64,12 @@ def load(
     clip = load_tower(tower or _named_tower(config), config.mm_vision_select_layer, own, _TOWER)
     weights.drop([name for name in weights.names if name.startswith(_TOWER)])
     tokens, longest = _image_tokens(config, clip), context or config.max_seq_len
-    if tokens >= longest:
-        raise ModelError(f"an image takes {tokens:,} tokens; a context of {longest:,} has room for nothing else")
-    if clip.width != config.mm_hidden_size:
-        raise ModelError(
-            f"the image encoder gives {clip.width} numbers a patch; the projector takes {config.mm_hidden_size}"
-        )
+    _check_fit(config, clip, tokens, longest)
     width = config.d_model
     embedding = _taken(weights, "transformer.wte.weight", (config.vocab_size, width), kept)
     decoder = _decoder(config, weights, embedding, kept)
     marks = [_row(tokenizer, embedding, token) for token in _AROUND] if config.mm_use_im_start_end else None
-    encoder = ImageEncoder(
-        clip.vision,
-        whole=config.mm_vision_select_feature == "cls_patch",
-        weight=_taken(weights, "transformer.mm_projector.weight", (width, config.mm_hidden_size)),
-        bias=_taken(weights, "transformer.mm_projector.bias", (width,)),
-        around=None if marks is None else (marks[0], marks[1]),
-    )
+    encoder = _image_encoder(config, weights, clip, marks)
     if weights.names:
         raise ModelError(
             f"the checkpoint holds {len(weights.names)} weights that askpix knows no place for, such as "
@@ -104,6 +93,33 @@ def load(
         ends=_ends(tokenizer),
         template="mpt",
         slopes=tuple(decoder.slopes.flatten().tolist()),
+    )
+
+
+def _check_fit(config: MptConfig, clip: ClipTower, tokens: int, longest: int) -> None:
+    """Raises ModelError where the image encoder is not one for this checkpoint, or leaves its texts no room."""
+    if tokens >= longest:
+        raise ModelError(f"an image takes {tokens:,} tokens; a context of {longest:,} has room for nothing else")
+    if clip.width != config.mm_hidden_size:
+        raise ModelError(
+            f"the image encoder gives {clip.width} numbers a patch; the projector takes {config.mm_hidden_size}"
+        )
+
+
+def _image_encoder(
+    config: MptConfig, weights: StoredWeights, clip: ClipTower, marks: list[torch.Tensor] | None
+) -> ImageEncoder:
+    """Returns the image encoder with its projector.
+
+    Args:
+        marks: the states that stand before an image and behind it, if any.
+    """
+    return ImageEncoder(
+        clip.vision,
+        whole=config.mm_vision_select_feature == "cls_patch",
+        weight=_taken(weights, "transformer.mm_projector.weight", (config.d_model, config.mm_hidden_size)),
+        bias=_taken(weights, "transformer.mm_projector.bias", (config.d_model,)),
+        around=None if marks is None else (marks[0], marks[1]),
     )
 
 

@@ -12,7 +12,7 @@ from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families, Values
 from askpix.worker.metrics.known import Known
 
-_DECODER = b"askpix.worker.images.apart"
+_DECODER = b"askpix.worker.images.decode_main"
 _SELF = Path("/proc/self")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
