@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from catalogue import PRINTS, Product, picture
+from catalogue import Product, picture
 from helpers.processes import askpix
 
 from askpix.producer import Job
@@ -16,10 +16,6 @@ from askpix.producer.rows import Kind, Row, Status
 SHEET = Path(__file__).parents[2] / "demo" / "tags.yaml"
 EXAM_SEED, EXAM = 6363, 2_000
 PROMISED = 0.96
-PROMISED_SETS = 0.9
-"""Of all prints of a picture together. The model takes hearts for stars: it has seen few questions on prints, and few
-pictures that have any."""
-
 SHOPS_TERMS = {"gray": "grey", "wooden": "wood"}
 """Of the sheet, for backgrounds."""
 
@@ -58,29 +54,24 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Product, Ro
     return [(products[Path(row.image).name], row) for row in rows]
 
 
-def test_each_attribute_of_a_sheet_and_each_print_is_right_for_96_percent_of_2000_fresh_pictures(
+def test_each_attribute_of_a_sheet_is_right_for_96_percent_of_2000_fresh_pictures(
     examined: list[tuple[Product, Row]],
 ) -> None:
-    right, asked, sets = Counter[str](), Counter[str](), 0
+    right, asked = Counter[str](), Counter[str]()
     for product, row in examined:
         assert row.status is Status.OK, row.error_message
         truth, said = truth_of(product), {answer.name: answer.text for answer in row.answers}
-        sets += said["prints"] == truth["prints"]
-        for name in truth.keys() - {"prints"}:
+        for name in truth:
             asked[name] += 1
-            # No answer on the sleeves of a shirt, taken for something else, is wrong too.
-            right[name] += said.get(name) == truth.get(name)
-        for word in PRINTS:
-            asked["prints"] += 1
-            right["prints"] += (word in said["prints"].split(SEPARATOR)) == (word in product.prints)
+            # No answer on the sleeves of a shirt, taken for something else, is wrong too; and so are prints that are
+            # not all that there are.
+            right[name] += said.get(name) == truth[name]
     shares = {name: right[name] / asked[name] for name in asked}
-    print({name: round(share, 4) for name, share in shares.items()}, sets / EXAM)
-    assert asked["kind"] == EXAM
-    assert asked["prints"] == len(PRINTS) * EXAM
+    print({name: round(share, 4) for name, share in shares.items()})
+    assert asked["kind"] == asked["prints"] == EXAM
     assert asked["sleeves"] > EXAM / 10
     assert set(shares) == {"kind", "color", "pattern", "background", "sleeves", "prints"}
     assert min(shares.values()) >= PROMISED, shares
-    assert sets / EXAM >= PROMISED_SETS, sets
 
 
 def test_a_condition_and_several_of_a_sheet_are_what_was_answered_before(examined: list[tuple[Product, Row]]) -> None:
