@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOB := demo-job
 PLAYGROUND := .venv-playground
+# A file's tests run in one process, which shares what is dear; in the order of their names, long files come early.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: demo test lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
+.PHONY: demo test test-slow lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
 .PHONY: secrets lock sbom audit sheet-schema
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-fleet bench-gallery bench-metrics
 .PHONY: bench-nightly bench-stream bench-submit-many bench-tagging bench-vlm bench-watch bench-workers
@@ -17,9 +19,17 @@ demo: $(VENV)/.run
 	$(BIN)/askpix run demo/images/questions.jsonl --output $(JOB)
 	@echo "Or, for captions: $(BIN)/askpix run demo/images --output $(JOB)-captions" >&2
 
-# A file's tests run in one process, which shares what is dear; in the order of their names, long files come early.
+# What tells of most mistakes within a quarter of an hour, on two cores. No test needs what another leaves.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+# All others: workers apart, faults, browsers, models of full size, the commands of the documentation.
+test-slow: $(VENV)/.dev
+	$(PYTEST) -m slow $(ARGS)
+
+# All of a folder of tests/: make test-faults, make test-models.
+test-%: $(VENV)/.dev
+	$(PYTEST) tests/$* $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -34,7 +44,7 @@ soak: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults/fuzz.py --timeout 0 -s $(ARGS)
 
-# Workers that are killed at 30 random moments, where `make test` has 6.
+# Workers that are killed at 30 random moments, where `make test-slow` has 6.
 faults: $(VENV)/.dev
 	ASKPIX_TESTS_KILLS=30 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 

@@ -23,9 +23,10 @@ from bench.blip.models import built
 from bench.blip.pictures import pixels
 from bench.marked import put_between_marks
 
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.questions import Question
 from askpix.producer.rows import Row, Status
+from askpix.worker.asker import Asking
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.image_form import Pixels
 from askpix.worker.item import ItemWork
@@ -71,7 +72,7 @@ def turn(engine: BlipEngine, pictures: Sequence[Pixels], sheet: Sequence[Questio
     for number, picture in enumerate(itertools.islice(itertools.cycle(pictures), images)):
         work = ItemWork(Item(image=f"{number}.jpg", questions=tuple(sheet)), engine, started=began, ended=ended.put)
         # Waits while the engine has enough under way.
-        work.ask(LoadedImage(ImageFacts(), engine.open_image(picture)), None, Options())
+        work.ask(LoadedImage(ImageFacts(), engine.open_image(picture)), None, Asking())
     rows = [ended.get(timeout=300).row() for _ in range(images)]
     seconds = time.perf_counter() - began
     _check(rows, sheet)

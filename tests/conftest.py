@@ -28,11 +28,20 @@ __all__ = ["small_disk"]
 
 ROOT = Path(__file__).parents[1]
 
+SLOW = frozenset({"apart", "browser", "docs", "faults", "models", "monitoring", "vlm"})
+"""Folders of which all tests are slow."""
+
 # What is asked is counted, and answered anew, unless a test says otherwise: of workers in the pages of docs, too.
 os.environ.setdefault("ASKPIX_ANSWER_CACHE", "off")
 
 # Whoever runs the tests in the background has Ctrl-C ignored, which all that they start inherits.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW & set(item.path.relative_to(ROOT / "tests").parts):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -19,6 +19,7 @@ _LINK = re.compile(r"(?P<image>!?)(?P<text>\[[^\]]*\]\()(?P<target>(?![a-z]+:)[^
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "reference/changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "reference/security-policy.md",
     "deploy": "reference/deployment-files.md",
     "bench/README.md": "reference/benchmarks.md",

@@ -78,11 +78,11 @@ def test_300_labels_halve_the_calibration_error_of_1000_others(pictures: Place, 
 
     before, after = (pictures.figures(sheet, "others")[name] for sheet in ("tags.yaml", "new.yaml"))
 
-    # Of choices that are judged one by one, each judgement is what was fitted.
-    first, then = before.judgements or before.answers, after.judgements or after.answers
-    assert first.ece > 0.03, "these pictures are no test of it"
-    assert then.ece <= max(first.ece / 2, 0.02)
-    assert after.answers.ece < before.answers.ece
+    for first, then in ((before.answers, after.answers), (before.judgements, after.judgements)):
+        # Only of choices that are judged one by one there are judgements too.
+        if first is not None and then is not None:
+            assert first.ece > 0.03, "these pictures are no test of it"
+            assert then.ece <= max(first.ece / 2, 0.02)
     assert after.answers.accuracy >= before.answers.accuracy - 0.01
 
 

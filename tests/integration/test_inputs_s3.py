@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.s3_server import S3Server, using
 
-from askpix.producer import Item, Options, Question, lists
+from askpix.producer import Item, Options, Question
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job import JobFolder
+from askpix.producer.lists import lines
 from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
@@ -159,7 +160,7 @@ def test_an_address_that_s3_does_not_have_is_said() -> None:
 
 
 def test_a_cut_gzip_and_an_endless_line_are_said(place: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "MAX_LINE", 1_000)
+    monkeypatch.setattr(lines, "MAX_LINE", 1_000)
     packed = gzip.compress(b"x" * 10_000_000)
 
     with pytest.raises(InputError, match=r"list\.txt\.gz, line 1: longer than 1000"):

@@ -26,6 +26,7 @@ from models.photographs import photographs
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.models import (
+    absorbed_attention,
     blip_manifest,
     calibration,
     checkpoint,
@@ -35,6 +36,7 @@ from askpix.worker.models import (
     quantize,
     staging,
     text_graphs,
+    tracing,
     vision_graph,
 )
 from askpix.worker.models import convert as converter
@@ -192,7 +194,16 @@ def _int8_key(recipe: Recipe) -> str:
 
 def _key(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for module in (text_graphs, vision_graph, converter, checkpoint, manifest, blip_manifest):
+    for module in (
+        absorbed_attention,
+        text_graphs,
+        vision_graph,
+        tracing,
+        converter,
+        checkpoint,
+        manifest,
+        blip_manifest,
+    ):
         digest.update(Path(str(module.__file__)).read_bytes())
     for path in (Path(__file__), DEMO_CHECKPOINT / "tokenizer.json", DEMO_CHECKPOINT / "config.json"):
         digest.update(path.read_bytes())

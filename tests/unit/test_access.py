@@ -310,7 +310,12 @@ OUTSIDE += ["s3://bucket/jobs/1.json", "file://elsewhere{place}/root/1.json", "d
 NO_JSON = ["{place}/root", "{place}/root/1", "{place}/root/1.JSON", "{place}/root/.json", "{place}/root/1.json/"]
 NO_JSON += ["{place}/root/1.parquet", "{place}/root/a/.1.json"]
 IN_A_JOB = ["{place}/root/job.json", "{place}/root/a/model.json", "{place}/root/a/Job.JSON/1.json"]
-IN_A_JOB += ["{place}/root/new/rounds/001.json", "{place}/root/new/control/x/1.json", "{place}/root/new/Partial/1.json"]
+IN_A_JOB += [
+    "{place}/root/new/corrections/000001.json",
+    "{place}/root/new/rounds/001.json",
+    "{place}/root/new/control/x/1.json",
+    "{place}/root/new/Partial/1.json",
+]
 IN_A_JOB += ["{place}/root/new/results/part-000000.parquet/1.json", "{place}/root/new/model.json/1.json"]
 IN_A_JOB += ["{place}/root/spring/1.json", "{place}/root/spring/results/1.json", "{place}/root/spring/a/b/c/1.json"]
 IN_A_JOB += ["{place}/root/shop/autumn/x/1.json", "{place}/root/alias.json", "{place}/root/way-in/1.json"]

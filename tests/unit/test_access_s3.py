@@ -128,6 +128,7 @@ def test_the_output_of_an_ask_goes_under_a_root(s3: S3Server, bucket: str, root:
         "s3://{bucket}/jobs/../1.json",
         "s3://{bucket}/jobs/a/job.json",
         "s3://{bucket}/jobs/new/rounds/001.json",
+        "s3://{bucket}/jobs/new/corrections/000001.json",
         "s3://{bucket}/jobs/spring/1.json",
         "s3://{bucket}/jobs/spring/a/b/1.json",
         "s3://{bucket}/jobs/spring/results/1.json",

@@ -15,6 +15,7 @@ from askpix.producer.calibrating.calibrate import Outcomes
 from askpix.producer.calibrating.examples import Example
 from askpix.producer.calibrating.fitting import Evidence, Form, chosen, evidence, fitted, too_few
 from askpix.producer.calibrating.measures import Outcome, measured
+from askpix.producer.calibrating.whole import fitted_whole
 from askpix.producer.questions import Calibration, Question
 
 NAMES = ("red", "green", "blue", "black")
@@ -193,6 +194,72 @@ def test_the_losses_have_the_slopes_that_they_say(question: Question) -> None:
         step[place] = 1e-6
         rise = _losses(found, at + step)[0].sum() - _losses(found, at - step)[0].sum()
         assert slopes[place] == pytest.approx(rise / 2e-6, rel=1e-4, abs=1e-4)
+
+
+# Answers of several terms. -----------------------------------------------------------------------
+
+
+def hard_and_easy_ones(count: int) -> list[Example]:
+    """Returns examples whose judgements are as often right as they say, but all wrong together, in one image in four
+    that is hard: there the model is right half the time, and in the others always."""
+    rng = np.random.default_rng(14)
+    hard = rng.random(count) < 0.25
+    so = rng.random((count, len(NAMES))) < 0.5
+    right = ~hard[:, None] | (rng.random(count) < 0.5)[:, None]
+    labels = [", ".join(name for name, is_so in zip(NAMES, row, strict=True) if is_so) for row in so]
+    sure = np.full(so.shape, 0.875)
+    return examples(PRINTS, np.where(so == right, sure, 1 - sure), labels)
+
+
+def test_mistakes_that_come_together_are_told_from_those_that_do_not() -> None:
+    # Given: 300 to fit to, and others. The product of four judgements says 0.59, and 0.875 of the answers are right.
+    found = hard_and_easy_ones(5_300)
+    few, others = found[:300], found[300:]
+    apart = Outcomes().see(PRINTS, None, few)
+
+    whole = fitted_whole(apart.answers)
+
+    assert whole is not None
+    changed = Calibration(whole=whole)
+    before, after = (Outcomes().see(PRINTS, each, others).figures(0.9) for each in (None, changed))
+    assert before.answers.ece > 0.2
+    assert after.answers.ece < 0.04
+    assert after.answers.accuracy == before.answers.accuracy
+    assert after.judgements == before.judgements
+    assert before.judgements is not None
+    assert before.judgements.ece < 0.03
+
+
+@pytest.mark.parametrize("count", [30, 300, 3_000])
+def test_whole_answers_whose_judgements_are_independent_stay_as_they_are(count: int) -> None:
+    assert fitted_whole(Outcomes().see(PRINTS, None, judged_ones(count)).answers) is None
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_whole_answers_that_are_all_right_or_all_wrong_give_numbers_that_a_sheet_takes(right: bool) -> None:
+    whole = fitted_whole([Outcome(1.0 if number % 2 else 0.5, right) for number in range(60)])
+
+    assert whole is not None
+    assert 0.02 <= whole.temperature <= 100
+    assert abs(whole.shift) < 99
+
+
+def test_the_losses_of_whole_answers_have_the_slopes_that_they_say() -> None:
+    from askpix.producer.calibrating.whole import _losses
+
+    rng = np.random.default_rng(3)
+    logs, right, at = rng.normal(0, 2, 50), rng.random(50) < 0.5, rng.normal(0, 0.5, 2)
+
+    slopes = _losses(logs, right, at)[1]
+
+    for step, slope in zip(np.eye(2) * 1e-6, slopes, strict=True):
+        rise = _losses(logs, right, at + step)[0].sum() - _losses(logs, right, at - step)[0].sum()
+        assert slope == pytest.approx(rise / 2e-6, rel=1e-4, abs=1e-4)
+
+
+def test_what_is_done_to_whole_answers_is_for_choices_that_are_judged_one_by_one() -> None:
+    with pytest.raises(ValidationError, match="whole is for multiple"):
+        Question("q", choices=NAMES, calibration={"whole": {"shift": 1}})
 
 
 # Measures. ---------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from models.engine_calls import opened
 
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.questions import Question
 from askpix.producer.rows import Status
+from askpix.worker.asker import Asking
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage
@@ -41,7 +42,7 @@ def test_an_item_ends(questions: list[Question], code: str, answered: list[str],
     item = Item(image="a.jpg", questions=tuple(questions))
     work = ItemWork(item, engine, started=0.0, ended=lambda _: ended.set())
 
-    work.ask(LoadedImage(ImageFacts(), handle), None, Options())
+    work.ask(LoadedImage(ImageFacts(), handle), None, Asking())
 
     assert ended.wait(30)
     row = work.row()

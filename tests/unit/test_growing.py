@@ -10,10 +10,9 @@ import pytest
 
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.growing import Growing, pieces_of
+from askpix.worker.engine.settled import Settled, before_stops
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
-from askpix.worker.vlm.settled import Settled
-from askpix.worker.vlm.texts import before_stops
 
 
 def answer(text: str) -> Answer:

@@ -11,10 +11,10 @@ import pytest
 from catalogue import Product, draw
 from models.engine_calls import handle, request
 
-from askpix.producer.items import Item, Options, Turn
+from askpix.producer.items import Item, Turn
 from askpix.producer.questions import Calibration, Question, check_order
 from askpix.producer.rows import Answer, Choice, Kind, Row, Status
-from askpix.worker.asker import Asker
+from askpix.worker.asker import Asker, Asking
 from askpix.worker.blip.engine import CAPACITY, BlipEngine
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.ticket import Ticket
@@ -58,7 +58,7 @@ def asked(engine: BlipEngine, product: Product, *questions: Question, fill: bool
     item = Item(image="a.jpg", questions=questions, extra=extra)
     work = ItemWork(item, engine, started=0.0, ended=lambda _: ended.set())
     image = handle(engine, draw(product, random.Random(1)))
-    work.ask(LoadedImage(ImageFacts(), image), None, Options(), fill=fill)
+    work.ask(LoadedImage(ImageFacts(), image), None, Asking(fill=fill))
     assert ended.wait(SECONDS)
     return work.row()
 
@@ -212,7 +212,7 @@ def test_what_is_asked_for_an_answer_finds_room_however_much_is_under_way(engine
     # When
     shared = handle(engine, picture)
     for work in works:
-        work.ask(LoadedImage(ImageFacts(), shared), None, Options())
+        work.ask(LoadedImage(ImageFacts(), shared), None, Asking())
 
     # Then
     for _ in works:
@@ -228,7 +228,7 @@ def test_a_cancelled_item_has_no_row_that_looks_complete(engine: Listening) -> N
         Item(image="a.jpg", questions=(KIND, SLEEVES, PRINTS)), engine, started=0.0, ended=lambda _: ended.set()
     )
     work.cancel()
-    work.ask(LoadedImage(ImageFacts(), handle(engine, draw(SHIRT, random.Random(1)))), None, Options())
+    work.ask(LoadedImage(ImageFacts(), handle(engine, draw(SHIRT, random.Random(1)))), None, Asking())
     assert ended.wait(SECONDS)
     assert work.row().error_code == "cancelled"
 
@@ -237,7 +237,7 @@ def test_pieces_of_what_is_in_the_shops_terms_are_the_rows_text(engine: Listenin
     picture = draw(MUG, random.Random(1))
     for question, text in ((PRINTS, "star, moon"), (Question("what is it?", map={"Mug": "cup"}), "cup")):
         work = ItemWork(Item(image="a.jpg", questions=(question,)), engine, started=0.0)
-        work.ask(LoadedImage(ImageFacts(), handle(engine, picture)), None, Options(), stream=True)
+        work.ask(LoadedImage(ImageFacts(), handle(engine, picture)), None, Asking(stream=True))
         assert "".join(work.pieces(0.0)) == work.row().answers[0].text == text
 
 
@@ -277,4 +277,4 @@ class _Sure:
 
 
 def _asker(**choices: float) -> Asker:
-    return Asker(Item(image="a.jpg"), _Sure(**choices), (), Options())  # type: ignore[arg-type]
+    return Asker(Item(image="a.jpg"), _Sure(**choices), (), Asking())  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import pytest
 
 from askpix.worker.cgroup import Memory, memory, memory_left
 from askpix.worker.metrics.families import Families
-from askpix.worker.metrics.process import add_process
+from askpix.worker.metrics.groups.process import add_process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what /proc says")
 

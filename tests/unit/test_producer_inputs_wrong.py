@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from helpers.inputs import read
 
-from askpix.producer import lists
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Input
+from askpix.producer.lists import lines
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
     # Given: 20 MB; as gzip, 20 KB.
-    monkeypatch.setattr(lists, "MAX_LINE", 1_000_000)
+    monkeypatch.setattr(lines, "MAX_LINE", 1_000_000)
     content = b"x" * 20_000_000 if kind == "one line" else b'x,"' + b'\n","' * 5_000_000
     if kind != "one line" and "csv" not in name:
         content = content.replace(b"\n", b" ")
@@ -136,7 +136,7 @@ def test_an_input_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_of_another_kind_says_what_lists_end_in(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").touch()
 
-    with pytest.raises(InputError, match=r"\.txt, \.csv, \.tsv, \.jsonl .* or \.parquet"):
+    with pytest.raises(InputError, match=r"\.txt, \.csv, \.tsv, \.jsonl, \.ndjson .* or \.parquet"):
         Input(str(tmp_path / "list.xlsx"))
 
 

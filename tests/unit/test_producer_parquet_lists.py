@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from askpix.producer import Item, Question, parquet_lists
+from askpix.producer import Item, Question
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
+from askpix.producer.lists import parquet
 
 
 def read(path: Path, table: pa.Table, **options: Any) -> list[Item]:
@@ -118,7 +119,7 @@ def test_what_is_wrong_is_said_with_its_row(tmp_path: Path, table: dict[str, Any
 
 
 def test_rows_are_counted_over_all_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_lists, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(parquet, "_BATCH_ROWS", 7)
     images: list[str | None] = [f"{number}.jpg" for number in range(100)]
     assert [item.image for item in read(tmp_path / "a.parquet", pa.table({"url": images}), row_group_size=9)] == images
 

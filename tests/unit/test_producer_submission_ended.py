@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from helpers.submitting import Storage, submit
 
-from askpix.producer import part_writer, submission
+from askpix.producer import input_writer, submission
 from askpix.producer.errors import AskpixError, InputError, StorageError
 from askpix.producer.storage import LocalStorage
 
 
 def writers() -> int:
-    return sum(thread.name == "part-writer" and thread.is_alive() for thread in threading.enumerate())
+    return sum(thread.name == "input-writer" and thread.is_alive() for thread in threading.enumerate())
 
 
 def test_the_first_part_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_few_parts_are_held_while_storage_is_slow(tmp_path: Path, monkeypatch: p
 
 
 def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(part_writer, "_CHARACTERS", 10)
+    monkeypatch.setattr(input_writer, "_CHARACTERS", 10)
     at_once = [0, 0]
 
     def before(name: str) -> None:
@@ -102,12 +102,12 @@ import os
 import threading
 from pathlib import Path
 
-from askpix.producer import Options, part_writer
+from askpix.producer import Options, input_writer
 from askpix.producer.job import JobFolder
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
-part_writer._END_SECONDS = 0.1
+input_writer._END_SECONDS = 0.1
 
 
 class Hanging(LocalStorage):

@@ -8,7 +8,7 @@ import pytest
 
 from askpix.producer.calibrating.writing import with_calibrations, written
 from askpix.producer.errors import InputError
-from askpix.producer.questions import Calibration
+from askpix.producer.questions import Calibration, Whole
 from askpix.producer.sheets.reading import read_questions
 
 HOT = Calibration(temperature=1.5, shifts={"red": 0.25, "navy blue": -1.0})
@@ -92,6 +92,17 @@ def test_words_of_every_kind_are_written_so_that_they_are_read_as_they_are(tmp_p
 
     path.write_text(with_calibrations(sheet, {"color": calibration}), encoding="utf-8")
 
+    assert read_questions(path)[0].calibration == calibration
+
+
+def test_what_is_done_to_whole_answers_is_written_and_read_again(tmp_path: Path) -> None:
+    calibration = Calibration(shifts={"red": -1.5}, whole=Whole(temperature=1.25, shift=-0.5))
+    path = tmp_path / "sheet.yaml"
+    sheet = "- name: prints\n  text: a {choice}?\n  choices: [red, blue]\n  multiple: true\n"
+
+    path.write_text(with_calibrations(sheet, {"prints": calibration}))
+
+    assert "{temperature: 1, shifts: {red: -1.5}, whole: {temperature: 1.25, shift: -0.5}}" in path.read_text()
     assert read_questions(path)[0].calibration == calibration
 
 

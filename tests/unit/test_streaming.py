@@ -23,8 +23,8 @@ from askpix.producer.rows import Status
 from askpix.producer.streaming import HEARD, TOLD
 from askpix.worker import streaming
 from askpix.worker.engine.growing import Growing, pieces_of
+from askpix.worker.engine.settled import Settled
 from askpix.worker.streaming import Streams
-from askpix.worker.vlm.settled import Settled
 
 __all__ = ["asked", "client", "streams"]
 

@@ -14,6 +14,7 @@ from helpers.vlm import TinyVlms
 
 from askpix.producer.items import Item, Options
 from askpix.producer.questions import Question
+from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
@@ -71,7 +72,7 @@ def test_an_item_lets_its_image_go_when_all_is_asked(text: str, engine: VlmEngin
     questions = (Question("what is it?", name="a"), Question(text, after="a"))
     work = ItemWork(Item(image="a", questions=questions), engine, started=0.0, ended=lambda _: ended.set())
 
-    work.ask(LoadedImage(ImageFacts(), handle), None, Options(max_new_tokens=4))
+    work.ask(LoadedImage(ImageFacts(), handle), None, Asking(options=Options(max_new_tokens=4)))
     del handle
 
     assert ended.wait(SECONDS)

@@ -6,9 +6,10 @@ import threading
 
 from helpers.pictures import noise
 
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.questions import Question
 from askpix.producer.rows import Status
+from askpix.worker.asker import Asking
 from askpix.worker.item import ItemWork
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.vlm.engine import VlmEngine
@@ -27,7 +28,7 @@ def test_each_choice_that_was_judged_is_told_again_before_what_comes_after(engin
     work = ItemWork(item, engine, started=0.0, ended=lambda _: ended.set())
 
     # When
-    work.ask(LoadedImage(ImageFacts(), engine.open_image(noise())), None, Options())
+    work.ask(LoadedImage(ImageFacts(), engine.open_image(noise())), None, Asking())
 
     # Then
     assert ended.wait(60)

@@ -47,7 +47,7 @@ class Exporting:
 def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation | None) -> None:
     """Converts a vision-language checkpoint; raises AskpixError."""
     from askpix.worker.models.export_env import python_of
-    from askpix.worker.models.family import OWN
+    from askpix.worker.models.family import FAMILIES
     from askpix.worker.models.staging import check_output
     from askpix.worker.models.vlm_convert import check_family, convert_vlm
     from askpix.worker.models.weights import Weights
@@ -55,7 +55,7 @@ def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation
     _refuse_options(exporting.precision)
     check_family(exporting.family, exporting.source, trust=exporting.trust)
     check_output(exporting.output, exporting.name)
-    python = None if exporting.family in OWN else python_of(load_settings().export_folder())
+    python = None if FAMILIES[exporting.family].reader else python_of(load_settings().export_folder())
     with (
         needing("converting", extra="convert,vlm"),
         _pictures(quantizing) as (images, questions),

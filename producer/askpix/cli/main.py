@@ -6,11 +6,13 @@ import importlib
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 
 import click
 
 from askpix.cli.console import printable
+from askpix.cli.needing import needing
 from askpix.producer.errors import AskpixError
 
 # Where each command is, and its line in `askpix --help`: so that no command waits for another's imports.
@@ -59,15 +61,9 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        try:
+        extra = _EXTRAS.get(cmd_name)
+        with nullcontext() if extra is None else needing(f"`askpix {cmd_name}`", extra=extra):
             command = getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            extra = _EXTRAS.get(cmd_name)
-            if extra is None or (error.name or "").startswith("askpix"):
-                raise
-            raise AskpixError(
-                f"`askpix {cmd_name}` needs the package {error.name}: run `pip install 'askpix[{extra}]'`"
-            ) from None
         assert isinstance(command, click.Command)
         return command
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from askpix.cli.console import stderr
 from askpix.cli.options import access_options, gathered, stacked
 from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
+from askpix.cli.shares import Share
 from askpix.producer.errors import AskpixError, ModelError
 from askpix.producer.inputs import Input
 from askpix.producer.words import counted
@@ -116,19 +116,6 @@ def quantized_shown(manifest: BlipManifest) -> None:
     )
 
 
-class _Share(click.FloatRange):
-    """A number from 0 to 1; click's own range would take nan."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        share = float(super().convert(value, param, ctx))
-        if math.isnan(share):
-            raise AskpixError(f"{param.opts[0] if param else 'a share'}: nan is no number from 0 to 1")
-        return share
-
-
 _options = stacked(
     click.option(
         "--images",
@@ -163,13 +150,13 @@ _options = stacked(
     ),
     click.option(
         "--ratio",
-        type=_Share(),
+        type=Share(from_zero=True),
         metavar="SHARE",
         help="Of int4: the share of weights in 4 bits, the rest having 8; 0.8.",
     ),
     click.option(
         "--min-agreement",
-        type=_Share(),
+        type=Share(from_zero=True),
         default=0.97,
         show_default=True,
         metavar="SHARE",

@@ -9,12 +9,16 @@ import click
 
 
 class Share(click.FloatRange):
-    """A number over 0, and up to 1."""
+    """A number up to 1.
+
+    Args:
+        from_zero: whether it may be 0; else it is more.
+    """
 
     name = "share"
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=1)
+    def __init__(self, *, from_zero: bool = False) -> None:
+        super().__init__(min=0, min_open=not from_zero, max=1)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))

@@ -22,10 +22,6 @@ Quotes around the cell do not help: whoever reads quotes by another separator en
 
 _GUARDED_LATER = re.compile(f"""([;,\t\r\n]"*)'(?={_BEGINS})""")
 
-NOTHING = "[]"
-"""The cell of a question whose choices were all judged not to be so: an empty one was not asked."""
-
-
 _is_plain = re.compile("[A-Za-z0-9_./ ][A-Za-z0-9_./: -]*").fullmatch
 """Most cells are, and take half the time so."""
 

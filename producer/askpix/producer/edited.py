@@ -15,7 +15,7 @@ from typing import Any
 
 from askpix.producer.cells import NOTHING
 from askpix.producer.errors import InputError
-from askpix.producer.lists import MAX_LINE, Lines
+from askpix.producer.lists.lines import MAX_LINE, Lines
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.storage import shortened
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from askpix.producer.judging import said_terms, settled
-from askpix.producer.questions import Question
+from askpix.producer.questions import NO, YES, Question
 from askpix.producer.rows import Answer, Choice, Kind, Row
 
 _FITS = 0.5
@@ -76,7 +76,7 @@ def _together(question: Question | None, answers: Sequence[Answer]) -> Answer:
             )
         case Kind.MATCH:
             mean = math.fsum(map(_sureness, alike)) / len(alike)
-            return replace(best, text="yes" if mean >= _FITS else "no", confidence=mean, said=None, cached=None)
+            return replace(best, text=YES if mean >= _FITS else NO, confidence=mean, said=None, cached=None)
         case _:
             return best
 

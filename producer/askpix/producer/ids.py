@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.items import Item
+from askpix.producer.references import reference_id
 from askpix.producer.storage import shortened
 
 _DIGEST = 16
@@ -57,7 +58,7 @@ class UniqueIds:
             InputError: an id that was given is there already.
             StorageError: there is no room for temporary files.
         """
-        wanted = [_reference_id(item.image) if item.id is None else item.id for item in items]
+        wanted = [reference_id(item.image) if item.id is None else item.id for item in items]
         digests = list(map(_digest, wanted))
         joined = b"".join(digests)
         self._block += 1
@@ -101,12 +102,6 @@ class UniqueIds:
         # A later item of this block may want it too: that one has to step aside, so only blocks before count.
         query = "select 1 from used where key = ? and block < ?"
         return self._database.execute(query, (digest, self._block)).fetchone() is not None
-
-
-def _reference_id(reference: str) -> str:
-    if reference[:5].lower() == "data:":
-        return f"data:{hashlib.sha256(reference.encode()).hexdigest()[:16]}"
-    return reference
 
 
 def _digest(text: str) -> bytes:

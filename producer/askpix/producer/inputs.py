@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,9 +14,10 @@ from typing import IO, cast
 from askpix.producer.columns import Columns
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.items import Item
-from askpix.producer.lists import Lines, read_objects, read_references, read_table
+from askpix.producer.lists.explained import explained
+from askpix.producer.lists.form import ReadList
+from askpix.producer.lists.forms import form_of, said_of_all
 from askpix.producer.locations import S3Location, is_s3
-from askpix.producer.parquet_lists import read_parquet
 from askpix.producer.references import checked_base, complete
 from askpix.producer.storage import local_path, shortened
 
@@ -28,16 +28,6 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 _WANTED = "give a folder of images, an image, or a list of them"
-_FORMS = "lists end in .txt, .csv, .tsv, .jsonl (each with .gz or without) or .parquet"
-
-_TEXT_FORMS: dict[str, Callable[[Lines, Columns], Iterator[Item]]] = {
-    ".txt": lambda lines, _: read_references(lines),
-    ".csv": partial(read_table, separator=","),
-    ".tsv": partial(read_table, separator="\t"),
-    ".jsonl": read_objects,
-    ".ndjson": read_objects,
-}
-_TABLES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"))
 
 
 class Input:
@@ -77,34 +67,23 @@ class Input:
         yield from self._read()
 
     def _reader(self, *, is_folder: bool) -> Callable[[], Iterator[Item]]:
-        stem, suffix = os.path.splitext(self.name.lower())  # noqa: PTH122 - S3 URIs too
-        packed = suffix == ".gz"
-        form = "" if is_folder else os.path.splitext(stem)[1] if packed else suffix  # noqa: PTH122
-        if self._columns and form not in _TABLES:
+        name = self.name.lower()
+        found = None if is_folder else form_of(name)
+        if self._columns and (found is None or not found[0].columns):
             raise InputError(f"{self.name} has no columns: leave out the options that name them")
-        if form in _TEXT_FORMS:
-            return partial(self._text, _TEXT_FORMS[form], packed)
-        if form == ".parquet" and not packed:
-            return self._parquet
-        if form in IMAGE_SUFFIXES and not packed:
+        if found is not None:
+            return partial(self._list, found[1])
+        if not is_folder and _is_image(name):
             return self._image
         if self._path is None:
             return self._prefix
         if is_folder:
             return self._folder
-        raise InputError(f"{self.name} is no image and no list that askpix reads: {_FORMS}")
+        raise InputError(f"{self.name} is no image and no list that askpix reads: {said_of_all()}")
 
-    def _text(self, read: Callable[[Lines, Columns], Iterator[Item]], packed: bool) -> Iterator[Item]:
-        with self._open() as file:
-            content = gzip.GzipFile(fileobj=file) if packed else file
-            text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-            lines = Lines(text, self.name)
-            with explained(self.name, lines):
-                yield from read(lines, self._columns)
-
-    def _parquet(self) -> Iterator[Item]:
-        with self._open() as file:
-            yield from read_parquet(file, self._columns, self.name)
+    def _list(self, read: ReadList) -> Iterator[Item]:
+        with self.opened() as file:
+            yield from read(file, self._columns, self.name)
 
     def _image(self) -> Iterator[Item]:
         yield Item(image=self.name.rpartition("/")[2])
@@ -124,7 +103,7 @@ class Input:
                 found = True
                 yield Item(image=uri)
         if not found:
-            raise InputError(f"there are no images under {self.name}: {_WANTED}; {_FORMS}")
+            raise InputError(f"there are no images under {self.name}: {_WANTED}; {said_of_all()}")
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -199,19 +178,3 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-@contextmanager
-def explained(name: str, lines: Lines | None = None) -> Iterator[None]:
-    """Says of errors in reading which file they are of, and about where."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{name} is no whole gzip file: {str(error).lower()}; copy it again") from None
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except UnicodeDecodeError as error:
-        where = f"{name}, after line {lines.number}," if lines is not None and lines.number else name
-        raise InputError(
-            f"{where} is not UTF-8 text: it holds the byte {error.object[error.start]:#04x}; save it as UTF-8"
-        ) from None

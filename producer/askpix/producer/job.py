@@ -41,6 +41,9 @@ from askpix.producer.rounds import Round
 from askpix.producer.rows import Row
 from askpix.producer.storage import Storage
 
+FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
+"""In which a job keeps its files."""
+
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
 _ROUND = re.compile(r"(\d{3})\.json")

@@ -79,6 +79,8 @@ def _any_of(question: Question, answer: Answer) -> Answer:
     assert answer.choices
     chosen = [choice.text for choice in answer.choices if choice.probability >= 0.5]
     sure = math.prod(max(choice.probability, 1 - choice.probability) for choice in answer.choices)
+    if question.calibration is not None and (whole := question.calibration.whole) is not None:
+        sure = _logistic(_log_odds(sure) / whole.temperature + whole.shift)
     terms = dict.fromkeys(_term(question.map, word) for word in chosen)
     return _said(replace(answer, text=SEPARATOR.join(chosen), said=None, confidence=sure), SEPARATOR.join(terms))
 
@@ -107,12 +109,13 @@ def _together(calibration: Calibration, texts: Sequence[str], probabilities: Seq
 
 def _one_by_one(calibration: Calibration, texts: Sequence[str], probabilities: Sequence[float]) -> list[float]:
     return [
-        _logistic(
-            (math.log(max(p, _LEAST)) - math.log(max(1 - p, _LEAST))) / calibration.temperature
-            + calibration.shifts.get(text, 0.0)
-        )
+        _logistic(_log_odds(p) / calibration.temperature + calibration.shifts.get(text, 0.0))
         for text, p in zip(texts, probabilities, strict=True)
     ]
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(max(probability, _LEAST)) - math.log(max(1 - probability, _LEAST))
 
 
 def _logistic(log_odds: float) -> float:

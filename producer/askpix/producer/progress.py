@@ -1,8 +1,9 @@
 """Live counters of a job in Redis: one small hash, and bits and leases for its parts.
 
 They say how far a job is, at the same cost for 10 parts as for 10,000 and however many look. The job
-folder stays the truth: what the counters hold can be lost and is then counted from the folder again, and
-a part that is answered twice is counted once.
+folder stays the truth: what the counters hold can be lost and is then counted from the folder again (`standing.py`),
+and a part that is answered twice is counted once. Here they begin and are read; workers count by their leases on parts
+(`lease.py`), and what waits is counted by who queues it (`window.py`).
 """
 
 from __future__ import annotations

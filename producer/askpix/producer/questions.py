@@ -30,6 +30,12 @@ MAX_SCHEMA = 20_000
 MAX_CONDITIONS = 20
 """That a question may depend on."""
 
+CAPTION = "caption"
+"""What the answer is called where nothing is asked."""
+
+YES, NO = "yes", "no"
+"""How it is said whether a text fits, or a choice is so."""
+
 SEPARATOR = ", "
 """Between the terms of an answer that may have several."""
 
@@ -79,6 +85,20 @@ def _conditions(value: object) -> object:
     return {name: (terms,) if isinstance(terms, str) else terms for name, terms in value.items()}
 
 
+_Temperature = Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)]
+_Shift = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+
+
+class Whole(BaseModel):
+    """What is done to the log-odds that all choices of an image were judged right, after each was calibrated: they are
+    divided by the temperature, and the shift is added. Mistakes in one image are not independent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: _Temperature = 1.0
+    shift: _Shift = 0.0
+
+
 class Calibration(BaseModel):
     """What makes a model's probabilities those with which it is right; `askpix calibrate` finds it.
 
@@ -88,9 +108,17 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)] = 1.0
-    shifts: Mapping[_Text, Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]] = {}
+    temperature: _Temperature = 1.0
+    shifts: Mapping[_Text, _Shift] = {}
     """By choice; none stands for 0."""
+
+    whole: Whole | None = None
+    """Of the answer, where its choices are judged one by one."""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 _Terms = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1_000)]
@@ -180,6 +208,8 @@ class Question(BaseModel):
             raise ValueError("below and map do not go with match")
         if self.calibration is not None and not self.choices:
             raise ValueError("calibration is for choices")
+        if self.calibration is not None and self.calibration.whole is not None and not self.multiple:
+            raise ValueError("calibration: whole is for multiple")
         known = set(self.choices or ())
         for field, words in (("map", self.map or {}), ("calibration", getattr(self.calibration, "shifts", {}))):
             if known and (odd := [word for word in words if word not in known]):
@@ -195,6 +225,11 @@ class Question(BaseModel):
     def title(self) -> str:
         """What the answer is called in results."""
         return self.name or self.text
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether a model weighs texts that are given, rather than writing one."""
+        return self.match or self.choices is not None
 
     @property
     def is_judged(self) -> bool:
@@ -236,13 +271,18 @@ class Question(BaseModel):
         )
 
 
+def title_of(question: Question | None) -> str:
+    """Returns what the answer is called in results; None stands for a caption."""
+    return CAPTION if question is None else question.title
+
+
 def possible_terms(
     *, choices: Sequence[str] | None, words: Mapping[str, str], then: str | None, match: bool
 ) -> tuple[str, ...] | None:
     """Returns the answers that there can be to a question; None, where it may be any text. Of several that may be so
     at once, each by itself."""
     if match:
-        return ("yes", "no")
+        return (YES, NO)
     if choices is None:
         return None
     return tuple(

@@ -102,17 +102,6 @@ def input_schema(used: Collection[str]) -> pa.Schema:
     return INPUT_SCHEMA.set(place, pa.field("questions", pa.list_(pa.struct(kept))))
 
 
-def item_to_record(item: Item) -> dict[str, Any]:
-    """Returns the input row of an item that has its id."""
-    return {
-        "id": item.id,
-        "group": item.group,
-        "image": item.image,
-        "questions": None if item.questions is None else [question.to_record() for question in item.questions],
-        "extra": json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
-    }
-
-
 def item_from_record(record: Mapping[str, Any]) -> Item:
     """Returns the item of an input row."""
     questions: Sequence[Mapping[str, Any]] | None = record.get("questions")

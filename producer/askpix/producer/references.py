@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -25,6 +26,16 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def is_file(reference: str) -> bool:
     """Returns whether a reference names a file of this machine."""
     return reference[:5].lower() == "file:" or _IS_URI(reference) is None
+
+
+def is_data(reference: str) -> bool:
+    """Returns whether a reference holds the image itself."""
+    return reference[:5].lower() == "data:"
+
+
+def reference_id(reference: str) -> str:
+    """Returns what an image without an id of its own is known by: its reference, or of a data URI a digest."""
+    return f"data:{hashlib.sha256(reference.encode()).hexdigest()[:16]}" if is_data(reference) else reference
 
 
 def complete(reference: str, base: str) -> str:

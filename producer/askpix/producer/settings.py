@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -17,6 +17,7 @@ from askpix.producer.password_file import password_in
 from askpix.producer.questions import first_problem
 
 Scheme = Literal["https", "http", "s3", "file", "data"]
+"""Of image references; `askpix.worker.images.schemes` has a module for each."""
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
@@ -32,7 +33,8 @@ class Side(StrEnum):
 
 
 class Settings(BaseSettings):
-    """What the command line does not say. Nothing else in askpix reads the environment.
+    """What the command line does not say. All else that askpix takes from the environment is not its own: keys of S3,
+    and what terminals can show.
 
     `make settings` writes docs/settings.md from this: of each field its docstring, default and `Side`.
     """
@@ -117,7 +119,7 @@ class Settings(BaseSettings):
     """A URL of a [proxy](security.md#where-a-worker-connects-to) by which workers reach the web; others in the
     environment are not used. May hold a password, which is never shown."""
 
-    schemes: Annotated[tuple[Scheme, ...], NoDecode, Side.WORKER] = ("https", "http", "s3", "file", "data")
+    schemes: Annotated[tuple[Scheme, ...], NoDecode, Side.WORKER] = get_args(Scheme)
     """Kinds of image references that a worker reads, comma separated; `file` stands for paths too."""
 
     heed_opt_out: Annotated[bool, Side.WORKER] = True

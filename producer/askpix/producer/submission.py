@@ -11,11 +11,11 @@ from itertools import chain, islice
 
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
+from askpix.producer.input_writer import InputWriter
 from askpix.producer.items import Item, Options, check_model_name
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import MAX_PART_SIZE, PART_SIZE, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
-from askpix.producer.part_writer import PartWriter
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order
 from askpix.producer.references import completer
@@ -74,7 +74,7 @@ def write_job(
     items = _checked(items, questions or (), options)
     job_id = uuid.uuid4().hex
     header = job_fingerprint_header(model, questions, options, part_size)
-    with PartWriter(folder, job_id) if existing is None else nullcontext() as writer:
+    with InputWriter(folder, job_id) if existing is None else nullcontext() as writer:
         written = _write_parts(_parts(items, base, part_size), writer, header)
     if existing is None:
         spec = JobSpec(
@@ -109,7 +109,7 @@ class _Written:
     fingerprint: str
 
 
-def _write_parts(parts: Iterable[ItemColumns], writer: PartWriter | None, header: bytes) -> _Written:
+def _write_parts(parts: Iterable[ItemColumns], writer: InputWriter | None, header: bytes) -> _Written:
     """Writes the items of each part, or reads them only, where there is no writer.
 
     Args:

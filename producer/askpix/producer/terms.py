@@ -7,7 +7,7 @@ import re
 
 from askpix.producer.cells import NOTHING, comparable, unguarded
 from askpix.producer.errors import InputError
-from askpix.producer.questions import SEPARATOR, Question
+from askpix.producer.questions import NO, SEPARATOR, YES, Question
 from askpix.producer.storage import shortened
 from askpix.producer.words import listed, nearest
 
@@ -41,7 +41,7 @@ def understood(question: Question | None, text: str) -> str:
     if question.json_schema is not None:
         return _json(unguarded(text))
     if question.match:
-        return _one_of({word: word for word in ("yes", "no")}, text)
+        return _one_of({word: word for word in (YES, NO)}, text)
     if not question.choices:
         return unguarded(text)
     known = _known(question)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from askpix.producer.errors import AskpixError, MessageError, StorageError
+from askpix.producer.job import FOLDERS
 from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.storage import Storage, local_path, open_storage, shortened
 from askpix.worker.reach import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
@@ -21,8 +22,11 @@ MAX_OUTPUT_FOLDERS = 8
 """How deep below a storage root the output of an ask may lie: each folder on the way is looked into."""
 
 _JOB_FILES = frozenset(("job.json", "model.json"))
-_JOB_FOLDER = re.compile(r"rounds|control|partial|.*\.(json|parquet)", re.IGNORECASE | re.DOTALL)
-"""Folders in which a job may keep JSON files, and those that would stand where a job needs a file."""
+_PARQUET_ALONE = frozenset(("input", "results"))
+"""Folders in which a job reads no JSON file. Outputs of asks may well be in such."""
+
+_JOB_FOLDER = re.compile(rf"{'|'.join(sorted(FOLDERS - _PARQUET_ALONE))}|.*\.(json|parquet)", re.IGNORECASE | re.DOTALL)
+"""Folders in which a job may read others, and those that would stand where a job needs a file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from askpix.producer.items import Item, Options
 from askpix.producer.questions import Question
 from askpix.producer.rows import Row
 from askpix.worker.access import Access
+from askpix.worker.asker import Asking
 from askpix.worker.cores import Cores, take
 from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
@@ -116,7 +117,7 @@ def _allow(seconds: float) -> None:
 def _row(order: Order, engine: Engine, loader: Loader, fetched: Callable[[], None]) -> Row:
     work = ItemWork(order.item, engine, started=time.monotonic(), attempts=order.attempts)
     image = loader.load(order.item.image, engine, own_bucket=order.own_bucket, fetched=fetched)
-    work.ask(image, order.questions, order.options, fill=True)
+    work.ask(image, order.questions, Asking(options=order.options, fill=True))
     return work.row()
 
 

@@ -20,7 +20,6 @@ from askpix.producer.dead import DeadLetters
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.registry import Registry, WorkerInfo
 from askpix.producer.settings import Settings
-from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.opening import open_cache
 from askpix.worker.asking import AskRunner
@@ -32,7 +31,8 @@ from askpix.worker.images.manners import Manners
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
-from askpix.worker.metrics.exposition import Exposition
+from askpix.worker.metrics.exposition import told
+from askpix.worker.metrics.known import Known
 from askpix.worker.metrics.queues import QueueWatch
 from askpix.worker.notify import Notifier
 from askpix.worker.part import PartRunner
@@ -42,7 +42,7 @@ from askpix.worker.roots import Roots
 from askpix.worker.slots import ASKS_AT_ONCE, PARTS_AT_ONCE, SLOT_CYCLE, Wakeful, busy, deaf
 from askpix.worker.streaming import Streams
 from askpix.worker.tallies import Tallies
-from askpix.worker.tasks import add_ask_task, add_part_task, bury, refuse
+from askpix.worker.tasks import Reports, add_ask_task, add_part_task
 from askpix.worker.watchdog import Watchdog
 
 _LATE_SECONDS = 15.0
@@ -79,16 +79,8 @@ class Worker:
             broker = Broker(settings.broker_url)
             stack.callback(broker.close)
             registry, tallies = Registry(broker.redis), Tallies()
-            threads = settings.load_threads
-            manners = Manners.of(settings, connections=threads + ASKS_AT_ONCE)
-            decoders = settings.decode_processes
-            loader = Loader(
-                access,
-                manners,
-                decode_processes=cores.available() if decoders is None else decoders,
-                decode_megabytes=settings.decode_megabytes,
-                tallies=tallies,
-            )
+            connections = settings.load_threads + ASKS_AT_ONCE
+            loader = Loader.of(access, settings, connections=connections, tallies=tallies)
             stack.callback(loader.close)
             answers = open_cache(settings)
             if answers is not None:
@@ -100,7 +92,7 @@ class Worker:
                 loader,
                 broker.redis,
                 name=self._name,
-                manners=manners,
+                manners=Manners.of(settings, connections=connections),
                 settings=settings,
                 seen=restorer.see,
                 tallies=tallies,
@@ -124,26 +116,27 @@ class Worker:
             self._app = celery_app(settings.broker_url)
             replies = Replies(self._app)
             letters = DeadLetters(broker.redis)
+            reports = Reports(registry=registry, letters=letters, ending=self._ending, tallies=tallies)
 
             def refused(error: RefusedError) -> None:
-                refuse(error, registry, tallies)
+                reports.refuse(error)
                 if error.ask is None:
-                    bury(error.entry, error.queue, error, letters)
+                    reports.bury(error.entry, error.queue, error)
                 else:
                     # Whoever asked is told, and asks again.
                     replies.fail(error.ask, error)
 
             _configure(self._app, engines, refused)
-            add_part_task(self._app, self._parts, registry, letters, self._ending, tallies)
+            add_part_task(self._app, self._parts, reports)
             asks = AskRunner(engines, access, loader, tallies, answers)
             streams = Streams(settings.broker_url)
             stack.callback(streams.close)
-            add_ask_task(self._app, asks, replies, streams, registry, self._ending, tallies)
+            add_ask_task(self._app, asks, replies, streams, reports)
             # A client of its own: it may wait for a broker that hangs while others have something to say.
             looking = redis_client(settings.broker_url)
             stack.callback(looking.close)
             queues = QueueWatch(looking, [*engines.ask_queues(), *engines.part_queues()])
-            self._exposition = Exposition(engines, tallies, queues, self.ready)
+            self._known = Known(engines=engines, tallies=tallies, queues=queues, ready=self.ready)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -201,7 +194,7 @@ class Worker:
 
     def metrics(self) -> bytes:
         """Returns what it tells Prometheus."""
-        return self._exposition.text()
+        return told(self._known)
 
     def _info(self) -> WorkerInfo:
         parts, asks = busy()

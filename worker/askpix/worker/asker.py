@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from askpix.producer.items import Item, Options, Turn
@@ -15,19 +16,29 @@ from askpix.producer.placeholders import (
     values_of,
     with_choice,
 )
-from askpix.producer.questions import Question
+from askpix.producer.questions import NO, YES, Question
 from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.loading import internal_error
+from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 
 _log = logging.getLogger(__name__)
 
-YES, NO = "yes", "no"
-"""How a question about one of several choices is answered."""
-
 _UNJUDGED = dict.fromkeys(("below", "then", "map", "calibration"))
 """What is no affair of the model's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """How all questions of an item are asked; see `Request`."""
+
+    options: Options = field(default_factory=Options)
+    fill: bool = False
+    """Put the item's columns where texts name them."""
+
+    urgent: bool = False
+    deadline: float | None = None
+    seconds: float | None = None
+    stream: bool = False
 
 
 class Asker:
@@ -36,38 +47,16 @@ class Asker:
     Args:
         item: whose columns may be put where texts name them.
         images: that are shown, in order; see `Request`.
-        options: of all its questions.
-        fill: put the item's columns where texts name them.
-        urgent: overtake what is not.
-        deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
-        seconds: that the engine may work on each.
-        stream: whether the answers are read while they are generated.
+        how: all its questions are asked.
     """
 
-    __slots__ = ("_deadline", "_engine", "_fill", "_images", "_item", "_options", "_seconds", "_stream", "_urgent")
+    __slots__ = ("_engine", "_how", "_images", "_item")
 
-    def __init__(
-        self,
-        item: Item,
-        engine: Askable,
-        images: tuple[ImageHandle, ...],
-        options: Options,
-        *,
-        fill: bool = False,
-        urgent: bool = False,
-        deadline: float | None = None,
-        seconds: float | None = None,
-        stream: bool = False,
-    ) -> None:
+    def __init__(self, item: Item, engine: Askable, images: tuple[ImageHandle, ...], how: Asking) -> None:
         self._item = item
         self._engine = engine
         self._images = images
-        self._options = options
-        self._fill = fill
-        self._urgent = urgent
-        self._deadline = deadline
-        self._seconds = seconds
-        self._stream = stream
+        self._how = how
 
     def ask(
         self,
@@ -88,18 +77,19 @@ class Asker:
         Raises:
             EngineStoppedError: the engine is of no more use.
         """
+        how = self._how
         try:
             return self._engine.submit(
                 Request(
                     images=self._images,
                     question=None if question is None else self._plain(question, choice),
-                    options=filled_options(self._options, values_of(self._item)) if self._fill else self._options,
+                    options=filled_options(how.options, values_of(self._item)) if how.fill else how.options,
                     history=history,
                     follows=follows,
-                    urgent=self._urgent,
-                    deadline=self._deadline,
-                    seconds=self._seconds,
-                    stream=self._stream,
+                    urgent=how.urgent,
+                    deadline=how.deadline,
+                    seconds=how.seconds,
+                    stream=how.stream,
                 )
             )
         except EngineStoppedError:
@@ -121,7 +111,7 @@ class Asker:
         Raises:
             MissingValueError: a column is not there, or holds nothing.
         """
-        if self._fill:
+        if self._how.fill:
             values = values_of(self._item)
             return filled(question.text, {**values, CHOICE: choice} if question.multiple else values)
         return with_choice(question.text, choice) if question.multiple else question.text
@@ -130,7 +120,7 @@ class Asker:
         """Returns what the model itself is asked, of what a sheet says of a question."""
         if choice is not None:
             return _yes_or_no(self.text(question, choice))
-        if self._fill:
+        if self._how.fill:
             question = filled_question(question, values_of(self._item))
         return question.model_copy(update=_UNJUDGED) if question.is_judged else question
 

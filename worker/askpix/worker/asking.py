@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
@@ -14,10 +13,12 @@ from typing import Any
 from askpix.producer.items import Item
 from askpix.producer.messages import AskMessage
 from askpix.producer.records import row_to_json
+from askpix.producer.references import is_data, reference_id
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
+from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Ability, Askable, Engine, ImageHandle
 from askpix.worker.engine.requests import one_at_a_time
 from askpix.worker.engines import Engines
@@ -85,7 +86,7 @@ class AskRunner:
         engine = self._engines.of(message.model)
         output = None if message.output is None else self._access.open_output(message.output)
         shown = message.images
-        item = Item(image=shown[-1], id=_id(shown[-1]), questions=message.questions or None)
+        item = Item(image=shown[-1], id=reference_id(shown[-1]), questions=message.questions or None)
         started = time.monotonic()
         with about(item=item.id), ExitStack() as held:
             if self._answers is not None and message.cache and stream is None and len(shown) == 1:
@@ -95,16 +96,14 @@ class AskRunner:
                 asked = engine
                 before, image = self._images(shown, engine, deadline, stream)
             work = ItemWork(item, asked, started=started)
+            how = Asking(options=message.options, urgent=True, deadline=deadline, stream=stream is not None)
             work.ask(
                 image,
                 None,
-                message.options,
+                how,
                 before=before,
                 history=message.history or (),
                 shown=(message.image,) if message.image is not None and len(shown) > 1 else (),
-                urgent=True,
-                deadline=deadline,
-                stream=stream is not None,
             )
             held.close()
             try:
@@ -116,7 +115,7 @@ class AskRunner:
                 raise
         self._tallies.made([row], source="ask")
         value = row_to_json(row)
-        if _is_data(item.image):
+        if is_data(item.image):
             # The picture itself is not sent back.
             value["image"] = value["id"]
         if output is not None and row.error_code != _LEFT.code:
@@ -163,17 +162,10 @@ class AskRunner:
         facts = loaded[-1].facts
         for number, one in enumerate(loaded, 1):
             if (problem := one.facts.problem) is not None:
-                which = f"image {number} of {len(shown)}, {shortened(_id(shown[number - 1]))}: {problem.message}"
+                which = (
+                    f"image {number} of {len(shown)}, {shortened(reference_id(shown[number - 1]))}: {problem.message}"
+                )
                 told = ItemError(problem.code, which, retryable=problem.retryable)
                 return (), LoadedImage(replace(facts, problem=told))
         handles = [one.handle for one in loaded if one.handle is not None]
         return handles[:-1], loaded[-1]
-
-
-def _id(image: str) -> str:
-    """Returns the reference; of a data URI, a digest."""
-    return f"data:{hashlib.sha256(image.encode()).hexdigest()[:16]}" if _is_data(image) else image
-
-
-def _is_data(image: str) -> bool:
-    return image[:5].lower() == "data:"

@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping
 
 from askpix.producer.errors import WorkerError
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.rows import Row
 from askpix.worker.access import Access
 from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
+from askpix.worker.asker import Asking
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import ItemError
@@ -188,7 +189,7 @@ class Careful:
 
 def _failed(engine: Engine, item: Item, attempts: int, problem: ItemError, started: float) -> Row:
     work = ItemWork(item, engine, started=started, attempts=attempts)
-    work.ask(LoadedImage(ImageFacts(problem=problem)), None, Options())
+    work.ask(LoadedImage(ImageFacts(problem=problem)), None, Asking())
     return work.row()
 
 

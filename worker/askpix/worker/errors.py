@@ -34,6 +34,12 @@ class RequestError(ItemError):
     """A request that the engine cannot answer, or did not."""
 
 
+def internal_error(error: BaseException) -> ItemError:
+    """Returns what a row says where askpix itself failed."""
+    reason = f"{type(error).__name__}: {error}"
+    return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)
+
+
 class EngineStoppedError(AskpixError):
     """The model's engine has stopped: start the worker again; its log says why."""
 

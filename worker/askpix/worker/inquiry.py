@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from askpix.producer.items import Turn
 from askpix.producer.judging import judged
 from askpix.producer.placeholders import MissingValueError
-from askpix.producer.questions import SEPARATOR, Question
+from askpix.producer.questions import SEPARATOR, YES, Question
 from askpix.producer.rows import Answer, Choice, Kind
-from askpix.worker.asker import YES, Asker
+from askpix.worker.asker import Asker
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError
-from askpix.worker.loading import internal_error
+from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 
 Asked = Ticket | ItemError | EngineStoppedError
 """What became of one thing that the engine was to be asked."""

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from askpix.producer.items import Item, Options, Turn
+from askpix.producer.items import Item, Turn
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
-from askpix.worker.asker import Asker
+from askpix.worker.asker import Asker, Asking
 from askpix.worker.engine.base import Askable, ImageHandle
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.follow_ups import FollowUps
@@ -73,45 +73,26 @@ class ItemWork:
         self,
         image: LoadedImage,
         questions: Sequence[Question] | None,
-        options: Options,
+        how: Asking,
         *,
         before: Sequence[ImageHandle] = (),
         history: tuple[Turn, ...] = (),
         shown: tuple[str, ...] = (),
-        fill: bool = False,
-        urgent: bool = False,
-        deadline: float | None = None,
-        seconds: float | None = None,
-        stream: bool = False,
     ) -> None:
         """Asks the item's questions, or says why its image cannot be asked; waits where the engine is full.
 
         Args:
             questions: asked where the item has none of its own; None captions.
+            how: they are asked.
             before: images that are shown before this one.
             history: what was asked before.
             shown: those images that are shown with the questions, where the history shows others.
-            fill: put the item's columns where texts name them.
-            urgent: overtake what is not.
-            deadline: as `time.monotonic()` counts; what the engine has not answered by then fails.
-            seconds: that the engine may work on each.
-            stream: whether the answers are read while they are generated.
 
         Raises:
             EngineStoppedError: the worker is of no more use; `ended` is not called.
         """
         if image.handle is not None:
-            asker = Asker(
-                self.item,
-                self._engine,
-                (*before, image.handle),
-                options,
-                fill=fill,
-                urgent=urgent,
-                deadline=deadline,
-                seconds=seconds,
-                stream=stream,
-            )
+            asker = Asker(self.item, self._engine, (*before, image.handle), how)
             self._inquiries = [Inquiry(question) for question in self.item.questions or questions or (None,)]
             if any(inquiry.waits for inquiry in self._inquiries):
                 self._later = _Later(FollowUps(self._inquiries, history, shown), asker)

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
+from askpix.producer.settings import Settings
 from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.engine.base import Engine, ImageHandle
-from askpix.worker.errors import ItemError
+from askpix.worker.errors import ItemError, internal_error
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
@@ -86,6 +88,22 @@ class Loader:
         )
         self._decoding = threading.Semaphore(decode_processes or cores.available())
         self._room = Room(_FETCHED_BYTES)
+
+    @classmethod
+    def of(cls, access: Access, settings: Settings, *, connections: int, tallies: Tallies | None = None) -> Self:
+        """Returns one as settings want it.
+
+        Args:
+            connections: to a host that are kept.
+        """
+        processes = settings.decode_processes
+        return cls(
+            access,
+            Manners.of(settings, connections=connections),
+            decode_processes=cores.available() if processes is None else processes,
+            decode_megabytes=settings.decode_megabytes,
+            tallies=tallies,
+        )
 
     def close(self) -> None:
         self._fetcher.close()
@@ -254,9 +272,3 @@ def noting(facts: ImageFacts, reference: str) -> Iterator[None]:
 def digest(data: bytes) -> str:
     """Returns the SHA-256 of an image's bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def internal_error(error: BaseException) -> ItemError:
-    """Returns what a row says where askpix itself failed."""
-    reason = f"{type(error).__name__}: {error}"
-    return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)

@@ -16,6 +16,7 @@ from askpix.producer.rows import Row
 from askpix.worker.answer_cache.flights import Flight
 from askpix.worker.answer_cache.looking_up import LookingUp, Unloaded, Unopened
 from askpix.worker.answer_cache.sharing import Alike, Sharing
+from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Askable
 from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.image_load import ImageLoad
@@ -59,6 +60,7 @@ class PartItems:
         self._item_seconds = item_seconds
         self._sharing = sharing
         self._alike = Alike(work.spec.questions, work.spec.options)
+        self._how = Asking(options=work.spec.options, fill=True, seconds=item_seconds)
         self._own_bucket = work.own_bucket
         self._under_way: dict[int, ItemWork] = {}
         """By their places; from before their image is asked about until they have their rows."""
@@ -234,7 +236,7 @@ class PartItems:
         if flight is not None:
             flight.enter()
         try:
-            item.ask(loaded, work.spec.questions, work.spec.options, fill=True, seconds=self._item_seconds)
+            item.ask(loaded, work.spec.questions, self._how)
         except BaseException:
             if flight is not None:
                 flight.leave()
@@ -243,24 +245,22 @@ class PartItems:
     def _goes_again(self, load: ImageLoad, problem: ItemError | None) -> bool:
         """Says how its host did with an image; returns whether it will be loaded once more."""
         load.threads.judge(load.host, problem)
-        pause = self._pause(problem, load.tries, load.started, load.host, load.threads)
+        pause = self._pause(load, problem)
         if pause is None:
             return False
         load.threads.put_later(pause, partial(self._load, replace(load, tries=load.tries + 1)), load.host)
         return True
 
-    def _pause(
-        self, problem: ItemError | None, tries: int, started: float, host: str | None, threads: LoadThreads
-    ) -> float | None:
+    def _pause(self, load: ImageLoad, problem: ItemError | None) -> float | None:
         """Returns in how many seconds to try again, None for never; what else the host has, waits with it."""
         if problem is None or self._item_seconds is None:
             return None
-        pause = pause_before_next(problem, tries, time.monotonic() - started, self._item_seconds)
-        if host is not None and problem.after:
+        pause = pause_before_next(problem, load.tries, time.monotonic() - load.started, self._item_seconds)
+        if load.host is not None and problem.after:
             if pause is not None:
-                threads.hold(host, pause)
+                load.threads.hold(load.host, pause)
             elif problem.after > self._item_seconds:
-                threads.refuse(host, problem.after, problem)
+                load.threads.refuse(load.host, problem.after, problem)
         return pause
 
     # On the engine's thread. --------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -30,48 +32,72 @@ from askpix.worker.tallies import Tallies
 _log = logging.getLogger(__name__)
 
 
-def add_part_task(
-    app: Celery, runner: PartRunner, registry: Registry, letters: DeadLetters, ending: Ending, tallies: Tallies
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reports:
+    """To whom it is said how messages fare. A broker that cannot be told keeps nothing from going on."""
+
+    registry: Registry
+    letters: DeadLetters
+    ending: Ending
+    tallies: Tallies
+
+    def refuse(self, error: MessageError) -> None:
+        """Says that a message was refused, in the log and in the counters."""
+        self.tallies.refuse(error.reason)
+        _log.error("a message was refused: %s", error)
+        self.tell(self.registry.count_refused, error.reason)
+
+    def bury(self, entry: str | bytes, queue: str, error: MessageError) -> None:
+        """Keeps a message that was not understood, for a person."""
+        try:
+            self.letters.add(entry, queue, reason=error.reason, why=str(error))
+        except redis.RedisError as trouble:
+            _log.warning("a message that was refused could not be kept: %s", trouble)
+
+    def stop(self) -> None:
+        """Ends the worker, whose engine is of no more use."""
+        self.ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
+
+    def tell(self, what: Callable[..., object], *arguments: object) -> None:
+        """Tells the broker something."""
+        try:
+            what(*arguments)
+        except redis.RedisError as error:
+            _log.warning("the broker could not be told: %s", error)
+
+
+def add_part_task(app: Celery, runner: PartRunner, reports: Reports) -> None:
     """Makes the app take parts."""
 
     @app.task(name=PART_TASK, bind=True)  # type: ignore[untyped-decorator]
     def part(self: Any, *arguments: Any, **named: Any) -> None:
         """Answers one part of a job; see PartMessage."""
+        queue = self.request.delivery_info["routing_key"]
         try:
             message = PartMessage.parse(_only(arguments, named))
         except MessageError as error:
-            refuse(error, registry, tallies)
-            queue = self.request.delivery_info["routing_key"]
-            bury(_entry(self.request.id, arguments, named), queue, error, letters)
+            reports.refuse(error)
+            reports.bury(_entry(self.request.id, arguments, named), queue, error)
             return
         with about(task=self.request.id, job=message.job, part=message.part, round=message.round):
-            _tell(registry.count_taken, self.request.delivery_info["routing_key"])
-            _run(message, runner, registry, ending, tallies)
+            reports.tell(reports.registry.count_taken, queue)
+            _run(message, runner, reports)
 
 
-def _run(message: PartMessage, runner: PartRunner, registry: Registry, ending: Ending, tallies: Tallies) -> None:
+def _run(message: PartMessage, runner: PartRunner, reports: Reports) -> None:
     where = f"part {message.part} of {message.job}"
     try:
         with working(PART_TASK):
             taken = runner.run(message)
     except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-        tallies.parts.add(_outcome(error))
-        _settle(error, message, where, runner, registry, ending, tallies)
+        reports.tallies.parts.add(_outcome(error))
+        _settle(error, message, where, runner, reports)
     else:
-        tallies.parts.add("done" if taken else "elsewhere")
+        reports.tallies.parts.add("done" if taken else "elsewhere")
         _log.info("%s is done" if taken else "%s is in work elsewhere", where)
 
 
-def _settle(
-    error: BaseException,
-    message: PartMessage,
-    where: str,
-    runner: PartRunner,
-    registry: Registry,
-    ending: Ending,
-    tallies: Tallies,
-) -> None:
+def _settle(error: BaseException, message: PartMessage, where: str, runner: PartRunner, reports: Reports) -> None:
     """Ends a part that has no result: its message goes back to the queue, or is dropped."""
     match error:
         case GivenBackError():
@@ -79,17 +105,17 @@ def _settle(
         case HeldError():
             _log.info("%s is left: the job was %s", where, error)
         case EngineStoppedError():
-            # This worker is of no more use: it gives the part to others and ends.
-            ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
+            # It gives the part to others and ends.
+            reports.stop()
             raise Reject("the engine has stopped", requeue=True) from None
         case MessageError():
-            refuse(error, registry, tallies)
+            reports.refuse(error)
             if error.reason != "no_such_part":
-                _tell(runner.progress(message).refuse, message.part, message.round, str(error))
+                reports.tell(runner.progress(message).refuse, message.part, message.round, str(error))
         case MemoryError() | WorkerError() | StorageError(passing=True):
             why = str(error) or f"there was too little memory for {where}"
             _log.error("%s: the part is queued again", why)
-            _tell(partial(runner.progress(message).refuse, passing=True), message.part, message.round, why)
+            reports.tell(partial(runner.progress(message).refuse, passing=True), message.part, message.round, why)
         case AskpixError():
             _log.error("%s", error)
         case _:
@@ -111,15 +137,7 @@ def _outcome(error: BaseException) -> str:
             return "failed"
 
 
-def add_ask_task(
-    app: Celery,
-    runner: AskRunner,
-    replies: Replies,
-    streams: Streams,
-    registry: Registry,
-    ending: Ending,
-    tallies: Tallies,
-) -> None:
+def add_ask_task(app: Celery, runner: AskRunner, replies: Replies, streams: Streams, reports: Reports) -> None:
     """Makes the app take asks. What cannot be answered fails the task with a MessageError.
 
     An ask leaves the broker when it begins: one that is lost with its worker is asked again by whoever waits for
@@ -141,7 +159,7 @@ def add_ask_task(
                         stream = streams.open(self.request.id)
                     row = runner.run(message, stream)
             except BaseException as error:  # noqa: BLE001 - Celery's thread pool would lose the slot for ever
-                problem = _problem(error, registry, ending, tallies)
+                problem = _problem(error, reports)
                 if not self.request.ignore_result:
                     replies.fail(self.request.id, problem)
             else:
@@ -154,15 +172,14 @@ def add_ask_task(
         raise SettledError(problem)
 
 
-def _problem(error: BaseException, registry: Registry, ending: Ending, tallies: Tallies) -> AskpixError:
+def _problem(error: BaseException, reports: Reports) -> AskpixError:
     """Returns what is told to whoever asked."""
     match error:
         case MessageError():
-            refuse(error, registry, tallies)
+            reports.refuse(error)
             return error
         case EngineStoppedError():
-            # This worker is of no more use.
-            ending.fail(EXIT_ENGINE_STOPPED, "the engine has stopped")
+            reports.stop()
             return AskpixError("the worker has stopped before it answered: ask again")
         case StorageError():
             return error
@@ -176,31 +193,9 @@ def _only(arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return arguments[0] if len(arguments) == 1 and not named else [*arguments, named]
 
 
-def refuse(error: MessageError, registry: Registry, tallies: Tallies) -> None:
-    """Says that a message was refused, in the log and in the counters."""
-    tallies.refuse(error.reason)
-    _log.error("a message was refused: %s", error)
-    _tell(registry.count_refused, error.reason)
-
-
-def bury(entry: str | bytes, queue: str, error: MessageError, letters: DeadLetters) -> None:
-    """Keeps a message that was not understood, for a person."""
-    try:
-        letters.add(entry, queue, reason=error.reason, why=str(error))
-    except redis.RedisError as trouble:
-        _log.warning("a message that was refused could not be kept: %s", trouble)
-
-
 def _entry(id_: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
     """Returns a part's message as it would be in a queue."""
     body = json.dumps([arguments, named, {}])
     headers = {"task": PART_TASK, "id": id_}
     kind = {"content-type": "application/json", "content-encoding": "utf-8"}
     return json.dumps({"body": body, **kind, "headers": headers, "properties": {"body_encoding": "utf-8"}})
-
-
-def _tell(what: Any, *arguments: Any) -> None:
-    try:
-        what(*arguments)
-    except redis.RedisError as error:
-        _log.warning("the broker could not be told: %s", error)

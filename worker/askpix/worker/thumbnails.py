@@ -11,11 +11,9 @@ from PIL import Image
 from askpix.producer.references import is_file
 from askpix.producer.report.pictures import Picture, Thumbnail
 from askpix.producer.settings import Settings
-from askpix.worker import cores
 from askpix.worker.access import Access
 from askpix.worker.errors import ItemError
 from askpix.worker.image_form import ImageForm, Pixels
-from askpix.worker.images.manners import Manners
 from askpix.worker.loading import ImageFacts, Loader
 from askpix.worker.read_ahead import in_order
 
@@ -55,14 +53,7 @@ class Thumbnails:
         self._own_bucket = own_bucket
         self._tells_of_files = tells_of_files
         self._threads = min(_THREADS, settings.load_threads)
-        manners = Manners.of(settings, connections=self._threads)
-        decoders = settings.decode_processes
-        self._loader = Loader(
-            access,
-            manners,
-            decode_processes=cores.available() if decoders is None else decoders,
-            decode_megabytes=settings.decode_megabytes,
-        )
+        self._loader = Loader.of(access, settings, connections=self._threads)
 
     def close(self) -> None:
         self._loader.close()

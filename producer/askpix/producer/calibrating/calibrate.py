@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from askpix.producer.calibrating.examples import Example, Gathered, gathered, terms_in
-from askpix.producer.calibrating.fitting import Evidence, Form, chosen, evidence, fitted, folds, too_few
+from askpix.producer.calibrating.fitting import Evidence, Form, chosen, evidence, fitted, too_few
 from askpix.producer.calibrating.labels import Labels
 from askpix.producer.calibrating.measures import Measures, Outcome, measured
+from askpix.producer.calibrating.samples import folds
+from askpix.producer.calibrating.whole import fitted_whole
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
 from askpix.producer.judging import judged
@@ -128,11 +130,22 @@ def _found(each: Gathered, precision: float) -> Found:
         few = f"not calibrated: {counted(len(examples), 'example')}, of {ENOUGH} that are the least"
         return replace(found, before=before, after=before, notes=(few, *notes))
     seen = evidence(question, examples)
-    form = chosen(seen)
-    after = before if form is Form.NONE else _left_out(seen, examples).figures(precision)
+    form, calibration = _fitted(seen, examples)
+    after = before if calibration is None else _left_out(seen, examples).figures(precision)
     if few_of := too_few(seen):
         notes.append(f"too few examples of {listed([f'{term} ({count})' for term, count in few_of.items()])}")
-    return replace(found, form=form, calibration=fitted(seen, form), before=before, after=after, notes=tuple(notes))
+    return replace(found, form=form, calibration=calibration, before=before, after=after, notes=tuple(notes))
+
+
+def _fitted(seen: Evidence, examples: Sequence[Example]) -> tuple[Form, Calibration | None]:
+    """Returns the calibration that is worth having; None stands for none."""
+    form = chosen(seen)
+    calibration = fitted(seen, form)
+    if seen.question.multiple:
+        whole = fitted_whole(Outcomes().see(seen.question, calibration, examples).answers)
+        if whole is not None:
+            calibration = (calibration or Calibration()).model_copy(update={"whole": whole})
+    return form, calibration
 
 
 def _left_out(seen: Evidence, examples: Sequence[Example]) -> Outcomes:
@@ -140,8 +153,9 @@ def _left_out(seen: Evidence, examples: Sequence[Example]) -> Outcomes:
     outcomes = Outcomes()
     everything = np.arange(len(examples))
     for fold in folds(len(examples)):
-        rest = seen.at(np.setdiff1d(everything, fold))
-        outcomes.see(seen.question, fitted(rest, chosen(rest)), [examples[place] for place in fold])
+        rest = np.setdiff1d(everything, fold)
+        _, calibration = _fitted(seen.at(rest), [examples[place] for place in rest])
+        outcomes.see(seen.question, calibration, [examples[place] for place in fold])
     return outcomes
 
 

@@ -7,30 +7,28 @@ deviation 1 on the logarithm of the temperature and on each shift), so that few 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from askpix.producer.calibrating.descent import Numbers, descended
 from askpix.producer.calibrating.examples import Example, terms_in
+from askpix.producer.calibrating.samples import beyond_chance, folds
 from askpix.producer.questions import Calibration, Question
 from askpix.producer.terms import terms_of
 
-Numbers = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 
 FEW = 5
 """Examples of a choice under which it is not shifted; of choices that are judged one by one, also of its absence."""
 
-FOLDS = 5
-
 _LEAST = 1e-300
 """As in judging: a probability of 0 has no logarithm."""
 
 _COLDEST, _HOTTEST = 0.02, 100.0
-_STEPS = 200
 _DIGITS = 4
 
 
@@ -102,17 +100,9 @@ def chosen(seen: Evidence) -> Form:
     best, losses = Form.NONE, _left_out(seen, Form.NONE)
     for form in (Form.TEMPERATURE, Form.SHIFTS):
         other = _left_out(seen, form)
-        better = losses - other
-        # By more than chance, or it would change with the next examples.
-        if better.mean() > better.std() / len(seen) ** 0.5:
+        if beyond_chance(losses - other):
             best, losses = form, other
     return best
-
-
-def folds(count: int) -> list[npt.NDArray[np.intp]]:
-    """Returns the places of examples in FOLDS parts, the same ones each time."""
-    order = np.random.default_rng(0).permutation(count)
-    return [order[fold::FOLDS] for fold in range(FOLDS)]
 
 
 def too_few(seen: Evidence) -> Counter[str]:
@@ -158,7 +148,7 @@ def _minimum(seen: Evidence, free: Truths) -> Numbers:
         return float(losses.sum() + 0.5 * values @ values), gradient[free] + values
 
     found = np.zeros(len(free))
-    found[free] = _descended(cost, np.zeros(int(free.sum())))
+    found[free] = descended(cost, np.zeros(int(free.sum())))
     return found
 
 
@@ -189,39 +179,3 @@ def _one_by_one(seen: Evidence, scores: Numbers) -> tuple[Numbers, Numbers]:
     weights = np.where(seen.truth, -np.exp(absent) / -np.expm1(absent), 1.0)
     likely = np.exp(-np.logaddexp(0, -scores))
     return losses, likely * (weights @ seen.groups.T)
-
-
-def _descended(cost: Callable[[Numbers], tuple[float, Numbers]], start: Numbers) -> Numbers:
-    """Returns where a smooth function is least, by the method of Broyden, Fletcher, Goldfarb and Shanno."""
-    at, (value, slope) = start, cost(start)
-    inverse = np.eye(len(start)) / max(1.0, float(np.abs(slope).max()))
-    for _ in range(_STEPS):
-        if np.abs(slope).max() < 1e-6 * max(1.0, abs(value)):
-            break
-        way = -inverse @ slope
-        if way @ slope >= 0:
-            inverse = np.eye(len(start)) / max(1.0, float(np.abs(slope).max()))
-            way = -inverse @ slope
-        way *= min(1.0, 5 / max(float(np.abs(way).max()), 1e-12))
-        length = 1.0
-        while (new := cost(at + length * way))[0] > value + 1e-4 * length * float(way @ slope):
-            length /= 2
-            if length < 1e-10:
-                return at
-        step, turn = length * way, new[1] - slope
-        at, (value, slope) = at + step, new
-        inverse = _updated(inverse, step, turn)
-    return at
-
-
-def _updated(inverse: Numbers, step: Numbers, turn: Numbers) -> Numbers:
-    bend = float(step @ turn)
-    if bend <= 1e-12:
-        return inverse
-    turned = inverse @ turn
-    changed: Numbers = (
-        inverse
-        + np.outer(step, step) * (1 + float(turn @ turned) / bend) / bend
-        - (np.outer(turned, step) + np.outer(step, turned)) / bend
-    )
-    return changed

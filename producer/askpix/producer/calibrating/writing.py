@@ -52,7 +52,10 @@ def with_calibrations(text: str, found: Mapping[str, Calibration | None]) -> str
 def written(calibration: Calibration) -> str:
     """Returns a calibration as a sheet has it, in one line."""
     shifts = ", ".join(f"{_word(choice)}: {shift:g}" for choice, shift in calibration.shifts.items())
-    return f"{{temperature: {calibration.temperature:g}{f', shifts: {{{shifts}}}' if shifts else ''}}}"
+    parts = [f"temperature: {calibration.temperature:g}", f"shifts: {{{shifts}}}" if shifts else ""]
+    if (whole := calibration.whole) is not None:
+        parts.append(f"whole: {{temperature: {whole.temperature:g}, shift: {whole.shift:g}}}")
+    return f"{{{', '.join(filter(None, parts))}}}"
 
 
 def _items(text: str) -> list[MappingNode]:

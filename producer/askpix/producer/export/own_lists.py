@@ -17,10 +17,13 @@ from askpix.producer.columns import Columns, Layout
 from askpix.producer.errors import InputError
 from askpix.producer.export.columns import answer_cell
 from askpix.producer.export.rows import json_line, write_tables
-from askpix.producer.inputs import Input, explained
+from askpix.producer.inputs import Input
 from askpix.producer.items import Item
-from askpix.producer.lists import MAX_LINE, Layouts, Lines, json_object, table_layout
-from askpix.producer.parquet_lists import opened, read_batches
+from askpix.producer.lists.explained import explained
+from askpix.producer.lists.lines import MAX_LINE, Lines
+from askpix.producer.lists.objects import Layouts, json_object
+from askpix.producer.lists.parquet import opened, read_batches
+from askpix.producer.lists.tables import table_layout
 
 Fields = Sequence[tuple[str, pa.DataType]]
 Values = list[Any]

@@ -12,6 +12,7 @@ from typing import Any
 
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
+from askpix.producer.job import FOLDERS
 from askpix.producer.locations import is_s3
 from askpix.producer.report.cards import Cards
 from askpix.producer.report.columns import Columns
@@ -47,8 +48,6 @@ _DETAILS = 250
 
 _TITLE = 200
 _FILE_ENDING = re.compile(r"\.[a-z]{2,5}")
-
-_JOB_FOLDERS = ("control", "corrections", "input", "partial", "results", "rounds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,6 +244,6 @@ def _check_outside_job(path: Path, job: Job) -> None:
     if root is None:
         return
     there, root = path.resolve(), root.resolve()
-    is_among = there.is_relative_to(root) and (there.parent != root or there.name in _JOB_FOLDERS)
+    is_among = there.is_relative_to(root) and (there.parent != root or there.name in FOLDERS)
     if there == root or is_among:
         raise InputError(f"{shortened(str(path))!r} is among the job's own files: choose another name")

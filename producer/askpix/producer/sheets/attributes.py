@@ -237,7 +237,10 @@ def _of_choices(attribute: Attribute, names: Mapping[str, Scalar], told: Mistake
     if choices is None:
         return
     known = [word.text for word in choices]
-    shifts = getattr(attribute.values.get("calibration"), "shifts", ())
+    calibration = attribute.values.get("calibration")
+    if calibration is not None and calibration.whole_at is not None and not attribute.values.get("multiple"):
+        told.tell(calibration.whole_at, "whole is for answers of which each choice is judged: leave it out")
+    shifts = getattr(calibration, "shifts", ())
     for key, words in (("map", [word for word, _ in attribute.values.get("map", ())]), ("calibration", shifts)):
         for word in words:
             if word.text not in known:

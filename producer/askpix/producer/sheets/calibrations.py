@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from askpix.producer.questions import shown_value
 from askpix.producer.sheets.fields import Word, number_of, pairs_of, unique
 from askpix.producer.sheets.mistakes import Mistakes
-from askpix.producer.sheets.nodes import Mapped, Node
+from askpix.producer.sheets.nodes import Mapped, Node, Scalar
+from askpix.producer.words import listed
 
-_KEYS = ("temperature", "shifts")
+_KEYS = ("temperature", "shifts", "whole")
+_OF_WHOLE = ("temperature", "shift")
 _COLDEST = 0.001
 _HOTTEST = 1_000
 _FARTHEST = 100
@@ -22,6 +25,11 @@ class WrittenCalibration:
 
     temperature: float
     pairs: tuple[tuple[Word, float], ...]
+    whole: tuple[float, float] | None = None
+    """Temperature and shift."""
+
+    whole_at: Scalar | None = None
+    """Where that is said."""
 
     @property
     def shifts(self) -> tuple[Word, ...]:
@@ -30,7 +38,8 @@ class WrittenCalibration:
 
     def as_given(self) -> dict[str, Any]:
         """Returns it as a question takes it."""
-        return {"temperature": self.temperature, "shifts": {word.text: shift for word, shift in self.pairs}}
+        given = {"temperature": self.temperature, "shifts": {word.text: shift for word, shift in self.pairs}}
+        return given if self.whole is None else {**given, "whole": dict(zip(_OF_WHOLE, self.whole, strict=True))}
 
 
 def calibration_of(node: Node, told: Mistakes) -> WrittenCalibration | None:
@@ -41,20 +50,50 @@ def calibration_of(node: Node, told: Mistakes) -> WrittenCalibration | None:
     before = len(told)
     temperature: float | None = 1.0
     pairs: tuple[tuple[Word, float], ...] = ()
+    whole: tuple[float, float] | None = None
+    whole_at: Scalar | None = None
     for key, (name, value) in unique(node, "calibration", told).items():
         if key == "temperature":
-            temperature = number_of(value)
-            if temperature is None or not _COLDEST <= temperature <= _HOTTEST:
-                told.tell(value, f"temperature is a number, {_COLDEST} to {_HOTTEST:,}: write temperature: 1.0")
+            temperature = _temperature(value, told)
         elif key == "shifts":
             pairs = _shifts(value, told)
+        elif key == "whole":
+            whole, whole_at = _whole(value, told), name
         else:
-            near = told.nearest(key, _KEYS)
-            instead = f"write {near}" if near else "there are temperature and shifts"
-            told.tell(name, f"calibration has no key {shown_value(key)}: {instead}")
+            _unknown(name, key, "calibration", _KEYS, told)
     if len(told) > before or temperature is None:
         return None
-    return WrittenCalibration(temperature=temperature, pairs=pairs)
+    return WrittenCalibration(temperature=temperature, pairs=pairs, whole=whole, whole_at=whole_at)
+
+
+def _unknown(name: Scalar, key: str, of: str, keys: Sequence[str], told: Mistakes) -> None:
+    near = told.nearest(key, keys)
+    instead = f"write {near}" if near else f"there are {listed(keys)}"
+    told.tell(name, f"{of} has no key {shown_value(key)}: {instead}")
+
+
+def _temperature(value: Node, told: Mistakes) -> float | None:
+    temperature = number_of(value)
+    if temperature is None or not _COLDEST <= temperature <= _HOTTEST:
+        told.tell(value, f"temperature is a number, {_COLDEST} to {_HOTTEST:,}: write temperature: 1.0")
+        return None
+    return temperature
+
+
+def _whole(node: Node, told: Mistakes) -> tuple[float, float] | None:
+    if not isinstance(node, Mapped):
+        told.tell(node, "whole has a temperature and a shift, as askpix calibrate writes them: leave it out")
+        return None
+    temperature: float | None = 1.0
+    shift: float | None = 0.0
+    for key, (name, value) in unique(node, "whole", told).items():
+        if key == "temperature":
+            temperature = _temperature(value, told)
+        elif key == "shift":
+            shift = _shift(value, "the shift of the whole", told)
+        else:
+            _unknown(name, key, "whole", _OF_WHOLE, told)
+    return None if temperature is None or shift is None else (temperature, shift)
 
 
 def _shifts(node: Node, told: Mistakes) -> tuple[tuple[Word, float], ...]:
@@ -62,11 +101,15 @@ def _shifts(node: Node, told: Mistakes) -> tuple[tuple[Word, float], ...]:
         return ()
     found = []
     for word, value in pairs_of(node, "shifts", "{red: 0.1, blue: -0.2}", told) or ():
-        shift = number_of(value)
-        if shift is None or not -_FARTHEST <= shift <= _FARTHEST:
-            told.tell(
-                value, f"the shift of {shown_value(word.text)} is a number, {-_FARTHEST} to {_FARTHEST}: write 0.1"
-            )
-        else:
+        shift = _shift(value, f"the shift of {shown_value(word.text)}", told)
+        if shift is not None:
             found.append((word, shift))
     return tuple(found)
+
+
+def _shift(value: Node, what: str, told: Mistakes) -> float | None:
+    shift = number_of(value)
+    if shift is None or not -_FARTHEST <= shift <= _FARTHEST:
+        told.tell(value, f"{what} is a number, {-_FARTHEST} to {_FARTHEST}: write 0.1")
+        return None
+    return shift

@@ -36,6 +36,7 @@ def sheet_schema() -> dict[str, Any]:
     keys["when"]["additionalProperties"] = {"anyOf": [terms["items"], terms]}
     keys["json_schema"]["type"] = ["object", "string"]
     keys["calibration"] |= _strict(made["$defs"]["Calibration"])
+    keys["calibration"]["properties"]["whole"] = _strict(made["$defs"]["Whole"])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Attribute sheet of askpix",
@@ -63,7 +64,7 @@ def _attribute(keys: dict[str, Any]) -> dict[str, Any]:
             {
                 "if": _is_true("multiple"),
                 "then": {"required": ["choices"], "properties": {"text": {"pattern": _CHOICE}, **_no_commas()}},
-                "else": {"properties": {"text": _without_choice()}},
+                "else": {"properties": {"text": _without_choice(), "calibration": {"not": _has_any("whole")}}},
             },
             {
                 "if": _is_true("match"),

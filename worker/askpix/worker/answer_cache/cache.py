@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from askpix.producer.questions import title_of
 from askpix.producer.rows import Answer
 from askpix.worker.answer_cache.keys import engine_mark, image_key
 from askpix.worker.answer_cache.store import MAX_FIELDS, Change, Fields, Store, StoreError
@@ -154,5 +155,4 @@ class AnswerCache:
 
 def renamed(answer: Answer, request: Request) -> Answer:
     """Returns an answer as that to another question with the same text."""
-    question = request.question
-    return replace(answer, name="caption" if question is None else question.title, cached=True)
+    return replace(answer, name=title_of(request.question), cached=True)

@@ -44,18 +44,13 @@ def ask_key(request: Request) -> bytes:
     """
     question = request.question
     asked: list[Any] = [
-        _options_text(request.options, question is None, question is not None and _is_scored(request)),
+        _options_text(request.options, question is None, question is not None and question.is_scored),
         # With where the images stand that are shown: which they are, is in the key of the image.
         [[turn.question, turn.answer, len(turn.images)] for turn in request.history],
     ]
     if question is not None:
         asked += [question.text, question.choices, question.match, question.json_schema]
     return hashlib.sha256(json.dumps(asked).encode()).digest()[:ASK_BYTES]
-
-
-def _is_scored(request: Request) -> bool:
-    question = request.question
-    return question is not None and (question.match or question.choices is not None)
 
 
 @lru_cache(maxsize=256)

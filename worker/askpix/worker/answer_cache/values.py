@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from askpix.producer.generation import MAX_NEW_TOKENS, MAX_ROWS
-from askpix.producer.questions import Question
+from askpix.producer.questions import NO, YES, Question, title_of
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
 
 MAX_BYTES = 1 << 20
@@ -18,9 +18,6 @@ _MAX_SIDE = 1 << 20
 _MAX_CHARACTERS = 200_000
 _ROUNDED = 1e-6
 """By how much probabilities may miss what they add up to."""
-
-_MATCH = ("yes", "no")
-"""What is said of whether a text fits."""
 
 _Text = Annotated[str, Field(max_length=_MAX_CHARACTERS)]
 _Probability = Annotated[float, Field(ge=0, le=1 + _ROUNDED)]
@@ -78,7 +75,7 @@ def recalled(value: bytes, question: Question | None) -> Answer | None:
     except (ValidationError, ValueError, RecursionError):
         return None
     return Answer(
-        name="caption" if question is None else question.title,
+        name=title_of(question),
         kind=kind,
         question=None if question is None else question.text,
         text=text,
@@ -116,7 +113,7 @@ def _kind(question: Question | None, found: _Kept) -> Kind:
     if question is None:
         return Kind.CAPTION
     if question.match:
-        if found.text not in _MATCH:
+        if found.text not in (YES, NO):
             raise ValueError("it says neither yes nor no")
         return Kind.MATCH
     if question.choices is not None:

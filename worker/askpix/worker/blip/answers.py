@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from askpix.producer.questions import NO, YES, title_of
 from askpix.producer.rows import Alternative, Answer, Kind
 from askpix.worker.blip.sequences import Text
 from askpix.worker.blip.text import BlipTokenizer
@@ -21,7 +22,7 @@ def text_answer(job: Job, texts: Sequence[Text], tokenizer: BlipTokenizer) -> An
     """
     question, best = job.question, texts[0]
     return Answer(
-        name="caption" if question is None else question.title,
+        name=title_of(question),
         kind=Kind.CAPTION if question is None else Kind.OPEN,
         question=None if question is None else question.text,
         text=tokenizer.decode([*job.prompt_ids, *best.tokens]),
@@ -48,7 +49,7 @@ def match_answer(job: Job, score: float) -> Answer:
         name=question.title,
         kind=Kind.MATCH,
         question=question.text,
-        text="yes" if score >= _MATCHES else "no",
+        text=YES if score >= _MATCHES else NO,
         confidence=score,
         tokens=0,
     )

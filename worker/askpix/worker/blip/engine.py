@@ -5,10 +5,8 @@
                                                ├▶ choice stage ▶ choice
                                                └▶ match
 
-The device does one thing at a time, and that is cheapest in full batches. So the thread runs a stage that has
-a full batch, of several the last; where none has, it encodes more images; and where there are none, it runs
-what there is, after a moment if requests keep coming: see `Gathering`. All state belongs to the thread: requests come
-in, and encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
+Which stage runs next, and how full its batch is to be, is told by `Batching`. All state belongs to the thread: requests
+come in, and encoded images come back, through one inbox. Urgent requests go first wherever requests wait.
 """
 
 from __future__ import annotations
@@ -25,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from askpix.worker.blip.answers import match_answer
+from askpix.worker.blip.batching import Batching
 from askpix.worker.blip.choices import ChoiceStage
 from askpix.worker.blip.forms import Forms, Most
-from askpix.worker.blip.gathering import Gathering
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane
@@ -115,7 +113,6 @@ class BlipEngine(ThreadedEngine[Job]):
             under_way=self._under_way,
             scored=self._chosen,
         )
-        self._gathering = Gathering()
         self._captions = _lane(graphs, manifest, manifest.sizes.image_hidden)
         self._answers = _lane(graphs, manifest, manifest.sizes.hidden)
         self._stages = (
@@ -124,6 +121,7 @@ class BlipEngine(ThreadedEngine[Job]):
             Turns("answer_decoder", self._answers, lambda: self._answers.rows),
             Turns("caption_decoder", self._captions, lambda: self._captions.rows),
         )
+        self._batching = Batching(self._vision, self._stages, self._step)
         self.abilities = manifest.abilities
         self.image_form = ImageForm(
             width=manifest.image.width, height=manifest.image.height, resample=manifest.image.resample
@@ -178,36 +176,8 @@ class BlipEngine(ThreadedEngine[Job]):
         self._receive()
         self._ended_at = time.monotonic()
         if not self._vision.busy:
-            self._use_device()
+            self._batching.run()
         return not (self._closing and not self._under_way and self._inbox.empty())
-
-    def _use_device(self) -> None:
-        """Begins a wave of images, or runs the stages whose turn it is; or nothing, while more is to be waited for."""
-        if self._vision.urgent:
-            self._vision.begin()
-        elif (pressing := self._pressing()) is not None:
-            self._run_stages([pressing])
-        elif self._vision.ready and (self._vision.full or not self._gathering.seconds):
-            self._vision.begin()
-        elif not self._gathering.seconds:
-            self._run_stages([one for one in self._stages if one.busy])
-            self._gathering.begin()
-
-    def _pressing(self) -> Turns | None:
-        """Returns the stage that is not to wait."""
-        # Urgent ones that came together stay together, so the first stage first; the others, from the last one.
-        orders = ((Turns.is_urgent, 1), (Turns.is_overdue, -1), (Turns.is_full, -1))
-        for at_once, order in orders:
-            for one in self._stages[::order]:
-                if at_once(one):
-                    return one
-        return None
-
-    def _run_stages(self, chosen: list[Turns]) -> None:
-        for one in self._stages:
-            one.waited += 1
-        for one in chosen:
-            self._step(one)
 
     def _step(self, stage: Turns) -> None:
         try:
@@ -219,10 +189,9 @@ class BlipEngine(ThreadedEngine[Job]):
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do, or not yet."""
-        idle = not (self._vision.ready or any(stage.busy for stage in self._stages))
-        wait = self._vision.busy or (idle and not (self._closing and not self._under_way))
-        if not wait and not self._presses():
-            self._wait(self._gathering.seconds)
+        wait = self._vision.busy or (self._batching.idle and not (self._closing and not self._under_way))
+        if not wait and not self._closing:
+            self._wait(self._batching.seconds)
         while wait or not self._inbox.empty():
             self._take(self._inbox.get())
             wait = False
@@ -232,7 +201,7 @@ class BlipEngine(ThreadedEngine[Job]):
             if not self._under_way:
                 self._ended_at = time.monotonic()
             self._under_way.add(entry)
-            self._gathering.came()
+            self._batching.came()
             self._vision.take(entry)
         elif isinstance(entry, Encoded):
             self._vision.end(entry)
@@ -242,10 +211,6 @@ class BlipEngine(ThreadedEngine[Job]):
         if seconds:
             with suppress(queue.Empty):
                 self._take(self._inbox.get(timeout=seconds))
-
-    def _presses(self) -> bool:
-        """Returns whether there is something that is not to wait for more."""
-        return self._closing or self._vision.urgent or self._vision.full or self._pressing() is not None
 
     def _seen(self, job: Job) -> None:
         """Sends a request on whose image is encoded."""

@@ -12,10 +12,10 @@ from askpix.worker.blip.work import BlipImage, Job
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
+from askpix.worker.engine.settled import Settled
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
-from askpix.worker.vlm.settled import Settled
 
 
 class RequestReader:
@@ -41,7 +41,7 @@ class RequestReader:
         image = only_image(request, BlipImage, owner, self._name)
         self._refuse_what_needs_a_chat(request)
         question = request.question
-        is_scored = question is not None and (question.match or question.choices is not None)
+        is_scored = question is not None and question.is_scored
         settings = Generation() if is_scored else self._settings(request.options)
         begun: list[int] = []
         job = Job(
@@ -67,7 +67,7 @@ class RequestReader:
             begun: tokens before them, once they are read.
         """
         question = request.question
-        scored = question is not None and (question.match or question.choices is not None)
+        scored = question is not None and question.is_scored
         if not request.stream or scored or settings.beams > 1 or settings.texts > 1:
             return None
         return Growing(Settled(lambda ids: self._tokenizer.decode([*begun, *ids]), "", ()))

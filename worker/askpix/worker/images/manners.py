@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import SecretStr
 
-from askpix.producer.settings import Settings
+from askpix.producer.settings import Scheme, Settings
 from askpix.worker.errors import NOT_ALLOWED, ImageError
 
 MAX_BYTES = 20_000_000
@@ -19,7 +20,7 @@ UNCOUNTED_BYTES = 512 << 10
 TOTAL_SECONDS = 30.0
 """That a transfer may take, redirects included."""
 
-SCHEMES = ("https", "http", "s3", "file", "data")
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 """Kinds of references; `file` stands for paths too."""
 
 Take = Callable[[int], None]

@@ -15,6 +15,7 @@ from askpix.worker.images.deadline import Deadline, deadline
 from askpix.worker.images.explained import explained
 from askpix.worker.images.guarded import CONNECT_SECONDS, guarded_pool
 from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take, opted_out
+from askpix.worker.images.schemes.reader import Reader, Wanted
 
 FIRST_BYTE_SECONDS = 15.0
 """In which the head of the answer must be there, connecting and redirects included."""
@@ -39,7 +40,7 @@ _LEFT_OVER = 16_384
 _SHOWN = 200
 
 
-class Web:
+class Web(Reader):
     """Fetches over http and https. Used from many threads; connections are kept.
 
     Threads and urllib3: 0.5 ms of a processor for a small image, 64 in flight on 2 cores. aiohttp took 0.14 ms; what
@@ -51,8 +52,7 @@ class Web:
     """
 
     def __init__(self, access: Access, manners: Manners) -> None:
-        self._access = access
-        self._manners = manners
+        super().__init__(access, manners)
         agent = f"askpix/{version('askpix')}" + (f" (+{manners.contact})" if manners.contact else "")
         headers = {"User-Agent": agent, "Accept": "image/*"}
         self._http = guarded_pool(
@@ -65,12 +65,8 @@ class Web:
     def close(self) -> None:
         self._http.clear()
 
-    def read(self, url: str, take: Take) -> bytes:
-        """Returns the bytes of an image.
-
-        Raises:
-            ImageError: they cannot or must not be had.
-        """
+    def read(self, wanted: Wanted) -> bytes:
+        url = wanted.reference
         try:
             self._check(url)
             with deadline(self._manners.seconds, FIRST_BYTE_SECONDS) as limit:
@@ -78,7 +74,7 @@ class Web:
                 limit.answered()
                 try:
                     self._judge(response)
-                    data = self._body(response, limit, take)
+                    data = self._body(response, limit, wanted.take)
                 except BaseException:
                     # What is left of a body would be taken for the next answer on this connection.
                     response.close()

@@ -24,6 +24,7 @@ from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkp
 from askpix.worker.models.naming import name_for
 from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
+from askpix.worker.models.tracing import traced
 from askpix.worker.models.vision_graph import VisionEncoder
 
 WeightFormat = Literal["f32", "f16"]
@@ -184,16 +185,15 @@ _Inputs = Mapping[str, tuple[str, Sequence[int | str]]]
 
 
 def _save(module: torch.nn.Module, inputs: _Inputs, outputs: list[str], target: Path, weights: WeightFormat) -> None:
-    model = ov.convert_model(
-        module.eval(),
-        example_input=tuple(_example(kind, shape) for kind, shape in inputs.values()),
-        input=[
+    model = traced(
+        module,
+        tuple(_example(kind, shape) for kind, shape in inputs.values()),
+        [
             ([-1 if isinstance(size, str) else size for size in shape], getattr(ov.Type, kind))
             for kind, shape in inputs.values()
         ],
+        names=(*inputs, *outputs),
     )
-    for port, name in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):
-        port.get_tensor().set_names({name})
     ov.save_model(model, target.with_suffix(".xml"), compress_to_fp16=weights == "f16")
 
 

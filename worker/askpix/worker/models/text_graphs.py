@@ -2,10 +2,7 @@
 
 They compute what transformers' modules do, in forms that suit a worker:
 
-- Where text attends to an image, or an answer to a question, the attention is *absorbed*: with h the
-  attended states, the scores are q·(W_k h) = (W_kᵀ q)·h, and the output is W_v (Σ p h) + b_v. The key's
-  bias adds the same to every score of a row, so it drops out of the softmax. All layers and heads then
-  attend to the same h: no keys or values of it are projected, stored or read again for each token.
+- Where text attends to an image, or an answer to a question, the attention is absorbed; see `AbsorbedAttention`.
 - The rows that the decoder steps need not be at the same position. Each row's past keys and values are in
   a buffer of a fixed length; what lies at or behind its position is masked.
 
@@ -16,11 +13,12 @@ states, E their width, V vocabulary. Everything is float32 unless said otherwise
 # mypy: disable-error-code="no-any-return, no-untyped-call, misc"
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from askpix.worker.models.absorbed_attention import AbsorbedAttention
 
 MASKED = -1e9
 """Added to the scores of masked places: after the softmax their weight is exactly 0, in every precision."""
@@ -164,38 +162,6 @@ class _SelfProjections(nn.Module):
         return self.norm(self.dense(attended.transpose(1, 2).reshape(states.shape)) + states)
 
 
-class _AbsorbedAttention(nn.Module):
-    """Attention to states that stay as they are: B rows of N tokens, [B, N, hidden], to [B, S, E].
-
-    `bias`, [B, 1, S], is added to the scores, where there is padding.
-    """
-
-    def __init__(self, attention: Any) -> None:
-        super().__init__()
-        own = attention.self
-        self.heads = own.num_attention_heads
-        self.query = own.query
-        width, attended = own.key.weight.shape
-        size = width // self.heads
-        # float32 all the way: W_k and W_v are used as they are, split by heads, so nothing is rounded.
-        self.register_buffer("key", own.key.weight.detach().view(self.heads, size, attended) / math.sqrt(size))
-        self.register_buffer(
-            "value", own.value.weight.detach().view(self.heads, size, attended).transpose(1, 2).clone()
-        )
-        self.register_buffer("value_bias", own.value.bias.detach().clone())
-        self.dense, self.norm = attention.output.dense, attention.output.LayerNorm
-
-    def forward(self, hidden: Tensor, states: Tensor, bias: Tensor | None) -> Tensor:
-        rows, length, width = hidden.shape
-        query = self.query(hidden).view(rows * length, self.heads, width // self.heads).transpose(0, 1)
-        absorbed = (query @ self.key).view(self.heads, rows, length, -1).transpose(0, 1)
-        scores = absorbed.reshape(rows, self.heads * length, -1) @ states.transpose(1, 2)
-        weights = (scores if bias is None else scores + bias).softmax(-1)
-        seen = (weights @ states).view(rows, self.heads, length, -1).transpose(0, 1)
-        attended = (seen.reshape(self.heads, rows * length, -1) @ self.value).transpose(0, 1)
-        return self.norm(self.dense(attended.reshape(rows, length, width) + self.value_bias) + hidden)
-
-
 class _FeedForward(nn.Module):
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -210,7 +176,7 @@ class _EncoderLayer(nn.Module):
     def __init__(self, layer: Any) -> None:
         super().__init__()
         self.own = _SelfProjections(layer.attention)
-        self.cross = _AbsorbedAttention(layer.crossattention)
+        self.cross = AbsorbedAttention(layer.crossattention)
         self.feed = _FeedForward(layer)
 
     def forward(self, hidden: Tensor, bias: Tensor, states: Tensor) -> Tensor:
@@ -224,7 +190,7 @@ class _DecoderLayer(nn.Module):
     def __init__(self, layer: Any) -> None:
         super().__init__()
         self.own = _SelfProjections(layer.attention)
-        self.cross = _AbsorbedAttention(layer.crossattention)
+        self.cross = AbsorbedAttention(layer.crossattention)
         self.feed = _FeedForward(layer)
 
     def forward(

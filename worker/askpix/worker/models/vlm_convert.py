@@ -20,10 +20,10 @@ from askpix.producer.generation import Generation
 from askpix.producer.questions import first_problem
 from askpix.worker.engine.base import Ability
 from askpix.worker.models.export_order import ordered
-from askpix.worker.models.family import OWN
+from askpix.worker.models.family import FAMILIES
 from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_facts import EXPORTED, TRUSTED, generation_of, image_tokens_of, language_of, turn_grids
+from askpix.worker.models.vlm_facts import generation_of, image_tokens_of, language_of, turn_grids
 from askpix.worker.models.vlm_manifest import (
     Compression,
     FixedTokens,
@@ -85,11 +85,12 @@ def convert_vlm(
     """
     check_family(family, source, trust=trust)
     check_output(output, name)
-    if family not in OWN and (tower is not None or context is not None):
+    reader = FAMILIES[family].reader
+    if reader is None and (tower is not None or context is not None):
         raise ModelError(f"a model of type {family} brings its image encoder, and says itself how long texts can be")
     with staged(output) as folder:
-        if family in OWN:
-            made = _read(source, folder, family, weights, template, tower, context, told)
+        if reader is not None:
+            made = _read(source, folder, family, reader, weights, template, tower, context, told)
         else:
             assert python is not None
             made = _exported(source, folder, family, python, weights, trust, template, told)
@@ -124,6 +125,7 @@ def _read(
     source: str,
     folder: Path,
     family: str,
+    reader: str,
     weights: Weights,
     template: str | None,
     tower: str | None,
@@ -132,10 +134,10 @@ def _read(
 ) -> _Made:
     """Has the family's own module read the checkpoint."""
     told("loading torch")
-    reader = import_module(OWN[family])
     from askpix.worker.models import vlm_parts
 
-    parts = reader.load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
+    load = import_module(f"askpix.worker.models.{reader}").load
+    parts = load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
     own, chosen = (template_named(name) for name in (parts.template, template or parts.template))
     if chosen.tag != own.tag:
         raise ModelError(
@@ -171,7 +173,7 @@ def _exported(
         "output": str(folder),
         "family": family,
         "weights": weights.precision,
-        "trust": trust and family in TRUSTED,
+        "trust": trust and FAMILIES[family].trusted,
         "group_size": weights.group_size,
         "ratio": weights.ratio,
         "images": [str(path) for path in weights.images],
@@ -193,14 +195,14 @@ def _exported(
 
 def check_family(family: str, source: str, *, trust: bool) -> None:
     """Raises ModelError where checkpoints of a model_type are not converted, or only with code of theirs."""
-    if family in TRUSTED and not trust:
+    known = FAMILIES.get(family)
+    if known is None:
+        raise ModelError(f"{source} is a model of type {family}; askpix converts blip, {', '.join(FAMILIES)}")
+    if known.trusted and not trust:
         raise ModelError(
             f"{source} is a model of type {family}, which runs code from the checkpoint: read that code, "
             "and give --trust-remote-code if you trust it"
         )
-    if family not in EXPORTED and family not in TRUSTED and family not in OWN:
-        known = ", ".join((*EXPORTED, *OWN, *TRUSTED))
-        raise ModelError(f"{source} is a model of type {family}; askpix converts blip, {known}")
 
 
 def _prompts(template: str) -> list[str]:

@@ -13,12 +13,6 @@ from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledToken
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.reading import MAX_NEW_TOKENS, contradiction
 
-EXPORTED = ("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
-"""Model types that optimum-intel exports and the pipeline runs, without any code of the checkpoint's."""
-
-TRUSTED = ("internvl_chat", "minicpmv")
-"""Those whose export runs code that comes with the checkpoint."""
-
 _BICUBIC = 3
 """As Pillow numbers it."""
 

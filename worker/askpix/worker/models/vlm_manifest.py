@@ -8,14 +8,11 @@ from pydantic import Field, field_validator
 
 from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability
+from askpix.worker.models.family import FAMILIES
 from askpix.worker.models.manifest import ManifestPart, ModelManifest, Size
 from askpix.worker.vlm.templates import Template, template_named
 
 _Count = Annotated[int, Field(ge=1)]
-
-
-SEVERAL_IMAGES = frozenset(("llava", "llava_mpt", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"))
-"""Families whose models are shown several images in a conversation."""
 
 
 class FixedTokens(ManifestPart):
@@ -104,7 +101,8 @@ class VlmManifest(ModelManifest):
 
     @property
     def offered(self) -> frozenset[Ability]:
-        return self.abilities | ({Ability.IMAGES} if self.family in SEVERAL_IMAGES else set())
+        family = FAMILIES.get(self.family)
+        return self.abilities | ({Ability.IMAGES} if family is not None and family.several_images else set())
 
     @field_validator("template")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from askpix.producer.questions import title_of
 from askpix.producer.rows import Alternative, Answer, Kind
 from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.failures import spoiled
@@ -53,7 +54,7 @@ def text_answer(job: Job, texts: Sequence[Said]) -> Answer:
     question, best = job.question, texts[0]
     kind = Kind.CAPTION if question is None else Kind.JSON if question.json_schema is not None else Kind.OPEN
     return Answer(
-        name="caption" if question is None else question.title,
+        name=title_of(question),
         kind=kind,
         question=None if question is None else question.text,
         text=_whole(job, best),

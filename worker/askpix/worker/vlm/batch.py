@@ -13,9 +13,9 @@ import openvino_genai as genai
 
 from askpix.producer.generation import Generation
 from askpix.worker.engine.failures import reason_of
+from askpix.worker.engine.settled import before_stops
 from askpix.worker.errors import RequestError
 from askpix.worker.vlm.ends import ends_of
-from askpix.worker.vlm.texts import before_stops
 from askpix.worker.vlm.work import Run, Said
 
 _log = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ from askpix.producer.questions import Question
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaults
+from askpix.worker.engine.settled import Settled
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
-from askpix.worker.vlm.settled import Settled
 from askpix.worker.vlm.templates import CAPTION
 from askpix.worker.vlm.texts import Cleaner
 from askpix.worker.vlm.work import Job, VlmImage

@@ -1,22 +1,12 @@
-"""What users write, before it goes into a prompt: no text of theirs may stand for an image, or end its turn.
-
-And where what is generated is to end.
-"""
+"""What users write, before it goes into a prompt: no text of theirs may stand for an image, or end its turn."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 _PIPELINE_TAGS = r"<ov_genai_(?:image|video|audio)_\d+>"
 """The pipeline's own way to name images, which it looks for in any prompt."""
-
-
-def before_stops(text: str, stops: Sequence[str]) -> str:
-    """Returns a text up to where it is to end."""
-    for stop in stops:
-        text = text.partition(stop)[0]
-    return text
 
 
 class Cleaner:

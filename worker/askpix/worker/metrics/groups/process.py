@@ -10,10 +10,15 @@ from pathlib import Path
 from askpix.worker.cgroup import memory
 from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families, Values
+from askpix.worker.metrics.known import Known
 
 _DECODER = b"askpix.worker.images.decode_main"
 _SELF = Path("/proc/self")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def add(families: Families, _: Known) -> None:
+    add_process(families)
 
 
 def add_process(families: Families) -> None:

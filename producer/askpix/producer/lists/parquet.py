@@ -14,6 +14,7 @@ import pyarrow.types as kinds
 from askpix.producer.columns import Columns, Layout
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item
+from askpix.producer.lists.form import ListForm
 
 _BATCH_ROWS = 2_048
 _BATCH_BYTES = 16_000_000
@@ -140,3 +141,6 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is no Parquet file, or damaged: {' '.join(str(error).split())[:200]}") from None
+
+
+FORM = ListForm(files={".parquet": read_parquet})

@@ -1,4 +1,4 @@
-"""Images on disk."""
+"""`file:`, and paths: images on disk."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ import os
 import stat
 from pathlib import Path
 
+from askpix.producer.storage import local_path
 from askpix.worker.access import Access
 from askpix.worker.errors import NOT_ALLOWED, ImageError
 from askpix.worker.images.manners import Manners, Take
+from askpix.worker.images.schemes.reader import Reader, Wanted
+
+
+class FileReader(Reader):
+    """Reads files under the folders that are opened."""
+
+    def read(self, wanted: Wanted) -> bytes:
+        path = local_path(wanted.reference)
+        if path is None:
+            raise ImageError("scheme_not_supported", "askpix reads no files of other machines")
+        return read_file(path, self._access, self._manners, wanted.take)
 
 
 def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes:
@@ -49,3 +61,6 @@ def _whole(handle: int, path: Path, manners: Manners, take: Take) -> bytes:
     while len(data) < facts.st_size and (more := os.read(handle, facts.st_size - len(data))):
         data += more
     return data
+
+
+READER = FileReader

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from askpix.worker.vlm.texts import before_stops
-
 _DELAY = 3
 """Tokens by which what is certain stays behind: some tokenizers take a space away again, before a full stop or an n't,
 when they see what comes after it."""
@@ -35,6 +33,13 @@ class Settled:
         text = before_stops(text, self._stops)
         # As the whole is stripped.
         return (self._begun + text[: _may_stop(text, self._stops)]).strip()
+
+
+def before_stops(text: str, stops: Sequence[str]) -> str:
+    """Returns a text up to where it is to end."""
+    for stop in stops:
+        text = text.partition(stop)[0]
+    return text
 
 
 def _common(text: str, other: str) -> str:

@@ -24,7 +24,7 @@ _END_SECONDS = 2.0
 """That an end with an error waits for writes under way."""
 
 
-class PartWriter:
+class InputWriter:
     """Encodes and writes parts in threads. The first error stops everything: `put` or the end raises it.
 
     After an error or Ctrl-C, writes that hang are left behind: the threads do not keep the process alive.
@@ -73,7 +73,7 @@ class PartWriter:
             self._parts += 1
             self._characters += size
             if len(self._threads) < min(self._parts, _THREADS):
-                self._threads.append(Thread(target=self._work, name="part-writer", daemon=True))
+                self._threads.append(Thread(target=self._work, name="input-writer", daemon=True))
                 self._threads[-1].start()
         self._queue.put((part, columns, size))
 

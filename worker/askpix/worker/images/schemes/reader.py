@@ -1,0 +1,47 @@
+"""What reads the images of a scheme."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from askpix.worker.access import Access
+from askpix.worker.images.manners import Manners, Take
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """An image, as a reader is asked for it."""
+
+    reference: str
+    """A URI of the reader's scheme, in capitals or not; of `file`, paths too."""
+
+    own_bucket: str | None = None
+    """In which the job itself is, whose images it may read."""
+
+    take: Take = lambda _: None
+    """Is told how many bytes are about to be held."""
+
+
+class Reader(ABC):
+    """Reads images. Used from many threads.
+
+    Args:
+        access: what may be read; a reader asks it before it opens anything.
+        manners: how that is done.
+    """
+
+    def __init__(self, access: Access, manners: Manners) -> None:
+        self._access = access
+        self._manners = manners
+
+    @abstractmethod
+    def read(self, wanted: Wanted) -> bytes:
+        """Returns the bytes of an image, no more than `manners.check_bytes` lets pass.
+
+        Raises:
+            ImageError: they cannot or must not be had.
+        """
+
+    def close(self) -> None:  # noqa: B027 - few keep anything open
+        """Lets go of what is kept open."""

@@ -1,0 +1,1 @@
+"""What a worker tells Prometheus, a module for each group of metrics."""
