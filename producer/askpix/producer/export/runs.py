@@ -104,8 +104,10 @@ def _told(row: Viewed) -> list[Any]:
 
 def _read(row: list[Any]) -> Viewed:
     *values, answers, own = row
-    given = tuple([Given(name, Kind(kind), *said, _tuple(c), _tuple(p)) for name, kind, *said, c, p in answers])
-    return Viewed(*values, given, None if own is None else tuple(map(Question.parse, own)))
+    given = tuple(
+        [Given(name, Kind(kind), text, sure, _tuple(c), _tuple(p)) for name, kind, text, sure, c, p in answers]
+    )
+    return Viewed._make((*values, given, None if own is None else tuple(map(Question.parse, own))))
 
 
 def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:

@@ -16,6 +16,9 @@ from askpix.producer.rows import Kind
 
 _ROW = ("id", "group", "image", "status", "error_code", "error_message", "extra")
 _GIVEN = ("name", "kind", "text", "confidence", "choices")
+_Array = Any
+"""Of Arrow: which kind of it, the schema says."""
+
 _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 
 
@@ -62,10 +65,10 @@ def _of_part(results: Results, part: int, round_: int, own: Mapping[str, tuple[Q
     places = iter(pairwise(_places(answers)))
     for values in zip(*[column.to_pylist() for column in columns], strict=True):
         start, end = next(places)
-        yield Viewed(*values, tuple(given[start:end]), own.get(values[0]))
+        yield Viewed._make((*values, tuple(given[start:end]), own.get(str(values[0]))))
 
 
-def _given(answers: pa.StructArray) -> list[Given]:
+def _given(answers: _Array) -> list[Given]:
     """Returns answers; raises ValueError where they lack what each has."""
     name, kind, text, confidence, choices = [answers.field(field) for field in _GIVEN]
     _check_whole(answers, name, kind, text)
@@ -77,7 +80,7 @@ def _given(answers: pa.StructArray) -> list[Given]:
     return list(map(Given._make, zip(*columns, strict=True)))
 
 
-def _choices(choices: pa.ListArray) -> tuple[Sequence[tuple[str, ...] | None], Sequence[tuple[float, ...] | None]]:
+def _choices(choices: _Array) -> tuple[Sequence[tuple[str, ...] | None], Sequence[tuple[float, ...] | None]]:
     """Returns the texts and the probabilities of each answer's choices, None where it has none. The same texts are the
     same object."""
     flat = choices.flatten()
@@ -94,14 +97,14 @@ def _choices(choices: pa.ListArray) -> tuple[Sequence[tuple[str, ...] | None], S
     return texts, probabilities
 
 
-def _shared(texts: pa.StringArray) -> list[str]:
+def _shared(texts: _Array) -> list[str]:
     """Returns texts of which equal ones are one object."""
     encoded = texts.dictionary_encode()
     words = encoded.dictionary.to_pylist()
     return [words[place] for place in encoded.indices.to_pylist()]
 
 
-def _places(lists: pa.ListArray) -> list[int]:
+def _places(lists: _Array) -> list[int]:
     """Returns where each list begins in all of them one after the other, and at last where the last ends."""
     places = [0]
     for length in lists.value_lengths().to_pylist():
@@ -109,11 +112,11 @@ def _places(lists: pa.ListArray) -> list[int]:
     return places
 
 
-def _array(column: pa.ChunkedArray) -> Any:
+def _array(column: _Array) -> _Array:
     """Returns a column that is one chunk, or none."""
     return column.chunk(0)
 
 
-def _check_whole(*arrays: pa.Array) -> None:
+def _check_whole(*arrays: _Array) -> None:
     if any(array.null_count for array in arrays):
         raise ValueError("a row, or an answer of it, lacks a value")
