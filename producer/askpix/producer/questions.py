@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -180,6 +180,7 @@ class Question(BaseModel):
             raise ValueError("below and map do not go with match")
         if self.calibration is not None and not self.choices:
             raise ValueError("calibration is for choices")
+        _check_capitals(() if self.choices else (self.map or {}).items())
         known = set(self.choices or ())
         for field, words in (("map", self.map or {}), ("calibration", getattr(self.calibration, "shifts", {}))):
             if known and (odd := [word for word in words if word not in known]):
@@ -234,6 +235,18 @@ class Question(BaseModel):
         raise InputError(
             f"a question is a text or an object with {', '.join(cls.model_fields)}, not {shown_value(value)}"
         )
+
+
+def _check_capitals(words: Iterable[tuple[str, str]]) -> None:
+    """Raises ValueError where open answers cannot tell words of a map apart, as their capitals do not count."""
+    first: dict[str, tuple[str, str]] = {}
+    for word, term in words:
+        other, meant = first.setdefault(word.casefold(), (word, term))
+        if meant != term:
+            raise ValueError(
+                f"map has {shown_value(other)} and {shown_value(word)}, which are one word, as capitals do not count "
+                "in open answers: leave one out"
+            )
 
 
 def possible_terms(
