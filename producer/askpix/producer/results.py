@@ -140,6 +140,15 @@ class Results:
         without = self.left_out.get(part)
         return iter(rows) if without is None else compress(rows, (not left for left in without))
 
+    def ids(self) -> Iterator[str]:
+        """Yields the id of each row, without reading the other columns.
+
+        Raises:
+            JobError: a result file is missing or damaged.
+        """
+        for part, round_ in self.parts:
+            yield from self.kept(part, self._column(part, round_, "id"))
+
     def groups(self) -> Iterator[str | None]:
         """Yields the group of each row, without reading the other columns.
 
@@ -147,10 +156,7 @@ class Results:
             JobError: a result file is missing or damaged.
         """
         for part, round_ in self.parts:
-            table = self.folder.read_result_table(part, round_, ["group"])
-            if "group" not in table.column_names:
-                table = self._adapted(part, round_)
-            yield from self.kept(part, table["group"].to_pylist())
+            yield from self.kept(part, self._column(part, round_, "group"))
 
     def table(self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Table:
         """Returns some columns of all of a part's rows, and of their answers; more of them where another version wrote
@@ -166,6 +172,11 @@ class Results:
         table = self.folder.read_result_table(part, round_, wanted)
         # Columns come in the order in which they are asked for.
         return table if table.schema.equals(schema) else self._adapted(part, round_)
+
+    def _column(self, part: int, round_: int, name: str) -> list[Any]:
+        table = self.folder.read_result_table(part, round_, [name])
+        values: list[Any] = (table if name in table.column_names else self._adapted(part, round_))[name].to_pylist()
+        return values
 
     def _records(
         self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]
