@@ -22,6 +22,7 @@ from PIL import Image
 
 from askpix.producer import Kind, Question
 from askpix.producer.export import Wishes, export
+from askpix.producer.export.metadata import Metadata
 from askpix.producer.job import JobFolder
 
 Rows = list[dict[str, Any]]
@@ -295,6 +296,39 @@ def test_a_folder_of_images_loads_as_a_data_set(tagged: Path) -> None:
         named = {name: value for name, value in wide.items() if not name.startswith(("image", "status", "error"))}
         assert {name: row[name] for name in named} == named
     assert (tagged / "hf" / "new" / "000-bottle.jpg").read_bytes() == Path(rows[0]["image"]).read_bytes()
+
+
+def test_a_column_of_a_long_list_has_the_type_that_only_its_end_shows(tmp_path: Path) -> None:
+    # Given: more lines than the reader looks at for types, before any that shows them all.
+    rows: Rows = [
+        *({"file_name": f"{n}.png", "look": None, "prints": [], "note": "2026-11-23", "n": 1, "x": "x" * 4_000_000}
+          for n in range(4)),
+        {"file_name": "4.png", "look": "new", "prints": ["cat"], "note": "2026-11-23", "n": 2, "x": ""},
+        {"file_name": "5.png", "look": None, "prints": None, "note": "a mug", "n": None, "x": ""},
+    ]  # fmt: skip
+    metadata = Metadata(tmp_path / "metadata.jsonl")
+    with (tmp_path / "metadata.jsonl").open("wb") as file:
+        for row in rows:
+            Image.new("RGB", (2, 2)).save(tmp_path / row["file_name"])
+            metadata.write(file, row)
+
+    # When
+    metadata.arrange()
+    datasets = library("datasets")
+    found = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path), split="train", cache_dir=os.environ["HF_DATASETS_CACHE"]
+    )
+
+    # Then: it loads, with texts as texts; those lines that show the types came first.
+    kinds = {name: found.features[name].dtype for name in ("look", "note", "n", "x")}
+    assert kinds == {"look": "string", "note": "string", "n": "int64", "x": "string"}
+    assert found.features["prints"].feature.dtype == "string"
+    lines = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
+    assert [line["file_name"] for line in lines] == [f"{n}.png" for n in (0, 4, 5, 1, 2, 3)]
+    assert sorted(lines, key=lambda line: str(line["file_name"])) == rows
+    for name in ("look", "prints", "n"):
+        assert [row[name] for row in found] == [line[name] for line in lines]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png") == ["cache", "metadata.jsonl"]
 
 
 def test_images_that_are_in_the_folder_stay_where_they_are(tagged: Path) -> None:

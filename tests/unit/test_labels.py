@@ -16,6 +16,7 @@ from askpix.producer.calibrating.labels import Labels, read_labels
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Calibration
+from askpix.producer.results import Results
 from askpix.producer.storage import LocalStorage
 
 SHEET = (COLOR, PRINTS, STYLE)
@@ -64,6 +65,36 @@ def test_what_is_no_label_is_told_with_its_line_and_the_others_are_taken(tmp_pat
         f"{tmp_path / 'labels.csv'}, line 3: prints: 'sun' is none of its terms, which are star, heart, moon",
     ]
     assert found(made(tmp_path), given) == {"color": ["red"], "prints": ["star"]}
+
+
+def test_ids_that_a_spreadsheet_made_one_number_of_are_refused(tmp_path: Path) -> None:
+    # Given: two items that a spreadsheet writes alike, one that it writes otherwise, and one that it leaves alone.
+    job = tagged(LocalStorage(tmp_path / "job"), SHEET, dict.fromkeys(("001", "1", "02", "item"), SAID))
+    table = "id,color\n1,red\n2,red\nitem,green\n"
+
+    # When
+    given = labels(tmp_path, table)
+    given.refuse_twins(Results.of(job.folder).ids())
+
+    # Then
+    assert given.refused == [
+        f"{tmp_path / 'labels.csv'}: '1': the ids '001', '1' are one number to a spreadsheet, which writes them alike: "
+        "give a column `image` in place of `id`, or labels as .jsonl"
+    ]
+    assert found(job, given)["color"] == ["green"]
+
+
+def test_ids_as_json_and_images_are_what_they_are(tmp_path: Path) -> None:
+    job = tagged(LocalStorage(tmp_path / "job"), SHEET, dict.fromkeys(("001", "1"), SAID))
+    by_line = labels(tmp_path, '{"id": "1", "color": "red"}\n', "labels.jsonl")
+    by_image = labels(tmp_path, "image,color\n/shop/0.jpg,green\n")
+
+    for given in (by_line, by_image):
+        given.refuse_twins(Results.of(job.folder).ids())
+
+    assert (by_line.refused, by_image.refused) == ([], [])
+    assert found(job, by_line)["color"] == ["red"]
+    assert found(job, by_image)["color"] == ["green"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from askpix.worker.answer_cache.keys import ask_key
 from askpix.worker.asking import AskRunner
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Request
+from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engines import Engines
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
@@ -224,14 +226,59 @@ def test_the_same_image_under_other_names_is_asked_about_once(shop: Shop, pages:
     assert rows[0].sha256 == rows[2].sha256
 
 
-def test_rows_of_one_image_that_lack_an_answer_have_it_fetched_once_more_for_all(shop: Shop, pages: Server) -> None:
-    # given a question that cannot be asked, so that those who waited for the first row know no more than before
+def test_a_failure_that_is_the_questions_own_is_that_of_all_who_ask_it(
+    shop: Shop, pages: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given two names of one image for twelve items, and a question that is too long for the engine
+    submit, refused = shop.engine.submit, list[Request]()
+
+    def refusing(request: Request) -> object:
+        if request.question != COLOR:
+            return submit(request)
+        refused.append(request)
+        ticket = Ticket()
+        ticket.fail(RequestError("too_long", "the question is too long"))
+        return ticket
+
+    monkeypatch.setattr(shop.engine, "submit", refusing)
+    named = put(pages, 1, 1)
+    items = [replace(named[number % 2], id=str(number), extra={"n": number}) for number in range(12)]
+
+    # when
+    rows = shop.rows(items, (WHAT, COLOR))
+
+    # then it is asked once, and each row has its own id, columns and image, and the answer that there is
+    assert len(refused) == 1
+    assert [row.error_code for row in rows] == ["too_long"] * 12
+    assert [(row.id, row.image, row.extra) for row in rows] == [
+        (item.id, item.image, json.dumps(item.extra)) for item in items
+    ]
+    assert same(rows[:1] * 12, [replace(row, extra=rows[0].extra) for row in rows])
+    assert sorted(row.answers[0].cached is True for row in rows) == [False] + [True] * 11
+    assert len(pages.asked) == 2
+
+
+def test_rows_of_one_image_that_lack_an_answer_have_it_fetched_once_more_for_all(
+    shop: Shop, pages: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an engine that fails the first request, and might not the next
+    submit, failed = shop.engine.submit, list[Request]()
+
+    def failing(request: Request) -> object:
+        if failed:
+            return submit(request)
+        failed.append(request)
+        ticket = Ticket()
+        ticket.fail(RequestError("deadline", "the model did not answer in time", retryable=True))
+        return ticket
+
+    monkeypatch.setattr(shop.engine, "submit", failing)
     (item,) = put(pages, 1)
     items = [replace(item, id=str(number)) for number in range(12)]
 
     # then
-    rows = shop.rows(items, (WHAT, Question(" ", name="nothing")))
-    assert [row.error_code for row in rows] == ["empty_question"] * 12
+    rows = shop.rows(items, (WHAT,))
+    assert sorted(row.error_code or "" for row in rows) == [""] * 11 + ["deadline"]
     assert len(pages.asked) == 2
 
 

@@ -359,3 +359,42 @@ def test_a_link_that_leads_out_of_the_job_is_not_followed(job: Job, tmp_path: Pa
     with pytest.raises(Exception, match="leads out of the job folder by a symbolic link"):
         correct(job, table(tmp_path, f"{HEAD}a,color,red\n"))
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_table_that_is_too_large_is_told_and_not_read(job: Job, tmp_path: Path) -> None:
+    path = table(tmp_path, f"{HEAD}a,color,green\n")
+    with path.open("r+b") as file:
+        file.truncate(1_200_000_000)  # a hole, which takes no room
+
+    with pytest.raises(InputError, match=r"has 1,200 MB; a table may have 1,000 MB: .* several files"):
+        correct(job, path)
+
+    assert job.corrections() == {}
+
+
+def test_a_row_that_is_too_long_is_told_with_its_line(job: Job, tmp_path: Path) -> None:
+    path = table(tmp_path, f'{HEAD}a,color,green\nb,style,"{"long" * 2_500_001}"\n')
+
+    with pytest.raises(
+        InputError, match=r"line 3: longer than 10000000 characters; is a quote or a line break missing"
+    ):
+        correct(job, path)
+
+    assert job.corrections() == {}
+
+
+def test_no_more_is_held_of_a_table_than_there_is_room_for(job: Job, tmp_path: Path) -> None:
+    path = table(tmp_path, HEAD + f"a,style,{'long' * 2_000_000}\n" * 8)
+
+    with pytest.raises(InputError, match=r"line 8: up to here .* more than 50,000,000 characters: .* several files"):
+        correct(job, path)
+
+
+def test_a_kept_file_that_is_too_large_is_told_and_not_parsed(job: Job, tmp_path: Path) -> None:
+    correct(job, table(tmp_path, f"{HEAD}a,color,green\n"))
+    (kept,) = Path(job.folder.uri, "corrections").iterdir()
+    with kept.open("r+b") as file:
+        file.truncate(500_000_001)
+
+    with pytest.raises(JobError, match=r"000001\.json has 500 MB, and no askpix writes more than 500: remove it"):
+        job.corrections()

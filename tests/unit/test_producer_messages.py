@@ -78,6 +78,7 @@ def test_what_is_no_message_is_refused_in_one_line(value: Any) -> None:
         {"text": "q", "choices": [str(n) for n in range(1_001)]},
         {"text": "q" * 2_001},
         {"text": "q", "name": "n" * 2_001},
+        {"text": "q", "map": {"Gray": "grey", "gray": "silver"}},
         "q" * 2_001,
     ],
     ids=lambda value: repr(value)[:60],
@@ -88,6 +89,11 @@ def test_what_is_no_question_is_refused_in_one_short_line(value: Any) -> None:
 
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_words_of_a_map_may_differ_by_capitals_alone_where_that_makes_no_difference() -> None:
+    assert Question("q", map={"Gray": "grey", "gray": "grey"}).map == {"Gray": "grey", "gray": "grey"}
+    assert Question("q", choices=["A", "a"], map={"A": "b", "a": "c"}).map == {"A": "b", "a": "c"}
 
 
 def test_a_question_is_a_text_or_an_object() -> None:

@@ -232,6 +232,21 @@ TERMS = [
     Case(KIND + "- text: t\n  json_schema: {type: objct}\n", 5, r"no type 'objct': write type: object$"),
     Case("- text: t\n  json_schema:\n    type: object\n    properties: [a]\n", 4, r"write properties: \{kind: "),
     Case("- text: t\n  json_schema:\n    properties:\n      a: string\n", 4, r"write a: \{type: string\}$"),
+    Case(
+        "- text: t\n  json_schema:\n    type: string\n    pattern: 'a{3,2}'\n", 4, r"no regular expression \(min repeat"
+    ),
+    Case("- text: t\n  json_schema: {if: {pattern: 'a\\'}}\n", 2, r"no regular expression \(bad escape"),
+    Case('- text: t\n  json_schema: \'{"items": {"pattern": "(a"}}\'\n', 2, r"no regular expression"),
+    Case(
+        "- text: t\n  json_schema:\n    $defs: {kind: {type: string}}\n    items:\n      $ref: '#/defs/kind'\n",
+        5,
+        r"the schema has no '#/defs/kind': write \$ref: '#/\$defs/kind'$",
+    ),
+    Case("- text: t\n  json_schema: {items: {$ref: '#/$defs/a'}}\n", 2, r"add it, such as \$defs: \{kind: "),
+    Case("- text: t\n  json_schema: {$defs: {ab: {}}, $ref: '#far'}\n", 2, r"has no '#far': there is '#/\$defs/ab'$"),
+    Case("- text: t\n  json_schema: {$ref: 'https://a.test/b.json'}\n", 2, r"elsewhere, and nothing is fetched"),
+    Case('- text: t\n  json_schema: \'{"$ref": "#/x"}\'\n', 2, r"the schema has no '#/x': add it"),
+    Case("- text: t\n  json_schema: {$ref: '#/title', title: t}\n", 2, r"the schema has no '#/title'"),
     Case("- text: t\n  json_schema: {required: true}\n", 2, r"write required: \[kind\]$"),
     Case("- text: t\n  json_schema: {enum: []}\n", 2, r"write enum: \[mug, plate\]$"),
     Case("- text: t\n  json_schema: {anyOf: [string]}\n", 2, r"write anyOf: \{type: string\}$"),

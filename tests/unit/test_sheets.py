@@ -133,6 +133,30 @@ def test_numbers_and_patterns_of_a_schema_are_those_that_are_written(tmp_path: P
     }  # fmt: skip
 
 
+def test_a_schema_may_refer_to_all_that_is_in_it(tmp_path: Path) -> None:
+    schema = {
+        "$defs": {
+            "a/b": {"$anchor": "here", "type": "string"},
+            "c": {"$id": "https://shop.test/c", "anyOf": [True, {}]},
+        },
+        "properties": {
+            "self": {"$ref": "#"},
+            "slash": {"$ref": "#/$defs/a~1b"},
+            "percent": {"$ref": "#/%24defs/c/anyOf/0"},
+            "anchor": {"$ref": "#here"},
+            "id": {"$ref": "https://shop.test/c"},
+            "$ref": {"type": "string"},
+            "data": {"const": {"$ref": "nowhere"}, "enum": [{"pattern": "("}]},
+            "pattern": {"type": "string"},
+        },
+    }
+    sheet = json.dumps([{"text": "q", "json_schema": schema}, {"text": "r", "json_schema": json.dumps(schema)}])
+
+    questions = read(tmp_path, sheet)
+
+    assert [json.loads(question.json_schema or "") for question in questions] == [schema, schema]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_text_may_go_over_several_lines(tmp_path: Path, end: str) -> None:
     sheet = end.join(["- text: what is", "    it made of?", "- |", "  one", "  two", "- 'three'  # a comment", ""])

@@ -16,7 +16,7 @@ from askpix.cli.durations import duration
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import check_model_name
 from askpix.producer.settings import load_settings
-from askpix.producer.words import counted
+from askpix.producer.words import counted, listed
 from askpix.worker.answer_cache.opening import open_store
 from askpix.worker.answer_cache.store import Contents, Store, StoreError
 
@@ -53,13 +53,23 @@ def purge(model: str | None, yes: bool) -> int:
         if store is None:
             stderr().print(_NOWHERE, soft_wrap=True)
             return 0
+        found = store.contents()
+        if model is not None and model not in found.by_model:
+            raise AskpixError(f"nothing is kept that {model} has said: {_models(found)}")
         which = "all answers" if model is None else f"what {model} has said"
         if not yes and stderr().is_terminal:
-            click.confirm(f"Forget {which} in {printable(store.contents().place)}?", abort=True, err=True)
+            click.confirm(f"Forget {which} in {printable(found.place)}?", abort=True, err=True)
         removed = store.purge(model)
     whose = "" if model is None else f" of {model}"
     stderr().print(f"The answers{whose} about {counted(removed, 'image')} are forgotten.", soft_wrap=True)
     return 0
+
+
+def _models(found: Contents) -> str:
+    """Returns whose answers there are instead."""
+    if not found.by_model:
+        return f"{printable(found.place)} is empty"
+    return f"there are answers of {listed(list(map(printable, found.by_model)))}"
 
 
 _NOWHERE = "No answers are kept: ASKPIX_ANSWER_CACHE is off, or there is no folder for them."

@@ -18,6 +18,7 @@ from askpix.cli.shares import Share
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.followed import Job
 from askpix.producer.questions import Question
+from askpix.producer.results import Results
 from askpix.producer.sheets.reading import read_questions
 from askpix.producer.whole_file import whole_file
 
@@ -79,6 +80,7 @@ def command(
     questions = read_questions(sheet)
     job = Job.open(job_uri)
     labels = Labels() if labels_file is None else read_labels(labels_file, questions)
+    labels.refuse_twins(Results.of(job.folder).ids())
     for line in labels.refused[:_SHOWN]:
         stderr().print(printable(line), soft_wrap=True)
     if len(labels.refused) > _SHOWN:

@@ -97,6 +97,7 @@ def command(
         merge=merge,
         columns=Columns(image=image_column, id=id_column, group=group_column),
         excel=excel,
+        places=bool(files_roots or networks or buckets),
     )
     if target == "-":
         if wishes != Wishes():

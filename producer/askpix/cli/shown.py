@@ -42,23 +42,24 @@ def failures_shown(job: Job) -> bool:
 def answers_shown(job: Job) -> None:
     """Prints some answers as a table on standard output."""
     lines = list(islice(_answers(job.results()), _SHOWN))
-    captions_only = all(question is None for _, question, _, _ in lines)
+    captions_only = all(name is None for _, name, _, _ in lines)
     table = Table(box=None, pad_edge=False)
     table.add_column("image", overflow="ellipsis", no_wrap=True, max_width=24)
     if not captions_only:
         table.add_column("question", overflow="fold")
     table.add_column("caption" if captions_only else "answer", overflow="fold")
     table.add_column("confidence", justify="right", no_wrap=True)
-    for image, question, text, confidence in lines:
-        asked = () if captions_only else (question or "(caption)",)
+    for image, name, text, confidence in lines:
+        asked = () if captions_only else (name or "(caption)",)
         table.add_row(image, *asked, text, f"{confidence:.2f}")
     if lines:
         stdout().print(table)
 
 
 def _answers(rows: Iterator[Row]) -> Iterator[tuple[str, str | None, str, float]]:
+    """Yields image, what the question is called, answer and confidence of each answer that is shown."""
     for row in rows:
         for index, answer in enumerate(row.answers[:_SHOWN_EACH]):
-            name = "" if index else os.path.basename(row.id)  # noqa: PTH119 - an id need not be a path
-            question = None if answer.question is None else printable(answer.question)
-            yield printable(name), question, printable(answer.text), answer.confidence
+            image = "" if index else os.path.basename(row.id)  # noqa: PTH119 - an id need not be a path
+            name = None if answer.question is None else printable(answer.name)
+            yield printable(image), name, printable(answer.text), answer.confidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -21,6 +22,9 @@ Quotes around the cell do not help: whoever reads quotes by another separator en
 """
 
 _GUARDED_LATER = re.compile(f"""([;,\t\r\n]"*)'(?={_BEGINS})""")
+
+_DIGITS = 15
+"""That spreadsheets keep of a number."""
 
 _is_plain = re.compile("[A-Za-z0-9_./ ][A-Za-z0-9_./: -]*").fullmatch
 """Most cells are, and take half the time so."""
@@ -50,6 +54,15 @@ def comparable(text: str) -> str:
     """Returns a text such that the same comes of it and of the cell in which a spreadsheet kept it."""
     lines = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", unguarded(text)).replace("\r\n", "\n").replace("\r", "\n")
     return lines.strip()
+
+
+def number_of(text: str) -> str | None:
+    """Returns the number for which a spreadsheet would take a text, as it writes that; None, where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return f"{number:.{_DIGITS}g}" if math.isfinite(number) else None
 
 
 def _is_number(text: str) -> bool:

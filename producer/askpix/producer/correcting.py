@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from askpix.producer.cells import comparable
+from askpix.producer.cells import comparable, number_of
 from askpix.producer.corrections import MAX_CORRECTION, MAX_CORRECTIONS, Correction, corrections, keep_corrections
 from askpix.producer.edited import LINES, Record, read_records
 from askpix.producer.errors import InputError
@@ -33,11 +32,11 @@ _OTHERS = 10_000
 _TWINS = 100
 """Items of ids that are the same number, of which is known what they are."""
 
-_DIGITS = 15
-"""That spreadsheets keep of a number."""
-
 _CELL = 32_000
 """Characters that spreadsheets keep of a cell, and a little less."""
+
+_MAX_HELD = 50_000_000
+"""Characters of all that is filled in of a table: it is held at once."""
 
 _HELD = 1_000
 """Characters that are held of an image: some are whole files in a URI."""
@@ -149,7 +148,7 @@ def _by_title(questions: Sequence[Question] | None) -> _Asked:
 
 def _filled(path: Path) -> Iterator[_Filled]:
     """Yields what was filled in."""
-    count = 0
+    count = held = 0
     for record in read_records(path):
         values = {name.casefold(): value for name, value in record.values.items()}
         if (text := values.get("correction")) is None:
@@ -157,6 +156,12 @@ def _filled(path: Path) -> Iterator[_Filled]:
         count += 1
         if count > MAX_CORRECTIONS:
             raise InputError(f"{path} has more than {MAX_CORRECTIONS:,} corrections: give them in several files")
+        held += len(text) + len(values.get("id", "")) + len(values.get("attribute", ""))
+        if held > _MAX_HELD:
+            raise InputError(
+                f"{record.where}: up to here the corrections have more than {_MAX_HELD:,} characters: give them in "
+                "several files"
+            )
         yield _Filled(
             where=record.where,
             id=_needed(values, "id", record),
@@ -188,7 +193,7 @@ class _Items:
     def __init__(self, filled: Sequence[_Filled], *, are_exact: bool) -> None:
         self._cells = {each.id for each in filled}
         self._alike = {comparable(cell) for cell in self._cells}
-        self._numbers = set() if are_exact else {_number(form) for form in self._alike} - {None}
+        self._numbers = set() if are_exact else {number_of(form) for form in self._alike} - {None}
         self._exact: dict[str, _Known] = {}
         self._by_form: dict[str, list[_Known]] = {}
         self._by_number: dict[str, list[_Known]] = {}
@@ -199,7 +204,7 @@ class _Items:
         """Takes note of an item of the job."""
         assert item.id is not None
         form = comparable(item.id)
-        number = _number(form)
+        number = number_of(form)
         if form in self._alike or item.id in self._cells or number in self._numbers:
             known = _Known(id=item.id, image=_form(item.image), group=_form(item.group or ""), asked=asked)
             if item.id in self._cells:
@@ -231,7 +236,7 @@ class _Items:
 
     def _item(self, filled: _Filled) -> _Known:
         item = self._called(filled.id)
-        twins = self._by_number.get(_number(comparable(filled.id)) or "", [])
+        twins = self._by_number.get(number_of(comparable(filled.id)) or "", [])
         meant = [each for each in twins if each.is_meant(filled)]
         if not item.is_meant(filled):
             what = "image" if filled.image is not None else "group"
@@ -252,7 +257,7 @@ class _Items:
             raise InputError(f"the ids {listed([repr(each.id) for each in found])} look alike in a table")
         if not found:
             self._near -= 1
-            twins = self._by_number.get(_number(comparable(cell)) or "")
+            twins = self._by_number.get(number_of(comparable(cell)) or "")
             near = twins[0].id if twins else nearest(cell, self._others) if self._near >= 0 else None
             hint = "" if near is None else f": is it {shortened(repr(near))}?"
             raise InputError(f"the job has no item {shortened(repr(cell))}{hint}")
@@ -275,15 +280,6 @@ def _form(text: str) -> str:
     """Returns what of an image or a group is the same in a job and in a table of it, and short."""
     form = comparable(_sound(text))[:_CELL]
     return form if len(form) <= _HELD else hashlib.sha256(form.encode()).hexdigest()
-
-
-def _number(text: str) -> str | None:
-    """Returns the number for which a spreadsheet would take a text; None, where that is none."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return f"{number:.{_DIGITS}g}" if math.isfinite(number) else None
 
 
 def _sound(text: str) -> str:

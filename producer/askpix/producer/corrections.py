@@ -22,6 +22,9 @@ MAX_CORRECTIONS = 100_000
 MAX_CORRECTION = 100_000
 """Characters of one: captions and free answers are some too."""
 
+_MAX_BYTES = 500_000_000
+"""Of a file of them."""
+
 _FOLDER = "corrections"
 _NAME = re.compile(r"[0-9]{6,18}\.json")
 _MOST = 10**18 - 1
@@ -80,6 +83,8 @@ def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
     if len(new) > MAX_CORRECTIONS:
         raise JobError(f"{len(new):,} corrections are too many at a time: give them in files of {MAX_CORRECTIONS:,}")
     data = _Kept(corrections=tuple(new)).model_dump_json().encode() + b"\n"
+    if len(data) > _MAX_BYTES:
+        raise JobError(f"corrections of {len(data) / 1e6:,.0f} MB are too large at a time: give them in several files")
     number = max(_numbers(folder), default=0) + 1
     # Another may have been quicker, with corrections of its own.
     while number <= _MOST and not folder.storage.create(_name(number), data):
@@ -106,9 +111,16 @@ def _name(number: int) -> str:
 def _read(folder: JobFolder, number: int) -> _Kept:
     name = _name(number)
     try:
-        return _Kept.model_validate_json(folder.storage.read(name))
+        data = folder.storage.read(name)
     except FileNotFoundError:
         raise JobError(f"{folder.uri}/{name} was removed while it was to be read: run the same command again") from None
+    if len(data) > _MAX_BYTES:
+        raise JobError(
+            f"{folder.uri}/{name} has {len(data) / 1e6:,.0f} MB, and no askpix writes more than "
+            f"{_MAX_BYTES / 1e6:,.0f}: remove it, then give its table to `askpix correct` again"
+        )
+    try:
+        return _Kept.model_validate_json(data)
     except ValidationError as error:
         raise JobError(
             f"{folder.uri}/{name} is damaged ({first_problem(error)}): remove it, then give its table to "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ LINES = (".jsonl", ".ndjson")
 
 _MAX_COLUMNS = 16_384
 
+MAX_FILE = 1_000_000_000
+"""Bytes of a file that is read: what people have filled in is less by far."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
@@ -44,13 +48,13 @@ class Record:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yields the rows of a .csv, .tsv or .jsonl file; however long it is, one is held at a time.
+    """Yields the rows of a .csv, .tsv or .jsonl file; one is held at a time.
 
     Commas, semicolons or tabs may stand between columns, whatever the name says. UTF-16, which spreadsheets call
     "Unicode text", is read too.
 
     Raises:
-        InputError: the file cannot be read, or is no such table.
+        InputError: the file cannot be read, is no such table, or is too large, or a row of it is.
     """
     suffix = path.suffix.lower()
     if suffix not in (*_TABLES, *LINES):
@@ -64,6 +68,11 @@ def _opened(path: Path) -> Iterator[Lines]:
     name = shortened(str(path))
     try:
         with path.open("rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_FILE:
+                raise InputError(
+                    f"{name} has {size / 1e6:,.0f} MB; a table may have {MAX_FILE / 1e6:,.0f} MB: leave out the rows "
+                    "in which nothing is filled in, or give it in several files"
+                )
             mark = file.peek(2)[:2]
             encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
             yield Lines(io.TextIOWrapper(file, encoding=encoding, newline=""), name)

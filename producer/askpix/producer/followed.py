@@ -81,6 +81,12 @@ class Job:
     Without a broker, only its folder is read.
     """
 
+    folder: JobFolder
+    """Its files, as exports take them."""
+
+    spec: JobSpec
+    """What job.json says."""
+
     def __init__(
         self, folder: JobFolder, spec: JobSpec, broker: Broker | None = None, dispatcher: Dispatcher | None = None
     ) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from askpix.producer.judging import said_terms, settled
 from askpix.producer.questions import NO, YES, Question
-from askpix.producer.rows import Answer, Choice, Kind, Row
+from askpix.producer.results import Said
+from askpix.producer.rows import Answer, Choice, Kind
 
 _FITS = 0.5
 """How likely it has to be that a text fits an image, to be said to."""
@@ -20,16 +20,27 @@ _Key = tuple[str, int]
 """A name, and the how many-th answer of that name in its row."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class View:
+class Given(NamedTuple):
+    """An answer about one of a group's images, as far as the group's own answer follows from it."""
+
+    name: str
+    kind: Kind
+    text: str
+    confidence: float | None
+    choices: tuple[str, ...] | None
+    probabilities: tuple[float, ...] | None
+    """Of the choices."""
+
+
+class View(NamedTuple):
     """One of a group's images, as it was answered."""
 
-    row: Row
+    answers: tuple[Given, ...]
     questions: tuple[Question, ...]
     """That were to be asked of it; none where it was captioned."""
 
 
-def combined(views: Sequence[View]) -> tuple[Answer, ...]:
+def combined(views: Sequence[View]) -> tuple[Said, ...]:
     """Returns the answers of a group, in the order of its questions; each is of all images that have an answer to it.
 
     Of choices, also of those judged one by one, probabilities are averaged, and the question's own rules (`map`,
@@ -38,14 +49,15 @@ def combined(views: Sequence[View]) -> tuple[Answer, ...]:
     name to choices that differ are no answers to the same question: those like the first count.
     """
     questions: dict[_Key, Question] = {}
-    for view in views:
-        for key, question in _numbered((question.title, question) for question in view.questions):
+    # Most often all are asked the same.
+    for asked in {id(view.questions): view.questions for view in views}.values():
+        for key, question in _numbered([(question.title, question) for question in asked]):
             questions.setdefault(key, question)
-    answers: dict[_Key, list[Answer]] = {key: [] for key in questions}
+    answers: dict[_Key, list[Given]] = {key: [] for key in questions}
     for view in views:
-        for key, answer in _numbered((answer.name, answer) for answer in view.row.answers):
+        for key, answer in _numbered([(answer.name, answer) for answer in view.answers]):
             answers.setdefault(key, []).append(answer)
-    found: dict[_Key, Answer] = {}
+    found: dict[_Key, Said] = {}
     for key, given in answers.items():
         own = questions.get(key)
         if given and (own is None or _is_met(own, found)):
@@ -53,7 +65,7 @@ def combined(views: Sequence[View]) -> tuple[Answer, ...]:
     return tuple(found.values())
 
 
-def _is_met(question: Question, found: Mapping[_Key, Answer]) -> bool:
+def _is_met(question: Question, found: Mapping[_Key, Said]) -> bool:
     """Returns whether the answers found so far are those that a question depends on, or comes after."""
     if question.after is not None and (question.after, 1) not in found:
         return False
@@ -61,42 +73,41 @@ def _is_met(question: Question, found: Mapping[_Key, Answer]) -> bool:
         answer = found.get((name, 1))
         if answer is None:
             return False
-        if said_terms(answer).isdisjoint(wanted):
+        if said_terms(Kind(answer.kind), answer.text).isdisjoint(wanted):
             return False
     return True
 
 
-def _together(question: Question | None, answers: Sequence[Answer]) -> Answer:
-    alike = [answer for answer in answers if _form(answer) == _form(answers[0])]
-    best = max(alike, key=_sureness)
-    match best.kind:
-        case Kind.CHOICE | Kind.MULTIPLE if question is not None and (choices := _mean_choices(alike)):
-            return settled(
-                question, replace(best, choices=choices, said=None, alternatives=None, cached=None, raw=None)
-            )
+def _together(question: Question | None, answers: Sequence[Given]) -> Said:
+    first = answers[0]
+    name, kind, choices = first.name, first.kind, first.choices
+    alike = [answer for answer in answers if answer.kind is kind and answer.choices == choices]
+    match kind:
+        case Kind.CHOICE | Kind.MULTIPLE if question is not None and choices and (means := _means(alike)):
+            mean_choices = tuple([Choice(text=t, probability=p) for t, p in zip(choices, means, strict=True)])
+            own = Answer(name=name, kind=kind, text=first.text, confidence=0, tokens=0, choices=mean_choices)
+            answer = settled(question, own)
+            return Said(name, kind, answer.text, answer.confidence)
         case Kind.MATCH:
             mean = math.fsum(map(_sureness, alike)) / len(alike)
-            return replace(best, text=YES if mean >= _FITS else NO, confidence=mean, said=None, cached=None)
+            return Said(name, kind, YES if mean >= _FITS else NO, mean)
         case _:
-            return best
+            best = max(alike, key=_sureness)
+            return Said(name, kind, best.text, best.confidence)
 
 
-def _form(answer: Answer) -> tuple[Kind, tuple[str, ...]]:
-    return answer.kind, tuple(choice.text for choice in answer.choices or ())
-
-
-def _mean_choices(answers: Sequence[Answer]) -> tuple[Choice, ...] | None:
-    """Returns the choices with their average probabilities; None where some are no numbers."""
-    lists = [[choice.probability for choice in answer.choices or ()] for answer in answers]
-    if not all(p is not None and math.isfinite(p) for held in lists for p in held):
+def _means(answers: Sequence[Given]) -> list[float] | None:
+    """Returns the average probability of each choice; None where some are no numbers."""
+    lists = [answer.probabilities or () for answer in answers]
+    try:
+        means = [math.fsum(held) / len(lists) for held in zip(*lists, strict=True)]
+    except (OverflowError, ValueError):
         return None
-    means = [math.fsum(held) / len(lists) for held in zip(*lists, strict=True)]
-    return tuple(
-        Choice(text=choice.text, probability=mean) for choice, mean in zip(answers[0].choices or (), means, strict=True)
-    )
+    # What is no number makes none of all that it is added to.
+    return means if all(map(math.isfinite, means)) else None
 
 
-def _sureness(answer: Answer) -> float:
+def _sureness(answer: Given) -> float:
     """Returns an answer's confidence; 0 where a file has none that is a number."""
     sure = answer.confidence
     return sure if sure is not None and math.isfinite(sure) else 0.0

@@ -29,10 +29,11 @@ from askpix.producer.job_spec import JobSpec
 from askpix.producer.job_tables import JobTables
 from askpix.producer.outcomes import COLUMNS, Outcome, outcome_from_record, outcomes_from_table
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
-from askpix.producer.questions import first_problem
+from askpix.producer.questions import Question, first_problem
 from askpix.producer.records import (
     RESULT_SCHEMA,
     item_from_record,
+    own_questions_from_record,
     row_from_record,
     row_to_record,
     whole_row_from_record,
@@ -133,6 +134,15 @@ class JobFolder:
             JobError: the file is missing or damaged.
         """
         return self._tables.parsed(_input_name(part, job_id), item_from_record)
+
+    def read_own_questions(self, part: int, job_id: str) -> dict[str, tuple[Question, ...]]:
+        """Returns those of a part's items that have questions of their own, by their ids; cheaper than the items.
+
+        Raises:
+            JobError: the file is missing or damaged.
+        """
+        found = self._tables.parsed(_input_name(part, job_id), own_questions_from_record, ["id", "questions"])
+        return {identity: questions for identity, questions in found if questions is not None}
 
     def _remove_other_input(self, job_id: str) -> None:
         """Removes input files of other jobs; where that fails they stay, which is harmless."""

@@ -51,9 +51,9 @@ def settled(question: Question, answer: Answer) -> Answer:
     return answer
 
 
-def said_terms(answer: Answer) -> frozenset[str]:
+def said_terms(kind: Kind, text: str) -> frozenset[str]:
     """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
-    return frozenset(answer.text.split(SEPARATOR) if answer.kind is Kind.MULTIPLE else (answer.text,))
+    return frozenset(text.split(SEPARATOR) if kind is Kind.MULTIPLE else (text,))
 
 
 def probabilities_of_terms(question: Question, answer: Answer) -> dict[str, float]:

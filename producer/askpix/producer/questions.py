@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -210,6 +210,7 @@ class Question(BaseModel):
             raise ValueError("calibration is for choices")
         if self.calibration is not None and self.calibration.whole is not None and not self.multiple:
             raise ValueError("calibration: whole is for multiple")
+        _check_capitals(() if self.choices else (self.map or {}).items())
         known = set(self.choices or ())
         for field, words in (("map", self.map or {}), ("calibration", getattr(self.calibration, "shifts", {}))):
             if known and (odd := [word for word in words if word not in known]):
@@ -274,6 +275,18 @@ class Question(BaseModel):
 def title_of(question: Question | None) -> str:
     """Returns what the answer is called in results; None stands for a caption."""
     return CAPTION if question is None else question.title
+
+
+def _check_capitals(words: Iterable[tuple[str, str]]) -> None:
+    """Raises ValueError where open answers cannot tell words of a map apart, as their capitals do not count."""
+    first: dict[str, tuple[str, str]] = {}
+    for word, term in words:
+        other, meant = first.setdefault(word.casefold(), (word, term))
+        if meant != term:
+            raise ValueError(
+                f"map has {shown_value(other)} and {shown_value(word)}, which are one word, as capitals do not count "
+                "in open answers: leave one out"
+            )
 
 
 def possible_terms(

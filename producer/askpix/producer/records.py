@@ -104,14 +104,20 @@ def input_schema(used: Collection[str]) -> pa.Schema:
 
 def item_from_record(record: Mapping[str, Any]) -> Item:
     """Returns the item of an input row."""
-    questions: Sequence[Mapping[str, Any]] | None = record.get("questions")
+    identity, questions = own_questions_from_record(record)
     return Item(
-        id=record["id"],
+        id=identity,
         group=record.get("group"),
         image=record["image"],
-        questions=None if questions is None else tuple(Question.parse(question) for question in questions),
+        questions=questions,
         extra=json.loads(record.get("extra") or "{}"),
     )
+
+
+def own_questions_from_record(record: Mapping[str, Any]) -> tuple[str, tuple[Question, ...] | None]:
+    """Returns the id of an input row, and the questions that its item has of its own."""
+    questions: Sequence[Mapping[str, Any]] | None = record.get("questions")
+    return record["id"], None if questions is None else tuple(Question.parse(question) for question in questions)
 
 
 def row_to_record(row: Row) -> dict[str, Any]:

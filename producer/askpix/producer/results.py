@@ -90,7 +90,7 @@ class Results:
             JobError: a result file is missing or damaged.
         """
         for part, round_ in self.parts:
-            yield from self._kept(part, self.folder.read_result(part, round_))
+            yield from self.kept(part, self.folder.read_result(part, round_))
 
     def lines(self) -> Iterator[Line]:
         """Yields what wide tables tell of the rows, without reading the other columns.
@@ -100,7 +100,7 @@ class Results:
         """
         for part, round_ in self.parts:
             records = self._records(part, round_, _LINE, _SAID)
-            yield from self._kept(part, (_line(record) for record in records))
+            yield from self.kept(part, (_line(record) for record in records))
 
     def asked(self) -> Iterator[Asked]:
         """Yields what rows have columns for.
@@ -110,7 +110,7 @@ class Results:
         """
         for part, round_ in self.parts:
             records = self._records(part, round_, ("extra",), ("name", "kind"))
-            for record in self._kept(part, records):
+            for record in self.kept(part, records):
                 yield Asked(tuple([(answer["name"], answer["kind"]) for answer in record["answers"]]), record["extra"])
 
     def tables(self) -> Iterator[pa.Table]:
@@ -134,25 +134,56 @@ class Results:
         for part, round_ in self.parts:
             table = self.folder.read_result_table(part, round_, ["extra"])
             if "extra" in table.column_names:
-                yield from self._kept(part, table["extra"].to_pylist())
+                yield from self.kept(part, table["extra"].to_pylist())
 
-    def _kept(self, part: int, rows: Iterable[_Row]) -> Iterator[_Row]:
+    def kept(self, part: int, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Yields those of a part's rows that are not left out."""
         without = self.left_out.get(part)
         return iter(rows) if without is None else compress(rows, (not left for left in without))
 
-    def _records(
-        self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]
-    ) -> list[dict[str, Any]]:
-        """Returns some columns of a part's rows, and of their answers."""
+    def ids(self) -> Iterator[str]:
+        """Yields the id of each row, without reading the other columns.
+
+        Raises:
+            JobError: a result file is missing or damaged.
+        """
+        for part, round_ in self.parts:
+            yield from self.kept(part, self._column(part, round_, "id"))
+
+    def groups(self) -> Iterator[str | None]:
+        """Yields the group of each row, without reading the other columns.
+
+        Raises:
+            JobError: a result file is missing or damaged.
+        """
+        for part, round_ in self.parts:
+            yield from self.kept(part, self._column(part, round_, "group"))
+
+    def table(self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]) -> pa.Table:
+        """Returns some columns of all of a part's rows, and of their answers; more of them where another version wrote
+        the file.
+
+        Raises:
+            JobError: the file is missing or damaged.
+        """
         schema = _narrowed(columns, of_answers)
         wanted: list[str] = []
         for name in schema.names:
             wanted += [f"answers.list.element.{inner}" for inner in of_answers] if name == "answers" else [name]
         table = self.folder.read_result_table(part, round_, wanted)
         # Columns come in the order in which they are asked for.
-        if not table.schema.equals(schema):
-            table = self._adapted(part, round_)
-        records: list[dict[str, Any]] = table.to_pylist()
+        return table if table.schema.equals(schema) else self._adapted(part, round_)
+
+    def _column(self, part: int, round_: int, name: str) -> list[Any]:
+        table = self.folder.read_result_table(part, round_, [name])
+        values: list[Any] = (table if name in table.column_names else self._adapted(part, round_))[name].to_pylist()
+        return values
+
+    def _records(
+        self, part: int, round_: int, columns: tuple[str, ...], of_answers: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """Returns some columns of a part's rows, and of their answers."""
+        records: list[dict[str, Any]] = self.table(part, round_, columns, of_answers).to_pylist()
         for record in records:
             if not _is_whole(record):
                 raise self.folder.damaged_result(part, round_, "a row, or an answer of it, lacks a value")

@@ -91,6 +91,7 @@ class FollowUps:
 def _holds(when: Mapping[str, Sequence[str]], earlier: Mapping[str, Inquiry]) -> bool:
     """Returns whether earlier questions were answered as a condition says; one that failed was not."""
     try:
-        return all(not said_terms(earlier[name].answer()).isdisjoint(terms) for name, terms in when.items())
+        given = {name: earlier[name].answer() for name in when}
+        return all(not said_terms(a.kind, a.text).isdisjoint(when[name]) for name, a in given.items())
     except ItemError:
         return False

@@ -122,24 +122,23 @@ class ItemWork:
             with suppress(ItemError, EngineStoppedError):
                 yield from self._inquiries[0].pieces(pause)
 
+    def problems(self) -> list[ItemError]:
+        """Returns why the image, or some of the questions, have no answer; once the item has ended.
+
+        Raises:
+            EngineStoppedError: the worker is of no more use.
+        """
+        return self._outcome()[1]
+
     def row(self) -> Row:
         """Returns the row of the item, whatever happened to it; waits for its answers.
 
         Raises:
             EngineStoppedError: the worker is of no more use.
         """
-        if self._later is not None:
-            self._later.complete.wait()
-        problem, answers = self._facts.problem, list[Answer]()
-        for inquiry in self._inquiries:
-            if not inquiry.is_asked:
-                # It depends on an answer that was another one, or is not there.
-                continue
-            try:
-                answers.append(inquiry.answer())
-            except ItemError as error:
-                # Of several, the first question's.
-                problem = problem or error
+        answers, problems = self._outcome()
+        # Of several, the first question's.
+        problem = problems[0] if problems else None
         ended_at = time.monotonic() if self._ended_at is None else self._ended_at
         item, facts, info = self.item, self._facts, self._engine.info
         return Row(
@@ -162,6 +161,21 @@ class ItemWork:
             seconds=round(ended_at - self._started, 4),
             extra=json.dumps(item.extra, ensure_ascii=False) if item.extra else None,
         )
+
+    def _outcome(self) -> tuple[list[Answer], list[ItemError]]:
+        """Returns the answers and the errors of the image and its questions; waits for them."""
+        if self._later is not None:
+            self._later.complete.wait()
+        answers, problems = list[Answer](), [] if self._facts.problem is None else [self._facts.problem]
+        for inquiry in self._inquiries:
+            if not inquiry.is_asked:
+                # It depends on an answer that was another one, or is not there.
+                continue
+            try:
+                answers.append(inquiry.answer())
+            except ItemError as error:
+                problems.append(error)
+        return answers, problems
 
     def _go_on(self, *, follows: bool = True) -> None:
         """Waits for one ticket after the other: so only one callback is out at a time, and no lock is needed.

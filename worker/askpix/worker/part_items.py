@@ -27,6 +27,7 @@ from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.logs.about import about, about_items, subject
 from askpix.worker.part_work import PartWork
+from askpix.worker.taken_over import TakenOver, fails_alike
 
 
 class PartItems:
@@ -62,10 +63,12 @@ class PartItems:
         self._alike = Alike(work.spec.questions, work.spec.options)
         self._how = Asking(options=work.spec.options, fill=True, seconds=item_seconds)
         self._own_bucket = work.own_bucket
-        self._under_way: dict[int, ItemWork] = {}
+        self._under_way: dict[int, ItemWork | TakenOver] = {}
         """By their places; from before their image is asked about until they have their rows."""
-        self._ended: deque[tuple[int, ItemWork]] = deque()
+        self._ended: deque[tuple[int, ItemWork | TakenOver]] = deque()
         """Items whose answers are there, and that have no row yet."""
+        self._first: dict[bytes, ItemWork] = {}
+        """Items for which others waited that ask the same, by the key of their flight."""
         self._numbers = itertools.count(1)
         """Of items that end: `next` is atomic, and so quicker than a lock."""
         self._wake = threading.Event()
@@ -176,7 +179,8 @@ class PartItems:
             if not load.alone:
                 groups = self._alike.grouped(info, facts.sha256, self._items, load.places)
                 again = partial(self._look_again, load, facts.sha256)
-                mine = sharing.flights.board_all(groups, lambda places: partial(again, places), flying)
+                keys = {place: key for key, places in groups.items() for place in places}
+                mine = sharing.flights.board_all(groups, lambda places: partial(again, keys[places[0]], places), flying)
             if not mine:
                 load.threads.judge(load.host, None)
                 return
@@ -190,13 +194,17 @@ class PartItems:
                 asked = LookingUp(self._work.engine, sharing.cache, facts, recalled)
                 self._ask_one(load, place, failed or asked.loaded(image), asked, flight)
 
-    def _look_again(self, load: ImageLoad, sha256: str | None, places: Sequence[int]) -> None:
+    def _look_again(self, load: ImageLoad, sha256: str | None, key: bytes, places: Sequence[int]) -> None:
         """Takes what was just asked of an image by others, without having it here again."""
         if self._no_more:
             return
         assert self._sharing is not None
         load = load.of(places)
         with self._minding(load.places):
+            first = self._first.get(key)
+            if first is not None and fails_alike(first):
+                self._take_over(load, first)
+                return
             facts = ImageFacts(sha256=sha256)
             recalled = self._sharing.cache.recall(self._work.engine.info, sha256)
             if recalled.size is None:
@@ -211,6 +219,16 @@ class PartItems:
                     short.append(place)
             if short:
                 self._load_alone(load.of(short))
+
+    def _take_over(self, load: ImageLoad, first: ItemWork) -> None:
+        """Has items fail as the first of them did, without asking the same again."""
+        for place in load.places:
+            item = TakenOver(self._items[place], first, attempts=self._attempts[place])
+            self._under_way[place] = item
+            if self._no_more:
+                del self._under_way[place]
+                return
+            self._ends(place, item)
 
     def _load_alone(self, load: ImageLoad) -> None:
         load.threads.put(partial(self._load, replace(load, alone=True)), load.host)
@@ -270,8 +288,13 @@ class PartItems:
             # It is loaded with those of the same image that lack an answer too.
             del self._under_way[place]
         else:
-            self._ended.append((place, item))
-            if next(self._numbers) == len(self._items):
-                self._wake.set()
+            self._ends(place, item)
         if flight is not None:
+            # Before those are called who wait for it.
+            self._first[flight.key] = item
             flight.leave()
+
+    def _ends(self, place: int, item: ItemWork | TakenOver) -> None:
+        self._ended.append((place, item))
+        if next(self._numbers) == len(self._items):
+            self._wake.set()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from askpix.producer.cells import comparable
+from askpix.producer.cells import comparable, number_of
 from askpix.producer.columns import IMAGE_COLUMNS
-from askpix.producer.edited import Record, read_records
+from askpix.producer.edited import LINES, Record, read_records
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
@@ -29,6 +29,36 @@ class Labels:
     refused: list[str] = field(default_factory=list)
     """Of each label that is none: where it is, and why."""
 
+    file: str = ""
+    """Where they are from."""
+
+    are_exact: bool = False
+    """Whether no spreadsheet can have made other numbers of ids."""
+
+    def refuse_twins(self, ids: Iterable[str]) -> None:
+        """Refuses the labels of items whose ids are one number to a spreadsheet, which writes them alike.
+
+        Args:
+            ids: of all items that labels may be of.
+        """
+        if self.are_exact:
+            return
+        numbers = {number for key in self.by_item if (number := number_of(key)) is not None}
+        first: dict[str, str] = {}
+        twins: dict[str, str] = {}
+        for identity in ids:
+            number = number_of(comparable(identity))
+            if number in numbers and number is not None and first.setdefault(number, identity) != identity:
+                twins.setdefault(number, identity)
+        for key in [key for key in self.by_item if number_of(key) in twins]:
+            number = number_of(key) or ""
+            both = listed([repr(first[number]), repr(twins[number])])
+            self.refused.append(
+                f"{self.file}: {shortened(repr(key))}: the ids {both} are one number to a spreadsheet, which writes "
+                "them alike: give a column `image` in place of `id`, or labels as .jsonl"
+            )
+            del self.by_item[key]
+
 
 def read_labels(path: Path, questions: Sequence[Question]) -> Labels:
     """Returns the labels of a .csv, .tsv or .jsonl file: a column `id` or `image`, and one for each attribute.
@@ -39,7 +69,7 @@ def read_labels(path: Path, questions: Sequence[Question]) -> Labels:
         InputError: the file cannot be read, or has no such columns.
     """
     known = {comparable(question.title).casefold(): question for question in questions}
-    labels, names = Labels(), dict[str, None]()
+    labels, names = Labels(file=str(path), are_exact=path.suffix.lower() in LINES), dict[str, None]()
     for record in read_records(path):
         names.update(dict.fromkeys(record.values))
         if len(labels.by_item) >= MAX_LABELS:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
+from askpix.producer.export.runs import Runs
+from askpix.producer.export.views import Viewed, viewed
 from askpix.producer.groups import View, combined
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.results import Line, Results, Said, extra_values
-from askpix.producer.rows import Answer, Row, Status
+from askpix.producer.results import Line, Results, extra_values
+from askpix.producer.rows import Status
 
 Corrections = Mapping[str, Mapping[str, str]]
 """By the item's id and the question's name, what a person says that the answer should be."""
@@ -20,8 +20,8 @@ Corrections = Mapping[str, Mapping[str, str]]
 class Grouping:
     """A job's items by groups; each item without one is a line of its own.
 
-    A group's rows are held from its first to its last: how many that are is counted beforehand. So memory goes with how
-    far the images of a group lie apart in the list, beside some 150 bytes for each group.
+    A group's rows are held where they lie together in the list; of a group that comes up again later, they wait in a
+    temporary file. So memory goes with the largest group alone.
 
     Args:
         spec: None where there is no job.json, and so nobody knows what was asked.
@@ -34,58 +34,34 @@ class Grouping:
         self._spec = spec
         self._asked = () if spec is None else spec.questions or ()
 
-    @cached_property
-    def _sizes(self) -> Counter[str]:
-        return Counter(line.group for line in self._results.lines() if line.group is not None)
-
     def lines(self) -> Iterator[Line]:
         """Yields a line for each group, and for each item without one: where its last row stands.
 
         Raises:
             JobError: a result file, or an input file, is missing or damaged.
+            StorageError: there is no room for temporary files.
         """
-        sizes = self._sizes
-        open_groups: dict[str, list[View]] = {}
-        for view in self._views():
-            group = view.row.group
-            if group is None:
-                yield self._line(None, [view])
-                continue
-            held = open_groups.setdefault(group, [])
-            held.append(view)
-            if len(held) == sizes[group]:
-                yield self._line(group, open_groups.pop(group))
+        with Runs(self._results.groups()) as runs:
+            for rows in runs.whole(viewed(self._results, self._spec)):
+                yield self._line(rows)
 
-    def _views(self) -> Iterator[View]:
-        folder, spec = self._results.folder, self._spec
-        for part, round_ in self._results.parts:
-            items = [] if spec is None else folder.read_input(part, spec.id)
-            own = {item.id: item.questions for item in items if item.questions is not None}
-            for row in folder.read_result(part, round_):
-                yield View(row=row, questions=own.get(row.id, self._asked))
-
-    def _line(self, group: str | None, views: Sequence[View]) -> Line:
-        rows = [view.row for view in views]
-        fine = [row for row in rows if row.status is Status.OK]
+    def _line(self, rows: Sequence[Viewed]) -> Line:
+        fine = [row for row in rows if row.status == Status.OK]
         first = (fine or rows)[0]
         return Line(
-            id=first.id if group is None else None,
-            group=group,
+            id=first.id if first.group is None else None,
+            group=first.group,
             image=first.image,
-            status=first.status.value,
+            status=first.status,
             error_code=first.error_code,
             error_message=first.error_message,
             sha256=None,
             extra=_shared(rows),
-            answers=tuple(_said(answer) for answer in combined(views)),
+            answers=combined([View(row.answers, self._asked if row.own is None else row.own) for row in rows]),
             images=len(rows),
             failed=len(rows) - len(fine),
             corrected=_agreed([self._corrected[row.id] for row in rows if row.id in self._corrected]),
         )
-
-
-def _said(answer: Answer) -> Said:
-    return Said(answer.name, answer.kind.value, answer.text, answer.confidence)
 
 
 def _agreed(said: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
@@ -95,7 +71,7 @@ def _agreed(said: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
     return {name: found.pop() for name, found in texts.items() if len(found) == 1} or None
 
 
-def _shared(rows: Sequence[Row]) -> str | None:
+def _shared(rows: Sequence[Viewed]) -> str | None:
     """Returns those of the caller's columns that are the same in all rows."""
     if len({row.extra for row in rows}) == 1:
         return rows[0].extra

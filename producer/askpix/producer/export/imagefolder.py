@@ -9,9 +9,9 @@ from pathlib import Path
 from askpix.producer.errors import InputError
 from askpix.producer.export.columns import wide_columns
 from askpix.producer.export.form import Exported, Form, Source
+from askpix.producer.export.metadata import Metadata
 from askpix.producer.export.names import file_name, sidecar_path
 from askpix.producer.export.originals import Answered, Missed, suffix_of, with_originals
-from askpix.producer.export.rows import json_line
 from askpix.producer.export.sidecars import staged
 from askpix.producer.results import Line
 from askpix.producer.storage import local_path
@@ -44,15 +44,18 @@ def write_folder(source: Source, target: Path, *, force: bool) -> Exported:
     counts = Answered(source.lines())
     missed = Missed()
     files = renamed = 0
-    with staged(target, force=force) as staging, (staging / METADATA).open("wb") as metadata:
-        for line, data in with_originals(counts, source.originals, missed):
-            name = _in_place(line, target)
-            if name is None:
-                name, is_renamed = _written(line, data, staging)
-                renamed += is_renamed
-            files += 1
-            values = dict(zip(names, columns.values(line), strict=True))
-            metadata.write(json_line({"file_name": name, **values}))
+    with staged(target, force=force) as staging:
+        metadata = Metadata(staging / METADATA)
+        with (staging / METADATA).open("wb") as file:
+            for line, data in with_originals(counts, source.originals, missed):
+                name = _in_place(line, target)
+                if name is None:
+                    name, is_renamed = _written(line, data, staging)
+                    renamed += is_renamed
+                files += 1
+                values = dict(zip(names, columns.values(line), strict=True))
+                metadata.write(file, {"file_name": name, **values})
+        metadata.arrange()
     return Exported(
         items=counts.items,
         files=files,

@@ -24,10 +24,7 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for pragma in (f"cache_size = -{_CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
-            self._database.execute(f"pragma {pragma}")
-        self._database.execute("create table kept (key blob primary key, value blob not null) without rowid")
+        self._database = temporary_database("kept (key blob primary key, value blob not null) without rowid")
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +36,7 @@ class Kept:
 
     def put(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
         """Keeps values, the first of each key; returns how many keys there are."""
-        with _explained():
+        with explained():
             self._database.execute("begin")
             self._database.executemany("insert or ignore into kept values (?, ?)", entries)
             self._database.execute("commit")
@@ -47,7 +44,7 @@ class Kept:
 
     def find(self, key: bytes) -> bytes | None:
         """Returns what was kept under a key."""
-        with _explained():
+        with explained():
             row = self._database.execute("select value from kept where key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
@@ -72,11 +69,20 @@ def digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST).digest()
 
 
+def temporary_database(*tables: str) -> sqlite3.Connection:
+    """Returns a database with these tables that is held as far as there is room in its cache, and otherwise spills."""
+    database = sqlite3.connect("", isolation_level=None)
+    for pragma in (f"cache_size = -{_CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
+        database.execute(f"pragma {pragma}")
+    for table in tables:
+        database.execute(f"create table {table}")
+    return database
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """Raises StorageError where a temporary database has no room."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageError(
-            f"what is compared cannot be kept in temporary files ({error}): make room, or set TMPDIR"
-        ) from error
+        raise StorageError(f"an export's temporary files cannot be kept ({error}): make room, or set TMPDIR") from error

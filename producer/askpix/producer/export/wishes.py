@@ -40,6 +40,9 @@ class Wishes:
     excel: bool = False
     """Begin tables with the mark by which Excel knows UTF-8."""
 
+    places: bool = False
+    """Whether it was said where images may be read from, which is for forms that hold them."""
+
 
 def source_of(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None) -> tuple[Source, Changes | None]:
     """Returns what is exported of a job, and how that compares to the earlier job, where there is one.

@@ -26,6 +26,8 @@ from askpix.producer.storage import local_path, shortened
 from askpix.producer.whole_file import whole_file, write_errors
 from askpix.producer.words import counted
 
+_PLACES = "--files-root, --allow-net and --allow-bucket are for exports that hold the images"
+
 
 def export(
     folder: JobFolder,
@@ -60,6 +62,8 @@ def export(
     form, ending = form_for(path.name, wishes.form, is_folder=is_folder, groups=wishes.groups)
     if wishes.excel and (ending is None or not ending.startswith((".csv", ".tsv"))):
         raise InputError("--excel marks tables: give --to a name that ends in .csv or .tsv, or leave it out")
+    if wishes.places and not form.images:
+        raise InputError(f"{_PLACES}, and {form.name} has none: leave them out")
     if form.folder is not None:
         _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
         with write_errors(path):
@@ -90,6 +94,8 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     """Writes the user's own list again, with the answers."""
     if wishes.since is not None:
         raise InputError("a merge gives all rows of the list back: leave out --since")
+    if wishes.places:
+        raise InputError(f"{_PLACES}, and a merge has none: leave them out")
     if wishes.excel:
         raise InputError("a merged list is marked as UTF-8 where the list itself is: leave out --excel")
     if wishes.form not in (None, "wide"):
