@@ -35,7 +35,8 @@ def build(source: Path, kind: str, folder: Path) -> Path:
 
 def committed(folder: Path) -> Path:
     """Writes the tree of HEAD into a folder, and returns it."""
-    tree = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    program = ["git", "archive", "HEAD"]
+    tree = subprocess.run(program, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
         archive.extractall(folder, filter="data")
     return folder
