@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \| (\S+) \|", PAGE, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \| (\d\S*) \|", PAGE, re.MULTILINE))
 CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 PINS = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", CONSTRAINTS, re.MULTILINE))
 
