@@ -11,7 +11,7 @@ LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: demo test test-slow lint docs plots screenshots faults soak fuzz settings setup export-env playground-env playground clean
-.PHONY: secrets lock sbom audit sheet-schema
+.PHONY: secrets lock sbom audit sheet-schema dist test-dist
 .PHONY: bench bench-memory bench-overhead bench-compare bench-fetch bench-fleet bench-gallery bench-metrics
 .PHONY: bench-nightly bench-stream bench-submit-many bench-tagging bench-vlm bench-watch bench-workers
 
@@ -70,6 +70,14 @@ sbom: $(VENV)/.dev build/runtime/.installed
 # Fails where a package that is pinned has a known fault; says so where nobody can be asked.
 audit: $(VENV)/.dev
 	$(BIN)/python deploy/audit.py $(ARGS)
+
+# The source distribution and the wheel of what is committed, once they have been looked at.
+dist: $(VENV)/.dev
+	$(BIN)/python deploy/dist.py $(ARGS)
+
+# The wheel in an empty environment, which it fills from the package index, does what the tutorial says.
+test-dist: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/dist/installed.py $(ARGS)
 
 # Where the tests look for it; they make it themselves, if it is not there.
 export-env: $(VENV)/.dev

@@ -57,7 +57,7 @@ fi
 cd ..
 given="deploy/redis deploy/s3 deploy/prometheus deploy/grafana deploy/models deploy/model.sh demo/images"
 # shellcheck disable=SC2086
-closed=$(find $given \( -type d ! -perm -005 -o ! -type d ! -perm -004 \) -print 2>/dev/null || true)
+closed=$(find -H $given \( -type d ! -perm -005 -o ! -type d ! -perm -004 \) -print 2>/dev/null || true)
 if [ -n "$closed" ]; then
   echo "containers could not read:" >&2
   echo "$closed" | sed -n '1,5s/^/  /p' >&2

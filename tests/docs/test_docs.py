@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers import pages
 from helpers.mpt import TinyMpt
+from helpers.pages import ROOT, Block, blocks, shown
 from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
@@ -28,41 +29,12 @@ from models.random_blip import MATCHING, built
 
 from askpix.producer import Client
 
-ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-_BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>[^\n]+) -->\n)?```(?P<language>sh|python)\n(?P<text>.*?)```"
-    r"(?:\n\n<!-- output -->\n```text\n(?P<output>.*?)```)?",
-    re.DOTALL,
-)
 _DEMO = re.search(r"^\t\$\(BIN\)/(askpix run .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 """What `make demo` runs when all is set up."""
 
 MODEL = "--model models/blip-vqa-base"
 """Of the pages' workers; here the demo model stands for it."""
-
-
-@dataclass(frozen=True)
-class Block:
-    page: str
-    language: str
-    text: str
-    mark: str
-    """What stands before the block: `hub: ID`, `a worker`, `with a worker`, or nothing."""
-
-    output: str
-    """Lines that it must print. Any decimals will do, and `…` stands for anything."""
-
-    def __str__(self) -> str:
-        return f"{self.page}: {self.text.strip().splitlines()[0][:50]}"
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
-        name = str(page.relative_to(ROOT))
-        if (match["mark"] or "").startswith(("new file: ", "test: ")):
-            continue  # test_add_page.py runs them
-        yield Block(name, match["language"], match["text"], match["mark"] or "", match["output"] or "")
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -153,18 +125,7 @@ def run(block: Block, folder: Path, more: dict[str, str]) -> None:
         text = text.replace(hub_id, str(_checkpoint(hub_id)))
         # What divides the sizes of a small one.
         text = text.replace("--group-size 128", "--group-size 16")
-    program = ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text]
-    done = subprocess.run(program, cwd=folder, env=environment(more), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    printed = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
-    for line in block.output.splitlines():
-        assert any(shown(line).fullmatch(each) for each in printed), f"{line!r} is not in {printed}"
-
-
-def shown(line: str) -> re.Pattern[str]:
-    """Returns what matches a line of output that stands on a page."""
-    return re.compile(re.sub(r"\d+\\\.\d+", r"\\d+\\.\\d+", re.escape(line)).replace("…", ".*"))
+    pages.run(block, text, python=Path(sys.executable), cwd=folder, env=environment(more))
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "worker" not in block.mark], ids=str)

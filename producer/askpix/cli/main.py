@@ -17,6 +17,7 @@ from askpix.producer.errors import AskpixError
 
 # Where each command is, and its line in `askpix --help`: so that no command waits for another's imports.
 _COMMANDS = {
+    "demo": ("askpix.cli.demo:command", "Write pictures to try things with."),
     "run": ("askpix.cli.run:command", "Caption images, or ask questions about them, on this machine."),
     "submit": ("askpix.cli.submit:command", "Write a job folder and queue its parts for the workers."),
     "watch": ("askpix.cli.watch:watch", "Follow a job until it ends."),
