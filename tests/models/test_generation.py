@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
 SETTINGS = (
     pytest.param({"num_beams": 3}, id="beams"),
-    pytest.param({"num_beams": 3, "length_penalty": -2.0}, id="beams, short ones"),
+    pytest.param({"num_beams": 3, "length_penalty": -4.0}, id="beams, short ones"),
     pytest.param({"num_beams": 4, "length_penalty": 3.0, "num_return_sequences": 4}, id="beams, long ones, all"),
     pytest.param({"repetition_penalty": 4.0}, id="repetition"),
     pytest.param({"no_repeat_ngram_size": 1}, id="n-grams of one"),

@@ -268,8 +268,6 @@ COMPARE = "model compare {demo} --images {folder}"
         ("model convert {checkpoint} --output new --num-beams 3 --seed 1", "do not go together"),
         ("model convert {matching} --output new --num-beams 3", "generates no texts"),
         ("model convert nothing[/there] --output new", "no checkpoint folder"),
-        (f"{QUANTIZE} --images {{folder}} --min-agreement nan", "nan"),
-        (f"{QUANTIZE} --images {{folder}} --decoder int4 --ratio nan", "nan"),
         (f"{QUANTIZE} --images {{folder}} --questions {{blank}}", "a question is empty: write a text there"),
         (f"{COMPARE} nowhere", "no model folder nowhere"),
         (f"{COMPARE} --device TOASTER", "TOASTER"),
@@ -300,6 +298,14 @@ def test_wrong_usage_is_told_in_one_line(line: str, words: str, folder: Path, tm
     # then
     assert words in the_complaint(ran)
     assert {path.name for path in tmp_path.iterdir()} == {"few", "spoilt", "blank.yaml"}
+
+
+@pytest.mark.parametrize("option", ["--min-agreement", "--ratio"])
+def test_a_share_that_is_no_number_is_refused_with_what_it_may_be(tmp_path: Path, option: str) -> None:
+    ran = askpix("model", "quantize", demo_model(), "--images", ".", "--output", "new", option, "nan", cwd=tmp_path)
+
+    assert ran.code == 2
+    assert f"Invalid value for '{option}': nan is not in the range 0<=x<=1." in ran.err
 
 
 def _there(folder: Path, name: str) -> bool:
@@ -356,5 +362,7 @@ def test_a_full_disk_is_told_in_one_line(folder: Path, tmp_path: Path) -> None:
         timeout=240,
     )
 
-    assert "cannot be written" in the_complaint(Ran(ran.returncode, ran.stdout, ran.stderr))
+    # A machine that is busy tells how far it is before.
+    told = "".join(line for line in ran.stderr.splitlines(keepends=True) if not line.startswith("reading images: "))
+    assert "cannot be written" in the_complaint(Ran(ran.returncode, ran.stdout, told))
     assert list(tmp_path.iterdir()) == []
