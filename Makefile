@@ -6,8 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 JOB := demo-job
 PLAYGROUND := .venv-playground
 # A file's tests run in one process, which shares what is dear; in the order of their names, long files come early.
-PROCESSES = 2
-PYTEST = $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LOCK = $(BIN)/uv pip compile --quiet --constraint constraints.txt --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
@@ -23,9 +22,6 @@ demo: $(VENV)/.run
 # What tells of most mistakes within a quarter of an hour, on two cores. No test needs what another leaves.
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow" $(ARGS)
-
-# Half of what these take is waiting for processes that they start.
-test-slow: PROCESSES = 3
 
 # All others: workers apart, faults, browsers, models of full size, the commands of the documentation.
 test-slow: $(VENV)/.dev
