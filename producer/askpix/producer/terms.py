@@ -28,7 +28,8 @@ def understood(question: Question | None, text: str) -> str:
     """Returns an answer in the question's own terms, which a person has written, perhaps in a spreadsheet.
 
     Choices may be named by the shop's terms or by the model's words, in capitals or not. Several are separated by
-    commas; `[]` or `none` stands for none of them, and is returned as an empty text.
+    commas; `[]` or `none` stands for none of them, and is returned as an empty text. What stands for all that is not
+    sure stands alone.
 
     Args:
         question: None stands for a caption.
@@ -45,8 +46,11 @@ def understood(question: Question | None, text: str) -> str:
     if not question.choices:
         return unguarded(text)
     known = _known(question)
-    if not question.multiple or (question.then is not None and comparable(text) == question.then):
-        return _one_of(known, text)
+    is_then = question.then is not None and comparable(text).casefold() == comparable(question.then).casefold()
+    return _one_of(known, text) if is_then or not question.multiple else _any_of(question, known, text)
+
+
+def _any_of(question: Question, known: dict[str, str], text: str) -> str:
     word = comparable(text).casefold()
     if word in _NONE and word not in (each.casefold() for each in known):
         return ""
@@ -56,8 +60,14 @@ def understood(question: Question | None, text: str) -> str:
     said = {_one_of(known, part) for part in text.split(SEPARATOR.strip()) if part.strip()}
     if not said:
         raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
+    terms = terms_of(question)
+    if apart := said.difference(terms):
+        alone = apart.pop()
+        if said != {alone}:
+            raise InputError(f"{shortened(repr(text))} has {shortened(repr(alone))} beside others: that stands alone")
+        return alone
     # In the order of the choices, as the model's answers are.
-    return SEPARATOR.join(term for term in terms_of(question) if term in said)
+    return SEPARATOR.join(term for term in terms if term in said)
 
 
 def _known(question: Question) -> dict[str, str]:
