@@ -120,6 +120,18 @@ def test_columns_hold_the_lowest_confidence_seconds_and_the_order_of_ids(tmp_pat
     assert made.details[3]["answers"][0].get("confidence") is None
 
 
+def test_answers_without_a_confidence_are_shown_without_one(tmp_path: Path) -> None:
+    # Given: what no askpix writes, of every kind.
+    none: Any = None
+    answers = [answer("x", name=kind, kind=kind, confidence=none) for kind in Kind]
+    choices = (Choice(text="x", probability=none),)
+
+    made = written(tmp_path, *(row(one.name, replace(one, choices=choices)) for one in answers))
+
+    assert column(made.index["confidence"], "H") == [0xFFFF] * len(Kind)
+    assert ["confidence" in detail["answers"][0] for detail in made.details] == [False] * len(Kind)
+
+
 def test_ids_that_are_in_order_need_no_column(tmp_path: Path) -> None:
     assert written(tmp_path, row("a"), row("b")).index["byId"] is None
 
