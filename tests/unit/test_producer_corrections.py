@@ -195,6 +195,14 @@ def test_what_is_no_term_is_told_with_what_it_may_be(question: Question, text: s
     assert len(str(caught.value)) < 500
 
 
+def test_of_a_table_that_is_wrong_throughout_few_lines_are_told_what_may_be_meant(job: Job, tmp_path: Path) -> None:
+    wrong = ("a,color,gren", "a,colr,red", "aa,color,red") * 50
+
+    done = correct(job, table(tmp_path, HEAD + "\n".join(wrong)))
+
+    assert ["is it '" in line for line in done.refused] == [True] * 20 + [False] * 130
+
+
 def test_two_different_corrections_of_one_answer_are_both_refused(job: Job, tmp_path: Path) -> None:
     done = correct(job, table(tmp_path, f"{HEAD}a,color,red\nb,color,red\na,color,green\nb,color,RED\n"))
 
