@@ -67,6 +67,29 @@ def test_what_is_no_label_is_told_with_its_line_and_the_others_are_taken(tmp_pat
     assert found(made(tmp_path), given) == {"color": ["red"], "prints": ["star"]}
 
 
+def test_labels_of_one_item_that_contradict_each_other_are_all_refused(tmp_path: Path) -> None:
+    lines = ("item-1,red,", "item-1,red,star", "item-2,grey,moon", "item-1,GREEN,moon", "item-1,green,star")
+
+    given = labels(tmp_path, "id,color,prints\n" + "\n".join(lines))
+
+    why = "this table labels {} of 'item-1' in two ways: leave one line of them"
+    assert given.refused == [
+        f"{tmp_path / 'labels.csv'}, line {line}: {why.format(name)}"
+        for line, name in [(2, "color"), (5, "color"), (3, "prints"), (5, "prints"), (6, "color"), (6, "prints")]
+    ]
+    assert found(made(tmp_path), given) == {"color": ["grey"], "prints": ["moon"]}
+
+
+def test_of_labels_that_are_wrong_throughout_the_first_are_told_and_all_are_counted(tmp_path: Path) -> None:
+    many = COLOR.model_copy(update={"choices": tuple(f"colour {number:03}" for number in range(900)), "map": None})
+    (tmp_path / "labels.csv").write_text("id,color\n" + "".join(f"item-{n},colour {n + 1_000}\n" for n in range(3_000)))
+
+    given = read_labels(tmp_path / "labels.csv", (many,))
+
+    assert (len(given.refused), given.refused_too) == (1_000, 2_000)
+    assert ["is it 'colour" in line for line in given.refused] == [True] * 20 + [False] * 980
+
+
 def test_ids_that_a_spreadsheet_made_one_number_of_are_refused(tmp_path: Path) -> None:
     # Given: two items that a spreadsheet writes alike, one that it writes otherwise, and one that it leaves alone.
     job = tagged(LocalStorage(tmp_path / "job"), SHEET, dict.fromkeys(("001", "1", "02", "item"), SAID))

@@ -155,6 +155,9 @@ def test_what_is_wrong_is_told_with_its_line_and_what_is_right_is_kept(job: Job,
         (PRINTS.model_copy(update={"choices": ("[]", "star")}), "[]", "[]"),
         (COLOR.model_copy(update={"below": 0.5, "then": "unknown"}), "Unknown", "unknown"),
         (PRINTS.model_copy(update={"below": 0.5, "then": "not, sure"}), "not, sure", "not, sure"),
+        (PRINTS.model_copy(update={"below": 0.5, "then": "Unknown"}), "unknown", "Unknown"),
+        (PRINTS.model_copy(update={"below": 0.5, "then": "unknown"}), " Unknown,\n", "unknown"),
+        (PRINTS.model_copy(update={"below": 0.5, "then": "star"}), "moon, Star", "star, moon"),
         (Question("?", choices=("None", "one")), "none", "None"),
         (Question("?", choices=("-1", "=1")), "'=1", "=1"),
         (Question("a mug", match=True), "YES", "yes"),
@@ -174,6 +177,11 @@ def test_terms_are_understood_as_people_write_them(question: Question | None, te
         (PRINTS, "star;Heart", "'star;Heart' is none of its terms; commas stand between several: star, Heart"),
         (PRINTS, " , ", "' , ' has no term in it: write [] where none of them is so"),
         (PRINTS, "star, mon", "'mon' is none of its terms: is it 'moon'?"),
+        (
+            PRINTS.model_copy(update={"below": 0.5, "then": "unknown"}),
+            "star, Unknown",
+            "'star, Unknown' has 'unknown' beside others: that stands alone",
+        ),
         (Question("a mug", match=True), "maybe", "which are yes, no"),
         (Question("?", json_schema={"type": "object"}), "{", "'{' is no JSON"),
         (Question("?", choices=tuple(map(str, range(900)))), "x" * 5_000, "5, 6, 7 and 892 more"),
@@ -185,6 +193,14 @@ def test_what_is_no_term_is_told_with_what_it_may_be(question: Question, text: s
 
     assert said in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_of_a_table_that_is_wrong_throughout_few_lines_are_told_what_may_be_meant(job: Job, tmp_path: Path) -> None:
+    wrong = ("a,color,gren", "a,colr,red", "aa,color,red") * 50
+
+    done = correct(job, table(tmp_path, HEAD + "\n".join(wrong)))
+
+    assert ["is it '" in line for line in done.refused] == [True] * 20 + [False] * 130
 
 
 def test_two_different_corrections_of_one_answer_are_both_refused(job: Job, tmp_path: Path) -> None:

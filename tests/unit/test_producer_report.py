@@ -14,8 +14,11 @@ import pytest
 from helpers.galleries import COLORS, Maker, choice, no_file, shown, write_job
 from helpers.gallery_files import GalleryFiles, column
 from helpers.rows import failed_row, ok_row
+from helpers.tagged import COLOR, PRINTS
+from helpers.tagged import answer as tagged_answer
 
 from askpix.producer import Alternative, Answer, Choice, Kind, Row
+from askpix.producer.questions import Calibration
 from askpix.producer.report import columns
 from askpix.producer.report.gallery import write_gallery
 
@@ -90,6 +93,31 @@ def test_answers_of_every_kind_are_whole_in_the_details(tmp_path: Path) -> None:
     assert [one["name"] for one in made.index["attributes"]] == ["color", "fits", "all", "s", "then"]
 
 
+def test_the_choices_that_the_model_took_are_told_in_its_own_words(tmp_path: Path) -> None:
+    # Given: answers in the shop's terms, one of several terms, and one that was not sure enough.
+    unsure = COLOR.model_copy(update={"below": 0.9, "then": "unknown"})
+    hot = COLOR.model_copy(update={"calibration": Calibration(temperature=2.0)})
+    answers = (
+        tagged_answer(COLOR, (0.1, 0.2, 0.7)),
+        tagged_answer(PRINTS, (0.9, 0.6, 0.1)),
+        tagged_answer(PRINTS, (0.2, 0.1, 0.1)),
+        tagged_answer(unsure, (0.7, 0.2, 0.1)),
+        replace(tagged_answer(hot, (0.64, 0.04, 0.32)), cached=True, prompt_tokens=300),
+    )
+
+    told = written(tmp_path, row("a", *answers)).details[0]["answers"]
+
+    assert [(one["text"], one.get("said"), one.get("chosen")) for one in told] == [
+        ("grey", "gray", ["gray"]),
+        ("star, heart", None, ["star", "heart"]),
+        ("", None, None),
+        ("unknown", "red", ["red"]),
+        ("red", None, ["red"]),
+    ]
+    assert ["raw" in one or "cached" in one or "promptTokens" in one for one in told] == [False] * 4 + [True]
+    assert (told[4]["raw"], told[4]["cached"], told[4]["promptTokens"]) == ([0.64, 0.04, 0.32], True, 300)
+
+
 def test_an_error_keeps_its_code_message_and_the_answers_beside_it(tmp_path: Path) -> None:
     failed = replace(failed_row("b", "http_503"), error_message="the server is busy", answers=(answer("red"),))
 
@@ -118,6 +146,18 @@ def test_columns_hold_the_lowest_confidence_seconds_and_the_order_of_ids(tmp_pat
     assert column(made.index["milliseconds"], "I") == [2_500, 0, 0, 100]
     assert column(made.index["byId"], "I") == [1, 2, 0, 3]
     assert made.details[3]["answers"][0].get("confidence") is None
+
+
+def test_answers_without_a_confidence_are_shown_without_one(tmp_path: Path) -> None:
+    # Given: what no askpix writes, of every kind.
+    none: Any = None
+    answers = [answer("x", name=kind, kind=kind, confidence=none) for kind in Kind]
+    choices = (Choice(text="x", probability=none),)
+
+    made = written(tmp_path, *(row(one.name, replace(one, choices=choices)) for one in answers))
+
+    assert column(made.index["confidence"], "H") == [0xFFFF] * len(Kind)
+    assert ["confidence" in detail["answers"][0] for detail in made.details] == [False] * len(Kind)
 
 
 def test_ids_that_are_in_order_need_no_column(tmp_path: Path) -> None:

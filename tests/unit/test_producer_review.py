@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from helpers.rows import failed_row
-from helpers.tagged import COLOR, PRINTS, STYLE, Said, tagged
+from helpers.tagged import COLOR, PRINTS, STYLE, Said, row, tagged
 
-from askpix.producer import Job, review
+from askpix.producer import Item, Job, Kind, review
 from askpix.producer.correcting import correct
 from askpix.producer.corrections import corrections
 from askpix.producer.errors import InputError
@@ -85,6 +85,39 @@ def test_failed_items_are_not_reviewed_and_what_is_no_number_comes_first(tmp_pat
     job.folder.write_result(0, [first, odd, failed_row("c")])
 
     assert [line[0] for line in reviewed(job)[1:]] == ["b", "a"]
+
+
+def test_that_a_text_surely_does_not_fit_is_sure(tmp_path: Path) -> None:
+    # Given: matches, whose confidence is how likely it is that the text fits; the last has none.
+    job = made(tmp_path, {name: {"style": "plain"} for name in ("no", "yes", "perhaps", "odd")})
+    fits = {"no": 0.001, "yes": 0.97, "perhaps": 0.45, "odd": float("nan")}
+    rows = [
+        replace(each, answers=(replace(each.answers[0], kind=Kind.MATCH, confidence=fits[each.id]),))
+        for each in job.results()
+    ]
+    job.folder.write_result(0, rows[:2])
+    job.folder.write_result(1, rows[2:])
+
+    assert [(line[0], line[5]) for line in reviewed(job, below=0.98)[1:]] == [
+        ("odd", "0.0000"),
+        ("perhaps", "0.4500"),
+        ("yes", "0.9700"),
+    ]
+
+
+def test_an_items_own_questions_say_what_its_choices_are_called(tmp_path: Path) -> None:
+    # Given: the sheet's color, and an item's own, which calls gray otherwise.
+    said: Said = {"color": (0.1, 0.4, 0.5)}
+    job = made(tmp_path, {"a": said, "b": said})
+    own = COLOR.model_copy(update={"map": {"gray": "silver"}})
+    items = [Item(image="/shop/0.jpg", id="a"), Item(image="/shop/1.jpg", id="b", questions=(own,))]
+    job.folder.write_input(0, items, job.spec.id)
+    job.folder.write_result(0, [row("a", (COLOR,), said), row("b", (own,), said)])
+
+    assert [(line[4], line[6]) for line in reviewed(job)[1:]] == [
+        ("grey", "grey 0.50, green 0.40, red 0.10"),
+        ("silver", "silver 0.50, green 0.40, red 0.10"),
+    ]
 
 
 def test_answers_are_chosen_by_attribute_and_number(tmp_path: Path) -> None:

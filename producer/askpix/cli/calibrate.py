@@ -83,8 +83,8 @@ def command(
     labels.refuse_twins(Results.of(job.folder).ids())
     for line in labels.refused[:_SHOWN]:
         stderr().print(printable(line), soft_wrap=True)
-    if len(labels.refused) > _SHOWN:
-        stderr().print(f"and {len(labels.refused) - _SHOWN} more like these", soft_wrap=True)
+    if (more := len(labels.refused) + labels.refused_too - _SHOWN) > 0:
+        stderr().print(f"and {more} more like these", soft_wrap=True)
     found = calibrate(job, questions, labels, precision=precision)
     _shown(found, precision)
     if report is not None:

@@ -18,13 +18,13 @@ from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
 from askpix.producer.terms import understood
-from askpix.producer.words import listed, nearest
+from askpix.producer.words import Meant, listed
 
 COLUMNS = ("id", "attribute", "correction")
 """Of a table of corrections; others are left aside."""
 
 _NEAR = 20
-"""Unknown ids for which one that is like them is looked for."""
+"""Unknown ids, attributes and terms of a table for which one that is like them is looked for."""
 
 _OTHERS = 10_000
 """Ids among which it is looked for."""
@@ -198,7 +198,7 @@ class _Items:
         self._by_form: dict[str, list[_Known]] = {}
         self._by_number: dict[str, list[_Known]] = {}
         self._others: list[str] = []
-        self._near = _NEAR
+        self._near = Meant(_NEAR)
 
     def see(self, item: Item, asked: _Asked) -> None:
         """Takes note of an item of the job."""
@@ -225,11 +225,11 @@ class _Items:
             InputError: the job knows no such item, attribute or term.
         """
         item = self._item(filled)
-        attribute = _attribute(filled.attribute, item.asked)
+        attribute = _attribute(filled.attribute, item.asked, self._near)
         if len(filled.text) > MAX_CORRECTION:
             raise InputError(f"a correction may have {MAX_CORRECTION:,} characters; this has {len(filled.text):,}")
         try:
-            text = understood(item.asked[attribute], _sound(filled.text))
+            text = understood(item.asked[attribute], _sound(filled.text), self._near)
         except InputError as error:
             raise InputError(f"{shortened(attribute)}: {error}") from None
         return Correction(id=item.id, attribute=attribute, text=text)
@@ -256,15 +256,14 @@ class _Items:
         if len(found) > 1:
             raise InputError(f"the ids {listed([repr(each.id) for each in found])} look alike in a table")
         if not found:
-            self._near -= 1
             twins = self._by_number.get(number_of(comparable(cell)) or "")
-            near = twins[0].id if twins else nearest(cell, self._others) if self._near >= 0 else None
+            near = twins[0].id if twins else self._near(cell, self._others)
             hint = "" if near is None else f": is it {shortened(repr(near))}?"
             raise InputError(f"the job has no item {shortened(repr(cell))}{hint}")
         return found[0]
 
 
-def _attribute(cell: str, asked: _Asked) -> str:
+def _attribute(cell: str, asked: _Asked, nearest: Meant) -> str:
     if cell in asked:
         return cell
     forms = {comparable(title).casefold(): title for title in asked}

@@ -51,6 +51,13 @@ def settled(question: Question, answer: Answer) -> Answer:
     return answer
 
 
+def certainty(answer: Answer) -> float | None:
+    """Returns how sure the model is: of a text that does not fit, as sure as of one that does; None, or another number
+    that is no likelihood, where a file of others has that."""
+    sure: float | None = answer.confidence
+    return max(sure, 1 - sure) if answer.kind is Kind.MATCH and sure is not None and 0 <= sure <= 1 else sure
+
+
 def said_terms(kind: Kind, text: str) -> frozenset[str]:
     """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
     return frozenset(text.split(SEPARATOR) if kind is Kind.MULTIPLE else (text,))

@@ -18,7 +18,7 @@ from askpix.producer.cells import NOTHING, cell
 from askpix.producer.corrections import corrections
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
-from askpix.producer.judging import probabilities_of_terms
+from askpix.producer.judging import certainty, probabilities_of_terms
 from askpix.producer.questions import Question
 from askpix.producer.results import Results
 from askpix.producer.rows import Answer, Kind, Row
@@ -53,19 +53,19 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Doubt:
-    """An answer; the one with the least confidence comes first, and of equals the one that comes first in the job."""
+    """An answer; the least certain comes first, and of equals the one that comes first in the job."""
 
-    confidence: float
+    certainty: float
     place: int
     cells: tuple[str, ...] = ()
 
     def line(self) -> bytes:
-        return json.dumps((self.confidence, self.place, self.cells)).encode() + b"\n"
+        return json.dumps((self.certainty, self.place, self.cells)).encode() + b"\n"
 
     @classmethod
     def parse(cls, line: bytes) -> _Doubt:
-        confidence, place, cells = json.loads(line)
-        return cls(confidence, place, tuple(cells))
+        certain, place, cells = json.loads(line)
+        return cls(certain, place, tuple(cells))
 
 
 def write_review(
@@ -77,7 +77,7 @@ def write_review(
     Memory does not depend on the number of answers: what is held is corrections, and _RUN answers.
 
     Args:
-        below: answers with less confidence than this.
+        below: answers that are less certain than this; that a text surely does not fit is certain.
         attributes: what the answers are called; none stands for all.
         limit: how many at the most.
 
@@ -110,8 +110,8 @@ class _Counts:
 
 def _doubts(job: Job, below: float, attributes: frozenset[str], counts: _Counts) -> Iterator[_Doubt]:
     known = corrections(job.folder)
-    questions = {question.title: question for question in job.spec.questions or ()}
-    for row in Results.of(job.folder).rows():
+    usual = _by_title(job.spec.questions)
+    for row, own in _rows(job):
         if row.error_code is not None:
             continue
         for answer in row.answers:
@@ -120,22 +120,37 @@ def _doubts(job: Job, below: float, attributes: frozenset[str], counts: _Counts)
             if attributes and answer.name not in attributes:
                 continue
             counts.seen += 1
-            confidence = _sound(answer.confidence)
-            if confidence >= below:
+            sure = _sound(certainty(answer))
+            if sure >= below:
                 continue
             if answer.name in known.get(row.id, {}):
                 counts.corrected += 1
                 continue
-            yield _Doubt(confidence, counts.seen, _cells(row, answer, questions.get(answer.name), confidence))
+            question = (usual if own is None else own).get(answer.name)
+            yield _Doubt(sure, counts.seen, _cells(row, answer, question))
+
+
+def _rows(job: Job) -> Iterator[tuple[Row, Mapping[str, Question] | None]]:
+    """Yields the newest rows, and the questions of those that have their own; one part is held at a time."""
+    results = Results.of(job.folder)
+    for part, round_ in results.parts:
+        own = job.folder.read_own_questions(part, job.spec.id)
+        for row in results.kept(part, job.folder.read_result(part, round_)):
+            yield row, _by_title(own[row.id]) if row.id in own else None
+
+
+def _by_title(questions: Sequence[Question] | None) -> Mapping[str, Question]:
+    return {question.title: question for question in questions or ()}
 
 
 def _sound(confidence: float | None) -> float:
     return confidence if confidence is not None and math.isfinite(confidence) else 0.0
 
 
-def _cells(row: Row, answer: Answer, question: Question | None, confidence: float) -> tuple[str, ...]:
+def _cells(row: Row, answer: Answer, question: Question | None) -> tuple[str, ...]:
     text = answer.text or (NOTHING if answer.kind == Kind.MULTIPLE else "")
-    said = (row.id, row.group, row.image, answer.name, text, f"{confidence:.4f}", _choices(answer, question))
+    confidence = f"{_sound(answer.confidence):.4f}"
+    said = (row.id, row.group, row.image, answer.name, text, confidence, _choices(answer, question))
     return (*map(cell, said), "")
 
 

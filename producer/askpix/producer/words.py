@@ -32,6 +32,22 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return spelled[found[0]] if found else None
 
 
+class Meant:
+    """Looks for what somebody has meant, for so many words: of a table that is wrong throughout, few lines are told.
+
+    Args:
+        times: for how many words.
+    """
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self, word: str, known: Iterable[str]) -> str | None:
+        """Returns what `nearest` does; None once it was asked too often."""
+        self._left -= 1
+        return nearest(word, known) if self._left >= 0 else None
+
+
 def listed(words: Sequence[str], *, quoted: bool = False) -> str:
     """Returns the first of some words, as an error lists them."""
     more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""

@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from askpix.producer.judging import certainty
 from askpix.producer.outcomes import is_cached
 from askpix.producer.report.embedding import clipped, column
-from askpix.producer.rows import Answer, Kind, Row, Status
+from askpix.producer.rows import Answer, Row, Status
 
 MAX_ATTRIBUTES = 50
 """Names of answers that items are filtered by; with more, those that most items have."""
@@ -81,7 +82,7 @@ class Columns:
                 attribute.add(self.count, answer)
         self._ids.append(row.id[:_LABEL])
         self._code.append(self._number_of(row))
-        self._confidence.append(min((_steps(_certainty(answer)) for answer in row.answers), default=_NO_CONFIDENCE))
+        self._confidence.append(min((_steps(certainty(answer)) for answer in row.answers), default=_NO_CONFIDENCE))
         self._milliseconds.append(_milliseconds(row.seconds))
         if len(self.models) < MAX_VALUES:
             self.models.setdefault(clipped(row.model, _LABEL))
@@ -150,11 +151,6 @@ class Columns:
             "value": column(values),
             "confidence": column(confidences),
         }
-
-
-def _certainty(answer: Answer) -> float:
-    """Returns how sure the model is: of a text that does not fit, as sure as of one that does."""
-    return max(answer.confidence, 1 - answer.confidence) if answer.kind is Kind.MATCH else answer.confidence
 
 
 def _ends_of(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from askpix.producer.judging import said_terms
 from askpix.producer.report.embedding import as_text, clipped, finite, reference
 from askpix.producer.results import extra_values
 from askpix.producer.rows import Answer, Row
@@ -57,13 +58,24 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "kind": answer.kind.value,
         "question": answer.question,
         "text": answer.text,
+        "said": answer.said,
         "confidence": finite(answer.confidence),
         "choices": [[choice.text, finite(choice.probability, 6)] for choice in answer.choices or ()],
+        "chosen": _chosen(answer),
+        "raw": [finite(probability, 6) for probability in answer.raw or ()],
         "alternatives": [[other.text, finite(other.confidence)] for other in answer.alternatives or ()],
         "cutOff": answer.finish_reason == "length",
         "tokens": answer.tokens,
+        "promptTokens": answer.prompt_tokens,
+        "cached": answer.cached,
     }
     return {name: value for name, value in values.items() if value is not None and value is not False and value != []}
+
+
+def _chosen(answer: Answer) -> list[str]:
+    """Returns those of the choices that the model took, in its own words."""
+    said = said_terms(answer.kind, answer.text if answer.said is None else answer.said)
+    return [choice.text for choice in answer.choices or () if choice.text in said]
 
 
 def _extra(text: str | None) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A job's rows as its gallery takes them: with the types that they should have, whoever wrote them."""
+"""A job's rows as its gallery takes them: texts are texts, whoever wrote them; numbers may be missing."""
 
 from __future__ import annotations
 

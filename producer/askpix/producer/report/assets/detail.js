@@ -66,6 +66,7 @@ class Detail {
     const section = make("section.answer", null, foreign("h3", asked || "Answer"));
     if (answer.name && answer.name !== asked && answer.kind !== "caption") section.append(foreign("p.named", answer.name));
     section.append(foreign(answer.kind === "json" ? "pre.said-text" : "p.said-text", answer.text));
+    if (answer.said !== undefined) section.append(make("p.named", "The model said: ", foreign("bdi", answer.said || "none of them")));
     if (answer.choices) section.append(this.choices(answer));
     else {
       const line = barLine(answer.kind === "match" ? "fits" : "confidence", answer.confidence, shownConfidence(answer.confidence), ".chosen");
@@ -77,13 +78,25 @@ class Detail {
       const lines = answer.alternatives.map(([text, confidence]) => barLine(text, confidence, shownConfidence(confidence)));
       section.append(make("ul.bars", null, ...lines));
     }
+    const made = [
+      answer.tokens ? counted(answer.tokens, "token") : "",
+      answer.promptTokens ? `a prompt of ${counted(answer.promptTokens, "token")}` : "",
+      answer.cached ? "said before of the same image" : "",
+    ].filter(Boolean);
+    if (made.length) section.append(make("p.named", made.join(", ")));
     return section;
   }
 
   choices(answer) {
-    const choices = [...answer.choices].sort(([, one], [, other]) => (other ?? 0) - (one ?? 0));
-    const line = ([text, probability]) =>
-      barLine(text, probability, shownConfidence(probability), text === answer.text ? ".chosen" : "");
+    const chosen = new Set(answer.chosen);
+    const choices = answer.choices
+      .map(([text, probability], at) => [text, probability, answer.raw?.[at]])
+      .sort(([, one], [, other]) => (other ?? 0) - (one ?? 0));
+    const line = ([text, probability, raw]) => {
+      const made = barLine(text, probability, shownConfidence(probability), chosen.has(text) ? ".chosen" : "");
+      if (answer.raw) made.append(make("span.named", `${shownConfidence(raw)} before calibration`));
+      return made;
+    };
     const list = make("ul.bars", null, ...choices.slice(0, CHOICES_SHOWN).map(line));
     const left = choices.slice(CHOICES_SHOWN);
     if (left.length) {
