@@ -19,11 +19,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from askpix.producer.errors import JobError, StorageError
+from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.items import Item
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.job_tables import JobTables
@@ -40,10 +41,12 @@ from askpix.producer.records import (
 )
 from askpix.producer.rounds import Round
 from askpix.producer.rows import Row
-from askpix.producer.storage import Storage
+from askpix.producer.storage import Storage, local_path, shortened
 
 FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
 """In which a job keeps its files."""
+
+_FILES = frozenset(("job.json", "model.json"))
 
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
@@ -266,6 +269,20 @@ class JobFolder:
         """Takes back every hold."""
         for hold in self.holds():
             self.storage.remove(f"control/{hold}")
+
+
+def check_outside(path: Path, folder: JobFolder) -> None:
+    """Raises InputError where what is written to a path of this machine would lie among a job's own files."""
+    root = local_path(folder.uri)
+    if root is None:
+        return
+    there, root = path.resolve(), root.resolve()
+    if there.is_relative_to(root) and there.relative_to(root).parts[:1] in _OWN:
+        raise InputError(f"{shortened(str(path))!r} is among the job's own files: choose another place")
+
+
+_OWN = frozenset(((), *((name,) for name in FOLDERS | _FILES)))
+"""What a way into the job folder leads to first; nothing, where it is the folder itself."""
 
 
 def _input_name(part: int, job_id: str) -> str:

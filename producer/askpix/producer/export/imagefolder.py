@@ -44,7 +44,7 @@ def write_folder(source: Source, target: Path, *, force: bool) -> Exported:
     counts = Answered(source.lines())
     missed = Missed()
     files = renamed = 0
-    with staged(target, force=force) as staging:
+    with staged(target, source.results.folder, force=force) as staging:
         metadata = Metadata(staging / METADATA)
         with (staging / METADATA).open("wb") as file:
             for line, data in with_originals(counts, source.originals, missed):

@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from askpix.producer.errors import StorageError
+from askpix.producer.errors import InputError, StorageError
 from askpix.producer.export.form import Exported, Source
 from askpix.producer.export.names import file_name, sidecar_path
+from askpix.producer.job import FOLDERS, JobFolder
 from askpix.producer.results import Line, is_answered
+from askpix.producer.storage import local_path, shortened
 
 _MOVED_AT_ONCE = 10_000
 
@@ -36,15 +38,19 @@ def write_sidecars(
         StorageError: a file that is there would be replaced, without `force`, or what is there leads elsewhere.
         OSError: the folder cannot be written.
     """
-    with staged(target, force=force) as staging:
+    with staged(target, source.results.folder, force=force) as staging:
         return _write_all(source, staging, suffix, content, noun)
 
 
 @contextmanager
-def staged(target: Path, *, force: bool) -> Iterator[Path]:
+def staged(target: Path, job: JobFolder, *, force: bool) -> Iterator[Path]:
     """Yields a folder for files that are moved into another once all are there; when that fails, nothing has changed.
 
+    Args:
+        job: among whose own files none of them may come to lie.
+
     Raises:
+        InputError: one would.
         StorageError: a file that is there would be replaced, without `force`, or what is there leads elsewhere.
         OSError: the folder cannot be written.
     """
@@ -53,6 +59,7 @@ def staged(target: Path, *, force: bool) -> Iterator[Path]:
     staging = Path(tempfile.mkdtemp(dir=target, prefix=".partial-"))
     try:
         yield staging
+        _check_job(staging, target, job)
         _check_places(staging, target, force=force)
         _move(staging, target)
     finally:
@@ -106,6 +113,18 @@ def _write(line: Line, folder: Path, suffix: str, content: Callable[[Line], byte
     except FileExistsError:
         return False
     return True
+
+
+def _check_job(staged: Path, target: Path, job: JobFolder) -> None:
+    """Raises InputError where a file would lie among a job's own: a list says what folders are called."""
+    root, folder = local_path(job.uri), target.resolve()
+    if root is None or not root.resolve().is_relative_to(folder):
+        return
+    inside = root.resolve().relative_to(folder)
+    for name in FOLDERS:
+        if os.path.lexists(staged / inside / name):
+            place = shortened(str(target / inside / name))
+            raise InputError(f"files of this list would lie in {place}, among the job's own: choose another folder")
 
 
 def _check_places(staged: Path, target: Path, *, force: bool) -> None:
