@@ -19,12 +19,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from askpix.producer.errors import InputError, JobError, StorageError
+from askpix.producer.errors import JobError, StorageError, TooLargeError
 from askpix.producer.items import Item
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.job_tables import JobTables
@@ -41,17 +40,16 @@ from askpix.producer.records import (
 )
 from askpix.producer.rounds import Round
 from askpix.producer.rows import Row
-from askpix.producer.storage import Storage, local_path, shortened
-
-FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
-"""In which a job keeps its files."""
-
-_FILES = frozenset(("job.json", "model.json"))
+from askpix.producer.storage import Storage
 
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
 _ROUND = re.compile(r"(\d{3})\.json")
 _TRY_BYTES = 1 << 18
+
+_SPEC_BYTES = 100_000_000
+_ROUND_BYTES = 1_000_000_000
+"""Of job.json, model.json and a round: no askpix writes larger ones, and each is read whole."""
 
 _REMOVERS = 16
 """Files removed at a time: on S3 each takes some 20 ms."""
@@ -91,9 +89,11 @@ class JobFolder:
             JobError: job.json is not one that this version understands.
         """
         try:
-            return JobSpec.model_validate_json(self.storage.read("job.json"))
+            return JobSpec.model_validate_json(self.storage.read("job.json", most=_SPEC_BYTES))
         except FileNotFoundError:
             return None
+        except TooLargeError as error:
+            raise JobError(f"{error}: it is not a job of this askpix version") from None
         except ValidationError as error:
             raise JobError(f"{self.uri}/job.json is not a job of this askpix version: {first_problem(error)}") from None
 
@@ -118,8 +118,8 @@ class JobFolder:
         if self.storage.create("model.json", model.model_dump_json(indent=2).encode() + b"\n"):
             return model
         try:
-            return PinnedModel.model_validate_json(self.storage.read("model.json"))
-        except (ValidationError, FileNotFoundError):
+            return PinnedModel.model_validate_json(self.storage.read("model.json", most=_SPEC_BYTES))
+        except (ValidationError, FileNotFoundError, TooLargeError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
     def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str) -> None:
@@ -170,7 +170,7 @@ class JobFolder:
         table = self._tables.read(name, list(COLUMNS))
         try:
             return outcomes_from_table(table)
-        except (KeyError, TypeError, ValueError, pa.ArrowException):
+        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
             # Record by record, which does without columns that are missing, and says what is wrong.
             return self._tables.parsed(name, outcome_from_record, list(COLUMNS))
 
@@ -239,10 +239,10 @@ class JobFolder:
         """
         name = f"rounds/{number:03d}.json"
         try:
-            round_ = Round.model_validate_json(self.storage.read(name))
+            round_ = Round.model_validate_json(self.storage.read(name, most=_ROUND_BYTES))
             if round_.round != number or (spec is not None and not round_.fits(spec.items_of)):
                 raise ValueError("it is of another job")
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, TooLargeError):
             raise JobError(
                 f"{self.uri}/{name} is missing or damaged: remove it, then `askpix retry {self.uri}` begins a new round"
             ) from None
@@ -269,20 +269,6 @@ class JobFolder:
         """Takes back every hold."""
         for hold in self.holds():
             self.storage.remove(f"control/{hold}")
-
-
-def check_outside(path: Path, folder: JobFolder) -> None:
-    """Raises InputError where what is written to a path of this machine would lie among a job's own files."""
-    root = local_path(folder.uri)
-    if root is None:
-        return
-    there, root = path.resolve(), root.resolve()
-    if there.is_relative_to(root) and there.relative_to(root).parts[:1] in _OWN:
-        raise InputError(f"{shortened(str(path))!r} is among the job's own files: choose another place")
-
-
-_OWN = frozenset(((), *((name,) for name in FOLDERS | _FILES)))
-"""What a way into the job folder leads to first; nothing, where it is the folder itself."""
 
 
 def _input_name(part: int, job_id: str) -> str:

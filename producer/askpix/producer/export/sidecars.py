@@ -12,8 +12,10 @@ from pathlib import Path
 
 from askpix.producer.errors import InputError, StorageError
 from askpix.producer.export.form import Exported, Source
-from askpix.producer.export.names import file_name, sidecar_path
-from askpix.producer.job import FOLDERS, JobFolder
+from askpix.producer.export.named_files import NamedFiles
+from askpix.producer.export.names import sidecar_path
+from askpix.producer.job import JobFolder
+from askpix.producer.own_files import FOLDERS
 from askpix.producer.results import Line, is_answered
 from askpix.producer.storage import local_path, shortened
 
@@ -72,19 +74,15 @@ def staged(target: Path, job: JobFolder, *, force: bool) -> Iterator[Path]:
 def _write_all(source: Source, folder: Path, suffix: str, content: Callable[[Line], bytes], noun: str) -> Exported:
     items = files = 0
     collided: list[int] = []
+    named = NamedFiles(folder)
     for items, line in enumerate(source.lines(), 1):
         if is_answered(line):
             files += 1
-            if not _write(line, folder, suffix, content):
+            if named.write(_place(line, suffix), suffix, content(line)) is None:
                 collided.append(items)
     # Last, so that a number never takes the name of an image that is called so: `mug-2.jpg`.
-    numbers: dict[tuple[str, ...], int] = {}
     for line in _picked(source, collided):
-        place = sidecar_path(line.id or "", line.image, suffix)
-        number = numbers.get(place, 1) + 1
-        while not _write(line, folder, suffix, content, f"-{number}"):
-            number += 1
-        numbers[place] = number
+        named.write_numbered(_place(line, suffix), suffix, content(line))
     return Exported(items=items, files=files, noun=noun, without=items - files, renamed=len(collided))
 
 
@@ -99,20 +97,8 @@ def _picked(source: Source, numbers: list[int]) -> Iterator[Line]:
                 number = next(wanted, None)
 
 
-def _write(line: Line, folder: Path, suffix: str, content: Callable[[Line], bytes], ending: str = "") -> bool:
-    """Writes an item's file unless there is one of its name; returns whether it did.
-
-    The file system says whether two names are one: not all tell capitals apart.
-    """
-    *folders, stem = sidecar_path(line.id or "", line.image, suffix)
-    parent = folder.joinpath(*folders)
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (parent / f"{file_name(stem, ending, suffix)}{suffix}").open("xb") as file:
-            file.write(content(line))
-    except FileExistsError:
-        return False
-    return True
+def _place(line: Line, suffix: str) -> tuple[str, ...]:
+    return sidecar_path(line.id or "", line.image, suffix)
 
 
 def _check_job(staged: Path, target: Path, job: JobFolder) -> None:

@@ -19,9 +19,10 @@ from askpix.producer.export.own_lists import open_list
 from askpix.producer.export.rows import write_lines
 from askpix.producer.export.since import Changes
 from askpix.producer.export.wishes import Wishes, source_of
-from askpix.producer.job import JobFolder, check_outside
+from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import PART_SIZE
 from askpix.producer.locations import is_s3
+from askpix.producer.own_files import check_outside
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.whole_file import whole_file, write_errors
 from askpix.producer.words import counted

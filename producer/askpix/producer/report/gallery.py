@@ -12,8 +12,8 @@ from typing import Any
 
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
-from askpix.producer.job import check_outside
 from askpix.producer.locations import is_s3
+from askpix.producer.own_files import check_outside
 from askpix.producer.report.cards import Cards
 from askpix.producer.report.columns import Columns
 from askpix.producer.report.details import Details
