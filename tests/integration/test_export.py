@@ -113,7 +113,7 @@ def test_what_is_there_is_replaced_only_by_force(place: Path, to: str) -> None:
         ("out.xlsx", "cannot export to 'out.xlsx': names of files end in .csv, .tsv, .jsonl"),
         ("s3://shop/out.csv", "export to a file here and copy that to S3"),
         ("job", "is a job folder"),
-        ("job/results/all.parquet", "among the job's own results"),
+        ("job/results/all.parquet", "among the job's own files"),
         ("no/out.csv", "no/out.csv cannot be written: no such file or directory"),
         ("", "is no path"),
     ],

@@ -406,11 +406,25 @@ def test_no_more_is_held_of_a_table_than_there_is_room_for(job: Job, tmp_path: P
         correct(job, path)
 
 
-def test_a_kept_file_that_is_too_large_is_told_and_not_parsed(job: Job, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "said"), [(500_000_001, "500"), (1 << 42, "4,398,047")])
+def test_a_kept_file_that_is_too_large_is_told_and_not_read(job: Job, tmp_path: Path, size: int, said: str) -> None:
     correct(job, table(tmp_path, f"{HEAD}a,color,green\n"))
     (kept,) = Path(job.folder.uri, "corrections").iterdir()
     with kept.open("r+b") as file:
-        file.truncate(500_000_001)
+        file.truncate(size)  # a hole, which takes no room; read whole, more than there is memory
 
-    with pytest.raises(JobError, match=r"000001\.json has 500 MB, and no askpix writes more than 500: remove it"):
+    with pytest.raises(JobError, match=rf"000001\.json has {said} MB, and no askpix writes more than 500: remove it"):
+        job.corrections()
+
+
+def test_no_more_is_held_of_all_kept_files_than_there_is_room_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("red", "green", "blue"):
+        keep_corrections(job.folder, [Correction(id="a", attribute="color", text=text)])
+    kept = sum(path.stat().st_size for path in Path(job.folder.uri, "corrections").iterdir())
+
+    monkeypatch.setattr("askpix.producer.corrections._MAX_ALL_BYTES", kept)
+    assert job.corrections() == {"a": {"color": "blue"}}
+
+    monkeypatch.setattr("askpix.producer.corrections._MAX_ALL_BYTES", kept - 1)
+    with pytest.raises(JobError, match=r"corrections have more than .* MB together, too many to be held: move some"):
         job.corrections()

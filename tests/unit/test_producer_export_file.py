@@ -10,7 +10,7 @@ import pytest
 from helpers.exports import job, lines, row, table
 
 from askpix.producer.errors import InputError, JobError, StorageError
-from askpix.producer.export import export
+from askpix.producer.export import Wishes, export
 from askpix.producer.records import RESULT_SCHEMA
 
 
@@ -53,14 +53,45 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> Non
         export(job(tmp_path, [row()]), f"{tmp_path}/{name}")
 
 
-@pytest.mark.parametrize("name", ["job/results/all.parquet", "job/results/", "job/results/captions"])
-def test_nothing_is_put_among_the_jobs_own_results(tmp_path: Path, name: str) -> None:
-    made = job(tmp_path, [row()])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("results/all.parquet", None),
+        ("results/", None),
+        ("results/captions", None),
+        ("corrections/", "json"),
+        ("rounds/", "json"),
+        ("partial/texts", None),
+        ("control/", None),
+        ("input/part-000000.parquet", None),
+        ("model.json/", None),
+    ],
+)
+def test_nothing_is_put_among_the_jobs_own_files(tmp_path: Path, name: str, form: str | None) -> None:
+    made = job(tmp_path, [row("000001")])
 
-    with pytest.raises(InputError, match="own results"):
-        export(made, f"{tmp_path}/{name}", force=True)
+    with pytest.raises(InputError, match="among the job's own files"):
+        export(made, f"{tmp_path}/job/{name}", force=True, wishes=Wishes(form=form))
 
-    assert len(list((tmp_path / "job" / "results").iterdir())) == 1
+    assert [path.name for path in (tmp_path / "job").rglob("*")] == ["results", "part-000000.parquet"]
+
+
+def test_no_list_leads_from_a_folder_above_to_the_jobs_own_files(tmp_path: Path) -> None:
+    made = job(
+        tmp_path, [row("b.jpg", image="b.jpg"), row("job/corrections/000001.jpg", image="job/corrections/000001.jpg")]
+    )
+
+    with pytest.raises(InputError, match=r"job/corrections, among the job's own"):
+        export(made, f"{tmp_path}/", force=True, wishes=Wishes(form="json"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]
+    assert [path.name for path in (tmp_path / "job").iterdir()] == ["results"]
+
+
+def test_an_export_may_lie_in_the_job_folder_beside_the_jobs_own_files(tmp_path: Path) -> None:
+    export(job(tmp_path, [row()]), f"{tmp_path}/job/exports/")
+
+    assert (tmp_path / "job" / "exports" / "a.txt").is_file()
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.csv.gz"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,6 +141,20 @@ def test_a_job_json_that_is_damaged_or_of_another_version_is_refused(folder: Job
     with pytest.raises(JobError, match=r"job\.json is not a job of this askpix version") as caught:
         folder.spec()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["job.json", "model.json", "rounds/001.json"])
+def test_a_file_that_is_larger_than_there_is_memory_is_said_and_not_read(folder: JobFolder, name: str) -> None:
+    folder.storage.write(name, b"")
+    os.truncate(Path(folder.uri, name), 1 << 42)  # a hole, which takes no room
+    reads: dict[str, Callable[[], object]] = {
+        "job.json": folder.spec,
+        "model.json": lambda: folder.pin_model(PinnedModel(name="m", fingerprint="f")),
+        "rounds/001.json": lambda: folder.read_round(1),
+    }
+
+    with pytest.raises(JobError, match=name):
+        reads[name]()
 
 
 def test_opening_a_folder_without_a_job_says_what_to_give(tmp_path: Path) -> None:

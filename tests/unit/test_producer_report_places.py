@@ -171,7 +171,7 @@ def test_what_is_named_like_another_kind_of_file_becomes_no_folder(tmp_path: Pat
     write_gallery(job, str(tmp_path / "spring-2.1"))
 
 
-@pytest.mark.parametrize("inside", ["", "results/page.html", "results", "input/x/", "control", "partial"])
+@pytest.mark.parametrize("inside", ["", "results/page.html", "results", "input/x/", "control", "partial", "job.json/"])
 def test_the_jobs_own_files_are_left_alone(tmp_path: Path, inside: str) -> None:
     job = write_job(tmp_path / "job", [ok_row("a")], items=1)
 

@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 from helpers.s3_server import S3Server, broken_s3, says, using
 
-from askpix.producer.errors import StorageError
+from askpix.producer.errors import StorageError, TooLargeError
 from askpix.producer.s3 import S3Storage, list_objects
 from askpix.producer.storage import LocalStorage, Storage, open_storage
 
@@ -42,6 +42,14 @@ def test_what_is_written_is_read_and_replaced(storage: Storage) -> None:
 
     assert storage.read("a/b/c d%20é.json") == b"two"
     assert storage.exists("a/b/c d%20é.json")
+
+
+def test_no_more_is_read_than_may_be_held(storage: Storage) -> None:
+    storage.write("three", b"123")
+
+    assert storage.read("three", most=3) == b"123"
+    with pytest.raises(TooLargeError, match=r"three has 0 MB, and no askpix writes more than 0"):
+        storage.read("three", most=2)
 
 
 def test_a_large_file_comes_back_whole(storage: Storage) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 
 import click
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import json_printable, printable, stderr, stdout
 from askpix.producer.asking import Ask
 from askpix.producer.errors import BrokerError
 from askpix.producer.records import row_to_json
@@ -44,7 +43,7 @@ def show_stream(sent: Ask, image: str, timeout: float, *, as_json: bool) -> int:
     shown = False
     try:
         for piece in sent.pieces(timeout):
-            click.echo(json.dumps({"piece": piece}, ensure_ascii=False) if as_json else printable(piece), nl=as_json)
+            click.echo(json_printable({"piece": piece}) if as_json else printable(piece), nl=as_json)
             shown = True
     except BaseException as error:
         with suppress(BrokerError):
@@ -85,7 +84,7 @@ def _json(row: Row, image: str) -> None:
     if image[:5].lower() != "data:":
         # Of a file that was sent along, a worker knows no name; with it, the row can be what the next ask follows.
         row = replace(row, image=image)
-    stdout().print(json.dumps(row_to_json(row), ensure_ascii=False), soft_wrap=True)
+    stdout().print(json_printable(row_to_json(row)), soft_wrap=True)
 
 
 def _code(row: Row) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.cli.needing import needing
 from askpix.cli.shares import Share
 from askpix.producer.errors import InputError, StorageError
@@ -170,7 +170,7 @@ def _shown(found: Sequence[Found], precision: float) -> None:
                     f"{before.coverage * 100:.0f} -> {after.coverage:.0%}",
                     "" if after.above is None else f"{after.above:.2f}",
                 ]
-            table.add_row(printable(name), f"{each.examples:,}", *cells)
+            table_row(table, name, f"{each.examples:,}", *cells)
     stdout().print(table)
     for each in found:
         for note in each.notes:

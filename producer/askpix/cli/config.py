@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from askpix.cli.config_check import check
-from askpix.cli.console import printable, stdout
+from askpix.cli.console import stdout, table_row
 from askpix.cli.options import broker_option
 from askpix.producer.settings_shown import Shown, shown_settings
 
@@ -36,7 +36,7 @@ def show(as_json: bool, broker: str | None) -> int:
     for name in ("variable", "value", "from"):
         table.add_column(name, overflow="fold", no_wrap=name == "variable")
     for one in settings:
-        table.add_row(one.variable, printable(_text(one.value)), one.source)
+        table_row(table, one.variable, _text(one.value), one.source)
     stdout().print(table)
     return 0
 

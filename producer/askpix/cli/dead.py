@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import stderr, stdout, table_row
 from askpix.cli.options import broker_option
 from askpix.producer.broker import Broker, answering
 from askpix.producer.dead import DeadLetters
@@ -46,7 +46,7 @@ def list_(as_json: bool, broker: str | None) -> int:
         table.add_column(name, overflow="fold")
     for letter in found:
         when = datetime.fromtimestamp(letter.at, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
-        table.add_row(letter.id, when, printable(letter.queue), printable(letter.why))
+        table_row(table, letter.id, when, letter.queue, letter.why)
     stdout().print(table)
     return 0
 

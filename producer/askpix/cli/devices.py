@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from askpix.cli.console import stdout
+from askpix.cli.console import stdout, table_row
 from askpix.worker.blip.forms import wave_of
 from askpix.worker.engine.device_names import DeviceName, device_name
 from askpix.worker.engine.devices import Device, list_devices
@@ -29,14 +29,14 @@ def _shown(device: Device) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, min_width=12)
     table.add_column(overflow="fold")
-    table.add_row(device.name, device.full_name)
-    table.add_row("computes in", f"{device.default_precision}, unless --precision says otherwise")
-    table.add_row("can do", " ".join(sorted(device.capabilities)))
+    table_row(table, device.name, device.full_name)
+    table_row(table, "computes in", f"{device.default_precision}, unless --precision says otherwise")
+    table_row(table, "can do", " ".join(sorted(device.capabilities)))
     if device.memory is not None:
-        table.add_row("memory", f"{device.memory / 1e9:.1f} GB")
+        table_row(table, "memory", f"{device.memory / 1e9:.1f} GB")
     name = DeviceName(text=device.name, members=(device.name,))
-    table.add_row("BLIP", f"{wave_of(name)} images at a time, {_forms(name)}")
-    table.add_row("worker", f"askpix worker --device {device.name}")
+    table_row(table, "BLIP", f"{wave_of(name)} images at a time, {_forms(name)}")
+    table_row(table, "worker", f"askpix worker --device {device.name}")
     return table
 
 

@@ -129,7 +129,7 @@ def _reader(
 
 def _told(exported: Exported, expected: int) -> str:
     missing = 0 if exported.of is None else expected - exported.of
-    notes = [*exported.notes, *([f"{missing} without a result yet"] if missing else [])]
+    notes = [*exported.notes, *([f"{missing} without a result yet"] if missing > 0 else [])]
     if exported.files is None:
         return "; ".join([counted(exported.items, exported.noun), *notes])
     said = f"{counted(exported.files, exported.noun)} for {counted(exported.items, 'item')}"

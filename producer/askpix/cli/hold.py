@@ -94,7 +94,8 @@ def retry(job: str, codes: tuple[str, ...], every: bool, broker: str | None) -> 
         opened = client.job(job)
         round_ = opened.retry(codes, every=every)
         if round_ is None:
-            stderr().print(f"{job} has no such failures; --all tries every failed item.", soft_wrap=True)
+            said = "has no failures" if every else "has no such failures; --all tries every failed item"
+            stderr().print(f"{job} {said}.", soft_wrap=True)
             return 0
         stderr().print(f"{job}: {counted(round_.items, 'item')} tried again in round {round_.round}.", soft_wrap=True)
         unserved_note(opened)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.cli.options import broker_option
 from askpix.producer.client import Client
 
@@ -32,11 +32,11 @@ def command(as_json: bool, broker: str | None) -> int:
         table = _table("job", "state", "done", "items", "failed", "parts left")
         for uri, reading in jobs:
             if reading is None:
-                table.add_row(printable(uri), "lost by the broker", "", "", "", "")
+                table_row(table, uri, "lost by the broker", "", "", "", "")
                 continue
             state = "stopped" if reading.error else reading.state.value
             left = reading.parts - reading.parts_done
-            table.add_row(printable(uri), state, *map(str, (reading.done, reading.items, reading.failed, left)))
+            table_row(table, uri, state, *map(str, (reading.done, reading.items, reading.failed, left)))
         stdout().print(table)
     else:
         stderr().print("No job is active.")
@@ -45,7 +45,7 @@ def command(as_json: bool, broker: str | None) -> int:
         for worker in workers:
             for model in worker.models:
                 busy = (str(worker.parts), str(worker.asks))
-                table.add_row(printable(worker.name), model.name, model.device, model.precision, *busy)
+                table_row(table, worker.name, model.name, model.device, model.precision, *busy)
         stdout().print(table)
     else:
         stderr().print("No worker is running.")

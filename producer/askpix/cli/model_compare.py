@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 
 from askpix.cli.compared import Compared, panels
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.cli.needing import needing
 from askpix.cli.options import PRECISIONS, access_options
 from askpix.cli.plots import drawing, form_of, needed
@@ -177,10 +177,10 @@ def _shown(lines: Sequence[Compared]) -> None:
     for title, cell in _ROWS:
         cells = [cell(line) for line in lines]
         if any(cells):
-            table.add_row(title, *cells)
+            table_row(table, title, *cells)
         if title == "size, MB":
             for name in _component_names(lines):
-                table.add_row(f"  {name.replace('_', ' ')}", *(_component(line, name, lines) for line in lines))
+                table_row(table, f"  {name.replace('_', ' ')}", *(_component(line, name, lines) for line in lines))
     stdout().print(table)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from askpix.cli.console import printable, stdout
+from askpix.cli.console import stdout, table_row
 from askpix.producer.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
@@ -76,16 +76,16 @@ def _shown(folder: Path, manifest: AnyManifest, damage: str | None, tried: list[
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("name", manifest.name)
-    table.add_row("kind", manifest.kind)
-    table.add_row("abilities", ", ".join(sorted(manifest.abilities)))
+    table_row(table, "name", manifest.name)
+    table_row(table, "kind", manifest.kind)
+    table_row(table, "abilities", ", ".join(sorted(manifest.abilities)))
     for name, value in _blip_facts(manifest) if manifest.kind == "blip" else _vlm_facts(manifest):
-        table.add_row(name, value)
-    table.add_row("made with", ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())))
-    table.add_row("fingerprint", manifest.fingerprint)
-    table.add_row("files", "whole" if damage is None else damage)
+        table_row(table, name, value)
+    table_row(table, "made with", ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())))
+    table_row(table, "fingerprint", manifest.fingerprint)
+    table_row(table, "files", "whole" if damage is None else damage)
     for one in tried:
-        table.add_row(one.device, f"runs in {one.precision}" if one.problem is None else one.problem)
+        table_row(table, one.device, f"runs in {one.precision}" if one.problem is None else one.problem)
     console = stdout()
     console.print(f"{folder}", soft_wrap=True)
     console.print(table)
@@ -100,7 +100,7 @@ def _blip_facts(manifest: BlipManifest) -> Iterator[tuple[str, str]]:
     yield "generation", _settings(manifest)
     for component, stored in components_of(manifest).items():
         yield component.replace("_", " "), f"{stored}, {component_bytes(manifest, component) / 1e6:.1f} MB"
-    yield "source", printable(manifest.source)
+    yield "source", manifest.source
     if (quantization := manifest.quantization) is not None:
         yield "quantized from", quantization.source
         asked = f", {len(quantization.questions)} questions" if quantization.questions else ""
@@ -125,7 +125,7 @@ def _vlm_facts(manifest: VlmManifest) -> Iterator[tuple[str, str]]:
     if (compression := manifest.compression) is not None and manifest.precision == "int4":
         seen = f", scales estimated on {compression.images} images" if compression.images else ""
         yield "compressed", f"{compression.ratio:.0%} in groups of {compression.group_size}{seen}"
-    yield "source", printable(manifest.source)
+    yield "source", manifest.source
 
 
 def _settings(manifest: AnyManifest) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.table import Table
 
-from askpix.cli.console import printable, stderr, stdout
+from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.producer.followed import Job
 from askpix.producer.rows import Row, Status
 from askpix.producer.words import counted
@@ -51,7 +51,7 @@ def answers_shown(job: Job) -> None:
     table.add_column("confidence", justify="right", no_wrap=True)
     for image, name, text, confidence in lines:
         asked = () if captions_only else (name or "(caption)",)
-        table.add_row(image, *asked, text, f"{confidence:.2f}")
+        table_row(table, image, *asked, text, f"{confidence:.2f}")
     if lines:
         stdout().print(table)
 

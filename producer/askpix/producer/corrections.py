@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from askpix.producer.errors import JobError
+from askpix.producer.errors import JobError, TooLargeError
 from askpix.producer.job import JobFolder
 from askpix.producer.questions import first_problem
 
@@ -24,6 +24,9 @@ MAX_CORRECTION = 100_000
 
 _MAX_BYTES = 500_000_000
 """Of a file of them."""
+
+_MAX_ALL_BYTES = 1_000_000_000
+"""Of all files of a job."""
 
 _FOLDER = "corrections"
 _NAME = re.compile(r"[0-9]{6,18}\.json")
@@ -63,12 +66,20 @@ def corrections(folder: JobFolder) -> Mapping[str, Mapping[str, str]]:
     All of it is held at once.
 
     Raises:
-        JobError: a file of them is damaged.
+        JobError: a file of them is damaged, or they are too many.
         StorageError: the folder cannot be read.
     """
     found: dict[str, dict[str, str]] = {}
+    left = _MAX_ALL_BYTES
     for number in _numbers(folder):
-        for each in _read(folder, number).corrections:
+        data = _read(folder, number)
+        left -= len(data)
+        if left < 0:
+            raise JobError(
+                f"the files of {folder.uri}/{_FOLDER} have more than {_MAX_ALL_BYTES / 1e6:,.0f} MB together, too many "
+                "to be held: move some of them to another place"
+            )
+        for each in _parsed(folder, number, data).corrections:
             found.setdefault(each.id, {})[each.attribute] = each.text
     return found
 
@@ -108,21 +119,21 @@ def _name(number: int) -> str:
     return f"{_FOLDER}/{_file(number)}"
 
 
-def _read(folder: JobFolder, number: int) -> _Kept:
+def _read(folder: JobFolder, number: int) -> bytes:
     name = _name(number)
     try:
-        data = folder.storage.read(name)
+        return folder.storage.read(name, most=_MAX_BYTES)
     except FileNotFoundError:
         raise JobError(f"{folder.uri}/{name} was removed while it was to be read: run the same command again") from None
-    if len(data) > _MAX_BYTES:
-        raise JobError(
-            f"{folder.uri}/{name} has {len(data) / 1e6:,.0f} MB, and no askpix writes more than "
-            f"{_MAX_BYTES / 1e6:,.0f}: remove it, then give its table to `askpix correct` again"
-        )
+    except TooLargeError as error:
+        raise JobError(f"{error}: remove it, then give its table to `askpix correct` again") from None
+
+
+def _parsed(folder: JobFolder, number: int, data: bytes) -> _Kept:
     try:
         return _Kept.model_validate_json(data)
     except ValidationError as error:
         raise JobError(
-            f"{folder.uri}/{name} is damaged ({first_problem(error)}): remove it, then give its table to "
+            f"{folder.uri}/{_name(number)} is damaged ({first_problem(error)}): remove it, then give its table to "
             "`askpix correct` again"
         ) from None

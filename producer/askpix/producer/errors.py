@@ -58,6 +58,10 @@ class StorageError(AskpixError):
         self.passing = passing
 
 
+class TooLargeError(StorageError):
+    """A file is larger than any that askpix writes."""
+
+
 class BrokerTrouble(Enum):
     """Why the broker did not do what it was asked to."""
 

@@ -23,7 +23,7 @@ from enum import StrEnum
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from askpix.producer.errors import JobError, StorageError
+from askpix.producer.errors import JobError, StorageError, TooLargeError
 from askpix.producer.items import Item
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.job_tables import JobTables
@@ -42,13 +42,14 @@ from askpix.producer.rounds import Round
 from askpix.producer.rows import Row
 from askpix.producer.storage import Storage
 
-FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))
-"""In which a job keeps its files."""
-
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")
 _RESULT = re.compile(r"part-(\d{6})(?:\.r(\d{3}))?\.parquet")
 _ROUND = re.compile(r"(\d{3})\.json")
 _TRY_BYTES = 1 << 18
+
+_SPEC_BYTES = 100_000_000
+_ROUND_BYTES = 1_000_000_000
+"""Of job.json, model.json and a round: no askpix writes larger ones, and each is read whole."""
 
 _REMOVERS = 16
 """Files removed at a time: on S3 each takes some 20 ms."""
@@ -88,9 +89,11 @@ class JobFolder:
             JobError: job.json is not one that this version understands.
         """
         try:
-            return JobSpec.model_validate_json(self.storage.read("job.json"))
+            return JobSpec.model_validate_json(self.storage.read("job.json", most=_SPEC_BYTES))
         except FileNotFoundError:
             return None
+        except TooLargeError as error:
+            raise JobError(f"{error}: it is not a job of this askpix version") from None
         except ValidationError as error:
             raise JobError(f"{self.uri}/job.json is not a job of this askpix version: {first_problem(error)}") from None
 
@@ -115,8 +118,8 @@ class JobFolder:
         if self.storage.create("model.json", model.model_dump_json(indent=2).encode() + b"\n"):
             return model
         try:
-            return PinnedModel.model_validate_json(self.storage.read("model.json"))
-        except (ValidationError, FileNotFoundError):
+            return PinnedModel.model_validate_json(self.storage.read("model.json", most=_SPEC_BYTES))
+        except (ValidationError, FileNotFoundError, TooLargeError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
     def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str) -> None:
@@ -167,7 +170,7 @@ class JobFolder:
         table = self._tables.read(name, list(COLUMNS))
         try:
             return outcomes_from_table(table)
-        except (KeyError, TypeError, ValueError, pa.ArrowException):
+        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
             # Record by record, which does without columns that are missing, and says what is wrong.
             return self._tables.parsed(name, outcome_from_record, list(COLUMNS))
 
@@ -236,10 +239,10 @@ class JobFolder:
         """
         name = f"rounds/{number:03d}.json"
         try:
-            round_ = Round.model_validate_json(self.storage.read(name))
+            round_ = Round.model_validate_json(self.storage.read(name, most=_ROUND_BYTES))
             if round_.round != number or (spec is not None and not round_.fits(spec.items_of)):
                 raise ValueError("it is of another job")
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, TooLargeError):
             raise JobError(
                 f"{self.uri}/{name} is missing or damaged: remove it, then `askpix retry {self.uri}` begins a new round"
             ) from None

@@ -132,9 +132,7 @@ class Results:
             JobError: a result file is missing or damaged.
         """
         for part, round_ in self.parts:
-            table = self.folder.read_result_table(part, round_, ["extra"])
-            if "extra" in table.column_names:
-                yield from self.kept(part, table["extra"].to_pylist())
+            yield from self.kept(part, self._column(part, round_, "extra"))
 
     def kept(self, part: int, rows: Iterable[_Row]) -> Iterator[_Row]:
         """Yields those of a part's rows that are not left out."""
@@ -176,7 +174,8 @@ class Results:
 
     def _column(self, part: int, round_: int, name: str) -> list[Any]:
         table = self.folder.read_result_table(part, round_, [name])
-        values: list[Any] = (table if name in table.column_names else self._adapted(part, round_))[name].to_pylist()
+        is_known = table.schema.equals(pa.schema([RESULT_SCHEMA.field(name)]))
+        values: list[Any] = (table if is_known else self._adapted(part, round_))[name].to_pylist()
         return values
 
     def _records(
@@ -193,7 +192,7 @@ class Results:
         records = [row_to_record(row) for row in self.folder.read_result(part, round_)]
         try:
             return pa.Table.from_pylist(records, schema=RESULT_SCHEMA)
-        except (pa.ArrowException, TypeError, ValueError):
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise JobError(
                 f"{self.folder.uri}: the results of part {part} have columns of other types than this askpix writes"
             ) from None

@@ -13,7 +13,7 @@ from askpix.producer.locations import S3Location
 from askpix.producer.s3_client import doing, get_object, s3_client
 from askpix.producer.s3_errors import S3Error, Trouble, no_bucket
 from askpix.producer.s3_object import S3Object
-from askpix.producer.storage import Storage
+from askpix.producer.storage import Storage, check_size
 
 _TRIES = 5
 """How often a body that breaks off is asked for, and a write that collides is sent."""
@@ -39,10 +39,10 @@ class S3Storage(Storage):
             )
         self.uri = self.location.uri
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, most: int | None = None) -> bytes:
         location = self.location.joined(name)
         try:
-            return _whole(location)
+            return _whole(location, most)
         except S3Error as error:
             if error.trouble is Trouble.NO_OBJECT:
                 raise FileNotFoundError(location.uri) from None
@@ -162,14 +162,18 @@ def list_objects(uri: str) -> Iterator[str]:
                 yield S3Location(location.bucket, entry["Key"]).uri
 
 
-def _whole(location: S3Location) -> bytes:
+def _whole(location: S3Location, most: int | None) -> bytes:
     # The client sends a request again that got no answer, but not one whose answer broke off.
     for attempt in range(_TRIES):
-        body = get_object(location)["Body"]
+        response = get_object(location)
+        size = response.get("ContentLength")
         try:
-            with doing("cannot be read", location), closing(body):
-                data: bytes = body.read()
-                return data
+            with closing(response["Body"]) as body:
+                check_size(location.shown, size or 0, most)
+                with doing("cannot be read", location):
+                    data: bytes = body.read(None if most is None or size is not None else most + 1)
+            check_size(location.shown, len(data), most)
+            return data
         except S3Error as error:
             if error.trouble is not Trouble.TEMPORARY or attempt == _TRIES - 1:
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from askpix.producer.durable import explained, give_name, open_no_link, sync_folder, written_beside
-from askpix.producer.errors import StorageError
+from askpix.producer.errors import StorageError, TooLargeError
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
 """What makes a reference a URI: a file may be called `photo:1.jpg`."""
@@ -24,11 +24,15 @@ class Storage(ABC):
     """Where the folder is, in a form that `open_storage` takes on any machine that can reach it."""
 
     @abstractmethod
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, most: int | None = None) -> bytes:
         """Returns a file's bytes.
+
+        Args:
+            most: how many of them may be held.
 
         Raises:
             FileNotFoundError: there is no such file.
+            TooLargeError: it has more than that.
             StorageError: it cannot be read.
         """
 
@@ -103,11 +107,12 @@ class LocalStorage(Storage):
         self.uri = str(self.root)
         self._resolved = Path(os.path.realpath(self.root))
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, most: int | None = None) -> bytes:
         path = self._path(name)
         with explained(f"{self.root / name} cannot be read"):
             try:
                 with open(path, "rb", opener=open_no_link) as file:
+                    check_size(f"{self.root / name}", os.fstat(file.fileno()).st_size, most)
                     return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 pass
@@ -221,6 +226,12 @@ def open_storage(uri: str) -> Storage:
         if path.exists() and not path.is_dir():
             raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
     return LocalStorage(path)
+
+
+def check_size(where: str, size: int, most: int | None) -> None:
+    """Raises TooLargeError where a file has more bytes than may be held."""
+    if most is not None and size > most:
+        raise TooLargeError(f"{where} has {size / 1e6:,.0f} MB, and no askpix writes more than {most / 1e6:,.0f}")
 
 
 def shortened(text: str) -> str:

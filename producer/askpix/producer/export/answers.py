@@ -10,7 +10,7 @@ from typing import IO, Any
 from askpix.producer.cells import cell
 from askpix.producer.errors import InputError
 from askpix.producer.export.form import Form, Source
-from askpix.producer.export.tables import MAX_COLUMNS, free_name, rounded, table_written
+from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded, table_written
 from askpix.producer.results import Results, extra_values
 from askpix.producer.rows import Answer, Row
 
@@ -29,8 +29,8 @@ def write_table(source: Source, file: IO[bytes], *, separator: str = ",") -> int
         JobError: a result file is missing or damaged.
     """
     extra = _extra_columns(source.results)
-    taken = set(_COLUMNS)
-    own = [cell(free_name(name, taken, before="input_")) for name in extra]
+    taken = ColumnNames(_COLUMNS)
+    own = [cell(taken.free(name, before="input_")) for name in extra]
     count = 0
     with table_written(file, separator=separator, marked=source.excel) as writer:
         writer.writerow((*_COLUMNS, *own))

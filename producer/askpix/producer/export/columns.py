@@ -13,7 +13,7 @@ import pyarrow as pa
 from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
 from askpix.producer.export.form import Source
-from askpix.producer.export.tables import MAX_COLUMNS, free_name, rounded
+from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded
 from askpix.producer.questions import SEPARATOR
 from askpix.producer.results import Line, extra_values
 from askpix.producer.rows import Kind
@@ -178,8 +178,8 @@ def wide_columns(
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
     head = head if head is not None else GROUP_COLUMNS if source.by_group else ITEM_COLUMNS
-    taken = {name.casefold() for name in (*head, *reserved)}
-    named_errors = tuple((name, free_name(name, taken, before="answer_")) for name in errors)
+    taken = ColumnNames((*head, *reserved))
+    named_errors = tuple((name, taken.free(name, before="answer_")) for name in errors)
     attributes = tuple(
         Attribute(
             key=key,
@@ -223,13 +223,13 @@ def _keys(names: list[str]) -> list[_Key]:
     return keys
 
 
-def _attribute_name(key: _Key, taken: set[str]) -> str:
+def _attribute_name(key: _Key, taken: ColumnNames) -> str:
     name = key if isinstance(key, str) else f"{key[0]}_{key[1]}"
-    return free_name(name if name.strip() else "answer", taken, before="answer_", endings=("", *ENDINGS))
+    return taken.free(name if name.strip() else "answer", before="answer_", endings=("", *ENDINGS))
 
 
-def _own_name(name: str, taken: set[str]) -> str:
-    return free_name(_whole_text(name) if name.strip() else "input", taken, before="input_")
+def _own_name(name: str, taken: ColumnNames) -> str:
+    return taken.free(_whole_text(name) if name.strip() else "input", before="input_")
 
 
 def _of_head(line: Line, name: str) -> Any:

@@ -10,7 +10,8 @@ from askpix.producer.errors import InputError
 from askpix.producer.export.columns import wide_columns
 from askpix.producer.export.form import Exported, Form, Source
 from askpix.producer.export.metadata import Metadata
-from askpix.producer.export.names import file_name, sidecar_path
+from askpix.producer.export.named_files import NamedFiles
+from askpix.producer.export.names import sidecar_path
 from askpix.producer.export.originals import Answered, Missed, suffix_of, with_originals
 from askpix.producer.export.sidecars import staged
 from askpix.producer.results import Line
@@ -44,13 +45,14 @@ def write_folder(source: Source, target: Path, *, force: bool) -> Exported:
     counts = Answered(source.lines())
     missed = Missed()
     files = renamed = 0
-    with staged(target, force=force) as staging:
+    with staged(target, source.results.folder, force=force) as staging:
         metadata = Metadata(staging / METADATA)
+        named = NamedFiles(staging)
         with (staging / METADATA).open("wb") as file:
             for line, data in with_originals(counts, source.originals, missed):
                 name = _in_place(line, target)
                 if name is None:
-                    name, is_renamed = _written(line, data, staging)
+                    name, is_renamed = _written(line, data, named)
                     renamed += is_renamed
                 files += 1
                 values = dict(zip(names, columns.values(line), strict=True))
@@ -68,12 +70,12 @@ def write_folder(source: Source, target: Path, *, force: bool) -> Exported:
 
 def _plain_names(names: Sequence[str]) -> list[str]:
     """Returns names of columns of which none is taken for a column of files."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         while name.endswith(_OF_FILES) or name in found:
             name += "_"
-        found.append(name)
-    return found
+        found[name] = None
+    return list(found)
 
 
 def _in_place(line: Line, target: Path) -> str | None:
@@ -85,20 +87,12 @@ def _in_place(line: Line, target: Path) -> str | None:
     return Path(real).relative_to(folder).as_posix() if Path(real).is_relative_to(folder) else None
 
 
-def _written(line: Line, data: bytes, folder: Path) -> tuple[str, bool]:
+def _written(line: Line, data: bytes, named: NamedFiles) -> tuple[str, bool]:
     """Writes an image under a name of its own; returns that, and whether it has a number for it."""
     suffix = suffix_of(data)
-    *folders, stem = sidecar_path(line.id or "", line.image, suffix)
-    folder.joinpath(*folders).mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        name = f"{file_name(stem, f'-{number}' if number > 1 else '', suffix)}{suffix}"
-        try:
-            with folder.joinpath(*folders, name).open("xb") as file:
-                file.write(data)
-            return "/".join((*folders, name)), number > 1
-        except FileExistsError:
-            number += 1
+    place = sidecar_path(line.id or "", line.image, suffix)
+    name = named.write(place, suffix, data)
+    return (name, False) if name is not None else (named.write_numbered(place, suffix, data), True)
 
 
 FORM = Form(name="imagefolder", said="images and metadata.jsonl, for Hugging Face", folder=write_folder, images=True)

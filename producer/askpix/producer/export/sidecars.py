@@ -10,10 +10,14 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from askpix.producer.errors import StorageError
+from askpix.producer.errors import InputError, StorageError
 from askpix.producer.export.form import Exported, Source
-from askpix.producer.export.names import file_name, sidecar_path
+from askpix.producer.export.named_files import NamedFiles
+from askpix.producer.export.names import sidecar_path
+from askpix.producer.job import JobFolder
+from askpix.producer.own_files import FOLDERS
 from askpix.producer.results import Line, is_answered
+from askpix.producer.storage import local_path, shortened
 
 _MOVED_AT_ONCE = 10_000
 
@@ -36,15 +40,19 @@ def write_sidecars(
         StorageError: a file that is there would be replaced, without `force`, or what is there leads elsewhere.
         OSError: the folder cannot be written.
     """
-    with staged(target, force=force) as staging:
+    with staged(target, source.results.folder, force=force) as staging:
         return _write_all(source, staging, suffix, content, noun)
 
 
 @contextmanager
-def staged(target: Path, *, force: bool) -> Iterator[Path]:
+def staged(target: Path, job: JobFolder, *, force: bool) -> Iterator[Path]:
     """Yields a folder for files that are moved into another once all are there; when that fails, nothing has changed.
 
+    Args:
+        job: among whose own files none of them may come to lie.
+
     Raises:
+        InputError: one would.
         StorageError: a file that is there would be replaced, without `force`, or what is there leads elsewhere.
         OSError: the folder cannot be written.
     """
@@ -53,6 +61,7 @@ def staged(target: Path, *, force: bool) -> Iterator[Path]:
     staging = Path(tempfile.mkdtemp(dir=target, prefix=".partial-"))
     try:
         yield staging
+        _check_job(staging, target, job)
         _check_places(staging, target, force=force)
         _move(staging, target)
     finally:
@@ -65,19 +74,15 @@ def staged(target: Path, *, force: bool) -> Iterator[Path]:
 def _write_all(source: Source, folder: Path, suffix: str, content: Callable[[Line], bytes], noun: str) -> Exported:
     items = files = 0
     collided: list[int] = []
+    named = NamedFiles(folder)
     for items, line in enumerate(source.lines(), 1):
         if is_answered(line):
             files += 1
-            if not _write(line, folder, suffix, content):
+            if named.write(_place(line, suffix), suffix, content(line)) is None:
                 collided.append(items)
     # Last, so that a number never takes the name of an image that is called so: `mug-2.jpg`.
-    numbers: dict[tuple[str, ...], int] = {}
     for line in _picked(source, collided):
-        place = sidecar_path(line.id or "", line.image, suffix)
-        number = numbers.get(place, 1) + 1
-        while not _write(line, folder, suffix, content, f"-{number}"):
-            number += 1
-        numbers[place] = number
+        named.write_numbered(_place(line, suffix), suffix, content(line))
     return Exported(items=items, files=files, noun=noun, without=items - files, renamed=len(collided))
 
 
@@ -92,20 +97,20 @@ def _picked(source: Source, numbers: list[int]) -> Iterator[Line]:
                 number = next(wanted, None)
 
 
-def _write(line: Line, folder: Path, suffix: str, content: Callable[[Line], bytes], ending: str = "") -> bool:
-    """Writes an item's file unless there is one of its name; returns whether it did.
+def _place(line: Line, suffix: str) -> tuple[str, ...]:
+    return sidecar_path(line.id or "", line.image, suffix)
 
-    The file system says whether two names are one: not all tell capitals apart.
-    """
-    *folders, stem = sidecar_path(line.id or "", line.image, suffix)
-    parent = folder.joinpath(*folders)
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (parent / f"{file_name(stem, ending, suffix)}{suffix}").open("xb") as file:
-            file.write(content(line))
-    except FileExistsError:
-        return False
-    return True
+
+def _check_job(staged: Path, target: Path, job: JobFolder) -> None:
+    """Raises InputError where a file would lie among a job's own: a list says what folders are called."""
+    root, folder = local_path(job.uri), target.resolve()
+    if root is None or not root.resolve().is_relative_to(folder):
+        return
+    inside = root.resolve().relative_to(folder)
+    for name in FOLDERS:
+        if os.path.lexists(staged / inside / name):
+            place = shortened(str(target / inside / name))
+            raise InputError(f"files of this list would lie in {place}, among the job's own: choose another folder")
 
 
 def _check_places(staged: Path, target: Path, *, force: bool) -> None:

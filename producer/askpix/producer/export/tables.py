@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -31,15 +31,38 @@ def rounded(number: float | None) -> str | None:
     return None if number is None or not math.isfinite(number) else f"{number:.4f}"
 
 
-def free_name(name: str, taken: set[str], *, before: str, endings: Sequence[str] = ("",)) -> str:
-    """Returns a name that no column has, whether or not capitals are told apart, and takes it.
+class ColumnNames:
+    """Names that the columns of a table have: no two are the same, whether or not capitals are told apart.
 
     Args:
-        taken: names that columns have, without capitals.
-        before: comes before a name that is taken, as often as needed.
-        endings: of the columns that are called by this name.
+        taken: those that are there.
     """
-    while not taken.isdisjoint(columns := {f"{name}{ending}".casefold() for ending in endings}):
-        name = f"{before}{name}"
-    taken |= columns
-    return name
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.casefold() for name in taken}
+        self._numbers: dict[str, int] = {}
+        """The last one that was given, by the name without capitals that it follows."""
+
+    def free(self, name: str, *, before: str, endings: Sequence[str] = ("",)) -> str:
+        """Returns a name that no column has, and takes it.
+
+        Args:
+            before: comes before a name that is taken; where that is taken too, a number comes after it.
+            endings: of the columns that are called by this name.
+        """
+        for tried in (name, f"{before}{name}"):
+            if self._take(tried, endings):
+                return tried
+        key = tried.casefold()
+        number = self._numbers.get(key, 1) + 1
+        while not self._take(f"{tried}_{number}", endings):
+            number += 1
+        self._numbers[key] = number
+        return f"{tried}_{number}"
+
+    def _take(self, name: str, endings: Sequence[str]) -> bool:
+        columns = {f"{name}{ending}".casefold() for ending in endings}
+        is_free = self._taken.isdisjoint(columns)
+        if is_free:
+            self._taken |= columns
+        return is_free

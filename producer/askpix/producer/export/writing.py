@@ -22,6 +22,7 @@ from askpix.producer.export.wishes import Wishes, source_of
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import PART_SIZE
 from askpix.producer.locations import is_s3
+from askpix.producer.own_files import check_outside
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.whole_file import whole_file, write_errors
 from askpix.producer.words import counted
@@ -65,12 +66,14 @@ def export(
     if wishes.places and not form.images:
         raise InputError(f"{_PLACES}, and {form.name} has none: leave them out")
     if form.folder is not None:
-        _check_folder(path, folder) if ending is None else _check_outside_results(path, folder)
+        if ending is None:
+            _check_folder(path)
+        check_outside(path, folder)
         with write_errors(path):
             source, found = source_of(folder, wishes, reader() if form.images and reader is not None else None)
             return _noted(form.folder(source, path, force=force), found, source)
     assert ending is not None
-    _check_outside_results(path, folder)
+    check_outside(path, folder)
     write = form.files[ending.removesuffix(".gz")]
     with whole_file(path, force=force) as file:
         source, found = source_of(folder, wishes, None)
@@ -104,7 +107,7 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     name = path.name.lower()
     if not name.endswith((ending, f"{ending}.gz")) or (ending == ".parquet" and name.endswith(".gz")):
         raise InputError(f"a list comes back in its own form: give --to a name that ends in {ending}")
-    _check_outside_results(path, folder)
+    check_outside(path, folder)
     spec = folder.spec()
     with whole_file(path, force=force) as file:
         source, _ = source_of(folder, wishes, None)
@@ -155,7 +158,7 @@ def _unpacked(file: IO[bytes], *, is_packed: bool) -> Iterator[IO[bytes]]:
         yield packed  # type: ignore[misc]  # it is one in all but its class
 
 
-def _check_folder(path: Path, folder: JobFolder) -> None:
+def _check_folder(path: Path) -> None:
     if os.path.lexists(path) and not _is_folder(path):
         raise InputError(f"{shortened(str(path))!r} is a file, where a folder is needed: {said_of_all()}")
     # A file job.json alone may be that of an image `job.jpg`.
@@ -163,14 +166,7 @@ def _check_folder(path: Path, folder: JobFolder) -> None:
         any(path.glob(f"{inside}/part-*.parquet")) for inside in ("input", "results")
     ):
         raise InputError(f"{shortened(str(path))!r} is a job folder: choose another one")
-    _check_outside_results(path / "any", folder)
 
 
 def _is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - of a name that is too long, Path.is_dir says so by an exception
-
-
-def _check_outside_results(path: Path, folder: JobFolder) -> None:
-    root = local_path(folder.uri)
-    if root is not None and path.resolve().is_relative_to(root.resolve() / "results"):
-        raise InputError(f"{shortened(str(path))!r} is among the job's own results: choose another folder")

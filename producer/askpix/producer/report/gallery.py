@@ -12,8 +12,8 @@ from typing import Any
 
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
-from askpix.producer.job import FOLDERS
 from askpix.producer.locations import is_s3
+from askpix.producer.own_files import check_outside
 from askpix.producer.report.cards import Cards
 from askpix.producer.report.columns import Columns
 from askpix.producer.report.details import Details
@@ -90,7 +90,7 @@ def write_gallery(
     expected = sum(job.spec.items_of(part) for part, _ in results.parts)
     name = job.folder.uri.rstrip("/").rpartition("/")[2] or "job"
     path, in_folder = _place(target, name, expected)
-    _check_outside_job(path, job)
+    check_outside(path, job.folder)
     title = clipped(name, _TITLE)
     opened: Callable[..., AbstractContextManager[FileForm] | AbstractContextManager[FolderForm]]
     opened = folder_form if in_folder else file_form
@@ -236,14 +236,3 @@ def _too_large(items: int, most: int) -> InputError:
             f"one page holds up to {most:,} items, and the job has {items:,}: give a folder, such as --to gallery/"
         )
     return InputError(f"a gallery holds up to {most:,} items, and the job has {items:,}: `askpix export` takes all")
-
-
-def _check_outside_job(path: Path, job: Job) -> None:
-    """Raises InputError where a gallery would lie among a job's own files."""
-    root = local_path(job.folder.uri)
-    if root is None:
-        return
-    there, root = path.resolve(), root.resolve()
-    is_among = there.is_relative_to(root) and (there.parent != root or there.name in FOLDERS)
-    if there == root or is_among:
-        raise InputError(f"{shortened(str(path))!r} is among the job's own files: choose another name")

@@ -87,7 +87,7 @@ def _of_part(results: Results, part: int, round_: int) -> Iterator[Picture]:
         return
     try:
         records = table.select(_COLUMNS).to_pylist()
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, KeyError, ValueError, OverflowError) as error:
         raise results.folder.damaged_result(part, round_, " ".join(str(error).split())[:200]) from None
     for record in records:
         image, sha256, width, height = (record[name] for name in _COLUMNS)
