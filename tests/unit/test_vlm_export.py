@@ -63,7 +63,7 @@ def test_weights_are_as_few_bits_as_was_asked_for(tmp_path: Path, weights: Weigh
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        (Weights(precision="int4"), r"int4 weights, and has 10% of them so: choose another --group-size, .*int8$"),
+        (Weights(precision="int4"), r"int4 weights, and has 10% of them so: choose a --group-size .*int8$"),
         (Weights(precision="int4", ratio=0.4), r"int4 weights \(40% of them\), and has 10% of them so"),
         (Weights(precision="int8"), r"int8 weights, and has 20% of them so: .*--precision f16$"),
     ],

@@ -34,7 +34,7 @@ _LOW_BITS = {"int8": ("i8", "u8", *_INT4), "int4": _INT4}
 
 _LESS = {
     "int8": "the checkpoint's weights are not of a kind that is compressed; convert it with --precision f16",
-    "int4": "choose another --group-size, one that the model's sizes are multiples of, or --precision int8",
+    "int4": "choose a --group-size that the model's sizes are multiples of, a larger --ratio, or --precision int8",
 }
 """What to do where they are not so."""
 
