@@ -25,7 +25,7 @@ def main() -> int:
         convert(str(models.checkpoint), half, name="base", weights="f16")
         int8.symlink_to(models.int8)
         folders = [f"{half}@f32", f"{half}@bf16", f"{int8}@f32", str(int8)]
-        written = ["--json", _RESULTS / "compare.json", "--plot", _RESULTS / "compare.svg"]
+        written = ["--json", _RESULTS / "compare.json", "--plot", _RESULTS / "compare.svg", "--force"]
         command = [sys.executable, "-m", "askpix.cli.entry", "model", "compare", *folders]
         command += ["--images", ROOT / "demo" / "images", "--samples", "40", *map(str, written), *sys.argv[1:]]
         return subprocess.run([str(part) for part in command], check=False).returncode

@@ -68,11 +68,25 @@ def test_a_base_install_submits_a_job_and_reads_it(tmp_path: Path, broker_url: s
 
 @pytest.mark.parametrize(
     ("command", "extra"),
-    [("run", "local"), ("worker", "worker"), ("devices", "worker"), ("model convert", "convert"), ("flower", "flower")],
+    [
+        ("run", "local"),
+        ("worker", "worker"),
+        ("devices", "worker"),
+        ("model convert", "convert"),
+        ("model info", "worker"),
+        ("model compare", "worker"),
+        ("flower", "flower"),
+    ],
 )
 def test_a_command_that_needs_an_extra_says_which(tmp_path: Path, command: str, extra: str) -> None:
     # Given: enough arguments to get as far as the imports.
-    needed = {"run": "x --output y", "worker": "--model x --storage-root y", "model convert": "x --output y"}
+    needed = {
+        "run": "x --output y",
+        "worker": "--model x --storage-root y",
+        "model convert": "x --output y",
+        "model info": "x",
+        "model compare": "x --images y",
+    }
     arguments = f"{command} {needed.get(command, '')}".split()
 
     # When

@@ -70,6 +70,18 @@ def test_wrong_options_of_run(refused: Run, arguments: tuple[str, ...], words: s
     assert not Path("job").exists()
 
 
+@pytest.mark.parametrize(("option", "name"), [("--json", "figures.json"), ("--plot", "figures.svg")])
+def test_figures_that_are_there_already_are_not_written_over(
+    option: str, name: str, refused: Run, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("mine")
+
+    said = refused("model", "compare", MODEL, "--images", "one.jpg", option, name)
+
+    assert said == f"{name} exists already: choose another name, or --force"
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_a_drawing_that_nobody_can_make_is_refused_before_anything_is_measured(refused: Run) -> None:
     said = refused("model", "compare", MODEL, "--images", "one.jpg", "--plot", "figures.pdf")
     assert said == "figures.pdf is no name for a drawing: let it end in .svg or .png"

@@ -52,6 +52,16 @@ def test_a_sheet_is_shown_as_a_table_that_fits_a_terminal(askpix: Run) -> None:
     assert "any of star, heart, moon" in text
 
 
+def test_a_term_of_several_choices_is_shown_once(askpix: Run, tmp_path: Path) -> None:
+    (tmp_path / "tags.yaml").write_text(
+        "- text: of what?\n  choices: [oak, pine, tin]\n  map: {oak: wood, pine: wood}\n"
+    )
+
+    ran = askpix("sheet", "check", "tags.yaml")
+
+    assert ran.out.splitlines()[1].split() == ["of", "what?", "wood,", "tin"]
+
+
 def test_a_sheet_cannot_make_the_terminal_do_anything(askpix: Run, tmp_path: Path) -> None:
     (tmp_path / "tags.yaml").write_text('- text: "\\u202e[red]what?[/red]"\n  map: {a: ":smile:"}\n')
 

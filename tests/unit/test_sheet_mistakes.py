@@ -98,6 +98,9 @@ NOT_YAML = [
     Case("- text: !!python/object:os.system ls\n", 1, r"tag of YAML, which sheets do without"),
     Case("- text: which one is it,\n    red: or blue?\n", 1, r"in line 2, where a colon is: .*all of it in quotes$"),
     Case("- name: a\n  text: which is it,\n    or not,\n    is it: blue?\n", 2, r"in line 4, .* in quotes$"),
+    Case(
+        "- text: \n    which one is it,\n    red: or blue?\n", 1, r"in line 3, where a colon is: .*all of it in quotes$"
+    ),
     Case("- which one is it,\n  red: or blue?\n", 1, r"in line 2, where a colon is: .*all of it in quotes$"),
     Case("- text: t\n  map:\n    red: rot\n     blue: blau\n", 4, r"column 6, .*column 5: indent it by 4 spaces"),
     Case("- a\n---\n- b\n", 2, r"leave the line --- out"),
@@ -356,6 +359,21 @@ def test_aliases_of_aliases_do_not_grow_without_bounds(tmp_path: Path, reference
     ((_, text),) = mistakes(tmp_path, "\n".join(levels))
 
     assert "aliases (*) make it so" in text
+
+
+# Looked at from each place anew, these would take minutes at least: the time that a test has ends that.
+@pytest.mark.parametrize(
+    ("sheet", "line"),
+    [
+        (f"- text: a\n{' ' * 900_000}\n    b\n  choises: [a, b]\n", 4),
+        (f"- text: a\n   {'- ' * 480_000}\n   b: c\n", 1),
+        (f"- text: a\n   {'-  ' * 320_000}b\n   b: c\n", 1),
+    ],
+    ids=["spaces", "dashes", "dashes-apart"],
+)
+@pytest.mark.timeout(60)
+def test_a_long_line_is_told_of_like_a_short_one(tmp_path: Path, sheet: str, line: int) -> None:
+    assert mistakes(tmp_path, sheet)[0][0] == line
 
 
 def test_a_file_that_is_no_sheet_by_its_size_is_not_read(tmp_path: Path) -> None:

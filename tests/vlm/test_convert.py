@@ -18,6 +18,7 @@ from askpix.worker.models.export_env import make_export_env, python_of
 from askpix.worker.models.folder import load_manifest, load_vlm
 from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
 from askpix.worker.models.vlm_convert import check_family
+from askpix.worker.models.weights import Weights
 
 ENV = {"ASKPIX_EXPORT_ENV": str(EXPORT_ENV)}
 
@@ -67,12 +68,12 @@ def test_a_model_folder_that_lost_its_image_settings_is_refused(copied: Path) ->
 
 
 def test_weights_that_were_to_be_small_and_are_not_are_refused(tiny: TinyVlms) -> None:
-    check_weights(tiny.folder("llava"), "f32")
-    check_weights(tiny.folder("llava", "int4"), "int4")
-    check_weights(tiny.folder("llava", "int8"), "int8")
+    check_weights(tiny.folder("llava"), Weights(precision="f32"))
+    check_weights(tiny.folder("llava", "int4"), Weights(precision="int4"))
+    check_weights(tiny.folder("llava", "int8"), Weights(precision="int8"))
     for precision in ("int8", "int4"):
         with pytest.raises(ModelError, match=f"was to have {precision} weights, and has 0% of them so"):
-            check_weights(tiny.folder("llava"), precision)
+            check_weights(tiny.folder("llava"), Weights(precision=precision))
 
 
 def test_tokens_other_than_the_checkpoints_are_refused(tiny: TinyVlms) -> None:
@@ -142,7 +143,7 @@ def test_the_command_converts_with_images_and_says_what_came_of_it(
     assert (manifest.name, manifest.precision, manifest.generation.seed) == ("mine", "int4", 4)
     assert manifest.compression is not None
     assert (manifest.compression.group_size, manifest.compression.ratio, manifest.compression.images) == (32, 1.0, 2)
-    check_weights(tmp_path / "model", "int4")
+    check_weights(tmp_path / "model", Weights(precision="int4"))
     info = askpix("model", "info", "model", cwd=tmp_path)
     assert info.code == 0
     assert "100% in groups of 32, scales estimated on 2 images" in info.out

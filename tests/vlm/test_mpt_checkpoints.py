@@ -19,6 +19,7 @@ from askpix.producer.errors import ModelError
 from askpix.worker.models.vlm_checks import check_weights
 from askpix.worker.models.vlm_manifest import Compression, FixedTokens
 from askpix.worker.models.vlm_parts import VlmParts
+from askpix.worker.models.weights import Weights
 
 PUBLISHED, TOWER = "liuhaotian/LLaVA-Lightning-MPT-7B-preview", "openai/clip-vit-large-patch14"
 
@@ -197,7 +198,7 @@ def test_the_command_converts_what_the_hub_has_by_its_type(
     assert manifest.image_tokens == FixedTokens(tokens=18, edge=56)
     assert {"<|im_start|>", "<|im_end|>", "<im_start>", "<im_end>", "<image>", "<|endoftext|>"} <= {*manifest.reserved}
     assert manifest.source == PUBLISHED
-    check_weights(tmp_path / "model", "int4")
+    check_weights(tmp_path / "model", Weights(precision="int4"))
     info = askpix("model", "info", "model", cwd=tmp_path)
     assert "100% in groups of 16, scales estimated on 2 images" in info.out
     assert "as mpt writes them" in info.out

@@ -15,7 +15,7 @@ from rich.table import Table
 from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.cli.needing import needing
 from askpix.cli.shares import Share
-from askpix.producer.errors import InputError, StorageError
+from askpix.producer.errors import InputError, SheetError, StorageError
 from askpix.producer.followed import Job
 from askpix.producer.questions import Question
 from askpix.producer.results import Results
@@ -90,7 +90,7 @@ def command(
     if report is not None:
         with whole_file(report, force=force) as file:
             file.write(_reported(report, job.folder.uri, found, precision))
-    _write(sheet, target, questions, found, force=force)
+    write_calibrated(sheet, target, questions, found, force=force)
     return 1 if labels.refused else 0
 
 
@@ -102,9 +102,15 @@ def _check(target: Path | None, report: Path | None) -> None:
         raise InputError(f"{target} cannot be the sheet and the report")
 
 
-def _write(
+def write_calibrated(
     sheet: Path, target: Path | None, questions: Sequence[Question], found: Sequence[Found], *, force: bool
 ) -> None:
+    """Writes a sheet with what was found, and says how much that was.
+
+    Raises:
+        InputError: the sheet is written in a way in which nothing can be put.
+        StorageError: it cannot be read, or the new one not be written.
+    """
     from askpix.producer.calibrating.writing import with_calibrations
 
     calibrations = {each.title: each.calibration for each in found}
@@ -125,13 +131,21 @@ def _write(
         os.fchmod(file.fileno(), sheet.stat().st_mode & 0o777)
         file.write(made)
         file.flush()
-        if read_questions(Path(file.name)) != expected:
+        if not _reads(Path(file.name), expected):
             raise InputError(
-                f"{sheet} is written in a way in which no calibration can be put (aliases, say); it stays as it is: "
-                "write its attributes one by one"
+                f"{sheet} is written in a way in which no calibration can be put (anchors and aliases, say); it stays "
+                "as it is: write each attribute out in full"
             )
     count = sum(each.calibration is not None for each in found)
     stderr().print(f"{printable(str(target or sheet))}: {count} of {len(found)} attributes calibrated", soft_wrap=True)
+
+
+def _reads(file: Path, expected: Sequence[Question]) -> bool:
+    """Whether a file holds these questions; what it has for mistakes is of a name that its user does not know."""
+    try:
+        return read_questions(file) == expected
+    except SheetError:
+        return False
 
 
 def _calibrated(question: Question, calibrations: dict[str, Any]) -> Question:

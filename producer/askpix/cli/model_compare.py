@@ -22,6 +22,7 @@ from askpix.cli.sampling import samples_for, unused
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError, InputError
 from askpix.producer.placeholders import texts_of
+from askpix.producer.whole_file import check_free, whole_file
 
 if TYPE_CHECKING:
     from askpix.worker.engine.devices import Precision
@@ -58,6 +59,7 @@ _ASKED = 8
     metavar="FILE",
     help="Draw them there, as .svg or .png.",
 )
+@click.option("--force", is_flag=True, help="Replace files of --json and --plot that exist already.")
 @access_options
 def compare(
     folders: tuple[str, ...],
@@ -68,6 +70,7 @@ def compare(
     device: str,
     json_file: Path | None,
     plot_file: Path | None,
+    force: bool,
     files_roots: tuple[str, ...],
     networks: tuple[str, ...],
     buckets: tuple[str, ...],
@@ -79,14 +82,17 @@ def compare(
     from the first folder. Where the list has a column caption, or answer, with what is right, the share of right ones
     is told too.
     """
-    from askpix.worker.models.compare import compare as measured
-    from askpix.worker.models.folder import read_blip
-    from askpix.worker.models.readable import Readable
+    with needing("comparing models", extra="worker"):
+        from askpix.worker.models.compare import compare as measured
+        from askpix.worker.models.folder import read_blip
+        from askpix.worker.models.readable import Readable
 
     for path in (json_file, plot_file):
         # Before the minutes that measuring takes.
-        if path is not None and not path.absolute().parent.is_dir():
-            raise AskpixError(f"{path} cannot be written: there is no folder {path.parent}")
+        if path is not None:
+            check_free(path, force=force)
+            if not path.absolute().parent.is_dir():
+                raise AskpixError(f"{path} cannot be written: there is no folder {path.parent}")
     if plot_file is not None:
         form_of(plot_file)
         needed()
@@ -104,9 +110,12 @@ def compare(
     _shown(lines)
     if json_file is not None:
         figures = {"images": len(probes), "models": [asdict(line) for line in lines]}
-        _written(json_file, f"{json.dumps(figures, indent=2)}\n".encode())
+        with whole_file(json_file, force=force) as file:
+            file.write(f"{json.dumps(figures, indent=2)}\n".encode())
     if plot_file is not None:
-        _written(plot_file, drawing(panels(lines), form_of(plot_file)))
+        drawn = drawing(panels(lines), form_of(plot_file))
+        with whole_file(plot_file, force=force) as file:
+            file.write(drawn)
 
 
 def _named(text: str) -> tuple[Path, Precision]:
@@ -222,10 +231,3 @@ _ROWS: tuple[tuple[str, Callable[[Compared], str]], ...] = (
     ("right answers", _number(lambda line: line.right_answers, ".1%")),
 )
 """What is told of a model, one line each, without those of which nothing is known."""
-
-
-def _written(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise AskpixError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None

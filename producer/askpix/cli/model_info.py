@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from askpix.cli.console import stdout, table_row
+from askpix.cli.needing import needing
 from askpix.producer.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def info(folder: Path, as_json: bool) -> int:
 
     Exit code 0: it is whole and can be used here; 1: it is damaged, or no device takes it; 2: it is no model folder.
     """
-    from askpix.worker.models.folder import load_manifest, read_manifest
+    with needing("looking into a model folder", extra="worker"):
+        from askpix.worker.models.folder import load_manifest, read_manifest
 
     manifest = read_manifest(folder)
     damage = None

@@ -140,7 +140,7 @@ def _summarise(job: Job, output: str, seconds: float, done_before: int) -> int:
     rate = f", {new / seconds:.1f} images/s (start included)" if new else ""
     stderr().print()
     counts_line(progress.ok, progress.failed, rate, progress.cached)
-    passing = failures_shown(job)
+    passing = failures_shown(job, progress)
     stderr().print(f"Results: {output.rstrip('/')}/results", soft_wrap=True)
     if passing:
         stderr().print("Next:    the same command with --retry", soft_wrap=True)

@@ -83,7 +83,7 @@ def _answers(question: Question) -> list[str]:
         return ["JSON"]
     lines = ["in its own words"]
     if question.choices:
-        terms = [(question.map or {}).get(choice, choice) for choice in question.choices]
+        terms = list(dict.fromkeys((question.map or {}).get(choice, choice) for choice in question.choices))
         more = f" and {len(terms) - _SHOWN} more" if len(terms) > _SHOWN else ""
         lines = [f"{'any of ' if question.multiple else ''}{', '.join(terms[:_SHOWN])}{more}"]
     if question.below is not None:

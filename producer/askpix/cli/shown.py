@@ -9,7 +9,7 @@ from itertools import islice
 from rich.table import Table
 
 from askpix.cli.console import printable, stderr, stdout, table_row
-from askpix.producer.followed import Job
+from askpix.producer.followed import Job, JobProgress
 from askpix.producer.rows import Row, Status
 from askpix.producer.words import counted
 
@@ -19,14 +19,24 @@ _SHOWN = 12
 _SHOWN_EACH = 3
 """Of them, answers about one image."""
 
+_READ_UP_TO = 20_000
+"""Items of a job whose results are read through for examples of its errors."""
+
 
 def counts_line(ok: int, failed: int, note: str = "", cached: int = 0) -> None:
     known = f", {cached:,} from the cache" if cached else ""
     stderr().print(f"{counted(ok + failed, 'item')}: {ok} ok, {failed} failed{known}{note}", soft_wrap=True)
 
 
-def failures_shown(job: Job) -> bool:
-    """Prints each error code of a job's rows with one example; returns whether trying again can help any."""
+def failures_shown(job: Job, progress: JobProgress) -> bool:
+    """Prints each error code of a job, of all but large jobs with one example; returns whether trying again can help
+    any, as it may in large jobs."""
+    if not progress.failed:
+        return False
+    if job.spec.items > _READ_UP_TO:
+        for code, count in sorted(progress.codes.items(), key=lambda pair: -pair[1]):
+            stderr().print(f"  {count} x {printable(code)}", soft_wrap=True)
+        return True
     retryable = False
     failed: dict[str, tuple[int, str]] = {}
     for row in job.results():

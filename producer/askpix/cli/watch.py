@@ -22,9 +22,6 @@ _INTERVAL_SECONDS = 0.5
 
 _COUNTS = (("done", "items", "item"), ("parts_done", "parts", "part"))
 
-_READ_UP_TO = 20_000
-"""Items of a job whose results are read through to show its errors."""
-
 
 @click.command()
 @click.argument("job")
@@ -75,7 +72,7 @@ def _end(job: Job, name: str, progress: JobProgress) -> int:
         return 2
     counts_line(progress.ok, progress.failed, cached=progress.cached)
     if progress.failed:
-        passing = failures_shown(job) if job.spec.items <= _READ_UP_TO else True
+        passing = failures_shown(job, progress)
         again = f"askpix retry {name}"
         hint = again if passing else f"{again} --code CODE, where what is said there was mended"
         stderr().print(f"Next: {hint}", soft_wrap=True)

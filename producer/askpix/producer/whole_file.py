@@ -21,19 +21,20 @@ def whole_file(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
         StorageError: there is a file already, and no `force`; or none can be written.
     """
     with write_errors(path):
-        _check_free(path, force=force)
+        check_free(path, force=force)
         partial = path.with_name(f".partial-{secrets.token_hex(8)}")
         try:
             with partial.open("xb") as file:
                 yield file
-            _check_free(path, force=force)
+            check_free(path, force=force)
             partial.replace(path)
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 
 
-def _check_free(path: Path, *, force: bool) -> None:
+def check_free(path: Path, *, force: bool) -> None:
+    """Raises StorageError where there is a file already, and no `force`."""
     if not force and os.path.lexists(path):
         raise StorageError(f"{path} exists already: choose another name, or --force")
 

@@ -60,7 +60,7 @@ def _summary(found: Sequence[Found], precision: float) -> str:
         for each in found
         for name, before, after in lines_of(each)
     )
-    unchecked = f"unchecked at {precision:.0%} right"
+    unchecked = f"unchecked at {precision * 100:.4g}% right"
     return f"""<div class="card scroll" role="region" aria-label="Figures" tabindex="0"><table>
 <thead><tr><th scope="col">attribute</th><th scope="col">examples</th><th scope="col">right</th>
 <th scope="col">calibration error</th><th scope="col">{unchecked}</th><th scope="col">from confidence</th></tr></thead>

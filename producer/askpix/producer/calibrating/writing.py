@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Calibration
+from askpix.producer.sheets.reading import without_tabs
 
 _KEY = "calibration"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*( [A-Za-z_-]+)*")
@@ -26,6 +29,23 @@ class _Edit:
     begin: int
     end: int
     text: str
+
+
+class _Composer(Composer):
+    """Composes nodes that stand where they are written: of an alias, where it is, not where its anchor is."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        # An anchor may be given anew.
+        self.warn_double_anchors = False
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        alias = self.parser.peek_event() if self.parser.check_event(AliasEvent) else None
+        node = super().compose_node(parent, index)
+        if alias is None:
+            return node
+        text = node.value if isinstance(node, ScalarNode) else ""
+        return ScalarNode(node.tag, text, start_mark=alias.start_mark, end_mark=alias.end_mark)
 
 
 def with_calibrations(text: str, found: Mapping[str, Calibration | None]) -> str:
@@ -59,8 +79,11 @@ def written(calibration: Calibration) -> str:
 
 
 def _items(text: str) -> list[MappingNode]:
+    loader = YAML(typ="rt", pure=True)
+    loader.Composer = _Composer
     try:
-        root: Any = YAML(typ="rt", pure=True).compose(text)
+        # As it is read: what stands for a tab has its place.
+        root: Any = loader.compose(without_tabs(text))
     except (YAMLError, RecursionError) as error:
         raise InputError(f"the sheet is not YAML: {' '.join(str(error).split())[:200]}") from None
     items = root.value if isinstance(root, SequenceNode) else []

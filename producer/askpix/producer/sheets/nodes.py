@@ -24,7 +24,8 @@ _DEEPEST = 60
 _TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
 _LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_NO_SPACE = re.compile(r"\s*-?\s*([a-z_]+):\S")
+# Possessive: a line of a million spaces is looked at once.
+_NO_SPACE = re.compile(r"\s*+(?:-\s*+)?+([a-z_]++):\S")
 
 
 class Form(StrEnum):

@@ -62,7 +62,7 @@ def _text(path: Path, told: Mistakes) -> str:
 def _root(text: str, told: Mistakes) -> Node | None:
     """Returns what the document holds; None, where it is nothing, or not to be read."""
     try:
-        return composed(_without_tabs(text))
+        return composed(without_tabs(text))
     except YAMLError as error:
         told.tell(*explained(error, lines_of(text)))
     except UnreadableNodeError as error:
@@ -72,8 +72,8 @@ def _root(text: str, told: Mistakes) -> Node | None:
     return None
 
 
-def _without_tabs(text: str) -> str:
-    """Returns JSON with spaces for the tabs between its parts, which YAML does not take."""
+def without_tabs(text: str) -> str:
+    """Returns JSON with a space for each tab between its parts, which YAML does not take; other texts as they are."""
     if "\t" not in text or not text.lstrip().startswith(("[", "{")):
         return text
     try:

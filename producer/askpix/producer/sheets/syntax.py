@@ -16,7 +16,8 @@ _BAD_INDENT = re.compile(r"[ -]*[\t\u00a0]")
 _NO_DASH_SPACE = re.compile(r"\s*-[^\s-]")
 _GLUED = re.compile(rf"\s*(?:- +)?({_KEY}):(?=\S)(.*)")
 _NO_COLON = re.compile(rf"\s*(?:- +)?({_KEY})(?:\s+([^:\s].*))?$")
-_ENTRY = re.compile(r"(?P<before>\s*(?:- +)*)(?P<key>[^\s:\"'\[{][^:]*):\s+(?P<value>.*)")
+# Possessive: a line of a million dashes is looked at once.
+_ENTRY = re.compile(r"(?P<before>\s*+(?:- ++)*+)(?P<key>[^\s:\"'\[{][^:]*+):\s++(?P<value>.*)")
 _BRACKETED = ("choices", "map", "when", "calibration", "json_schema")
 _TEXTS = ("text", "name", "then", "after")
 _QUOTED = re.compile(r"(?P<key>.*?[:\-\[,{] *)(?P<quote>[\"'])(?P<rest>.*)")
@@ -248,7 +249,7 @@ def _text_that_goes_on(trouble: _Trouble) -> int | None:
     for number in range(trouble.above, max(trouble.above - 50, -1), -1):
         line = trouble.line(number)
         if found := _ENTRY.match(line):
-            is_text = found["key"] in _TEXTS and found["value"][0] not in "\"'[{|>&*!"
+            is_text = found["key"] in _TEXTS and not found["value"].startswith(tuple("\"'[{|>&*!"))
             return number if is_text and _indent(trouble.text) > len(found["before"]) else None
         if line.lstrip().startswith("- ") and _indent(trouble.text) > _indent(line):
             return number

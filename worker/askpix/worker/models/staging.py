@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from typing import TypeVar
 from askpix.producer.errors import InputError, ModelError
 from askpix.producer.items import check_model_name
 from askpix.worker.models.manifest import MANIFEST, ModelManifest, file_entries, fingerprint_of
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Of what is done in a folder, errors that are about writing it, whatever was done."""
 
 M = TypeVar("M", bound=ModelManifest)
 
@@ -33,21 +37,31 @@ def staged(output: Path) -> Iterator[Path]:
     Raises:
         ModelError: it cannot be written.
     """
-    try:
+    with _writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
-    except OSError as error:
-        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from None
     try:
         yield folder
-        folder.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        folder.rename(output)
+        with _writing(output):
+            folder.chmod(0o755)
+            if output.exists():
+                output.rmdir()
+            folder.rename(output)
     except OSError as error:
-        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        if error.errno not in _NO_ROOM:
+            raise
+        with _writing(output):
+            raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"{output} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 def sealed(folder: Path, manifest: M) -> M:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from openvino._offline_transformations import paged_attention_transformation
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
+from askpix.worker.models.checkpoint_folder import read_json
+from askpix.worker.models.weights import Weights
 from askpix.worker.vlm.templates import TEMPLATES
 
 LANGUAGE_MODEL = "openvino_language_model.xml"
@@ -27,13 +28,21 @@ _NEEDED = (
     "config.json",
     "preprocessor_config.json",
 )
-_LOW_BITS = {"int8": ("i8", "u8"), "int4": ("i4", "u4", "nf4")}
+_INT4 = ("i4", "u4", "nf4")
+_LOW_BITS = {"int8": ("i8", "u8", *_INT4), "int4": _INT4}
+"""Types of a precision's bits, or fewer."""
+
+_LESS = {
+    "int8": "the checkpoint's weights are not of a kind that is compressed; convert it with --precision f16",
+    "int4": "choose a --group-size that the model's sizes are multiples of, a larger --ratio, or --precision int8",
+}
+"""What to do where they are not so."""
 
 _SHOWN = 300
 """Characters of a conversation that no template writes."""
 
 _LEAST = 0.5
-"""Share of the language model's weights that have to have the bits that were asked for, or fewer."""
+"""Share of the weights that were to have few bits which have to have them, or fewer."""
 
 
 def check_files(folder: Path) -> None:
@@ -44,27 +53,27 @@ def check_files(folder: Path) -> None:
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise ModelError(f"the export has no {name}: without it the model would answer differently, or not at all")
-    try:
-        settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
-        normalises = {"image_mean", "image_std"} <= settings.keys()
-    except (ValueError, AttributeError):
-        normalises = False
+    settings = read_json(folder / "preprocessor_config.json")
+    normalises = {"image_mean", "image_std"} <= settings.keys()
     if not normalises:
         raise ModelError("the export's preprocessor_config.json does not say how images are normalised")
 
 
-def check_weights(folder: Path, precision: str) -> None:
+def check_weights(folder: Path, weights: Weights) -> None:
     """Raises ModelError where the language model's weights are not stored as was asked."""
+    precision = weights.precision
     if precision not in _LOW_BITS:
         return
     sizes = Counter[str]()
     for node in ov.Core().read_model(folder / LANGUAGE_MODEL).get_ops():
         if node.get_type_name() == "Constant":
             sizes[node.get_element_type().get_type_name()] += math.prod(node.get_output_shape(0))
-    low = sum(sizes[kind] for kind in _LOW_BITS[precision])
-    if low < _LEAST * sum(sizes.values()):
+    wanted = weights.ratio if precision == "int4" else 1.0
+    share = sum(sizes[kind] for kind in _LOW_BITS[precision]) / max(sum(sizes.values()), 1)
+    if share < _LEAST * wanted:
         raise ModelError(
-            f"the export was to have {precision} weights, and has {low / max(sum(sizes.values()), 1):.0%} of them so"
+            f"the export was to have {precision} weights{f' ({wanted:.0%} of them)' if wanted < 1 else ''}, "
+            f"and has {share:.0%} of them so: {_LESS[precision]}"
         )
 
 

@@ -6,7 +6,6 @@ model folder whose image settings, tokens, conversations or weights are not what
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -23,7 +22,7 @@ from askpix.worker.models.export_order import ordered
 from askpix.worker.models.family import FAMILIES
 from askpix.worker.models.staging import check_output, sealed, staged
 from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_facts import generation_of, image_tokens_of, language_of, turn_grids
+from askpix.worker.models.vlm_facts import facts_of, generation_of
 from askpix.worker.models.vlm_manifest import (
     Compression,
     FixedTokens,
@@ -95,8 +94,7 @@ def convert_vlm(
             assert python is not None
             made = _exported(source, folder, family, python, weights, trust, template, told)
         told("looking at what was made")
-        check_files(folder)
-        check_weights(folder, weights.precision)
+        check_weights(folder, weights)
         check_tokens(folder, made.tokenized)
         try:
             manifest = VlmManifest(
@@ -146,6 +144,7 @@ def _read(
         )
     parts = replace(parts, template=template or parts.template)
     vlm_parts.write_parts(parts, folder, weights, told)
+    check_files(folder)
     check_slopes(folder, parts.slopes)
     return _Made(
         template=parts.template,
@@ -181,12 +180,12 @@ def _exported(
         "texts": list(weights.questions) or ["Describe the image in one sentence."],
     }
     report = ordered(python, order, told)
-    turn_grids(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    check_files(folder)
+    image_tokens, language = facts_of(folder, report["counts"])
     return _Made(
         template=template_of(report["rendered"], template),
-        image_tokens=image_tokens_of(folder, config, report["counts"]),
-        language=language_of(config),
+        image_tokens=image_tokens,
+        language=language,
         tokenized=report["tokenized"],
         reserved=report["reserved"],
         versions=report["versions"],

@@ -7,16 +7,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
+from askpix.producer.questions import first_problem
+from askpix.worker.models.checkpoint_folder import read_json
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.reading import MAX_NEW_TOKENS, contradiction
+
+_PREPROCESSOR = "preprocessor_config.json"
 
 _BICUBIC = 3
 """As Pillow numbers it."""
 
 _Tokens = FixedTokens | TiledTokens | ScaledTokens
+
+
+def facts_of(folder: Path, counts: Sequence[Mapping[str, Any]]) -> tuple[_Tokens, Language]:
+    """Returns how an exported model's images are counted in tokens, and the dimensions of its language model.
+
+    Grids of tiles become what the pipeline reads.
+
+    Args:
+        counts: what the checkpoint's processor makes of some sizes.
+
+    Raises:
+        ModelError: its configuration does not say, or says what no model can have.
+    """
+    config, settings = (read_json(folder / name) for name in ("config.json", _PREPROCESSOR))
+    try:
+        turn_grids(folder)
+        return image_tokens_of(config, settings, counts), language_of(config)
+    except ValidationError as error:
+        problem = first_problem(error)
+    except KeyError as error:
+        problem = f"there is no {error}"
+    except (AttributeError, ArithmeticError, TypeError, ValueError) as error:
+        problem = str(error)[:200]
+    raise ModelError(f"the checkpoint's config.json, or its {_PREPROCESSOR}, cannot be used: {problem}")
 
 
 def language_of(config: Mapping[str, Any]) -> Language:
@@ -34,17 +64,20 @@ def language_of(config: Mapping[str, Any]) -> Language:
         raise ModelError(f"the checkpoint's config.json does not say its text model's {error}") from None
 
 
-def image_tokens_of(folder: Path, config: Mapping[str, Any], counts: Sequence[Mapping[str, Any]]) -> _Tokens:
+def image_tokens_of(
+    config: Mapping[str, Any], settings: Mapping[str, Any], counts: Sequence[Mapping[str, Any]]
+) -> _Tokens:
     """Returns how a model's images are counted in tokens.
 
     Args:
+        config: of the model.
+        settings: of its image preprocessor, as the checkpoint has them.
         counts: what the checkpoint's processor makes of some sizes.
 
     Raises:
         ModelError: neither is its way known, nor can it be told of any image.
     """
     told = [one for one in counts if one["tokens"]]
-    settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     for form in _forms(config, settings):
         if told and all(image_tokens(form, one["width"], one["height"]) == one["tokens"] for one in told):
             return form
@@ -69,8 +102,8 @@ def turn_grids(folder: Path) -> None:
 
     Checkpoints have heights first. Read so, an image that fits several grids alike would get another one.
     """
-    path = folder / "preprocessor_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    path = folder / _PREPROCESSOR
+    settings = read_json(path)
     if grids := settings.get("image_grid_pinpoints"):
         settings["image_grid_pinpoints"] = [[wide, high] for high, wide in grids]
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -97,14 +130,19 @@ def generation_of(folder: Path, given: Generation | None, context: int) -> Gener
         ModelError: no request could have them.
     """
     kept: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS}
-    try:
-        own = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        own = {}
+    path = folder / "generation_config.json"
+    own = read_json(path) if path.exists() else {}
     if (penalty := own.get("repetition_penalty")) not in (None, 1):
         kept["repetition_penalty"] = penalty
     kept["max_new_tokens"] = min(kept["max_new_tokens"], context // 2)
-    generation = (given or Generation()).with_defaults(Generation(**kept))
+    try:
+        defaults = Generation(**kept)
+    except ValidationError as error:
+        raise ModelError(f"the checkpoint's {path.name} cannot be used: {first_problem(error)}") from None
+    try:
+        generation = (given or Generation()).with_defaults(defaults)
+    except ValidationError as error:
+        raise ModelError(f"the settings do not go with the checkpoint's {path.name}: {first_problem(error)}") from None
     if problem := contradiction(generation):
         raise ModelError(problem)
     if (generation.max_new_tokens or 0) >= context:
