@@ -14,8 +14,8 @@ from askpix.producer.errors import InputError, ModelError
 from askpix.producer.items import check_model_name
 from askpix.worker.models.manifest import MANIFEST, ModelManifest, file_entries, fingerprint_of
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Of what is done in a folder, errors that are about writing it, whatever was done."""
+_READING = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)
+"""Of what is done in a folder, errors that are not about writing it."""
 
 M = TypeVar("M", bound=ModelManifest)
 
@@ -48,7 +48,7 @@ def staged(output: Path) -> Iterator[Path]:
                 output.rmdir()
             folder.rename(output)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno in _READING:
             raise
         with _writing(output):
             raise

@@ -181,9 +181,11 @@ def _exported(
     }
     report = ordered(python, order, told)
     check_files(folder)
+    # First: of a checkpoint that has no template, and was given none, no image was counted.
+    written = template_of(report["rendered"], template)
     image_tokens, language = facts_of(folder, report["counts"])
     return _Made(
-        template=template_of(report["rendered"], template),
+        template=written,
         image_tokens=image_tokens,
         language=language,
         tokenized=report["tokenized"],
