@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from askpix.producer.errors import InputError
 from askpix.producer.questions import Calibration
-from askpix.producer.sheets.reading import without_tabs
+from askpix.producer.tabs import without_tabs
 
 _KEY = "calibration"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z_-]*( [A-Za-z_-]+)*")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ruamel.yaml.error import YAMLError
@@ -15,6 +14,7 @@ from askpix.producer.sheets.keys import KEYS
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Listed, Mapped, Node, Scalar, UnreadableNodeError, composed, lines_of
 from askpix.producer.sheets.syntax import explained
+from askpix.producer.tabs import without_tabs
 
 MAX_BYTES = 1_000_000
 """That a sheet may have."""
@@ -70,18 +70,6 @@ def _root(text: str, told: Mistakes) -> Node | None:
     except RecursionError:
         told.tell(1, "this is nested too deeply: a sheet is a list of questions")
     return None
-
-
-def without_tabs(text: str) -> str:
-    """Returns JSON with a space for each tab between its parts, which YAML does not take; other texts as they are."""
-    if "\t" not in text or not text.lstrip().startswith(("[", "{")):
-        return text
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    # In texts, JSON has no tabs as they are.
-    return text.replace("\t", " ")
 
 
 def _items(root: Node | None, told: Mistakes) -> tuple[Node, ...]:
