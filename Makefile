@@ -76,7 +76,7 @@ dist: $(VENV)/.dev
 	$(BIN)/python deploy/dist.py $(ARGS)
 
 # The wheel in an empty environment, which it fills from the package index, does what the tutorial says.
-test-dist: $(VENV)/.dev
+test-dist: dist
 	$(BIN)/python -m pytest tests/dist/installed.py $(ARGS)
 
 # Where the tests look for it; they make it themselves, if it is not there.
