@@ -60,7 +60,9 @@ def _installed(folder: Path, extra: str) -> Path:
 def _environment(programs: Path, more: dict[str, str]) -> dict[str, str]:
     """Returns one in which nothing of the checkout is found."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ASKPIX_", "VIRTUAL"))}
-    return {**kept, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", **more}
+    # Nor are answers that were kept on this machine before.
+    alone = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "ASKPIX_ANSWER_CACHE": "off"}
+    return {**kept, **alone, **more}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, dict[str, str]]]:
     """A broker, and what tells of it and of the page's bucket."""
     s3.client.create_bucket(Bucket="shop")
+    for name in ("000-bottle.jpg", "001-mug.jpg"):
+        s3.put(f"s3://shop/photos/{name}", (ROOT / "demo" / "images" / name).read_bytes())
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server, {**s3.environment, **server.environment}
     server.close()

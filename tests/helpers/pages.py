@@ -60,4 +60,5 @@ def run(block: Block, text: str, *, python: Path, cwd: Path, env: Mapping[str, s
 
 def shown(line: str) -> re.Pattern[str]:
     """Returns what matches a line of output that stands on a page."""
-    return re.compile(re.sub(r"\d+\\\.\d+", r"\\d+\\.\\d+", re.escape(line)).replace("…", ".*"))
+    # Of large numbers, no decimals are shown.
+    return re.compile(re.sub(r"\d+\\\.\d+", r"\\d+(\\.\\d+)?", re.escape(line)).replace("…", ".*"))
