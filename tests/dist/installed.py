@@ -29,9 +29,6 @@ pytestmark = pytest.mark.timeout(1_800)
 ROOT = Path(__file__).parents[2]
 TUTORIAL = list(blocks(ROOT / "docs" / "tutorial.md"))
 VERSIONS = os.environ.get("ASKPIX_TESTS_VERSIONS", "pinned")
-MODEL = " --model models/blip-vqa-base"
-"""Of the page's worker; here the demo model stands for it."""
-
 
 def _limits(folder: Path) -> list[str]:
     """Returns what tells pip which versions to take."""
@@ -93,17 +90,8 @@ def worker(programs: Path, place: Path, service: tuple[RedisServer, dict[str, st
     """The worker that the page starts."""
     (block,) = [block for block in TUTORIAL if block.mark == "a worker"]
     server, more = service
-    process = subprocess.Popen(
-        ["bash", "-euc", f"exec {block.text.replace(MODEL, '').strip()}"],
-        cwd=place,
-        env=_environment(programs, more),
-        stdin=subprocess.DEVNULL,
-    )
-    with Client(server.url) as client:
-        wait_until(lambda: bool(client.workers()), within=60, what="a worker")
-    yield
-    process.terminate()
-    assert process.wait(20) == 0
+    with pages.worker(block, url=server.url, cwd=place, env=_environment(programs, more)):
+        yield
 
 
 def test_the_checkout_is_not_there(programs: Path, place: Path) -> None:

@@ -20,21 +20,15 @@ import pytest
 from helpers import pages
 from helpers.mpt import TinyMpt
 from helpers.pages import ROOT, Block, blocks, shown
-from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
 from helpers.tiny_mpt import Sizes
 from helpers.vlm import EXPORT_ENV, TinyVlms
 from models.random_blip import MATCHING, built
 
-from askpix.producer import Client
-
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _DEMO = re.search(r"^\t\$\(BIN\)/(askpix run .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 """What `make demo` runs when all is set up."""
-
-MODEL = "--model models/blip-vqa-base"
-"""Of the pages' workers; here the demo model stands for it."""
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -84,17 +78,8 @@ def service(redis_server: RedisServer, s3: S3Server, tmp_path_factory: pytest.Te
 @pytest.fixture(scope="module")
 def worker(service: dict[str, str], redis_server: RedisServer, clone: Path) -> Iterator[None]:
     """The worker that the README starts."""
-    process = subprocess.Popen(
-        ["bash", "-euc", f"exec {WORKERS[0].text.replace(MODEL, '').strip()}"],
-        cwd=clone,
-        env=environment(service),
-        stdin=subprocess.DEVNULL,
-    )
-    with Client(redis_server.url) as client:
-        wait_until(lambda: bool(client.workers()), within=60, what="a worker")
-    yield
-    process.terminate()
-    assert process.wait(20) == 0
+    with pages.worker(WORKERS[0], url=redis_server.url, cwd=clone, env=environment(service)):
+        yield
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:
@@ -161,7 +146,7 @@ def test_every_output_that_is_shown_is_that_of_a_block() -> None:
 
 def test_all_pages_start_their_worker_in_the_same_way() -> None:
     assert len({block.text for block in WORKERS}) == 1
-    assert MODEL in WORKERS[0].text
+    assert pages.MODEL in WORKERS[0].text
 
 
 @pytest.mark.usefixtures("worker")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from helpers.processes import wait_until
+
+from askpix.producer import Client
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(
@@ -14,6 +19,10 @@ _BLOCK = re.compile(
     r"(?:\n\n<!-- output -->\n```text\n(?P<output>.*?)```)?",
     re.DOTALL,
 )
+
+
+MODEL = "--model models/blip-vqa-base"
+"""Of the pages' workers; in tests the demo model stands for it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,24 @@ def run(block: Block, text: str, *, python: Path, cwd: Path, env: Mapping[str, s
     printed = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
     for line in block.output.splitlines():
         assert any(shown(line).fullmatch(each) for each in printed), f"{line!r} is not in {printed}"
+
+
+@contextmanager
+def worker(block: Block, *, url: str, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Has the worker of a block run, with the demo model in the place of the one that it names.
+
+    Args:
+        url: of the broker, where it is seen.
+        env: all of its environment.
+    """
+    process = subprocess.Popen(
+        ["bash", "-euc", f"exec {block.text.replace(MODEL, '').strip()}"], cwd=cwd, env=env, stdin=subprocess.DEVNULL
+    )
+    with Client(url) as client:
+        wait_until(lambda: bool(client.workers()), within=60, what="a worker")
+    yield
+    process.terminate()
+    assert process.wait(20) == 0
 
 
 def shown(line: str) -> re.Pattern[str]:

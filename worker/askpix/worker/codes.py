@@ -23,9 +23,9 @@ cancelled cannot_answer cannot_caption cannot_match choices_alike deadline empty
 internal_error missing_value model_failed needs_chat no_such_question no_system_text schema_refused schema_unmet
 settings_contradict too_long worker_died
 """
-_HTTP = (f"http_{status.value}" for status in HTTPStatus)
+_HTTP = tuple(f"http_{status.value}" for status in HTTPStatus)
 
-_USUAL_HTTP = (f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 500, 502, 503, 504))
+_USUAL_HTTP = tuple(f"http_{status}" for status in (400, 401, 403, 404, 410, 429, 500, 502, 503, 504))
 
 USUAL_CODES = frozenset((*_LOADING.split(), *_ANSWERING.split(), *_USUAL_HTTP, OTHER))
 """Which many items may have at once, so that an increase has to be seen: all but the statuses that few servers send."""

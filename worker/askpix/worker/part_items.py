@@ -75,7 +75,6 @@ class PartItems:
         """Set when there is no more to wait for."""
         self._no_more = False
         """No more images are given to the engine."""
-        self._over = False
         """Nor are those answered that it was given."""
         self._problem: BaseException | None = None
         self._about = subject()
@@ -119,7 +118,7 @@ class PartItems:
     def give_up(self) -> None:
         """Has no more images loaded, and the engine stop working on what it has; rows that are complete stay."""
         self._make_rows()
-        self._no_more = self._over = True
+        self._no_more = True
         for item in list(self._under_way.values()):
             item.cancel()
 

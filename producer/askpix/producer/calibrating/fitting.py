@@ -17,6 +17,7 @@ import numpy.typing as npt
 from askpix.producer.calibrating.descent import Numbers, descended
 from askpix.producer.calibrating.examples import Example, terms_in
 from askpix.producer.calibrating.samples import beyond_chance, folds
+from askpix.producer.calibrating.scales import LEAST, log_odds_of, logs_of, scale_of, shift_of, temperature_of
 from askpix.producer.questions import Calibration, Question
 from askpix.producer.terms import terms_of
 
@@ -24,12 +25,6 @@ Truths = npt.NDArray[np.bool_]
 
 FEW = 5
 """Examples of a choice under which it is not shifted; of choices that are judged one by one, also of its absence."""
-
-_LEAST = 1e-300
-"""As in judging: a probability of 0 has no logarithm."""
-
-_COLDEST, _HOTTEST = 0.02, 100.0
-_DIGITS = 4
 
 
 class Form(StrEnum):
@@ -75,9 +70,7 @@ def evidence(question: Question, examples: Sequence[Example]) -> Evidence:
     choices, terms, words = question.choices or (), terms_of(question), question.map or {}
     places = {term: place for place, term in enumerate(terms)}
     given = np.array([example.probabilities for example in examples], np.float64).reshape(len(examples), len(choices))
-    logs = np.log(np.maximum(given, _LEAST))
-    if question.multiple:
-        logs -= np.log(np.maximum(1 - given, _LEAST))
+    logs = log_odds_of(given) if question.multiple else logs_of(given)
     truth = np.zeros((len(examples), len(terms)), bool)
     for row, example in zip(truth, examples, strict=True):
         row[[places[term] for term in (terms_in(example.label) if question.multiple else (example.label,))]] = True
@@ -128,13 +121,9 @@ def _free(seen: Evidence, form: Form) -> Truths:
 
 
 def _calibration(question: Question, found: Numbers) -> Calibration:
-    temperature = float(np.clip(np.exp(-found[0]), _COLDEST, _HOTTEST))
-    shifts = {
-        choice: round(float(np.clip(shift, -99, 99)), _DIGITS)
-        for choice, shift in zip(question.choices or (), found[1:], strict=True)
-    }
+    shifts = {choice: shift_of(shift) for choice, shift in zip(question.choices or (), found[1:], strict=True)}
     return Calibration(
-        temperature=round(temperature, _DIGITS), shifts={choice: shift for choice, shift in shifts.items() if shift}
+        temperature=temperature_of(found[0]), shifts={choice: shift for choice, shift in shifts.items() if shift}
     )
 
 
@@ -154,7 +143,7 @@ def _minimum(seen: Evidence, free: Truths) -> Numbers:
 
 def _losses(seen: Evidence, found: Numbers) -> tuple[Numbers, Numbers]:
     """Returns what each example costs [examples], and the gradient of their sum [1 + choices]."""
-    scale = np.exp(np.clip(found[0], -np.log(_HOTTEST), -np.log(_COLDEST)))
+    scale = scale_of(found[0])
     scores = seen.logs * scale + found[1:]
     losses, slopes = (_one_by_one if seen.question.multiple else _together)(seen, scores)
     return losses, np.concatenate([[(slopes * seen.logs).sum() * scale], slopes.sum(axis=0)])
@@ -174,7 +163,7 @@ def _together(seen: Evidence, scores: Numbers) -> tuple[Numbers, Numbers]:
 def _one_by_one(seen: Evidence, scores: Numbers) -> tuple[Numbers, Numbers]:
     """Of choices judged one by one: a term is not so where none of the choices is that it stands for."""
     absent = -np.logaddexp(0, scores) @ seen.groups
-    absent = np.minimum(absent, -_LEAST)
+    absent = np.minimum(absent, -LEAST)
     losses = np.where(seen.truth, -np.log(-np.expm1(absent)), -absent).sum(axis=1)
     weights = np.where(seen.truth, -np.exp(absent) / -np.expm1(absent), 1.0)
     likely = np.exp(-np.logaddexp(0, -scores))

@@ -14,12 +14,8 @@ import numpy.typing as npt
 from askpix.producer.calibrating.descent import Numbers, descended
 from askpix.producer.calibrating.measures import Outcome
 from askpix.producer.calibrating.samples import beyond_chance, folds
+from askpix.producer.calibrating.scales import log_odds_of, scale_of, shift_of, temperature_of
 from askpix.producer.questions import Whole
-
-_LEAST = 1e-300
-"""As in judging: a probability of 0 has no logarithm."""
-
-_DIGITS = 4
 
 
 def fitted_whole(outcomes: Sequence[Outcome]) -> Whole | None:
@@ -29,8 +25,7 @@ def fitted_whole(outcomes: Sequence[Outcome]) -> Whole | None:
     Args:
         outcomes: of whole answers, by calibrated judgements.
     """
-    given = np.array([outcome.confidence for outcome in outcomes])
-    logs = np.log(np.maximum(given, _LEAST)) - np.log(np.maximum(1 - given, _LEAST))
+    logs = log_odds_of(np.array([outcome.confidence for outcome in outcomes]))
     right = np.array([outcome.right for outcome in outcomes], bool)
     found, everything = np.zeros(len(outcomes)), np.arange(len(outcomes))
     for fold in folds(len(outcomes)):
@@ -39,10 +34,7 @@ def fitted_whole(outcomes: Sequence[Outcome]) -> Whole | None:
     if not beyond_chance(_losses(logs, right, np.zeros(2))[0] - found):
         return None
     steepness, shift = _minimum(logs, right)
-    return Whole(
-        temperature=round(float(np.clip(np.exp(-steepness), 0.02, 100)), _DIGITS),
-        shift=round(float(np.clip(shift, -99, 99)), _DIGITS),
-    )
+    return Whole(temperature=temperature_of(steepness), shift=shift_of(shift))
 
 
 def _minimum(logs: Numbers, right: npt.NDArray[np.bool_]) -> Numbers:
@@ -57,7 +49,7 @@ def _minimum(logs: Numbers, right: npt.NDArray[np.bool_]) -> Numbers:
 
 def _losses(logs: Numbers, right: npt.NDArray[np.bool_], values: Numbers) -> tuple[Numbers, Numbers]:
     """Returns what each answer costs [answers], and the gradient of their sum [2]."""
-    scale = np.exp(np.clip(values[0], -np.log(100), -np.log(0.02)))
+    scale = scale_of(values[0])
     scores = logs * scale + values[1]
     losses = np.logaddexp(0, np.where(right, -scores, scores))
     slopes = np.exp(-np.logaddexp(0, -scores)) - right

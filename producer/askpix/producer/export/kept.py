@@ -16,15 +16,18 @@ _DIGEST = 16
 _CACHE_KIB = 16_000
 
 
-class Kept:
-    """A temporary database that spills to the disk.
+class Temporary:
+    """A database with some tables that is held as far as there is room in its cache, and otherwise spills to the disk.
 
-    Raises:
-        StorageError: there is no room for it.
+    Its end is that of a `with` block.
     """
 
-    def __init__(self) -> None:
-        self._database = temporary_database("kept (key blob primary key, value blob not null) without rowid")
+    def __init__(self, *tables: str) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        for pragma in (f"cache_size = -{_CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
+            self._database.execute(f"pragma {pragma}")
+        for table in tables:
+            self._database.execute(f"create table {table}")
 
     def __enter__(self) -> Self:
         return self
@@ -33,6 +36,17 @@ class Kept:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+
+
+class Kept(Temporary):
+    """Values by keys.
+
+    Raises:
+        StorageError: there is no room for them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("kept (key blob primary key, value blob not null) without rowid")
 
     def put(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
         """Keeps values, the first of each key; returns how many keys there are."""
@@ -67,16 +81,6 @@ def group_key(group: str) -> bytes:
 def digest(text: str) -> bytes:
     """Returns what a text is kept by."""
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST).digest()
-
-
-def temporary_database(*tables: str) -> sqlite3.Connection:
-    """Returns a database with these tables that is held as far as there is room in its cache, and otherwise spills."""
-    database = sqlite3.connect("", isolation_level=None)
-    for pragma in (f"cache_size = -{_CACHE_KIB}", "journal_mode = off", "synchronous = off", "temp_store = file"):
-        database.execute(f"pragma {pragma}")
-    for table in tables:
-        database.execute(f"create table {table}")
-    return database
 
 
 @contextmanager

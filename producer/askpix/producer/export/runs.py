@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from askpix.producer.export.kept import explained, group_key, temporary_database
+from askpix.producer.export.kept import Temporary, explained, group_key
 from askpix.producer.export.views import Viewed
 from askpix.producer.groups import Given
 from askpix.producer.questions import Question
@@ -17,7 +16,7 @@ from askpix.producer.rows import Kind
 _AT_ONCE = 10_000
 
 
-class Runs:
+class Runs(Temporary):
     """Runs of rows of one group, one after the other in a list: those of a group that comes up again later wait.
 
     What waits is in a temporary file, as is how often each group comes up. So no more than one run is held.
@@ -30,7 +29,7 @@ class Runs:
     """
 
     def __init__(self, groups: Iterable[str | None]) -> None:
-        self._database = temporary_database(
+        super().__init__(
             "runs (key blob primary key, left integer not null) without rowid",
             "waiting (key blob not null, place integer not null, rows text not null, primary key (key, place)) "
             "without rowid",
@@ -47,14 +46,6 @@ class Runs:
             self._database.execute("delete from runs where left = 1")
             self._come_again = bool(self._database.execute("select count(*) from runs").fetchone()[0])
         self._place = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
 
     def whole(self, rows: Iterable[Viewed]) -> Iterator[Sequence[Viewed]]:
         """Yields the rows of each group, and each row without one: where its last row stands.
