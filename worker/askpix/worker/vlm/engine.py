@@ -32,6 +32,7 @@ from askpix.worker.models.folder import load_vlm
 from askpix.worker.starting import stage
 from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import ROWS, Batch
+from askpix.worker.vlm.failing import FailingSchemas
 from askpix.worker.vlm.image_room import ImageRoom
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
 from askpix.worker.vlm.opening import opened
@@ -99,6 +100,7 @@ class VlmEngine(ThreadedEngine[Job]):
         self._form = manifest.image_tokens
         self._reader = RequestReader(manifest, self._count, blocks * room.block_tokens, self._decode, self._batch.ends)
         self._waiting = Waiting[Run]()
+        self._failing = FailingSchemas()
         self._room = ImageRoom()
         self._images = 0
         self._steps = StageHistograms()
@@ -218,6 +220,9 @@ class VlmEngine(ThreadedEngine[Job]):
             if not self._batch.takes(run):
                 return
             self._waiting.take()
+            if (schema := run.job.schema) is not None and (reason := self._failing.why(schema)) is not None:
+                self._under_way.fail(run.job, _failed(reason))
+                continue
             run.job.ticket.begin()
             self._images += len(run.job.images) if run.number == 0 else 0
             try:
@@ -232,7 +237,7 @@ class VlmEngine(ThreadedEngine[Job]):
         """
         if self._batch or self._batch.busy():
             return False
-        why = "another process needs its memory" if self._aside else "it keeps each schema and choice that it has seen"
+        why = "another process needs its memory" if self._aside else self._batch.worn
         _log.info("the pipeline of %s is given up, to be built anew: %s", self.info.model, why)
         # One at a time: there may be no memory for two.
         self._batch.close()
@@ -258,9 +263,7 @@ class VlmEngine(ThreadedEngine[Job]):
         try:
             ended = self._batch.step()
             self._steps.add(time.perf_counter() - began, len(runs))
-        except Exception as error:
-            if not runs:
-                raise
+        except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             self._suspect(runs, error)
             return
         for run, outcome in ended:
@@ -273,9 +276,10 @@ class VlmEngine(ThreadedEngine[Job]):
         """Has each of some runs go by itself, of which the pipeline failed on one. One that was alone has failed."""
         reason = reason_of(error)
         if len(runs) == 1:
-            self._under_way.fail(
-                runs[0].job, RequestError("model_failed", f"the model failed on this request: {reason}")
-            )
+            [run] = runs
+            if (schema := run.job.schema) is not None:
+                self._failing.failed(schema, reason)
+            self._under_way.fail(run.job, _failed(reason))
             return
         with about(**concerning(run.job.ticket.context for run in runs)):
             _log.warning("the model failed on one of %d requests; they now go one by one: %s", len(runs), reason)
@@ -285,6 +289,8 @@ class VlmEngine(ThreadedEngine[Job]):
             self._waiting.put(run, urgent=run.job.urgent)
 
     def _end(self, run: Run, texts: tuple[Said, ...]) -> None:
+        if (schema := run.job.schema) is not None:
+            self._failing.answered(schema)
         outcome = outcome_of(run, texts)
         if isinstance(outcome, Run):
             self._waiting.put(outcome, urgent=run.job.urgent)
@@ -292,3 +298,7 @@ class VlmEngine(ThreadedEngine[Job]):
             self._under_way.fail(run.job, outcome)
         elif outcome is not None:
             self._under_way.finish(run.job, outcome)
+
+
+def _failed(reason: str) -> RequestError:
+    return RequestError("model_failed", f"the model failed on this request: {reason}")

@@ -84,6 +84,11 @@ class Job:
     """How often an answer was asked for that keeps to a schema, this time included."""
 
     @property
+    def schema(self) -> str | None:
+        """The JSON schema that the answer is to keep to, if any."""
+        return None if self.question is None else self.question.json_schema
+
+    @property
     def counts(self) -> bool:
         return not self.urgent and not self.follows
 
