@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from helpers.checked import assert_whole
+from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work
@@ -69,7 +69,7 @@ SECONDS = 5.0
 
 def _for_a_while(trouble: Callable[[RedisServer], Undo], broker: RedisServer) -> None:
     undo = trouble(broker)
-    time.sleep(SECONDS)
+    lasts(SECONDS)
     undo()
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_is_busy(
     # When: one of the two ends in the midst of it.
     undo = trouble(broker)
     pages.let_go()
-    time.sleep(SECONDS)
+    lasts(SECONDS)
     undo()
 
     # Then

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
-import time
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,11 @@ def test_a_submit_that_dies_between_any_two_writes_is_completed_by_another(
     worker.close()
 
 
+def _unread(pipe: int) -> int:
+    """Returns how many bytes are in a pipe that nobody has taken out."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 @pytest.mark.parametrize("command", ["submit", "watch"])
 def test_ctrl_c_on_a_submit_and_on_a_watch_harms_nothing(
     command: str,
@@ -163,7 +170,7 @@ def test_ctrl_c_on_a_submit_and_on_a_watch_harms_nothing(
         with (tmp_path / "pipe.txt").open("w") as pipe:
             pipe.write(f"{urls[0]}\n")
             pipe.flush()
-            time.sleep(0.5)
+            wait_until(lambda: not _unread(pipe.fileno()), within=20, what="a submit in the midst of its list")
             running.send_signal(signal.SIGINT)
             said, _ = running.communicate(timeout=20)
     else:

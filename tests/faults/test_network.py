@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from helpers.checked import assert_whole
+from helpers.lasting import lasts
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
 from helpers.system import HeldServer, RedisServer, Starter, finished, in_work
@@ -37,7 +37,7 @@ def proxy_of() -> Iterator[MakeProxy]:
 
 def _in_trouble(proxy: Proxy, way: Way) -> None:
     proxy.turn(way)
-    time.sleep(TROUBLES[way])
+    lasts(TROUBLES[way])
     proxy.turn(Way.OPEN)
 
 

@@ -243,6 +243,25 @@ def finished(job: Job, *, within: float = 60, whatever_fails: bool = False) -> J
     return job
 
 
+def kept_alive(start: Callable[[], WorkerProcess], job: Job, *, within: float = 200) -> tuple[WorkerProcess, list[int]]:
+    """Keeps one worker alive, as a supervisor does, until a job has ended.
+
+    Returns:
+        The last one, and the exit codes of those before it.
+    """
+    workers = [start()]
+
+    def ended() -> bool:
+        progress = job.progress()
+        assert progress.error is None, progress.error
+        if workers[-1].process.poll() is not None:
+            workers.append(start())
+        return progress.finished
+
+    wait_until(ended, within=within, what="the end of the job")
+    return workers[-1], [worker.process.returncode for worker in workers[:-1]]
+
+
 def in_work(
     client: Client, pages: HeldServer, output: str | Path, *, held: int = 4
 ) -> tuple[Job, list[str], list[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
+from helpers.processes import wait_until
 from models.engine_calls import SECONDS, growth, handle, opened, product, request
 
 from askpix.worker.blip import gathering
@@ -98,8 +98,7 @@ def test_requests_that_come_one_by_one_are_decoded_together(
     tickets = []
     for image in images:
         tickets.append(engine.submit(request(image, max_new_tokens=6)))
-        while not engine._inbox.empty():
-            threading.Event().wait(0.001)
+        wait_until(engine._inbox.empty, within=SECONDS, what="a request that was taken")
     for ticket in tickets:
         ticket.result(SECONDS)
 
