@@ -15,8 +15,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
 
-pytestmark = pytest.mark.slow
-
 
 def _emptied(broker: RedisServer) -> None:
     broker.client.flushall()

@@ -17,7 +17,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in
 
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 Undo = Callable[[], object]
 

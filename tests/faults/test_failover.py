@@ -20,7 +20,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, BrokerError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 ITEMS, PART = 600, 4
 

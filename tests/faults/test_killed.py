@@ -16,8 +16,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 
 from askpix.producer.client import Client
 
-pytestmark = pytest.mark.slow
-
 RECOVERY_SECONDS = 30
 """In which a part of a worker that was killed is with another."""
 

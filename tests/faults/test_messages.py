@@ -19,7 +19,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 from askpix.producer.client import Client
 from askpix.producer.progress import Progress
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_message_that_its_worker_had_taken_and_not_noted_is_sent_again(

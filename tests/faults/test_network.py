@@ -15,7 +15,7 @@ from helpers.system import HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 TROUBLES = {Way.REFUSED: 5.0, Way.RESET: 5.0, Way.SILENT: 12.0, Way.SLOW: 8.0, Way.FORGOTTEN: 0.0}
 """For how many seconds each lasts; the silence, for longer than a worker waits for an answer of its broker."""

@@ -14,7 +14,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 POISONED = {
     "PYTHONPATH": str(Path(__file__).parent / "poisoned"),

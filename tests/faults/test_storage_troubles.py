@@ -20,7 +20,7 @@ from askpix.producer.client import Client
 
 __all__ = ["small_disk"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_job_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(

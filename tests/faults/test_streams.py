@@ -18,7 +18,7 @@ from helpers.vlm import SLOW, TinyVlms
 from askpix.producer import Ask, AskpixError, Client, Options
 from askpix.producer.errors import BrokerError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MODEL = "tiny-llava"
 ENDLESS = Options(max_new_tokens=900, min_new_tokens=900)

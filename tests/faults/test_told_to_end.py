@@ -15,8 +15,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 
-pytestmark = pytest.mark.slow
-
 QUICK_SECONDS = 8.0
 """In which a worker ends that does not wait for its device."""
 

@@ -18,7 +18,6 @@ from askpix.producer.client import Job
 from askpix.producer.rows import Status
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(900),
     # Conversion, where the model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
     pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),

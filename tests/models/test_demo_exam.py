@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 from catalogue import picture
 from models.engine_calls import ask, handle, request
 
@@ -14,7 +13,6 @@ from askpix.worker.engine.base import Request
 EXAM_SEED, EXAM = 5151, 1_000
 
 
-@pytest.mark.slow
 def test_the_demo_model_captions_96_and_answers_98_percent_of_fresh_pictures_right(demo_engine: BlipEngine) -> None:
     # given
     truths: list[str] = []

@@ -47,7 +47,6 @@ def _assert_same(answers: list[Answer], expected: list[Any]) -> None:
     assert [answer.tokens for answer in answers] == [texts[0][1] for texts in expected]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_demo_models_texts_are_those_of_transformers(
@@ -90,7 +89,6 @@ def test_a_random_models_texts_are_those_of_transformers(recipe: Recipe, setting
     _assert_same(answers, expected)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_base_size_models_texts_are_those_of_transformers() -> None:
     # given

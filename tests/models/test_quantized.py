@@ -276,7 +276,6 @@ def test_a_quantized_folder_that_was_changed_is_refused(int8: Path, tmp_path: Pa
         load_manifest(tmp_path / "changed")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_base_size_takes_a_quarter_of_the_room_and_sees_about_the_same() -> None:
     # given

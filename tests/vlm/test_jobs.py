@@ -27,7 +27,7 @@ from askpix.worker.vlm.engine import VlmEngine
 
 __all__ = ["broker", "client", "folder", "pages", "root", "start_worker"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MODEL = "tiny-llava"
 F32 = ("--precision", "f32")

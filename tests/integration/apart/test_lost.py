@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, leases
@@ -14,7 +13,6 @@ from askpix.producer.client import Client
 from askpix.producer.rows import Status
 
 
-@pytest.mark.slow
 def test_parts_of_a_worker_that_was_killed_are_done_by_another(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
 ) -> None:

@@ -19,8 +19,6 @@ from helpers.system import MODEL, HeldServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
