@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import opened, png
+from helpers.photographs import photographs
+from helpers.random_blip import BASE, Built, built
 from models.blip_reference import Expected, Reference
-from models.engine_calls import opened, png
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.photographs import photographs
-from models.random_blip import BASE, Built, built
 
 from askpix.producer.client import Job
 from askpix.producer.rows import Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalogue import picture
-from models.engine_calls import ask, handle, request
+from helpers.engine_calls import ask, handle, request
 
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Request

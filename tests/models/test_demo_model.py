@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, request
 from models.blip_reference import Expected, Reference
-from models.engine_calls import ask, handle, request
 from PIL import Image
 
 from askpix.producer.questions import Question

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, mixed, opened, product, request
+from helpers.random_blip import BASE, CAPTIONING, ODD, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, mixed, opened, product, request
-from models.random_blip import BASE, CAPTIONING, ODD, Recipe, built
 from scipy import stats
 
 from askpix.producer.rows import Answer

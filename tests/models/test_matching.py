@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.engine_calls import ask, handle, opened, png, product, request
+from helpers.random_blip import MATCHING, ODD, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, opened, png, product, request
-from models.random_blip import MATCHING, ODD, built
 
 from askpix.producer.client import Job
 from askpix.producer.questions import Question

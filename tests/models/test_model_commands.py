@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import png
 from helpers.processes import ASKPIX, Ran, askpix, environment, the_complaint, wait_until
-from models.engine_calls import png
-from models.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
+from helpers.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
 from safetensors.torch import load_file, save_file
 
 from askpix.worker.local import demo_model

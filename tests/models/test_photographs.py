@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import opened
+from helpers.photographs import photographs
+from helpers.random_blip import CAPTIONING, DEMO_CHECKPOINT, ODD, Built, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import opened
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.photographs import photographs
-from models.random_blip import CAPTIONING, DEMO_CHECKPOINT, ODD, Built, Recipe, built
 
 from askpix.worker.local import demo_model
 

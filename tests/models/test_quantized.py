@@ -12,9 +12,9 @@ import numpy as np
 import openvino as ov
 import pytest
 from catalogue import picture
-from models.engine_calls import ask, essence, handle, mixed, opened, png, product, request
-from models.photographs import photographs
-from models.random_blip import BASE, CAPTIONING, built, built_int8
+from helpers.engine_calls import ask, essence, handle, mixed, opened, png, product, request
+from helpers.photographs import photographs
+from helpers.random_blip import BASE, CAPTIONING, built, built_int8
 
 from askpix.producer.errors import ModelError
 from askpix.producer.rows import Answer

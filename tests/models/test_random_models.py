@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, opened, png, request
+from helpers.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, opened, png, request
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from PIL import Image
 
 from askpix.producer.questions import Question

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from catalogue import picture
-from models.engine_calls import ask, handle, opened, request
-from models.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpoint
+from helpers.engine_calls import ask, handle, opened, request
+from helpers.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpoint
 
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine

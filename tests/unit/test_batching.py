@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
+from helpers.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
 
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from models.random_blip import DEMO_CHECKPOINT
+from helpers.random_blip import DEMO_CHECKPOINT
 from safetensors.torch import load_file, save_file
 
 from askpix.producer.errors import ModelError

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from helpers.photographs import photographs
 from helpers.pictures import encoded
-from models.photographs import photographs
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from askpix.worker.errors import ImageError

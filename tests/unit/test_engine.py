@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 from helpers.processes import wait_until
-from models.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 
 from askpix.producer.rows import Kind
 from askpix.worker.blip.engine import BlipEngine

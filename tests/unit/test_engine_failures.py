@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
+from helpers.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
 
 from askpix.producer.items import Options
 from askpix.producer.questions import Question

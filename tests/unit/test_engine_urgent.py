@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, mixed, opened, png, product, request
+from helpers.engine_calls import COLORS, SECONDS, Turns, ask, essence, handle, mixed, opened, png, product, request
 
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models.random_blip import CAPTIONING, ODD, Recipe, random_model
+from helpers.random_blip import CAPTIONING, ODD, Recipe, random_model
 from torch import Tensor
 
 from askpix.worker.blip.choices import ChoiceTree, read_together

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers.engine_calls import SECONDS, opened, png, product
 from helpers.http_server import Server
 from helpers.processes import wait_until
-from models.engine_calls import SECONDS, opened, png, product
 
 from askpix.worker import cores, loading
 from askpix.worker.access import Access
