@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
@@ -62,7 +62,7 @@ def test_a_live_worker_restores_the_job_that_it_works_on(
     with Client(broker.url) as anew:
         job = finished(anew.job(str(folder)), within=60)
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert "lost by the broker: it is registered again" in worker.log
     worker.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
@@ -95,7 +95,7 @@ def test_a_worker_that_is_busy(
     # Then
     finished(job, within=90)
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     if trouble in SAFE:
         ours = [name for name in pages.came if name in names]
         assert len(ours) == len(set(ours))
@@ -119,7 +119,7 @@ def test_a_worker_that_is_idle(
         job = finished(anew.submit(urls, output=str(folder), model=MODEL, part_size=2), within=60)
 
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     worker.close()
 
 

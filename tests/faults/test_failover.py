@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.sentinels import Sentinels
@@ -104,7 +104,7 @@ def test_a_job_in_its_middle_completes(
     assert "Traceback" not in watch.said() + submit.said() + "".join(worker.log for worker in workers)
     assert taken_over.client.role()[0] == "master"
     for worker in workers:
-        assert worker.process.poll() is None, worker.log
+        assert_unharmed(worker)
         worker.close()
 
 

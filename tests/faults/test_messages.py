@@ -11,7 +11,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
@@ -76,7 +76,7 @@ def test_a_part_that_two_workers_do_at_once_has_one_result_and_counts_once(
     # Then
     assert_whole(finished(job), broker, urls)
     for worker in workers:
-        assert worker.process.poll() is None
+        assert_unharmed(worker)
         worker.close()
 
 

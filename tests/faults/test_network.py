@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.lasting import lasts
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
@@ -64,7 +64,7 @@ def test_between_a_worker_and_its_broker(
     # Then
     finished(job, within=120)
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -94,7 +94,7 @@ def test_between_a_worker_and_its_s3(
         # Then: it goes on by itself, and nothing that was answered is asked again.
         finished(job, within=150)
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     assert sorted(name for name in pages.came if name in names) == sorted(names)
     assert "Traceback" not in worker.log
     worker.close()

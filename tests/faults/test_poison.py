@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, kept_alive, leases
@@ -92,7 +92,7 @@ def test_a_retry_round_does_such_items_apart_at_once(
 
     # Then: the worker has not died of the other.
     assert_whole(job, broker, urls, failed={urls[2]: "worker_died"})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -110,7 +110,7 @@ def test_where_images_are_decoded_apart_none_of_them_ends_a_worker(
 
     # Then
     assert_whole(job, broker, urls, failed={urls[number]: codes[kind] for number, kind in poison.items()})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
 
     # And others take the place of those that died, when there is an image for them.
     after = finished(client.submit(urls[:1], output=f"{folder}-after", model=MODEL))
@@ -140,7 +140,7 @@ def test_what_an_item_raises_is_a_row_or_gives_its_part_back(
     for number, (job, urls) in enumerate(jobs):
         code = ("out_of_memory", "internal_error", "internal_error")[number % 3]
         assert_whole(job, broker, urls, failed={urls[1]: code})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -171,7 +171,7 @@ def test_what_a_task_raises_takes_no_slot_and_no_worker(
     wait_until(lambda: leases(broker, good) == 2, within=40, what="two parts in work")
     pages.let_go()
     assert_whole(finished(good), broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.disk import fill, small_disk
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
@@ -90,7 +90,7 @@ def test_a_job_in_an_s3_that_fails_now_and_then_loses_nothing(
 
         # Then
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert "Traceback" not in worker.log
     worker.close()
     flaky.close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from helpers.checked import assert_unharmed
 from helpers.metrics import scrape, wait_until_ready
 from helpers.ports import free_port
 from helpers.processes import environment, wait_until
@@ -191,7 +192,7 @@ def test_a_broker_that_goes_in_the_middle_and_comes_back(
     text = first + _read_on(asked, within=60)
 
     assert text == whole
-    assert second.process.poll() is None
+    assert_unharmed(second)
     assert "Traceback" not in second.log
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.apart import broker, client, folder, pages, root, start_worker
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import encoded, jpeg, product
 from helpers.processes import askpix, wait_until
 from helpers.system import HeldServer, RedisServer, Starter, finished, kept_alive
@@ -99,7 +99,7 @@ def test_200_items_good_and_bad(
     assert all(row.answers[0].prompt_tokens and row.answers[0].tokens for row in ok)
     assert {row.answers[0].finish_reason for row in ok} <= {"stop", "length"}
     # And the worker serves on.
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert client.ask(urls[0], ["what is it?"], model=MODEL).get(30).status is Status.OK
     worker.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from helpers.checked import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, leases
@@ -88,6 +89,6 @@ def test_a_worker_outlives_its_broker_and_carries_on_after_resume(
 
         # Then
         rows = list(finished(resumed, within=60).results())
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert [row.image for row in rows] == urls
     assert sorted(name for name in pages.came if name in names) == sorted(names)
