@@ -32,14 +32,14 @@ def _demo() -> Built:
 def test_photographs_are_captioned_and_answered_as_transformers_does(
     recipe: Recipe | None, texts: tuple[str | None, ...], new_tokens: int
 ) -> None:
-    # given
+    # Given
     model = _demo() if recipe is None else built(recipe)
     files = list(photographs().values())
     expected = expected_texts(Reference(model.checkpoint, max_new_tokens=new_tokens), files, texts)
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = engine_texts(engine, files, texts, new_tokens)
 
-    # then
+    # Then
     assert_same(answers, expected)

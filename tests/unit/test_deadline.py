@@ -81,7 +81,7 @@ def test_a_connection_that_another_transfer_has_by_now_is_not_shut_down() -> Non
 def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given a look-up that is over only after the time is
+    # Given: a look-up that is over only after the time is
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.05)
     over = threading.Event()
     look = Deadline.look
@@ -90,7 +90,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: over.wait(10) and look_up(*given, **named))
     url = server.put("/guarded/late", b"late")
 
-    # then
+    # Then
     with pytest.raises(ImageError) as raised:
         Fetcher(Access.of(networks=["127.0.0.1"])).fetch(url)
     assert raised.value.code == "timeout"
@@ -98,7 +98,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
 
 
 def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a server that sends the head of a TLS record, and then the record byte by byte
+    # Given: a server that sends the head of a TLS record, and then the record byte by byte
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -118,7 +118,7 @@ def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
 
-    # then
+    # Then
     with listening:
         started = time.monotonic()
         with pytest.raises(ImageError) as raised:
