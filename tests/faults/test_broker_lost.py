@@ -10,7 +10,7 @@ import pytest
 from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, in_work
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
@@ -48,11 +48,7 @@ def test_a_live_worker_restores_the_job_that_it_works_on(
 ) -> None:
     # Given: a job of which two parts are in work, and ten are queued.
     worker = start_worker()
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names)
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
-    wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, _ = in_work(client, pages, folder, part_size=1)
 
     # When
     lose(broker)

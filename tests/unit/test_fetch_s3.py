@@ -22,12 +22,6 @@ from askpix.worker.images.manners import Manners
 BODY = bytes(range(256)) * 400
 
 
-@pytest.fixture
-def bucket(s3: S3Server) -> Iterator[str]:
-    with using(s3.environment):
-        yield s3.bucket()
-
-
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the client's pauses before another try."""

@@ -7,25 +7,18 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.s3_server import S3Server, broken_s3, says, sends, using
+from helpers.s3_server import S3Server, broken_s3, says, sends
 
 from askpix.producer import s3_object
 from askpix.producer.errors import StorageError
 from askpix.producer.s3 import list_objects, open_object
 
 DATA = bytes(range(256)) * 8_000
-
-
-@pytest.fixture
-def bucket(s3: S3Server) -> Iterator[str]:
-    with using(s3.environment):
-        yield s3.bucket()
 
 
 @pytest.fixture(autouse=True)

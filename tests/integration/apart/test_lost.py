@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.checked import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, leases
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work, leases
 
 from askpix.producer.client import Client
 from askpix.producer.rows import Status
@@ -71,11 +71,7 @@ def test_a_worker_outlives_its_broker_and_carries_on_after_resume(
 ) -> None:
     # Given: a job in work when the broker ends, and all that it held with it.
     worker = start_worker()
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names)
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
-    wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, names = in_work(client, pages, folder, part_size=1)
     broker.kill()
     pages.let_go()
     wait_until(lambda: len(job.folder.results()) == 2, within=20, what="the results of parts in work")
