@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,19 @@ def encoded(fragile: BlipEngine) -> BlipImage:
 CHOICE = Question("what is it?", choices=("mug", "shoe"))
 
 
+@contextmanager
+def refused(engine: BlipEngine, image: BlipImage, stage: str | None) -> Iterator[None]:
+    """Has the device refuse what is asked of an image, by an infer request of another graph in a stage, or for good by
+    states of a width that no graph takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if stage is None:
+            assert image.states is not None
+            image.states = image.states[:, :-1]
+        else:
+            patch.setattr(getattr(engine, stage)._decoder, "_request", engine._questions._request)
+        yield
+
+
 @pytest.mark.parametrize(
     ("question", "stage"),
     [
@@ -141,14 +155,8 @@ CHOICE = Question("what is it?", choices=("mug", "shoe"))
 def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
     fragile: BlipEngine, encoded: BlipImage, question: Question | str | None, stage: str | None
 ) -> None:
-    # Given: a lane with an infer request of another graph, or states of a width that no graph takes
-    with pytest.MonkeyPatch.context() as patch:
-        if stage is None:
-            assert encoded.states is not None
-            encoded.states = encoded.states[:, :-1]
-        else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
-
+    # Given
+    with refused(fragile, encoded, stage):
         # When
         failing = fragile.submit(request(encoded, question))
 
@@ -209,13 +217,7 @@ def test_the_log_says_of_which_item_a_batch_failed(
     said: str,
 ) -> None:
     # Given
-    with pytest.MonkeyPatch.context() as patch:
-        if stage is None:
-            assert encoded.states is not None
-            encoded.states = encoded.states[:, :-1]
-        else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
-
+    with refused(fragile, encoded, stage):
         # When
         with about(job="/jobs/a", part=3, item="mug"):
             failing = fragile.submit(request(encoded, question))
