@@ -17,7 +17,7 @@ import redis
 from helpers.disk import small_disk
 from helpers.http_server import Server
 from helpers.processes import Launcher
-from helpers.s3_server import S3Server
+from helpers.s3_server import S3Server, using
 from pydantic import SecretStr
 
 from askpix.producer.broker import redis_client
@@ -83,6 +83,13 @@ def s3() -> Iterator[S3Server]:
     server = S3Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Iterator[str]:
+    """A bucket of the test's own, on the server that this process finds."""
+    with using(s3.environment):
+        yield s3.bucket()
 
 
 @pytest.fixture

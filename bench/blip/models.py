@@ -19,7 +19,7 @@ import transformers
 from bench.blip import ROOT, notebook_graphs, pictures
 from bench.blip.notebook_graphs import save_notebook_graphs
 from bench.blip.tasks import QUESTIONS
-from models.random_blip import BASE, ODD, Recipe, random_model, save_checkpoint
+from helpers.random_blip import BASE, ODD, Recipe, random_model, save_checkpoint
 
 from askpix.worker import models as conversion
 from askpix.worker.image_form import ImageForm

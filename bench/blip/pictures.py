@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from functools import cache
 
-from models.photographs import photographs
+from helpers.photographs import photographs
 from PIL import Image, ImageOps
 
 from askpix.worker.image_form import ImageForm, Pixels

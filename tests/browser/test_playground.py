@@ -21,7 +21,7 @@ from askpix.worker.local import demo_model
 __all__ = ["chrome", "open_page", "tiny", "truth"]
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:alert(2)) <script>alert(3)</script>"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from helpers.playground import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_it_listens_here_alone_and_on_another_port_where_its_own_is_taken(tmp_path: Path) -> None:

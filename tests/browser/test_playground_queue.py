@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 __all__ = ["broker", "chrome", "client", "open_page", "pages", "root", "start_worker", "tiny", "truth"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,11 @@ import pytest
 from helpers import pages
 from helpers.mpt import TinyMpt
 from helpers.pages import ROOT, Block, blocks, shown
+from helpers.random_blip import MATCHING, built
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
 from helpers.tiny_mpt import Sizes
 from helpers.vlm import EXPORT_ENV, TinyVlms
-from models.random_blip import MATCHING, built
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _DEMO = re.search(r"^\t\$\(BIN\)/(askpix run .*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

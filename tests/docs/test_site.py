@@ -39,7 +39,7 @@ DOCS = ROOT / "docs"
     ],
 )
 def test_links_of_a_page_lead_to_the_same_things_on_the_site(written: str, shown: str) -> None:
-    # given a page of docs/ that the site shows in a folder
+    # Given: a page of docs/ that the site shows in a folder
     place = relinked(written, written_in=PurePosixPath("docs/page.md"), shown_in=PurePosixPath("howto/page.md"))
     assert place == shown
 
@@ -72,10 +72,10 @@ def test_what_a_browser_would_load_from_elsewhere_is_found(page: str, found: lis
 
 
 def test_the_reference_has_the_help_of_every_command() -> None:
-    # when
+    # When
     page = "\n".join(helps())
 
-    # then
+    # Then
     names = set(_names(command, "askpix"))
     assert len(names) > 20
     assert {line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")} == names

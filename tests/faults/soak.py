@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 import redis
 from helpers.apart import broker, client, folder, pages, root, start_worker
+from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.proxy import Proxy, Way
@@ -86,12 +87,12 @@ class System:
     def pause(self) -> None:
         worker = self.chance.choice(self.workers)
         worker.process.send_signal(signal.SIGSTOP)
-        time.sleep(self.chance.uniform(1, 8))
+        lasts(self.chance.uniform(1, 8))
         worker.process.send_signal(signal.SIGCONT)
 
     def for_a_while(self, begin: Callable[[], object], end: Callable[[], object]) -> None:
         begin()
-        time.sleep(self.chance.uniform(1, 6))
+        lasts(self.chance.uniform(1, 6))
         end()
 
     def turn(self, proxy: Proxy) -> None:
@@ -217,7 +218,7 @@ def test_soak(
             with suppress(AskpixError):
                 if sum(not job.done() for job in jobs[-3:]) < 2:
                     jobs.append(submitted())
-            time.sleep(system.chance.uniform(0.5, 3))
+            lasts(system.chance.uniform(0.5, 3))
             name = system.chance.choice(list(faults))
             with suppress(redis.RedisError):
                 faults[name]()
@@ -225,7 +226,6 @@ def test_soak(
 
         def over() -> bool:
             system.keep_alive()
-            time.sleep(0.2)
             return all(job.done() for job in jobs)
 
         wait_until(over, within=600, what="the end of all jobs")

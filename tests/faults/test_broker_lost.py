@@ -7,15 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, in_work
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
-
-pytestmark = pytest.mark.slow
 
 
 def _emptied(broker: RedisServer) -> None:
@@ -50,11 +48,7 @@ def test_a_live_worker_restores_the_job_that_it_works_on(
 ) -> None:
     # Given: a job of which two parts are in work, and ten are queued.
     worker = start_worker()
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names)
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
-    wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, _ = in_work(client, pages, folder, part_size=1)
 
     # When
     lose(broker)
@@ -64,7 +58,7 @@ def test_a_live_worker_restores_the_job_that_it_works_on(
     with Client(broker.url) as anew:
         job = finished(anew.job(str(folder)), within=60)
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert "lost by the broker: it is registered again" in worker.log
     worker.close()
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
+from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 Undo = Callable[[], object]
 
@@ -69,7 +69,7 @@ SECONDS = 5.0
 
 def _for_a_while(trouble: Callable[[RedisServer], Undo], broker: RedisServer) -> None:
     undo = trouble(broker)
-    time.sleep(SECONDS)
+    lasts(SECONDS)
     undo()
 
 
@@ -89,13 +89,13 @@ def test_a_worker_that_is_busy(
     # When: one of the two ends in the midst of it.
     undo = trouble(broker)
     pages.let_go()
-    time.sleep(SECONDS)
+    lasts(SECONDS)
     undo()
 
     # Then
     finished(job, within=90)
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     if trouble in SAFE:
         ours = [name for name in pages.came if name in names]
         assert len(ours) == len(set(ours))
@@ -119,7 +119,7 @@ def test_a_worker_that_is_idle(
         job = finished(anew.submit(urls, output=str(folder), model=MODEL, part_size=2), within=60)
 
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     worker.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from helpers.checked import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
@@ -13,8 +12,6 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 from askpix.producer.dead import DeadLetters
-
-pytestmark = pytest.mark.slow
 
 HOSTILE = ("no message", b"\xff\xfe", "x" * 70_000, json.dumps({"body": "\x1b[2J"}))
 

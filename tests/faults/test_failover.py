@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.sentinels import Sentinels
@@ -20,7 +20,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, BrokerError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 ITEMS, PART = 600, 4
 
@@ -104,7 +104,7 @@ def test_a_job_in_its_middle_completes(
     assert "Traceback" not in watch.said() + submit.said() + "".join(worker.log for worker in workers)
     assert taken_over.client.role()[0] == "master"
     for worker in workers:
-        assert worker.process.poll() is None, worker.log
+        assert_unharmed(worker)
         worker.close()
 
 

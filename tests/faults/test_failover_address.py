@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from askpix.producer.broker import redis_client
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 class Address(Proxy):

@@ -16,7 +16,7 @@ from helpers.system import MODEL, HeldServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PASSWORD = "of-the-sentinels"
 

@@ -19,8 +19,6 @@ from helpers.system import finished, need_redis_server
 from askpix.producer.client import Client
 from askpix.worker.slots import PARTS_AT_ONCE
 
-pytestmark = pytest.mark.slow
-
 WORKERS = 6
 ITEMS, PART_SIZE, WINDOW = 3_000, 10, 20
 PARTS = ITEMS // PART_SIZE

@@ -35,7 +35,6 @@ def _looking(port: int) -> Look:
     return look
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_worker_is_ready_as_long_as_all_that_it_needs_is_there(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path, tmp_path: Path

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from helpers.checked import assert_whole
+from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
-
-pytestmark = pytest.mark.slow
 
 RECOVERY_SECONDS = 30
 """In which a part of a worker that was killed is with another."""
@@ -74,7 +73,7 @@ def test_workers_that_are_killed_at_random_moments_lose_and_double_nothing(
 
     # When
     for _ in range(KILLS):
-        time.sleep(chance.uniform(0.1, 1.5))
+        lasts(chance.uniform(0.1, 1.5))
         live.pop(chance.randrange(len(live))).kill()
         live.append(start())
 

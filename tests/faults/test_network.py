@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
+from helpers.lasting import lasts
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
 from helpers.system import HeldServer, RedisServer, Starter, finished, in_work
 
 from askpix.producer.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 TROUBLES = {Way.REFUSED: 5.0, Way.RESET: 5.0, Way.SILENT: 12.0, Way.SLOW: 8.0, Way.FORGOTTEN: 0.0}
 """For how many seconds each lasts; the silence, for longer than a worker waits for an answer of its broker."""
@@ -37,7 +37,7 @@ def proxy_of() -> Iterator[MakeProxy]:
 
 def _in_trouble(proxy: Proxy, way: Way) -> None:
     proxy.turn(way)
-    time.sleep(TROUBLES[way])
+    lasts(TROUBLES[way])
     proxy.turn(Way.OPEN)
 
 
@@ -64,7 +64,7 @@ def test_between_a_worker_and_its_broker(
     # Then
     finished(job, within=120)
     assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -94,7 +94,7 @@ def test_between_a_worker_and_its_s3(
         # Then: it goes on by itself, and nothing that was answered is asked again.
         finished(job, within=150)
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None, worker.log
+    assert_unharmed(worker)
     assert sorted(name for name in pages.came if name in names) == sorted(names)
     assert "Traceback" not in worker.log
     worker.close()

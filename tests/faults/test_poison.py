@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, leases
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, kept_alive, leases
 
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 POISONED = {
     "PYTHONPATH": str(Path(__file__).parent / "poisoned"),
@@ -44,27 +44,20 @@ def _pictures(pages: HeldServer, name: str, number: int, poison: dict[int, str])
     ]
 
 
-def _finished_by(start_worker: Starter, job: Job, within: float = 200) -> tuple[WorkerProcess, list[int]]:
-    """Keeps one worker alive, as a supervisor does, until a job has ended.
-
-    Returns the last one, and the exit codes of those before it.
-    """
-    ends = time.monotonic() + within
-    codes = []
-    worker = start_worker(env=POISONED)
-    while not (progress := job.progress()).finished:
-        assert progress.error is None, progress.error
-        assert time.monotonic() < ends, worker.log
-        if (code := worker.process.poll()) is not None:
-            codes.append(code)
-            worker = start_worker(env=POISONED)
-        time.sleep(0.1)
-    return worker, codes
+@pytest.fixture
+def start_poisoned(start_worker: Starter) -> Callable[[], WorkerProcess]:
+    """Starts workers that die of such items."""
+    return lambda: start_worker(env=POISONED)
 
 
 @pytest.mark.parametrize("poison", CODES)
 def test_an_item_that_ends_its_process_is_set_aside(
-    poison: str, client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+    poison: str,
+    client: Client,
+    pages: HeldServer,
+    broker: RedisServer,
+    start_poisoned: Callable[[], WorkerProcess],
+    folder: Path,
 ) -> None:
     # Given: two parts, one with two such items among others.
     at = {2: poison, 5: poison}
@@ -72,7 +65,7 @@ def test_an_item_that_ends_its_process_is_set_aside(
     job = client.submit(urls, output=str(folder), model=MODEL, part_size=8)
 
     # When
-    worker, codes = _finished_by(start_worker, job)
+    worker, codes = kept_alive(start_poisoned, job)
 
     # Then: that took two of its workers, and not one more.
     assert codes == [CODES[poison]] * 2
@@ -84,12 +77,12 @@ def test_an_item_that_ends_its_process_is_set_aside(
 
 
 def test_a_retry_round_does_such_items_apart_at_once(
-    client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
+    client: Client, pages: HeldServer, broker: RedisServer, start_poisoned: Callable[[], WorkerProcess], folder: Path
 ) -> None:
     # Given
     urls = _pictures(pages, folder.name, 4, {1: "crash", 2: "crash"})
     job = client.submit(urls, output=str(folder), model=MODEL)
-    worker, _ = _finished_by(start_worker, job)
+    worker, _ = kept_alive(start_poisoned, job)
     assert_whole(job, broker, urls, failed={urls[1]: "worker_died", urls[2]: "worker_died"})
 
     # When: one of them was mended.
@@ -99,7 +92,7 @@ def test_a_retry_round_does_such_items_apart_at_once(
 
     # Then: the worker has not died of the other.
     assert_whole(job, broker, urls, failed={urls[2]: "worker_died"})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -117,7 +110,7 @@ def test_where_images_are_decoded_apart_none_of_them_ends_a_worker(
 
     # Then
     assert_whole(job, broker, urls, failed={urls[number]: codes[kind] for number, kind in poison.items()})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
 
     # And others take the place of those that died, when there is an image for them.
     after = finished(client.submit(urls[:1], output=f"{folder}-after", model=MODEL))
@@ -147,7 +140,7 @@ def test_what_an_item_raises_is_a_row_or_gives_its_part_back(
     for number, (job, urls) in enumerate(jobs):
         code = ("out_of_memory", "internal_error", "internal_error")[number % 3]
         assert_whole(job, broker, urls, failed={urls[1]: code})
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 
@@ -178,7 +171,7 @@ def test_what_a_task_raises_takes_no_slot_and_no_worker(
     wait_until(lambda: leases(broker, good) == 2, within=40, what="two parts in work")
     pages.let_go()
     assert_whole(finished(good), broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     worker.close()
 
 

@@ -18,7 +18,7 @@ from askpix.producer.client import Client
 from askpix.producer.progress import Progress, Start
 from askpix.producer.registry import Registry
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.timeout(200)
 
 HUNG = "s3://hung/job"
 NOTIFY = "shop.done@shop-events"

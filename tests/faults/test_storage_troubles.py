@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.disk import fill, small_disk
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
@@ -20,7 +20,7 @@ from askpix.producer.client import Client
 
 __all__ = ["small_disk"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_job_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(
@@ -90,7 +90,7 @@ def test_a_job_in_an_s3_that_fails_now_and_then_loses_nothing(
 
         # Then
         assert_whole(job, broker, urls)
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert "Traceback" not in worker.log
     worker.close()
     flaky.close()

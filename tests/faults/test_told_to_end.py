@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,11 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 
-pytestmark = pytest.mark.slow
-
 QUICK_SECONDS = 8.0
 """In which a worker ends that does not wait for its device."""
+
+HEARD = ("the worker ends", "once more", "once more")
+"""What its log says of a first signal, and of later ones."""
 
 
 @pytest.mark.parametrize(
@@ -49,11 +50,14 @@ def test_it_gives_back_what_it_has(
     job = client.submit(urls, output=str(folder), model=MODEL, part_size=4)
     wait_until(lambda: job.progress().done == 4, within=20, what="half of two parts")
 
-    # When
+    def said(words: str) -> Callable[[], bool]:
+        return lambda: words in leaving.log or leaving.process.poll() is not None
+
+    # When: each signal comes once that before it was heard.
     began = time.monotonic()
-    for number in signals:
+    for number, heard in zip(signals, HEARD, strict=False):
         leaving.process.send_signal(number)
-        time.sleep(0.2)
+        wait_until(said(heard), within=10, what=heard)
     code = leaving.process.wait(QUICK_SECONDS)
     seconds = time.monotonic() - began
 

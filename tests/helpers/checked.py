@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from helpers.processes import wait_until
-from helpers.system import RedisServer
+from helpers.system import RedisServer, WorkerProcess
 
 from askpix.producer.followed import Job
 from askpix.producer.progress import Progress
@@ -46,3 +46,9 @@ def assert_whole(
     assert broker.client.hlen(progress.leases) == 0
     assert broker.client.hlen(progress.begun) == 0
     wait_until(lambda: broker.client.hlen("askpix:unacked") == 0, within=15, what="no message in work")
+
+
+def assert_unharmed(worker: WorkerProcess) -> None:
+    """Asserts that a worker lives on, whatever it went through."""
+    code = worker.process.poll()
+    assert code is None, f"it has ended with exit code {code}:\n{worker.log}"

@@ -152,13 +152,13 @@ def main(folder: Path, threads: int, seconds: float) -> None:
         working = [threading.Thread(target=loading.load_all, daemon=True) for _ in range(threads)]
         for thread in working:
             thread.start()
-        while any(thread.is_alive() for thread in working):
+        while alive := [thread for thread in working if thread.is_alive()]:
             if late := loading.late(seconds):
                 faulthandler.dump_traceback()
                 _say(late=late, left=loading.left.qsize(), megabytes=memory.grown)
                 # Nothing ends a thread that is in a decoder.
                 os._exit(1)
-            time.sleep(0.1)
+            alive[0].join(0.1)
     loading.load(GOOD)
     loading.close()
     _say(late=[], left=0, megabytes=memory.grown)

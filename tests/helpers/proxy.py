@@ -6,9 +6,10 @@ import select
 import socket
 import struct
 import threading
-import time
 from contextlib import suppress
 from enum import Enum
+
+from helpers.lasting import lasts
 
 
 class Way(Enum):
@@ -89,7 +90,7 @@ class Proxy:
                         target.sendall(data[start:])
                         break
                     target.sendall(data[start : start + _SLOW_BYTES])
-                    time.sleep(_SLOW_SECONDS)
+                    lasts(_SLOW_SECONDS)
         _hang_up(target, Way.REFUSED)
         _hang_up(source, Way.REFUSED)
 

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.engine_calls import SECONDS, png, product
 from helpers.http_server import Server
 from helpers.parts import part_of
 from helpers.processes import wait_until
-from models.engine_calls import SECONDS, png, product
 
 from askpix.producer.items import Item, Options
 from askpix.producer.questions import Question

@@ -243,16 +243,36 @@ def finished(job: Job, *, within: float = 60, whatever_fails: bool = False) -> J
     return job
 
 
+def kept_alive(start: Callable[[], WorkerProcess], job: Job, *, within: float = 200) -> tuple[WorkerProcess, list[int]]:
+    """Keeps one worker alive, as a supervisor does, until a job has ended.
+
+    Returns:
+        The last one, and the exit codes of those before it.
+    """
+    workers = [start()]
+
+    def ended() -> bool:
+        progress = job.progress()
+        assert progress.error is None, progress.error
+        if workers[-1].process.poll() is not None:
+            workers.append(start())
+        return progress.finished
+
+    wait_until(ended, within=within, what="the end of the job")
+    return workers[-1], [worker.process.returncode for worker in workers[:-1]]
+
+
 def in_work(
-    client: Client, pages: HeldServer, output: str | Path, *, held: int = 4
+    client: Client, pages: HeldServer, output: str | Path, *, part_size: int = 2
 ) -> tuple[Job, list[str], list[str]]:
-    """Submits a job of six parts with two images each, the first of which wait for their server; returns when a worker
-    has asked for these, with the job, its images, and their paths on the server."""
+    """Submits a job of twelve images, of which those of the first two parts wait for their server; returns when a
+    worker has asked for these, with the job, its images, and their paths on the server."""
     names = [f"/{Path(output).name}-{uuid.uuid4().hex[:8]}-{number}" for number in range(12)]
     urls = pages.put_many(names, jpeg())
-    pages.hold(*names[:held])
-    job = client.submit(urls, output=str(output), model=MODEL, part_size=2)
-    wait_until(lambda: set(names[:held]) <= set(pages.came), within=20, what="two parts in work")
+    held = names[: 2 * part_size]
+    pages.hold(*held)
+    job = client.submit(urls, output=str(output), model=MODEL, part_size=part_size)
+    wait_until(lambda: set(held) <= set(pages.came), within=20, what="two parts in work")
     return job, urls, names
 
 

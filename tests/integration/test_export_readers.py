@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from helpers.jobs import answered, chosen, job_of, said
+from helpers.offline import offline
 from helpers.processes import askpix
 from helpers.rows import failed_row
 from helpers.spreadsheet import Cell, opened
@@ -24,6 +25,8 @@ from askpix.producer import Kind, Question
 from askpix.producer.export import Wishes, export
 from askpix.producer.export.metadata import Metadata
 from askpix.producer.job import JobFolder
+
+__all__ = ["offline"]
 
 Rows = list[dict[str, Any]]
 
@@ -52,15 +55,6 @@ NAMES = [
     "color", "color_confidence", "prints", "prints_confidence", 'what, "exactly"?', 'what, "exactly"?_confidence',
     "error_code", "error_message", "price", "count", "note", "tags",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keeps Hugging Face's libraries off the network and out of the user's cache."""
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
-        monkeypatch.setenv(name, "1")
-    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
 
 
 @pytest.fixture

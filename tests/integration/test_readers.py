@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset
 import pytest
+from helpers.offline import offline
 from helpers.rows import failed_row, ok_row
 
 from askpix.producer import Answer, Choice, Job, Kind, Options, Row
@@ -21,6 +22,8 @@ from askpix.producer.job import JobFolder
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
+
+__all__ = ["offline"]
 
 Rows = list[dict[str, Any]]
 
@@ -70,15 +73,6 @@ def retried(job: Job) -> Job:
     """That job after a round which mended its first part."""
     job.folder.write_result(0, [replace(ok_row(row.id), answers=(COLOR,), attempts=2) for row in PARTS[0]], round_=1)
     return job
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keeps Hugging Face's libraries off the network and out of the user's cache."""
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
-        monkeypatch.setenv(name, "1")
-    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
 
 
 # Readers: a name, and what gives the rows of files or of a folder. --------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from helpers.engine_calls import opened
+from helpers.random_blip import DEMO_CHECKPOINT
 from models.blip_reference import Reference
-from models.engine_calls import opened
-from models.random_blip import DEMO_CHECKPOINT
 
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.devices import Precision

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable, Sequence
 
 import pytest
+from helpers.engine_calls import ask, request
 from models.blip_reference import Expected, Reference
-from models.engine_calls import ask, request
 from PIL import Image
 
 from askpix.producer.rows import Answer

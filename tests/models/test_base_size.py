@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import opened, png
+from helpers.photographs import photographs
+from helpers.random_blip import BASE, Built, built
 from models.blip_reference import Expected, Reference
-from models.engine_calls import opened, png
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.photographs import photographs
-from models.random_blip import BASE, Built, built
 
 from askpix.producer.client import Job
 from askpix.producer.rows import Status
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(900),
     # Conversion, where the model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
     pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
@@ -47,31 +46,31 @@ def expected(reference: Reference) -> list[Expected]:
 
 
 def test_drawn_pictures_are_captioned_and_answered_as_transformers_does(model: Built, reference: Reference) -> None:
-    # given
+    # Given
     files, texts = [png(picture(6161, number)[0]) for number in range(2)], (None, *QUESTIONS)
     expected = expected_texts(reference, files, texts)
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = engine_texts(engine, files, texts, NEW_TOKENS)
 
-    # then
+    # Then
     assert_same(answers, expected)
 
 
 def test_photographs_are_captioned_and_answered_as_transformers_does(model: Built, expected: list[Expected]) -> None:
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = engine_texts(engine, photographs().values(), (None, QUESTION), NEW_TOKENS)
 
-    # then
+    # Then
     assert_same(answers, expected)
 
 
 def test_photographs_go_the_whole_path_from_files_to_rows(
     model: Built, expected: list[Expected], tmp_path: Path
 ) -> None:
-    # given
+    # Given
     folder, job = tmp_path / "photographs", tmp_path / "job"
     folder.mkdir()
     for name, file in photographs().items():
@@ -82,10 +81,10 @@ def test_photographs_go_the_whole_path_from_files_to_rows(
         "--precision", "f32",
     ]  # fmt: skip
 
-    # when
+    # When
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, cwd=tmp_path)
 
-    # then
+    # Then
     assert ended.returncode == 0, ended.stderr
     rows = list(Job.open(str(job)).results())
     assert [Path(row.image).stem for row in rows] == list(photographs())

@@ -16,7 +16,7 @@ from bench.blip.table import readme_table, table
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def _ran(module: str, output: Path, *options: str) -> Path:
 
 
 def test_every_form_has_its_turn_at_every_task(written: Path) -> None:
-    # when
+    # When
     values = json.loads(written.read_text())
 
-    # then: the ceilings caption only
+    # Then: the ceilings caption only
     (round_,) = values["rounds"]
     ceilings = {"vision-int8", "vision-whole"}
     assert {task: set(forms) for task, forms in round_.items()} == {
@@ -52,14 +52,14 @@ def test_every_form_has_its_turn_at_every_task(written: Path) -> None:
 
 
 def test_results_are_read_as_they_were_written_and_fit_a_terminal(written: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     results = Results.read(written)
 
-    # when
+    # When
     results.write(tmp_path / "again.json")
     told = table(results, None)
 
-    # then
+    # Then
     assert (tmp_path / "again.json").read_bytes() == written.read_bytes()
     assert max(map(len, told.splitlines())) <= 80
     for form in FORMS.values():
@@ -74,16 +74,16 @@ def test_the_plot_has_a_bar_for_each_form_and_task(written: Path) -> None:
 
 
 def test_a_page_keeps_what_is_around_its_results(written: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     page = tmp_path / "README.md"
     marks = ("<!-- speed, as `make bench` measured it -->\n", "<!-- end of speed -->\n")
     page.write_text(f"before\n{marks[0]}old\n{marks[1]}after\n")
     rows = readme_table(Results.read(written))
 
-    # when
+    # When
     replace_between_marks(page, rows)
 
-    # then
+    # Then
     assert page.read_text() == f"before\n{marks[0]}{rows}\n{marks[1]}after\n"
 
 
@@ -96,10 +96,10 @@ def test_a_page_without_a_place_for_results_is_left_as_it_is(tmp_path: Path) -> 
 
 
 def test_a_worker_s_memory_is_followed_to_the_end_of_a_job(tmp_path: Path) -> None:
-    # when
+    # When
     values = json.loads(_ran("bench.blip.memory", tmp_path / "memory.json", "--images", "300").read_text())
 
-    # then
+    # Then
     items, _, resident, own = values["series"][-1]
     assert items == 300
     assert values["peak_mb"] >= resident > own > 10

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 from catalogue import picture
-from models.engine_calls import ask, handle, request
+from helpers.engine_calls import ask, handle, request
 
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import Request
@@ -14,9 +13,8 @@ from askpix.worker.engine.base import Request
 EXAM_SEED, EXAM = 5151, 1_000
 
 
-@pytest.mark.slow
 def test_the_demo_model_captions_96_and_answers_98_percent_of_fresh_pictures_right(demo_engine: BlipEngine) -> None:
-    # given
+    # Given
     truths: list[str] = []
 
     def requests() -> Iterator[Request]:
@@ -27,10 +25,10 @@ def test_the_demo_model_captions_96_and_answers_98_percent_of_fresh_pictures_rig
             yield request(opened)
             yield from (request(opened, question) for question, _ in asked)
 
-    # when
+    # When
     answers = ask(demo_engine, requests())
 
-    # then
+    # Then
     right = [answer.text == truth for answer, truth in zip(answers, truths, strict=True)]
     captions = [is_right for answer, is_right in zip(answers, right, strict=True) if answer.question is None]
     answered = [is_right for answer, is_right in zip(answers, right, strict=True) if answer.question is not None]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, request
 from models.blip_reference import Expected, Reference
-from models.engine_calls import ask, handle, request
 from PIL import Image
 
 from askpix.producer.questions import Question
@@ -50,10 +50,10 @@ def _answers(engine: BlipEngine, pictures: list[tuple[Image.Image, list[str]]]) 
 def test_fp32_texts_are_those_of_transformers_token_for_token(
     demo_engine: BlipEngine, pictures: list[tuple[Image.Image, list[str]]], expected: list[Expected]
 ) -> None:
-    # when
+    # When
     answers = _answers(demo_engine, pictures)
 
-    # then
+    # Then
     assert len({answer.text for answer in answers}) > 50, "texts that hardly differ show little"
     assert [(answer.text, answer.tokens) for answer in answers] == [(one.text, one.tokens) for one in expected]
     assert [answer.confidence for answer in answers] == pytest.approx([one.confidence for one in expected], abs=1e-3)
@@ -63,10 +63,10 @@ def test_fp32_texts_are_those_of_transformers_token_for_token(
 def test_the_default_precision_gives_at_least_99_percent_of_the_texts_of_transformers(
     default_engine: BlipEngine, pictures: list[tuple[Image.Image, list[str]]], expected: list[Expected]
 ) -> None:
-    # when
+    # When
     answers = _answers(default_engine, pictures)
 
-    # then
+    # Then
     other = [(one.text, answer.text) for one, answer in zip(expected, answers, strict=True) if one.text != answer.text]
     assert len(other) <= 0.01 * len(expected), (default_engine.info.precision, other)
 
@@ -75,10 +75,10 @@ def test_the_default_precision_gives_at_least_99_percent_of_the_texts_of_transfo
 def test_a_text_that_is_cut_has_the_first_tokens_and_says_so(
     demo_engine: BlipEngine, pictures: list[tuple[Image.Image, list[str]]], expected: list[Expected], cut: int
 ) -> None:
-    # when
+    # When
     (answer,) = ask(demo_engine, [request(handle(demo_engine, pictures[0][0]), max_new_tokens=cut)])
 
-    # then
+    # Then
     assert (answer.tokens, answer.finish_reason) == (cut, "length")
     assert expected[0].text.startswith(answer.text)
 
@@ -86,7 +86,7 @@ def test_a_text_that_is_cut_has_the_first_tokens_and_says_so(
 def test_choices_have_the_probabilities_of_teacher_forcing_in_transformers(
     demo_engine: BlipEngine, demo_reference: Reference
 ) -> None:
-    # given choices of one token and of several, of which some begin alike, and some that are all wrong
+    # Given: choices of one token and of several, of which some begin alike, and some that are all wrong
     asked = [
         Question("what color is it?", choices=("red", "green", "blue", "black")),
         Question("what is printed on it?", choices=("nothing", "a star", "a star and a heart", "a moon")),
@@ -97,11 +97,11 @@ def test_choices_have_the_probabilities_of_teacher_forcing_in_transformers(
     pictures = [picture(FRESH_SEED, number)[0] for number in range(8)]
     expected = [demo_reference.choices(image, one.text, one.choices or ()) for image in pictures for one in asked]
 
-    # when
+    # When
     handles = [handle(demo_engine, image) for image in pictures]
     answers = ask(demo_engine, [request(image, question) for image in handles for question in asked])
 
-    # then
+    # Then
     for answer, probabilities in zip(answers, expected, strict=True):
         assert answer.choices is not None
         assert [choice.probability for choice in answer.choices] == pytest.approx(probabilities, abs=1e-3)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from models.engine_calls import ask, essence, mixed
+from helpers.engine_calls import ask, essence, mixed
 
 from askpix.producer.errors import DeviceError
 from askpix.worker.blip.engine import BlipEngine

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import openvino as ov
 import pytest
-from models.engine_calls import ask, essence, mixed
-from models.random_blip import CAPTIONING, built
+from helpers.engine_calls import ask, essence, mixed
+from helpers.random_blip import CAPTIONING, built
 
 from askpix.producer.errors import DeviceError
 from askpix.worker.blip.engine import LANE_SLOTS, URGENT_SLOTS, BlipEngine

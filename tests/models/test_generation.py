@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, mixed, opened, product, request
+from helpers.random_blip import BASE, CAPTIONING, ODD, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, mixed, opened, product, request
-from models.random_blip import BASE, CAPTIONING, ODD, Recipe, built
 from scipy import stats
 
 from askpix.producer.rows import Answer
@@ -47,24 +47,23 @@ def _assert_same(answers: list[Answer], expected: list[Any]) -> None:
     assert [answer.tokens for answer in answers] == [texts[0][1] for texts in expected]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_demo_models_texts_are_those_of_transformers(
     demo_engine: BlipEngine, demo_reference: Reference, settings: dict[str, Any]
 ) -> None:
-    # given: of each image a caption, or the answer to a question
+    # Given: of each image a caption, or the answer to a question
     asked = []
     for number in range(DEMO_IMAGES):
         image, _, questions = picture(5151, number)
         asked.append((image, questions[number % len(questions)][0] if number % 3 == 2 else None))
     expected = _expected(demo_reference, asked, max_new_tokens=16, **settings)
 
-    # when: all are under way together
+    # When: all are under way together
     requests = [request(handle(demo_engine, image), text, max_new_tokens=16, **settings) for image, text in asked]
     answers = ask(demo_engine, requests)
 
-    # then
+    # Then
     _assert_same(answers, expected)
     plain = ask(demo_engine, [request(handle(demo_engine, image), text, max_new_tokens=16) for image, text in asked])
     if settings != {"num_beams": 3}:
@@ -74,33 +73,32 @@ def test_the_demo_models_texts_are_those_of_transformers(
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("recipe", [ODD, CAPTIONING], ids=lambda recipe: recipe.name)
 def test_a_random_models_texts_are_those_of_transformers(recipe: Recipe, settings: dict[str, Any]) -> None:
-    # given
+    # Given
     model = built(recipe)
     questions = (None, "what color is the product?") if recipe is ODD else (None,)
     asked = [(product(number), question) for number in range(4) for question in questions]
     expected = _expected(Reference(model.checkpoint), asked, max_new_tokens=12, **settings)
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = ask(
             engine, [request(handle(engine, image), text, max_new_tokens=12, **settings) for image, text in asked]
         )
 
-    # then
+    # Then
     _assert_same(answers, expected)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_base_size_models_texts_are_those_of_transformers() -> None:
-    # given
+    # Given
     model = built(BASE)
     asked = [(product(0), None), (product(1), "what color is the product?")]
     reference = Reference(model.checkpoint, threads=2)
     kinds: list[dict[str, Any]] = [param.values[0] for param in SETTINGS]  # type: ignore[misc]
     expected = [_expected(reference, asked, max_new_tokens=6, **_short(kind)) for kind in kinds]
 
-    # when
+    # When
     with opened(model.folder) as engine:
         handles = [handle(engine, image) for image, _ in asked]
         answers = ask(
@@ -112,7 +110,7 @@ def test_a_base_size_models_texts_are_those_of_transformers() -> None:
             ],
         )
 
-    # then
+    # Then
     _assert_same(answers, [texts for kind in expected for texts in kind])
 
 
@@ -121,7 +119,7 @@ def _short(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_beams_are_the_same_alone_and_among_others(demo_engine: BlipEngine) -> None:
-    # given
+    # Given
     def searched() -> list[Any]:
         return [
             request(handle(demo_engine, product(number)), num_beams=2 + number % 7, num_return_sequences=2)
@@ -130,25 +128,25 @@ def test_beams_are_the_same_alone_and_among_others(demo_engine: BlipEngine) -> N
 
     alone = [ask(demo_engine, [one])[0] for one in searched()]
 
-    # when: more rows than the lane has places, and rows of other kinds between them
+    # When: more rows than the lane has places, and rows of other kinds between them
     others = mixed(demo_engine, 24)
     between = [one for pair in zip(searched(), others, strict=False) for one in pair]
     together = ask(demo_engine, between)[::2]
 
-    # then
+    # Then
     assert [_said(one) for one in together] == [_said(one) for one in alone]
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=1e-3)
 
 
 def test_an_urgent_search_wider_than_the_urgent_places_is_answered(demo_engine: BlipEngine) -> None:
-    # given
+    # Given
     images = [handle(demo_engine, product(number)) for number in range(40)]
 
-    # when
+    # When
     tickets = [demo_engine.submit(request(one)) for one in images]
     (urgent,) = ask(demo_engine, [request(images[0], num_beams=32, num_return_sequences=32, urgent=True)])
 
-    # then
+    # Then
     assert len(set(_said(urgent))) == 32
     assert all(ticket.result(60).text for ticket in tickets)
 
@@ -157,7 +155,7 @@ def test_an_urgent_search_wider_than_the_urgent_places_is_answered(demo_engine: 
 
 
 def test_what_is_drawn_follows_from_the_seed_whoever_shares_the_batch(demo_engine: BlipEngine) -> None:
-    # given
+    # Given
     def drawn(seed: int) -> list[Any]:
         return [
             request(handle(demo_engine, product(number)), temperature=3.0, top_k=0, seed=seed, num_return_sequences=3)
@@ -166,27 +164,27 @@ def test_what_is_drawn_follows_from_the_seed_whoever_shares_the_batch(demo_engin
 
     alone = [_said(ask(demo_engine, [one])[0]) for one in drawn(7)]
 
-    # when
+    # When
     again = [_said(one) for one in ask(demo_engine, [*mixed(demo_engine, 10), *drawn(7)])[10:]]
     other = [_said(one) for one in ask(demo_engine, drawn(8))]
 
-    # then
+    # Then
     assert again == alone
     assert all(mine != theirs for mine, theirs in zip(alone, other, strict=True))
     assert all(len(set(texts)) > 1 for texts in alone), "texts of one image differ"
 
 
 def test_first_tokens_are_drawn_as_often_as_transformers_would_draw_them() -> None:
-    # given
+    # Given
     model, image, texts = built(ODD), product(3), 32 * 150
     settings = {"temperature": 1.7, "top_k": 40, "top_p": 0.9, "repetition_penalty": 1.2}
     reference = Reference(model.checkpoint)
     probabilities = reference.next_probabilities(image, "what?", **settings).numpy()
 
-    # when
+    # When
     counts = _drawn(model.folder, image, texts, max_new_tokens=1, **settings)
 
-    # then
+    # Then
     tokens = np.flatnonzero(probabilities)
     named = [reference.tokenizer.decode([token], skip_special_tokens=True).strip() for token in tokens]
     assert 10 < len(tokens) <= 40
@@ -196,7 +194,7 @@ def test_first_tokens_are_drawn_as_often_as_transformers_would_draw_them() -> No
 
 
 def test_texts_are_drawn_as_often_as_transformers_draws_them() -> None:
-    # given: of three tokens each, from the three likeliest
+    # Given: of three tokens each, from the three likeliest
     model, image, texts = built(ODD), product(4), 32 * 100
     settings = {"top_k": 3, "temperature": 2.0}
     reference = Reference(model.checkpoint)
@@ -207,10 +205,10 @@ def test_texts_are_drawn_as_often_as_transformers_draws_them() -> None:
         )
     )
 
-    # when
+    # When
     ours = _drawn(model.folder, image, texts, max_new_tokens=3, **settings)
 
-    # then
+    # Then
     common = [text for text in ours.keys() | theirs.keys() if ours[text] + theirs[text] >= 10]
     assert len(common) > 10
     table = [[counts[text] for text in common] for counts in (ours, theirs)]

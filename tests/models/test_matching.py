@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.engine_calls import ask, handle, opened, png, product, request
+from helpers.random_blip import MATCHING, ODD, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, opened, png, product, request
-from models.random_blip import MATCHING, ODD, built
 
 from askpix.producer.client import Job
 from askpix.producer.questions import Question
@@ -37,12 +37,12 @@ def _askpix(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_scores_are_those_of_transformers() -> None:
-    # given
+    # Given
     model, images = built(MATCHING), [product(number) for number in range(6)]
     reference = Reference(model.checkpoint)
     expected = [reference.match(image, text) for image in images for text in TEXTS]
 
-    # when: all at once, so that an image's texts are read together
+    # When: all at once, so that an image's texts are read together
     with opened(model.folder) as engine:
         handles = [handle(engine, image) for image in images]
         asked = [request(one, Question(text, match=True)) for one in handles for text in TEXTS]
@@ -51,7 +51,7 @@ def test_scores_are_those_of_transformers() -> None:
         settings = {"max_new_tokens": 512, "min_new_tokens": 30, "num_beams": 3}
         again = ask(engine, [request(handles[0], Question(TEXTS[0], match=True), **settings)])
 
-    # then
+    # Then
     assert max(expected) - min(expected) > 0.1, "scores that hardly differ show little"
     assert [answer.confidence for answer in answers] == pytest.approx(expected, abs=1e-3)
     assert [answer.text for answer in answers] == ["yes" if score >= 0.5 else "no" for score in expected]
@@ -80,7 +80,7 @@ def test_a_model_that_answers_says_that_it_does_not_match() -> None:
 
 
 def test_a_column_of_texts_is_scored_against_its_images(tmp_path: Path) -> None:
-    # given
+    # Given
     model = built(MATCHING)
     reference = Reference(model.checkpoint)
     for number in range(3):
@@ -88,13 +88,13 @@ def test_a_column_of_texts_is_scored_against_its_images(tmp_path: Path) -> None:
     lines = [f'{number}.png,"{TEXTS[number]}"' for number in range(3)]
     (tmp_path / "list.csv").write_text("\n".join(["image,caption", *lines]))
 
-    # when
+    # When
     ended = _askpix(
         "run", tmp_path / "list.csv", "--output", tmp_path / "job", "--model", model.folder, "--precision", "f32",
         "--match-column", "caption",
     )  # fmt: skip
 
-    # then
+    # Then
     assert ended.returncode == 0, ended.stderr
     answers = [row.answers[0] for row in Job.open(str(tmp_path / "job")).results()]
     assert [answer.question for answer in answers] == list(TEXTS[:3])
@@ -104,16 +104,16 @@ def test_a_column_of_texts_is_scored_against_its_images(tmp_path: Path) -> None:
 
 
 def test_a_model_that_matches_is_quantized_on_images_and_texts(tmp_path: Path) -> None:
-    # given
+    # Given
     source = built(MATCHING).folder
     side = load_manifest(source).image.width
     noise = np.random.default_rng(1)
     images: list[Pixels] = [noise.integers(0, 255, (side, side, 3), np.uint8) for _ in range(24)]
 
-    # when
+    # When
     manifest = quantize(source, tmp_path / "int8", images, questions=TEXTS, check=Check(min_agreement=0))
 
-    # then
+    # Then
     assert manifest.quantization is not None
     assert manifest.quantization.components == {"vision_encoder": "int8", "text_encoder": "int8"}
     assert manifest.quantization.agreement is not None

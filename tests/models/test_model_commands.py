@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from catalogue import picture
+from helpers.engine_calls import png
 from helpers.processes import ASKPIX, Ran, askpix, environment, the_complaint, wait_until
-from models.engine_calls import png
-from models.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
+from helpers.random_blip import DEMO_CHECKPOINT, MATCHING, ODD, built
 from safetensors.torch import load_file, save_file
 
 from askpix.worker.local import demo_model
@@ -150,14 +150,14 @@ def test_a_component_that_would_cost_too_much_is_left_as_it_was(brittle: Path, f
 def test_compare_tells_sizes_speeds_agreement_and_accuracy(
     folder: Path, int8: tuple[Path, Ran], tmp_path: Path
 ) -> None:
-    # when
+    # When
     ran = askpix(
         "model", "compare", f"{demo_model()}@f32", int8[0], "--images", folder / "list.jsonl", "--samples", "24",
         "--reference", DEMO_CHECKPOINT, "--json", "figures.json", "--plot", "picture.svg", cwd=tmp_path, timeout=240,
         env={"COLUMNS": "80"},
     )  # fmt: skip
 
-    # then
+    # Then
     assert ran.code == 0, ran.err
     figures = json.loads((tmp_path / "figures.json").read_text())
     original, whole, quantized = figures["models"]
@@ -191,7 +191,7 @@ def _bytes(folder: Path) -> int:
 
 
 def test_questions_that_a_model_cannot_be_asked_end_no_comparison(folder: Path, tmp_path: Path) -> None:
-    # given: a model whose own way is to draw, and rows with a blank question and one that is too long
+    # Given: a model whose own way is to draw, and rows with a blank question and one that is too long
     shutil.copy(folder / "0.png", tmp_path)
     shutil.copy(folder / "1.png", tmp_path)
     rows = [{"image": "0.png", "questions": [""]}, {"image": "1.png", "questions": ["what " * 100, "what is it?"]}]
@@ -200,13 +200,13 @@ def test_questions_that_a_model_cannot_be_asked_end_no_comparison(folder: Path, 
         "model", "convert", DEMO_CHECKPOINT, "--output", "drawing", "--temperature", "9", "--top-k", "0", cwd=tmp_path
     )
 
-    # when
+    # When
     ran = askpix(
         "model", "compare", "drawing@f32", f"{demo_model()}@f32", "--images", "list.jsonl", "--json", "figures.json",
         cwd=tmp_path, timeout=240,
     )  # fmt: skip
 
-    # then: compared is what is likeliest
+    # Then: compared is what is likeliest
     assert (drawing.code, ran.code) == (0, 0), ran.err
     models = json.loads((tmp_path / "figures.json").read_text())["models"]
     assert [(one["same_captions"], one["same_answers"]) for one in models] == [(1, 1), (1, 1)]
@@ -214,13 +214,13 @@ def test_questions_that_a_model_cannot_be_asked_end_no_comparison(folder: Path, 
 
 
 def test_info_tells_what_a_folder_holds_and_where_it_runs(int8: tuple[Path, Ran], tmp_path: Path) -> None:
-    # when
+    # When
     shown, written = (
         askpix("model", "info", int8[0], cwd=tmp_path),
         askpix("model", "info", int8[0], "--json", cwd=tmp_path),
     )
 
-    # then
+    # Then
     assert (shown.code, written.code) == (0, 0)
     facts = json.loads(written.out)
     manifest = load_manifest(int8[0])
@@ -232,15 +232,15 @@ def test_info_tells_what_a_folder_holds_and_where_it_runs(int8: tuple[Path, Ran]
 
 
 def test_info_tells_of_damage(tmp_path: Path) -> None:
-    # given
+    # Given
     shutil.copytree(demo_model(), tmp_path / "model")
     with (tmp_path / "model" / "text_decoder.bin").open("r+b") as file:
         file.write(b"other")
 
-    # when
+    # When
     ran = askpix("model", "info", "model", cwd=tmp_path)
 
-    # then
+    # Then
     assert ran.code == 1
     assert "damaged, text_decoder.bin is not what was converted" in " ".join(ran.out.split())
 
@@ -279,7 +279,7 @@ COMPARE = "model compare {demo} --images {folder}"
     ],
 )
 def test_wrong_usage_is_told_in_one_line(line: str, words: str, folder: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     few, spoilt = tmp_path / "few", tmp_path / "spoilt"
     few.mkdir()
     spoilt.mkdir()
@@ -288,14 +288,14 @@ def test_wrong_usage_is_told_in_one_line(line: str, words: str, folder: Path, tm
     for index in range(9):
         (spoilt / f"{index}.png").write_text(f"no picture {index}")
 
-    # when
+    # When
     blank = tmp_path / "blank.yaml"
     blank.write_text(f'["", " ", "{"what " * 100}"]')
     places = {"demo": demo_model(), "folder": folder, "few": few, "spoilt": spoilt, "blank": blank}
     checkpoints = {"matching": built(MATCHING).checkpoint, "odd": built(ODD).checkpoint, "checkpoint": DEMO_CHECKPOINT}
     ran = askpix(*line.format(**places, **checkpoints).split(), cwd=tmp_path)
 
-    # then
+    # Then
     assert words in the_complaint(ran)
     assert {path.name for path in tmp_path.iterdir()} == {"few", "spoilt", "blank.yaml"}
 
@@ -314,34 +314,34 @@ def _there(folder: Path, name: str) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command_leaves_nothing(number: signal.Signals, folder: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     command = [ASKPIX, "model", "quantize", demo_model(), "--images", folder, "--output", "int8"]
     process = subprocess.Popen(
         [str(word) for word in command], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
     )
     wait_until(lambda: _there(tmp_path, "images"), within=60, what="reading images")
 
-    # when
+    # When
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
 
-    # then
+    # Then
     assert process.returncode not in (0, 1)
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_command_leaves_no_folder_that_a_worker_would_load(folder: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     command = [ASKPIX, "model", "quantize", demo_model(), "--images", folder, "--output", "int8"]
     process = subprocess.Popen([str(word) for word in command], cwd=tmp_path, env=environment())
     wait_until(lambda: _there(tmp_path, "vision_encoder.bin"), within=120, what="a quantized graph")
 
-    # when
+    # When
     process.kill()
     process.wait()
 
-    # then
+    # Then
     assert not (tmp_path / "int8").exists()
     assert not list(tmp_path.rglob("manifest.json"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import opened
+from helpers.photographs import photographs
+from helpers.random_blip import CAPTIONING, DEMO_CHECKPOINT, ODD, Built, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import opened
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.photographs import photographs
-from models.random_blip import CAPTIONING, DEMO_CHECKPOINT, ODD, Built, Recipe, built
 
 from askpix.worker.local import demo_model
 
@@ -32,14 +32,14 @@ def _demo() -> Built:
 def test_photographs_are_captioned_and_answered_as_transformers_does(
     recipe: Recipe | None, texts: tuple[str | None, ...], new_tokens: int
 ) -> None:
-    # given
+    # Given
     model = _demo() if recipe is None else built(recipe)
     files = list(photographs().values())
     expected = expected_texts(Reference(model.checkpoint, max_new_tokens=new_tokens), files, texts)
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = engine_texts(engine, files, texts, new_tokens)
 
-    # then
+    # Then
     assert_same(answers, expected)

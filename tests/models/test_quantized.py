@@ -12,9 +12,9 @@ import numpy as np
 import openvino as ov
 import pytest
 from catalogue import picture
-from models.engine_calls import ask, essence, handle, mixed, opened, png, product, request
-from models.photographs import photographs
-from models.random_blip import BASE, CAPTIONING, built, built_int8
+from helpers.engine_calls import ask, essence, handle, mixed, opened, png, product, request
+from helpers.photographs import photographs
+from helpers.random_blip import BASE, CAPTIONING, built, built_int8
 
 from askpix.producer.errors import ModelError
 from askpix.producer.rows import Answer
@@ -104,11 +104,11 @@ def test_captions_and_answers_of_fresh_pictures_are_those_of_the_model_before(
     whole: tuple[list[Answer], list[Answer]],
     request: pytest.FixtureRequest,
 ) -> None:
-    # when
+    # When
     with opened(request.getfixturevalue(bits), precision) as engine:
         quantized = _texts(engine)
 
-    # then
+    # Then
     for before, after in zip(whole, quantized, strict=True):
         assert len({answer.text for answer in before}) > 20, "texts that hardly differ show little"
         same = np.mean([one.text == other.text for one, other in zip(before, after, strict=True)])
@@ -120,22 +120,22 @@ def test_captions_and_answers_of_fresh_pictures_are_those_of_the_model_before(
 
 def test_a_quantized_answer_does_not_depend_on_its_neighbours(int8: Path) -> None:
     with opened(int8) as engine:
-        # given
+        # Given
         alone = [ask(engine, [one])[0] for one in mixed(engine)]
 
-        # when
+        # When
         together = ask(engine, mixed(engine))
 
-    # then
+    # Then
     assert essence(together) == essence(alone)
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=ALONE)
 
 
 def test_the_folder_says_what_it_is_and_takes_under_a_third_of_the_room(int8: Path) -> None:
-    # when
+    # When
     before, manifest = load_manifest(demo_model()), load_manifest(int8)
 
-    # then
+    # Then
     assert (before.precision, before.quantization) == ("f32", None)
     assert (manifest.precision, manifest.name) == ("int8", f"{before.name}-int8")
     assert manifest.quantization is not None
@@ -178,7 +178,7 @@ def _kind(matmul: Any) -> str:
 def test_calibration_images_are_taken_one_at_a_time_and_no_more_than_wanted(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # given images of which it is known how many are in memory
+    # Given: images of which it is known how many are in memory
     drawn, most = 0, 0
     ended: list[int] = []
 
@@ -190,10 +190,10 @@ def test_calibration_images_are_taken_one_at_a_time_and_no_more_than_wanted(
             most = max(most, drawn - len(ended))
             yield pixels
 
-    # when
+    # When
     manifest = quantize(demo_model(), tmp_path / "int8", images(), samples=12, name="twelve")
 
-    # then
+    # Then
     assert manifest.name == "twelve"
     assert manifest.quantization is not None
     assert manifest.quantization.images == drawn == 12
@@ -203,16 +203,16 @@ def test_calibration_images_are_taken_one_at_a_time_and_no_more_than_wanted(
 
 
 def test_a_model_that_only_captions_is_quantized_without_questions(tmp_path: Path) -> None:
-    # given
+    # Given
     source = built(CAPTIONING).folder
     form = ImageForm(width=96, height=96)
 
-    # when
+    # When
     manifest = quantize(
         source, tmp_path / "int8", (decode(file, form).pixels for file in photographs().values()), questions=()
     )
 
-    # then
+    # Then
     assert manifest.quantization is not None
     assert (manifest.quantization.images, manifest.quantization.questions) == (len(photographs()), ())
     assert manifest.abilities == {Ability.CAPTION}
@@ -238,11 +238,11 @@ def _wrong(**given: Any) -> dict[str, Any]:
     ],
 )
 def test_what_cannot_be_quantized_is_told_in_one_line(tmp_path: Path, given: dict[str, Any], words: str) -> None:
-    # when
+    # When
     with pytest.raises(ModelError) as raised:
         quantize(given.pop("folder", demo_model()), tmp_path / "int8", **given)
 
-    # then
+    # Then
     assert words in str(raised.value)
     assert str(raised.value).isprintable()
     assert list(tmp_path.iterdir()) == []
@@ -254,44 +254,43 @@ def test_a_quantized_folder_is_not_quantized_again(int8: Path, tmp_path: Path) -
 
 
 def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None:
-    # given
+    # Given
     (tmp_path / "int8").mkdir()
     (tmp_path / "int8" / "mine").write_text("here")
 
-    # then
+    # Then
     with pytest.raises(ModelError, match="not empty"):
         quantize(demo_model(), tmp_path / "int8", _pixels(2))
     assert [path.name for path in tmp_path.rglob("*")] == ["int8", "mine"]
 
 
 def test_a_quantized_folder_that_was_changed_is_refused(int8: Path, tmp_path: Path) -> None:
-    # given
+    # Given
     shutil.copytree(int8, tmp_path / "changed")
     weights = bytearray((tmp_path / "changed" / "vision_encoder.bin").read_bytes())
     weights[1000] ^= 1
     (tmp_path / "changed" / "vision_encoder.bin").write_bytes(weights)
 
-    # then
+    # Then
     with pytest.raises(ModelError, match="damaged"):
         load_manifest(tmp_path / "changed")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_base_size_takes_a_quarter_of_the_room_and_sees_about_the_same() -> None:
-    # given
+    # Given
     whole, int8 = built(BASE).folder, built_int8(BASE)
     form = ImageForm(width=384, height=384)
     image = decode(png(picture(FRESH_SEED, 0)[0]), form).pixels[None]
 
-    # when
+    # When
     before, after = (
         ov.Core().compile_model(folder / "vision_encoder.xml", "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
         for folder in (whole, int8)
     )
     expected, found = (compiled(image)["states"][0] for compiled in (before, after))
 
-    # then
+    # Then
     assert _weight_bytes(load_manifest(int8)) <= 0.27 * _weight_bytes(load_manifest(whole))
     cosine = (expected * found).sum(-1) / np.linalg.norm(expected, axis=-1) / np.linalg.norm(found, axis=-1)
     assert cosine.min() >= BASE_COSINE

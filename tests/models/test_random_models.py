@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 from catalogue import picture
+from helpers.engine_calls import ask, handle, opened, png, request
+from helpers.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from models.blip_reference import Reference
-from models.engine_calls import ask, handle, opened, png, request
 from models.parity import QUESTIONS, assert_same, engine_texts, expected_texts
-from models.random_blip import CAPTIONING, ODD, Built, Recipe, built
 from PIL import Image
 
 from askpix.producer.questions import Question
@@ -37,32 +37,32 @@ def _pictures(number: int) -> list[Image.Image]:
     ],
 )
 def test_fp32_texts_are_those_of_transformers_token_for_token(recipe: Recipe, questions: tuple[str, ...]) -> None:
-    # given
+    # Given
     model, files, texts = built(recipe), [png(image) for image in _pictures(6)], (None, *questions)
     expected = expected_texts(Reference(model.checkpoint, max_new_tokens=NEW_TOKENS), files, texts)
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = engine_texts(engine, files, texts, NEW_TOKENS)
 
-    # then
+    # Then
     assert_same(answers, expected)
 
 
 def test_a_captioning_model_carries_on_from_a_prompt_as_transformers_does() -> None:
-    # given
+    # Given
     model, images = built(CAPTIONING), _pictures(4)
     reference = Reference(model.checkpoint, max_new_tokens=NEW_TOKENS)
     prompts = ("two", "a striped red mug", "a picture of three shoes on a")
     expected = [reference.caption(image, prompt) for image in images for prompt in prompts]
 
-    # when
+    # When
     with opened(model.folder) as engine:
         handles = [handle(engine, image) for image in images]
         asked = [request(one, prompt=prompt, max_new_tokens=NEW_TOKENS) for one in handles for prompt in prompts]
         answers = ask(engine, asked)
 
-    # then: the text has the prompt, tokens and confidence are of what follows it
+    # Then: the text has the prompt, tokens and confidence are of what follows it
     assert [(answer.text, answer.tokens) for answer in answers] == [(one.text, one.tokens) for one in expected]
     assert [answer.confidence for answer in answers] == pytest.approx([one.confidence for one in expected], abs=1e-3)
     assert answers[1].text.startswith("a striped red mug")
@@ -77,23 +77,23 @@ def test_a_captioning_model_says_that_it_answers_no_questions() -> None:
 
 
 def test_choices_of_a_random_model_have_the_probabilities_of_transformers() -> None:
-    # given
+    # Given
     model, images = built(ODD), _pictures(3)
     reference = Reference(model.checkpoint)
     asked = Question("what is it?", choices=("mug", "a striped red mug on a table", "shoe", "two lamps"))
     expected = [reference.choices(image, asked.text, asked.choices or ()) for image in images]
 
-    # when
+    # When
     with opened(model.folder) as engine:
         answers = ask(engine, [request(handle(engine, image), asked) for image in images])
 
-    # then
+    # Then
     for answer, probabilities in zip(answers, expected, strict=True):
         assert [choice.probability for choice in answer.choices or ()] == pytest.approx(probabilities, abs=1e-3)
 
 
 def test_a_model_that_knows_nothing_prefers_no_choice_for_its_length() -> None:
-    # given: choices of one to six words, drawn anew for each picture
+    # Given: choices of one to six words, drawn anew for each picture
     drawn = random.Random(4)
     words = ("mug", "shirt", "hat", "bag", "lamp", "red", "blue", "star", "plain", "dotted")
     lengths = [1 + number % 6 for number in range(18)]
@@ -104,12 +104,12 @@ def test_a_model_that_knows_nothing_prefers_no_choice_for_its_length() -> None:
             if len(set(found)) == len(found):
                 return found
 
-    # when
+    # When
     with opened(built(ODD).folder) as engine:
         asked = [request(handle(engine, one), Question("what?", choices=choices())) for one in _pictures(40)]
         answers = ask(engine, asked)
 
-    # then: of the likelihoods alone, the correlation is -0.98
+    # Then: of the likelihoods alone, the correlation is -0.98
     ranks = [np.argsort(np.argsort([one.probability for one in answer.choices or ()])) for answer in answers]
     correlations = [np.corrcoef(rank, lengths)[0, 1] for rank in ranks]
     assert abs(np.mean(correlations)) < 0.15
@@ -124,13 +124,13 @@ def test_a_model_that_knows_nothing_prefers_no_choice_for_its_length() -> None:
     ],
 )
 def test_the_manifest_tells_sizes_and_abilities(recipe: Recipe, abilities: set[Ability]) -> None:
-    # given
+    # Given
     model: Built = built(recipe)
 
-    # when
+    # When
     manifest = load_manifest(model.folder)
 
-    # then
+    # Then
     side = recipe.vision["image_size"]
     assert manifest.abilities == abilities
     assert (manifest.name, manifest.source, manifest.precision) == (recipe.name, "checkpoint", "f32")

@@ -32,7 +32,7 @@ def truth_of(product: Product) -> dict[str, str]:
     return truth if product.sleeves is None else {**truth, "sleeves": product.sleeves}
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

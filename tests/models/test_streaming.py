@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from catalogue import picture
-from models.engine_calls import SECONDS, handle, opened, request
-from models.random_blip import ODD, built
+from helpers.engine_calls import SECONDS, handle, opened, request
+from helpers.random_blip import ODD, built
 
 from askpix.producer.questions import Question
 from askpix.worker.blip.engine import BlipEngine

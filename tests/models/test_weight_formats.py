@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from catalogue import picture
-from models.engine_calls import ask, handle, opened, request
-from models.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpoint
+from helpers.engine_calls import ask, handle, opened, request
+from helpers.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpoint
 
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
@@ -44,10 +44,10 @@ def _texts(engine: BlipEngine, pictures: int) -> list[str]:
 
 
 def test_f16_weights_take_half_the_bytes_and_say_the_same(tmp_path: Path, demo_engine: BlipEngine) -> None:
-    # when
+    # When
     manifest = convert(str(DEMO_CHECKPOINT), tmp_path / "half", name="half", weights="f16")
 
-    # then
+    # Then
     whole = load_manifest(demo_model())
     assert (whole.precision, manifest.precision) == ("f32", "f16")
     assert _weight_bytes(manifest) / _weight_bytes(whole) == pytest.approx(0.5, abs=0.02)
@@ -63,17 +63,17 @@ def test_the_shipped_model_folder_holds_the_weights_of_its_checkpoint(tmp_path: 
 
 
 def test_a_checkpoint_of_pickled_tensors_converts_to_the_same_weights(tmp_path: Path) -> None:
-    # given the same weights as safetensors and as a pickle
+    # Given: the same weights as safetensors and as a pickle
     model = random_model(ODD)
     for name in ("safe", "pickled"):
         save_checkpoint(ODD, tmp_path / name, model=model)
     torch.save(model.state_dict(), tmp_path / "pickled" / "pytorch_model.bin")
     (tmp_path / "pickled" / "model.safetensors").unlink()
 
-    # when
+    # When
     safe, pickled = (convert(str(tmp_path / name), tmp_path / f"{name}-folder") for name in ("safe", "pickled"))
 
-    # then
+    # Then
     assert _weights(pickled) == _weights(safe)
     assert (pickled.sizes, pickled.abilities, pickled.tokens) == (safe.sizes, safe.abilities, safe.tokens)
 
@@ -90,7 +90,7 @@ class _Code:
 
 @pytest.mark.parametrize("layout", ["torch", "plain"])
 def test_a_pickle_that_would_run_code_is_refused_without_running_it(tmp_path: Path, layout: str) -> None:
-    # given
+    # Given
     source, trace = tmp_path / "hostile", tmp_path / "code-was-run"
     save_checkpoint(ODD, source)
     (source / "model.safetensors").unlink()
@@ -100,18 +100,18 @@ def test_a_pickle_that_would_run_code_is_refused_without_running_it(tmp_path: Pa
     else:
         (source / "pytorch_model.bin").write_bytes(pickle.dumps(hostile, protocol=2))
 
-    # when
+    # When
     with pytest.raises(ModelError) as raised:
         convert(str(source), tmp_path / "folder")
 
-    # then
+    # Then
     assert not trace.exists()
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "folder").exists()
 
 
 def test_code_that_a_checkpoint_brings_is_not_run(tmp_path: Path) -> None:
-    # given a checkpoint whose config names classes of its own
+    # Given: a checkpoint whose config names classes of its own
     source, trace = tmp_path / "checkpoint", tmp_path / "code-was-run"
     save_checkpoint(ODD, source)
     config = (source / "config.json").read_text()
@@ -119,7 +119,7 @@ def test_code_that_a_checkpoint_brings_is_not_run(tmp_path: Path) -> None:
     (source / "config.json").write_text(config.replace('"model_type": "blip"', own))
     (source / "own.py").write_text(f"import os\nos.mkdir({str(trace)!r})\nclass Config: pass\nclass Model: pass\n")
 
-    # then
+    # Then
     with pytest.raises(ModelError, match=r"custom code|trust_remote_code"):
         convert(str(source), tmp_path / "folder")
     assert not trace.exists()

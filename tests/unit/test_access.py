@@ -177,13 +177,13 @@ def place(tmp_path: Path) -> Path:
     ],
 )
 def test_a_job_folder_under_a_root_is_opened_where_it_really_is(place: Path, uri: str) -> None:
-    # given
+    # Given
     access = Access.of(storage_roots=[str(place / "root")])
 
-    # when
+    # When
     storage = access.open_job(uri.format(place=place))
 
-    # then
+    # Then
     assert Path(storage.uri).is_relative_to((place / "root").resolve())
 
 
@@ -216,11 +216,11 @@ def test_a_job_folder_under_a_root_is_opened_where_it_really_is(place: Path, uri
     ],
 )
 def test_any_other_job_folder_is_refused(place: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given
+    # Given
     monkeypatch.chdir(place)
     access = Access.of(storage_roots=[str(place / "root")])
 
-    # then
+    # Then
     with pytest.raises(MessageError) as raised:
         access.open_job(uri.format(place=place))
     assert raised.value.reason == "outside"
@@ -240,13 +240,13 @@ def test_without_roots_nothing_is_open(tmp_path: Path) -> None:
 
 
 def test_a_root_may_be_a_link_and_relative(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given
+    # Given
     monkeypatch.chdir(place)
 
-    # when
+    # When
     access = Access.of(storage_roots=["alias"], files_roots=["alias"])
 
-    # then
+    # Then
     assert access.open_job(f"{place}/root/job").uri == str((place / "root" / "job").resolve())
     assert access.may_read(place.resolve() / "root" / "job" / "a.jpg")
     assert not access.may_read(place.resolve() / "outside" / "a.jpg")
@@ -293,14 +293,14 @@ def jobs(place: Path) -> Path:
     ],
 )
 def test_the_output_of_an_ask_goes_under_a_root(jobs: Path, uri: str, where: str) -> None:
-    # given
+    # Given
     access = Access.of(storage_roots=[str(jobs / "root"), str(jobs / "root" / "a")])
 
-    # when
+    # When
     storage, name = access.open_output(uri.format(place=jobs))
     storage.write(name, b"{}")
 
-    # then
+    # Then
     assert (jobs / "root" / where).read_bytes() == b"{}"
 
 
@@ -324,12 +324,12 @@ TOO_DEEP = ["{place}/root/" + "a/" * 9 + "1.json"]
 
 @pytest.mark.parametrize("uri", [*OUTSIDE, *NO_JSON, *IN_A_JOB, *TOO_DEEP])
 def test_any_other_output_is_refused_and_nothing_is_made(jobs: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given
+    # Given
     monkeypatch.chdir(jobs / "root")
     access = Access.of(storage_roots=[str(jobs / "root"), str(jobs / "root" / "shop" / "autumn")])
     before = sorted(jobs.rglob("*"))
 
-    # then
+    # Then
     with pytest.raises(MessageError) as raised:
         access.open_output(uri.format(place=jobs))
     assert raised.value.reason == "outside"

@@ -106,11 +106,11 @@ def bucket(s3: S3Server) -> Iterator[str]:
 @pytest.mark.parametrize("root", ["", "/jobs"])
 @pytest.mark.parametrize("name", ["jobs/1.json", "jobs/a/b/1.json", "jobs/results/ä?#%20.json", "jobs/spring2/1.json"])
 def test_the_output_of_an_ask_goes_under_a_root(s3: S3Server, bucket: str, root: str, name: str) -> None:
-    # when
+    # When
     storage, file = Access.of(storage_roots=[f"s3://{bucket}{root}"]).open_output(f"s3://{bucket}/{name}")
     storage.write(file, b"{}")
 
-    # then
+    # Then
     assert s3.keys(bucket) == sorted(["jobs/spring/job.json", name])
 
 

@@ -79,14 +79,14 @@ def written(held: Held, name: object) -> bool:
 
 
 def test_an_answer_is_found_before_it_is_written_while_it_is_and_after(cache: AnswerCache, held: Held) -> None:
-    # given a store that takes long
+    # Given: a store that takes long
     held.free.clear()
     for moment in ("waiting", "being written"):
         keep(cache, moment, WHAT, said(moment))
     wait_until(lambda: not cache._writer._waiting, within=10, what="a batch on its way")
     keep(cache, "next", WHAT, said("next"))
 
-    # then
+    # Then
     for name in ("waiting", "being written", "next"):
         assert found(cache, name, WHAT) == replace(said(name), cached=True)
         assert cache.recall(INFO, sha(name)).size == (64, 48)
@@ -131,7 +131,7 @@ def test_an_answer_that_cannot_be_kept_keeps_no_other_from_it(cache: AnswerCache
 
 
 def test_who_closes_it_just_when_it_begins_to_write_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given
+    # Given
     one = writer.Writer(lambda _: None)
     clear = one._wake.clear
 
@@ -142,10 +142,10 @@ def test_who_closes_it_just_when_it_begins_to_write_is_seen(monkeypatch: pytest.
 
     monkeypatch.setattr(one._wake, "clear", closed_just_before)
 
-    # when
+    # When
     one.touch("tiny", key_of(1))
 
-    # then
+    # Then
     wait_until(lambda: not one._thread.is_alive(), within=10, what="the thread's end")
 
 
@@ -188,16 +188,16 @@ def test_a_store_that_fails_as_none_should_is_one_that_is_away(
 def test_what_comes_faster_than_it_is_written_is_dropped_and_said(
     cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given a store that hangs
+    # Given: a store that hangs
     held.free.clear()
     keep(cache, "first", WHAT, said("a mug"))
     wait_until(lambda: not cache._writer._waiting, within=10, what="a batch that hangs")
 
-    # when more comes than may wait
+    # When: more comes than may wait
     for number in range(writer._MOST + 500):
         keep(cache, number, WHAT, said("a mug"))
 
-    # then nobody has waited for it, and memory is bounded
+    # Then: nobody has waited for it, and memory is bounded
     assert len(cache._writer._waiting) == writer._MOST
     held.free.set()
     wait_until(lambda: "500 answers were not kept" in caplog.text, within=20, what="a warning")
@@ -206,18 +206,18 @@ def test_what_comes_faster_than_it_is_written_is_dropped_and_said(
 def test_a_store_that_fails_is_left_alone_for_a_while_and_one_warning_says_so(
     cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given
+    # Given
     now = 100.0
     monkeypatch.setattr(cache_module.time, "monotonic", lambda: now)
     held.kept[key_of(1)] = {writer.SIZE: b"[64, 48]"}
     held.broken = True
 
-    # when
+    # When
     with caplog.at_level(logging.WARNING):
         for _ in range(50):
             assert cache.recall(INFO, sha(1)).size is None
 
-    # then
+    # Then
     assert held.reads == 1
     assert caplog.text.count("the model is asked everything: it is broken") == 1
     # And it is tried again after a second, then after two.
@@ -235,7 +235,7 @@ def test_a_store_that_fails_is_left_alone_for_a_while_and_one_warning_says_so(
 def test_a_store_that_takes_long_is_left_alone_too(
     cache: AnswerCache, held: Held, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given
+    # Given
     now = 100.0
     monkeypatch.setattr(cache_module.time, "monotonic", lambda: now)
     held.kept[key_of(1)] = {writer.SIZE: b"[64, 48]"}
@@ -248,7 +248,7 @@ def test_a_store_that_takes_long_is_left_alone_too(
 
     monkeypatch.setattr(held, "read", slowly)
 
-    # then what it said is so, and it is not asked again at once.
+    # Then: what it said is so, and it is not asked again at once.
     assert cache.recall(INFO, sha(1)).size == (64, 48)
     assert cache.recall(INFO, sha(1)).size is None
     assert held.reads == 1

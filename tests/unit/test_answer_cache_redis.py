@@ -42,14 +42,14 @@ def shared(server: RedisServer) -> Iterator[Callable[[], AnswerCache]]:
 
 
 def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], AnswerCache], server: RedisServer) -> None:
-    # given
+    # Given
     one, other = shared(), shared()
     colored = asks(choice(0.1, 0.9).question)
     keep(one, 1, WHAT, said("a mug"))
     keep(one, 1, colored, said("red"))
     wait_until(lambda: bool(server.client.dbsize()), within=10, what="an entry")
 
-    # then
+    # Then
     assert found(other, 1, WHAT) == replace(said("a mug"), cached=True)
     (key,) = server.client.keys()
     assert key == f"askpix:answers:1:tiny:{key_of(1).hex()}"
@@ -66,13 +66,13 @@ def test_what_one_worker_keeps_in_redis_another_finds(shared: Callable[[], Answe
 def test_what_answers_as_no_redis_server_does_is_a_server_that_is_away(
     reply: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given
+    # Given
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Parrot) as server:
         server.daemon_threads, server.reply = True, reply  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         cache = AnswerCache(RedisStore(SecretStr(f"redis://127.0.0.1:{server.server_address[1]}/0")))
 
-        # then
+        # Then
         assert cache.recall(INFO, sha(1)).size is None
         assert found(cache, 1, WHAT) is None
         keep(cache, 1, WHAT, said("a mug"))
@@ -104,13 +104,13 @@ def test_redis_forgets_by_itself(server: RedisServer) -> None:
 
 
 def test_a_model_can_be_forgotten_in_redis_and_all_can(server: RedisServer) -> None:
-    # given, beside what is somebody else's
+    # Given: beside what is somebody else's
     server.client.set("theirs", "x")
     store = RedisStore(SecretStr(server.url))
     for model, images in (("one", 3), ("one-b", 2)):
         store.write([Change(model=model, image=bytes([number]), fields={b"a": b"x"}) for number in range(images)])
 
-    # then
+    # Then
     assert store.contents().by_model == {"one": 3, "one-b": 2}
     assert store.purge("one") == 3
     assert store.contents().by_model == {"one-b": 2}
@@ -141,12 +141,12 @@ def test_a_server_that_is_away_costs_nobody_time_and_is_found_again(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # given
+    # Given
     cache = shared()
     keep(cache, 1, WHAT, said("a mug"))
     wait_until(lambda: bool(server.client.dbsize()), within=10, what="an entry")
 
-    # when it goes
+    # When: it goes
     (server.kill if how == "killed" else server.freeze)()
     reads: list[bytes] = []
     read = RedisStore.read
@@ -157,7 +157,7 @@ def test_a_server_that_is_away_costs_nobody_time_and_is_found_again(
         assert found(cache, number, WHAT) is None
         keep(cache, "later", COLOR, said("red"))
 
-    # then: it is waited for a few times, and not once for each.
+    # Then: it is waited for a few times, and not once for each.
     assert len(reads) < 10
     assert caplog.text.count("the model is asked everything") == 1
     (server.start if how == "killed" else server.thaw)()

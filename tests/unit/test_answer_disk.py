@@ -37,28 +37,28 @@ store.close()
 
 
 def test_what_one_process_keeps_others_find(open_store: Open, folder: Path) -> None:
-    # given two that have the same file open
+    # Given: two that have the same file open
     one, other = open_store(), open_store()
 
-    # when one of them keeps something, and a process of its own does
+    # When: one of them keeps something, and a process of its own does
     one.write([change(key(1), {b"size": b"[1, 2]", b"a": b"x"})])
     elsewhere(folder, f"""store.write([Change(model="tiny", image={key(1)!r}, fields={{b"b": b"y"}})])""")
 
-    # then
+    # Then
     assert other.read("tiny", key(1)) == ({b"size": b"[1, 2]", b"a": b"x", b"b": b"y"}, False)
     assert other.read("tiny", key(2)) == ({}, False)
 
 
 def test_a_process_that_ends_does_not_take_the_log_from_those_that_go_on(open_store: Open, folder: Path) -> None:
-    # given two that live on, in this process, and one that was opened and closed
+    # Given: two that live on, in this process, and one that was opened and closed
     one, other = open_store(), open_store()
     open_store().close()
     one.write([change(key(1), {b"a": b"x"})])
 
-    # when a process comes, looks and goes
+    # When: a process comes, looks and goes
     assert elsewhere(folder, "print(store.contents().images)") == "1\n"
 
-    # then it did not take itself for the last one, and all go on with the same file.
+    # Then: it did not take itself for the last one, and all go on with the same file.
     assert {path.name.rpartition("sqlite3")[2] for path in folder.glob("answers-*")} == {"", "-wal", "-shm"}
     for number, store in enumerate((one, other), 2):
         store.write([change(key(number * 1_000 + place), {b"a": b"x" * 500}) for place in range(500)])
@@ -71,15 +71,15 @@ def test_a_process_that_ends_does_not_take_the_log_from_those_that_go_on(open_st
 
 
 def test_a_file_that_is_deleted_is_begun_anew_for_all(open_store: Open, folder: Path) -> None:
-    # given
+    # Given
     one, other = open_store(), open_store()
     one.write([change(key(1), {b"a": b"x"})])
     shutil.rmtree(folder)
 
-    # when
+    # When
     one.write([change(key(2), {b"a": b"y"})])
 
-    # then
+    # Then
     assert other.read("tiny", key(2))[0] == {b"a": b"y"}
     assert other.read("tiny", key(1))[0] == {}
     assert elsewhere(folder, "print(store.contents().images)") == "1\n"
@@ -88,19 +88,19 @@ def test_a_file_that_is_deleted_is_begun_anew_for_all(open_store: Open, folder: 
 def test_one_that_is_locked_at_the_start_is_opened_later(
     open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given
+    # Given
     open_store().close()
     monkeypatch.setattr(disk_file, "_WRITE_SECONDS", 0.1)
     with closing(sqlite3.connect(folder / "answers-v1.0.sqlite3", isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN IMMEDIATE")
 
-        # when
+        # When
         store = open_store()
         with pytest.raises(StoreError, match="locked"):
             store.read("tiny", key(1))
 
-    # then
+    # Then
     store.write([change(key(1), {b"a": b"x"})])
     assert store.read("tiny", key(1))[0] == {b"a": b"x"}
 
@@ -140,7 +140,7 @@ def test_nobody_else_may_read_it(open_store: Open, folder: Path) -> None:
 def test_it_stays_within_its_limit_and_forgets_what_was_not_used_for_longest(
     open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given more than there is room for, the first of which is used again and again
+    # Given: more than there is room for, the first of which is used again and again
     now = 1_000_000.0
     monkeypatch.setattr(disk.time, "time", lambda: now)
     store, value = open_store(LIMIT), os.urandom(20_000)
@@ -152,7 +152,7 @@ def test_it_stays_within_its_limit_and_forgets_what_was_not_used_for_longest(
             assert touch
         store.write([change(key(0))])
 
-    # then
+    # Then
     assert sum(path.stat().st_size for path in folder.glob("*.sqlite3")) <= LIMIT * 1.1
     found = store.contents()
     assert LIMIT // 2 < found.images * len(value) < LIMIT
@@ -195,17 +195,17 @@ def test_what_was_kept_of_an_image_can_begin_anew(open_store: Open) -> None:
 
 
 def test_a_model_can_be_forgotten_and_all_can(open_store: Open) -> None:
-    # given what two models have said of the same images
+    # Given: what two models have said of the same images
     store = open_store()
     store.write([change(key(number), {b"size": b"s", b"a": b"x"}, model="one") for number in range(3)])
     store.write([change(key(number + 10), {b"size": b"s", b"a": b"x"}, model="other") for number in range(2)])
     assert store.contents().by_model == {"one": 3, "other": 2}
     assert store.contents().answers == 5
 
-    # when
+    # When
     assert store.purge("one") == 3
 
-    # then
+    # Then
     assert store.read("one", key(0))[0] == {}
     assert store.contents().by_model == {"other": 2}
     assert store.purge(None) == 2

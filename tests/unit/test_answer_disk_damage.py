@@ -28,7 +28,7 @@ DAMAGED = {
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     what: str, open_store: Open, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given
+    # Given
     store = open_store()
     store.write([change(key(number), {b"a": b"x" * 1_000}) for number in range(100)])
     store.close()
@@ -36,7 +36,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     held = DAMAGED[what] or path.read_bytes()[:6_000]
     path.write_bytes(held)
 
-    # when it is opened, and read, where that alone does not show it
+    # When: it is opened, and read, where that alone does not show it
     again = open_store()
     for _ in range(2):
         for number in range(100):
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
             except StoreError:
                 break
 
-    # then
+    # Then
     assert again.read("tiny", key(7))[0] == {b"a": b"y"}
     assert path.read_bytes() == held
     assert "damaged, or none of ours" in caplog.text
@@ -58,7 +58,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
 def test_threads_that_find_the_same_damage_set_one_file_aside(
     open_store: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given a file whose first page alone is good
+    # Given: a file whose first page alone is good
     store = open_store()
     store.write([change(key(number), {b"a": b"x" * 3_000}) for number in range(300)])
     store.close()
@@ -67,7 +67,7 @@ def test_threads_that_find_the_same_damage_set_one_file_aside(
     path.write_bytes(path.read_bytes()[:4_096] + b"\xee" * (size - 4_096))
     store = open_store()
 
-    # when two threads have found that before one of them does anything about it
+    # When: two threads have found that before one of them does anything about it
     both, found = threading.Barrier(2), list[bool]()
 
     def seen(error: Exception) -> bool:
@@ -87,13 +87,13 @@ def test_threads_that_find_the_same_damage_set_one_file_aside(
     for thread in threads:
         thread.join()
 
-    # then
+    # Then
     assert found == [True, True]
     assert sorted(one.name for one in folder.glob("*.sqlite3")) == ["answers-v1.0.sqlite3", "answers-v1.1.sqlite3"]
 
 
 def test_a_database_of_another_program_is_left_as_it_is(open_store: Open, folder: Path) -> None:
-    # given
+    # Given
     path = folder / "answers-v1.0.sqlite3"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE image (id INTEGER PRIMARY KEY, key BLOB, model TEXT, used INTEGER)")
@@ -101,11 +101,11 @@ def test_a_database_of_another_program_is_left_as_it_is(open_store: Open, folder
     other.close()
     before = path.read_bytes()
 
-    # when
+    # When
     store = open_store()
     store.write([change(key(1), {b"a": b"x"})])
 
-    # then
+    # Then
     assert store.read("tiny", key(1))[0] == {b"a": b"x"}
     assert path.read_bytes() == before
 

@@ -53,10 +53,10 @@ def test_there_are_many_and_each_has_its_name() -> None:
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("case", BAD_IMAGES, ids=lambda case: case.name)
 def test_a_bad_image_is_shown_or_gets_one_of_its_codes(case: BadImage, decoder: Decoder) -> None:
-    # when
+    # When
     decoded, problem = _decoded(decoder, case.data)
 
-    # then
+    # Then
     assert (problem and problem.code) in case.codes, problem
     if problem:
         assert problem.message.isprintable(), ascii(problem.message)
@@ -108,12 +108,12 @@ def loaded() -> Loaded:
 
 @pytest.mark.timeout(600)
 def test_all_are_dealt_with_at_once(loaded: Loaded) -> None:
-    # then none keeps the others waiting
+    # Then: none keeps the others waiting
     assert [loaded.cases[name].name for name in loaded.said[-1]["late"]] == []
     codes = {said["name"]: said["code"] for said in loaded.said if said.get("name") in loaded.cases}
     assert len(codes) == len(loaded.cases)
 
-    # and each becomes what it should be
+    # And each becomes what it should be
     assert len(loaded.too_long) == 1
     assert {
         case.name: codes[name]
@@ -123,10 +123,10 @@ def test_all_are_dealt_with_at_once(loaded: Loaded) -> None:
 
 
 def test_a_good_image_is_loaded_as_before(loaded: Loaded) -> None:
-    # given: it is loaded first and last
+    # Given: it is loaded first and last
     results = [said for said in loaded.said if said.get("name") == load_all.GOOD]
 
-    # then
+    # Then
     assert [(said["code"], said["width"], said["height"]) for said in results] == [(None, 260, 240)] * 2
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from models.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
+from helpers.engine_calls import COLORS, SECONDS, Turns, ask, essence, growth, handle, opened, product, request
 
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer
@@ -68,11 +68,11 @@ def test_a_question_of_another_image_joins_a_batch_unless_that_is_full_or_mostly
 
 
 def test_a_question_of_the_same_image_joins_its_row() -> None:
-    # given
+    # Given
     batch = _batch(*[(12,)] * QUESTION_BATCH)
     first = next(iter(batch))
 
-    # then it adds its own length to all rows, and no image
+    # Then: it adds its own length to all rows, and no image
     assert fits(batch, _asked(first, 12))
     assert not fits(batch, _asked(first, BATCH_TOKENS // QUESTION_BATCH))
 
@@ -85,19 +85,19 @@ def test_packed_questions_have_positions_and_numbers_of_their_own() -> None:
 
 
 def test_ten_questions_of_an_image_are_encoded_in_one_batch(engine: BlipEngine) -> None:
-    # given
+    # Given
     texts = [
         f"is it {color}?" for color in (*COLORS[:3], "pink", "black", "white", "orange", "yellow", "purple", "big")
     ]
     alone = [ask(engine, [request(handle(engine, product()), text)])[0] for text in texts]
     before, image = engine.counters(), handle(engine, product())
 
-    # when
+    # When
     with Turns(engine):
         tickets = [engine.submit(request(image, text)) for text in texts]
     answers = [ticket.result(SECONDS) for ticket in tickets]
 
-    # then
+    # Then
     grown = growth(engine, before)
     assert (grown["images"], grown["questions"], grown["question_batches"]) == (1, 10, 1)
     assert essence(answers) == essence(alone)
@@ -107,14 +107,14 @@ def test_ten_questions_of_an_image_are_encoded_in_one_batch(engine: BlipEngine) 
 
 
 def test_a_tree_reads_what_choices_share_once() -> None:
-    # given
+    # Given
     tree = ChoiceTree(start=5)
 
-    # when
+    # When
     for number, ids in enumerate(([40, 41, 3], [40, 42, 3], [43, 3], [40, 3])):
         tree.add(number, ids)
 
-    # then
+    # Then
     assert list(zip(tree.tokens, tree.depths, tree.parents, strict=True)) == [
         (5, 0, 0), (40, 1, 0), (41, 2, 1), (42, 2, 1), (43, 1, 0),
     ]  # fmt: skip
@@ -126,36 +126,36 @@ def test_a_tree_reads_what_choices_share_once() -> None:
 
 
 def test_all_choices_of_several_questions_are_scored_in_one_pass(engine: BlipEngine) -> None:
-    # given
+    # Given
     asked = [Question("what color is it?", choices=COLORS), Question("what is it?", choices=("mug", "shoe", "lamp"))]
     images = [handle(engine, product(number)) for number in range(4)]
     requests = [request(image, question) for image in images for question in asked]
     alone = [ask(engine, [one])[0] for one in requests]
     before = engine.counters()
 
-    # when
+    # When
     with Turns(engine):
         tickets = [engine.submit(one) for one in requests]
     answers = [ticket.result(SECONDS) for ticket in tickets]
 
-    # then
+    # Then
     grown = growth(engine, before)
     assert (grown["choices"], grown["choice_passes"], grown["answer_steps"]) == (4 * (len(COLORS) + 3), 1, 0)
     assert essence(answers) == essence(alone)
 
 
 def test_as_many_choices_as_a_question_may_have_are_scored_as_they_are_alone(engine: BlipEngine) -> None:
-    # given
+    # Given
     things = ("mug", "shoe", "lamp", "hat", "bottle", "chair", "watch", "bag")
     words = [f"{first} {second} {third}" for first in things for second in things for third in things]
     choices = tuple(words[:500])
     image = handle(engine, product())
     before = engine.counters()
 
-    # when
+    # When
     (answer,) = ask(engine, [request(image, Question("what is it?", choices=choices))])
 
-    # then they took several passes, and are as likely, beside each other, as when a few are asked about, but for the
+    # Then: they took several passes, and are as likely, beside each other, as when a few are asked about, but for the
     # mean of the lengths, which is a factor of all logarithms
     grown = growth(engine, before)
     assert grown["choices"] == 500
@@ -177,11 +177,11 @@ def _log_odds(answer: Answer, texts: tuple[str, ...]) -> list[float]:
 
 
 def test_decoding_goes_on_in_full_steps_as_long_as_there_are_images(engine: BlipEngine) -> None:
-    # given captions of many lengths
+    # Given: captions of many lengths
     lengths = [4 + number % 9 for number in range(7 * LANE_SLOTS)]
     before = engine.counters()
 
-    # when
+    # When
     with Turns(engine) as turns:
         tickets = [
             engine.submit(request(handle(engine, product(number % 5)), max_new_tokens=length))
@@ -190,7 +190,7 @@ def test_decoding_goes_on_in_full_steps_as_long_as_there_are_images(engine: Blip
         turns.allow(50)
         grown = growth(engine, before)
 
-    # then
+    # Then
     for ticket in tickets:
         ticket.result(SECONDS)
     assert grown["caption_steps"] > 10
@@ -198,28 +198,28 @@ def test_decoding_goes_on_in_full_steps_as_long_as_there_are_images(engine: Blip
 
 
 def test_images_are_encoded_only_as_the_stages_behind_need_them(engine: BlipEngine) -> None:
-    # given
+    # Given
     before = engine.counters()
 
-    # when
+    # When
     with Turns(engine) as turns:
         tickets = [engine.submit(request(handle(engine, product(number % 5)))) for number in range(200)]
         turns.allow(30)
         grown = growth(engine, before)
 
-    # then no more encodings are kept than the lane holds, with one wave more under way
+    # Then: no more encodings are kept than the lane holds, with one wave more under way
     for ticket in tickets:
         ticket.result(SECONDS)
     assert grown["images"] - grown["answers"] <= LANE_SLOTS + WAVE
 
 
 def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngine) -> None:
-    # given an encoded image, so that every turn is a stage's
+    # Given: an encoded image, so that every turn is a stage's
     image = handle(engine, product())
     (alone,) = ask(engine, [request(image)])
     before = engine.counters()
 
-    # when
+    # When
     with Turns(engine) as turns:
         caption = engine.submit(request(image))
         questions: list[Ticket] = []
@@ -229,7 +229,7 @@ def test_a_caption_among_questions_without_end_is_not_forgotten(engine: BlipEngi
             turns.allow(1)
         grown = growth(engine, before)
 
-    # then
+    # Then
     assert grown["caption_steps"] == alone.tokens
     turns_taken = grown["caption_steps"] + grown["answer_steps"] + grown["question_batches"]
     assert turns_taken <= (PATIENCE + 1) * (alone.tokens + 1)

@@ -38,27 +38,27 @@ def test_a_ratio_holds_when_its_median_reaches_the_floor(slower: float, holds: b
 
 
 def test_a_rate_is_the_slope_over_what_comes_in_steps() -> None:
-    # given eight at a time, every two seconds
+    # Given: eight at a time, every two seconds
     readings = [(2.0 * step, 8 * step + place) for step in range(6) for place in range(8)]
 
-    # then: from the first to the last it would be 47 in 10 s
+    # Then: from the first to the last it would be 47 in 10 s
     assert rate(readings) == pytest.approx(4.0)
 
 
 def test_growth_is_of_the_medians_of_the_second_and_the_last_fifth() -> None:
-    # given a start that grows, and one sample that stands out
+    # Given: a start that grows, and one sample that stands out
     resident = [100.0, 900.0, 1000.0, 1000.0, 1000.0, 1001.0, 1001.0, 1002.0, 5000.0, 1003.0]
 
-    # then: the second fifth is the third and fourth sample; the last, the ninth and tenth
+    # Then: the second fifth is the third and fourth sample; the last, the ninth and tenth
     assert growth(resident) == (5000.0 + 1003.0) / 2 - 1000.0
     assert math.isnan(growth(resident[:4]))
 
 
 def test_texts_that_differ_from_those_of_transformers_are_refused() -> None:
-    # given
+    # Given
     expected = [Said(text="a", tokens=12), Said(text="b", tokens=12)]
 
-    # then
+    # Then
     check_same("engine", CAPTIONS, expected, expected)
     with pytest.raises(WrongTextError, match="number 1"):
         check_same("engine", CAPTIONS, [expected[0], replace(expected[1], tokens=11)], expected)

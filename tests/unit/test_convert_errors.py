@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from models.random_blip import DEMO_CHECKPOINT
+from helpers.random_blip import DEMO_CHECKPOINT
 from safetensors.torch import load_file, save_file
 
 from askpix.producer.errors import ModelError
@@ -103,28 +103,28 @@ BAD_CHECKPOINTS = {
 
 @pytest.mark.parametrize("name", BAD_CHECKPOINTS)
 def test_a_checkpoint_that_cannot_be_converted_is_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    # given
+    # Given
     source = tmp_path / "checkpoint"
     shutil.copytree(DEMO_CHECKPOINT, source)
     BAD_CHECKPOINTS[name](source)
 
-    # when
+    # When
     with pytest.raises(ModelError) as raised:
         convert(str(source), tmp_path / "folder")
 
-    # then
+    # Then
     _one_line(raised.value)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
 def test_a_model_of_another_class_is_named(tmp_path: Path) -> None:
-    # given
+    # Given
     config = transformers.BertConfig(
         vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
     )
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
 
-    # then
+    # Then
     with pytest.raises(ModelError) as raised:
         convert(str(tmp_path / "bert"), tmp_path / "folder")
     _one_line(raised.value, "BertModel", "BlipForQuestionAnswering", "BlipForConditionalGeneration")
@@ -132,11 +132,11 @@ def test_a_model_of_another_class_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["", "/no/such/folder", "./no-such-folder", "a b", "../x", "no-such/model/at-all"])
 def test_a_source_that_is_not_there_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    # given a machine that cannot reach the hub
+    # Given: a machine that cannot reach the hub
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
-    # then
+    # Then
     with pytest.raises(ModelError) as raised:
         convert(source, tmp_path / "folder")
     _one_line(raised.value, source)
@@ -150,17 +150,17 @@ def test_a_file_is_no_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("taken", ["a folder with a file", "a file", "a folder that would be in a file"])
 def test_an_output_that_is_taken_is_left_as_it_is(tmp_path: Path, taken: str) -> None:
-    # given
+    # Given
     output = tmp_path / "folder"
     kept = output / "mine.txt" if taken == "a folder with a file" else output
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine")
 
-    # when
+    # When
     with pytest.raises(ModelError) as raised:
         convert(str(DEMO_CHECKPOINT), output / "inner" if "would be" in taken else output)
 
-    # then
+    # Then
     _one_line(raised.value, str(output))
     assert kept.read_text() == "mine"
 
@@ -237,24 +237,24 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("name", BAD_FOLDERS)
 def test_a_damaged_or_foreign_model_folder_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
-    # given
+    # Given
     damage, word = BAD_FOLDERS[name]
     folder = tmp_path / "model"
     shutil.copytree(demo_model(), folder)
     damage(folder)
 
-    # then
+    # Then
     with pytest.raises(ModelError) as raised:
         BlipEngine(folder)
     _one_line(raised.value, str(folder), word)
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
-    # given
+    # Given
     (tmp_path / "file").write_text("a file")
     (tmp_path / "empty").mkdir()
 
-    # then
+    # Then
     for name in ("file", "empty", "not-there"):
         with pytest.raises(ModelError) as raised:
             load_manifest(tmp_path / name)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from helpers.http_server import Server
+from helpers.lasting import lasts
 from helpers.processes import wait_until
 
 from askpix.worker.access import Access
@@ -80,7 +81,7 @@ def test_a_connection_that_another_transfer_has_by_now_is_not_shut_down() -> Non
 def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given a look-up that is over only after the time is
+    # Given: a look-up that is over only after the time is
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.05)
     over = threading.Event()
     look = Deadline.look
@@ -89,7 +90,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: over.wait(10) and look_up(*given, **named))
     url = server.put("/guarded/late", b"late")
 
-    # then
+    # Then
     with pytest.raises(ImageError) as raised:
         Fetcher(Access.of(networks=["127.0.0.1"])).fetch(url)
     assert raised.value.code == "timeout"
@@ -97,7 +98,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
 
 
 def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a server that sends the head of a TLS record, and then the record byte by byte
+    # Given: a server that sends the head of a TLS record, and then the record byte by byte
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -106,19 +107,18 @@ def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) 
         connection, _ = listening.accept()
         with connection:
             connection.recv(10_000)
-            ends = time.monotonic() + 10
             try:
                 connection.sendall(b"\x16\x03\x03\x40\x00")
-                while time.monotonic() < ends:
+                for _ in range(500):
                     connection.sendall(b"\x02")
-                    time.sleep(0.02)
+                    lasts(0.02)
             except OSError:
                 let_go.set()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
 
-    # then
+    # Then
     with listening:
         started = time.monotonic()
         with pytest.raises(ImageError) as raised:

@@ -149,13 +149,13 @@ VALID = {
 
 @pytest.mark.parametrize("name", VALID)
 def test_an_unusual_image_is_seen_as_a_person_sees_it(name: str) -> None:
-    # given
+    # Given
     data, expected, tolerance = VALID[name]
 
-    # when
+    # When
     decoded = decode(data, AS_IT_IS)
 
-    # then
+    # Then
     assert (decoded.height, decoded.width) == expected.shape[:2]
     assert decoded.pixels.dtype == np.uint8
     assert decoded.pixels.shape == expected.shape
@@ -179,16 +179,16 @@ TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 
 @pytest.mark.parametrize("orientation", TURNS)
 def test_a_photograph_is_turned_as_its_exif_says(orientation: int) -> None:
-    # given four fields of different colours, wider than high
+    # Given: four fields of different colours, wider than high
     stored = np.repeat(np.repeat(np.array([[RED, BLUE], [GREEN, GRAY]], np.uint8), 16, 0), 24, 1)
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = _encoded(Image.fromarray(stored), "JPEG", quality=100, subsampling=0, exif=exif)
 
-    # when
+    # When
     decoded = decode(data, AS_IT_IS)
 
-    # then
+    # Then
     expected = TURNS[orientation](stored)
     assert (decoded.height, decoded.width) == expected.shape[:2]
     assert np.abs(decoded.pixels.astype(int) - expected).max() <= 12
@@ -196,14 +196,14 @@ def test_a_photograph_is_turned_as_its_exif_says(orientation: int) -> None:
 
 @pytest.mark.parametrize("resample", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"])
 def test_an_image_is_stretched_to_the_engines_form(resample: Resample) -> None:
-    # given
+    # Given
     form = ImageForm(width=30, height=40, resample=resample)
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (21, 90, 3), np.uint8))
 
-    # when
+    # When
     decoded = decode(_encoded(image, "PNG"), form)
 
-    # then
+    # Then
     assert (decoded.width, decoded.height) == (90, 21)
     assert decoded.pixels.flags.c_contiguous
     assert (decoded.pixels == np.asarray(image.resize((30, 40), Image.Resampling[resample.upper()]))).all()
@@ -248,14 +248,14 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_image_gets_a_code_and_one_line_for_a_person(name: str) -> None:
-    # given
+    # Given
     data, code = BAD[name]
 
-    # when
+    # When
     with pytest.raises(ImageError) as raised:
         decode(data, AS_IT_IS)
 
-    # then
+    # Then
     assert raised.value.code == code
     assert not raised.value.retryable
     assert raised.value.message.isprintable()
@@ -263,14 +263,14 @@ def test_a_bad_image_gets_a_code_and_one_line_for_a_person(name: str) -> None:
 
 
 def test_a_damaged_tiff_fails_though_its_library_writes_to_stderr_itself(capfd: pytest.CaptureFixture[str]) -> None:
-    # given
+    # Given
     data = _encoded(NOISE, "TIFF", compression="tiff_lzw")
 
-    # when
+    # When
     with pytest.raises(ImageError) as raised:
         decode(data[:8] + b"\xff" * 3000 + data[3008:], AS_IT_IS)
 
-    # then
+    # Then
     assert raised.value.code == "image_damaged"
     capfd.readouterr()
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from helpers.photographs import photographs
 from helpers.pictures import encoded
-from models.photographs import photographs
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from askpix.worker.errors import ImageError
@@ -50,13 +50,13 @@ def _difference(data: bytes, form: ImageForm = FORM) -> float:
 @pytest.mark.parametrize("times", AT_LEAST)
 @pytest.mark.parametrize("name", photographs())
 def test_a_photograph_just_large_enough_differs_by_less_than_one_in_the_mean(name: str, times: int) -> None:
-    # given
+    # Given
     data = encoded(_sharp(name, AT_LEAST[times]), quality=90)
 
-    # when
+    # When
     difference = _difference(data)
 
-    # then
+    # Then
     assert 0 < difference < 0.6
 
 
@@ -106,13 +106,13 @@ KINDS: dict[str, Callable[[Image.Image], bytes]] = {
 def test_large_images_of_any_kind_and_shape_differ_by_less_than_one_in_the_mean(
     kind: str, size: tuple[int, int]
 ) -> None:
-    # given
+    # Given
     data = KINDS[kind](_sharp("coffee", size))
 
-    # when
+    # When
     decoded = decode(data, FORM)
 
-    # then
+    # Then
     assert (decoded.width, decoded.height) == size
     assert 0 < _difference(data) < 0.6
 
@@ -120,15 +120,15 @@ def test_large_images_of_any_kind_and_shape_differ_by_less_than_one_in_the_mean(
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_large_photograph_is_turned_and_its_size_is_the_one_it_is_shown_in(kind: str, orientation: int) -> None:
-    # given one that has a row and a column more than any fraction of it
+    # Given: one that has a row and a column more than any fraction of it
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(_sharp("rocket", (1529, 1601)), kind, exif=exif)
 
-    # when
+    # When
     decoded = decode(data, FORM)
 
-    # then
+    # Then
     assert (decoded.width, decoded.height) == ((1601, 1529) if orientation >= 5 else (1529, 1601))
     assert decoded.pixels.shape == (HEIGHT, WIDTH, 3)
     assert decoded.pixels.flags.c_contiguous
@@ -142,15 +142,15 @@ def test_each_filter_that_fades_out_stays_as_near(resample: str) -> None:
 
 
 def test_the_edges_of_a_reduced_image_stay_where_they_are() -> None:
-    # given black and white halves of each eighth, and a size that ends in the middle of a block of 8
+    # Given: black and white halves of each eighth, and a size that ends in the middle of a block of 8
     size = 8 * 400 + 1, 8 * 240 + 1
     stripes = np.arange(size[0]) * 16 // size[0] % 2 * 255
     data = encoded(Image.fromarray(np.tile(stripes.astype(np.uint8), (size[1], 1))), quality=95)
 
-    # when
+    # When
     difference = np.abs(decode(data, FORM).pixels.astype(int) - _in_full(data, FORM))
 
-    # then a shift by a hundredth of a pixel would be seen
+    # Then: a shift by a hundredth of a pixel would be seen
     assert difference.max() <= 4
 
 
@@ -202,12 +202,12 @@ def test_an_image_that_is_not_reduced_is_exactly_what_it_is_in_full(name: str) -
 def test_a_jpeg_is_decoded_at_the_smallest_fraction_that_is_large_enough(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    # given
+    # Given
     with Image.open(io.BytesIO(encoded(Image.new("L", size)))) as image:
-        # when
+        # When
         box = draft(image, (WIDTH, HEIGHT), "bicubic")
 
-        # then
+        # Then
         assert image.size == expected
         fraction = -(-size[0] // expected[0])
         assert box == (None if expected == size else (0, 0, size[0] / fraction, size[1] / fraction))
@@ -216,46 +216,46 @@ def test_a_jpeg_is_decoded_at_the_smallest_fraction_that_is_large_enough(
 @pytest.mark.parametrize("left", [0.02, 0.3, 0.7, 0.97])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_large_jpeg_that_is_cut_short_fails_as_a_small_one_does(left: float, progressive: bool) -> None:
-    # given
+    # Given
     data = encoded(_sharp("china", (2000, 1500)), progressive=progressive)
 
-    # when
+    # When
     with pytest.raises(ImageError) as raised:
         decode(data[: int(len(data) * left)], FORM)
 
-    # then
+    # Then
     assert (raised.value.code, raised.value.retryable) == ("image_damaged", False)
 
 
 def test_a_jpeg_of_too_many_pixels_is_refused_though_a_fraction_of_them_would_do() -> None:
-    # given a header that says 60000x60000
+    # Given: a header that says 60000x60000
     data = encoded(Image.new("L", (16, 16)))
     start = data.index(b"\xff\xc0") + 5
     data = data[:start] + (60_000).to_bytes(2, "big") * 2 + data[start + 4 :]
 
-    # when
+    # When
     with pytest.raises(ImageError) as raised:
         decode(data, FORM)
 
-    # then
+    # Then
     assert raised.value.code == "image_too_large"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF"])
 def test_nothing_of_an_image_is_kept_by_what_came_of_it(kind: str) -> None:
-    # given one that is whole and one that is not, and nobody who tidies up
+    # Given: one that is whole and one that is not, and nobody who tidies up
     data = encoded(_sharp("china", (2000, 1500)), kind)
     gc.collect()
     gc.disable()
     try:
         before = _images()
 
-        # when
+        # When
         decoded = decode(data, FORM)
         with pytest.raises(ImageError) as raised:
             decode(data[: len(data) // 2], FORM)
 
-        # then
+        # Then
         assert _images() == before
         assert decoded.pixels.size == WIDTH * HEIGHT * 3
         assert raised.value.__context__ is None

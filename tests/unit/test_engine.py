@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 from helpers.processes import wait_until
-from models.engine_calls import COLORS, SECONDS, ask, essence, growth, handle, mixed, opened, product, request
 
 from askpix.producer.rows import Kind
 from askpix.worker.blip.engine import BlipEngine
@@ -35,7 +35,7 @@ def engine() -> Iterator[BlipEngine]:
 
 @pytest.mark.parametrize("order", ["as they are", "reversed", "shuffled"])
 def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: BlipEngine, order: str) -> None:
-    # given
+    # Given
     alone = [ask(engine, [one])[0] for one in mixed(engine)]
     places = list(range(len(alone)))
     if order == "shuffled":
@@ -43,11 +43,11 @@ def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: Bli
     elif order == "reversed":
         places.reverse()
 
-    # when
+    # When
     requests = mixed(engine)
     together = dict(zip(places, ask(engine, [requests[place] for place in places]), strict=True))
 
-    # then
+    # Then
     answers = [together[place] for place in range(len(alone))]
     assert essence(answers) == essence(alone)
     assert [one.confidence for one in answers] == pytest.approx([one.confidence for one in alone], abs=1e-3)
@@ -55,15 +55,15 @@ def test_answers_are_the_same_alone_and_among_31_others_in_any_order(engine: Bli
 
 
 def test_answers_are_the_same_from_many_threads(engine: BlipEngine) -> None:
-    # given
+    # Given
     requests = mixed(engine)
     alone = [ask(engine, [one])[0] for one in requests]
 
-    # when
+    # When
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda one: ask(engine, [one])[0], mixed(engine) * 4))
 
-    # then
+    # Then
     assert essence(answers) == essence(alone) * 4
 
 
@@ -71,27 +71,27 @@ def test_answers_are_the_same_from_many_threads(engine: BlipEngine) -> None:
 
 
 def test_an_image_is_encoded_once_however_much_is_asked_of_it(engine: BlipEngine) -> None:
-    # given
+    # Given
     before, image = engine.counters(), handle(engine, product())
 
-    # when: many at once, and one more when the encoding is there
+    # When: many at once, and one more when the encoding is there
     ask(engine, [request(image), *(request(image, f"is it {color}?") for color in COLORS)])
     ask(engine, [request(image, "what is it?")])
 
-    # then
+    # Then
     grown = growth(engine, before)
     assert (grown["images"], grown["vision_batches"]) == (1, 1)
     assert (grown["questions"], grown["answers"]) == (len(COLORS) + 1, len(COLORS) + 2)
 
 
 def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: BlipEngine) -> None:
-    # given
+    # Given
     before, image = engine.counters(), handle(engine, product())
 
-    # when
+    # When
     answers = ask(engine, [request(image, "what color is it?") for _ in range(128)])
 
-    # then
+    # Then
     grown = growth(engine, before)
     assert grown["answer_rows"] == sum(answer.tokens for answer in answers)
     assert grown["answer_steps"] <= grown["answer_rows"] / 4
@@ -106,17 +106,17 @@ def test_requests_share_the_decoders_steps_and_the_encoders_batches(engine: Blip
 def test_an_answer_is_as_long_as_the_model_folder_says_unless_the_request_does(
     tmp_path: Path, question: str | None, said: int | None, expected: int
 ) -> None:
-    # given a folder whose texts are cut at one token
+    # Given: a folder whose texts are cut at one token
     shutil.copytree(demo_model(), tmp_path / "model")
     manifest = load_manifest(tmp_path / "model")
     brief = manifest.model_copy(update={"generation": Generation(max_new_tokens=1)})
     sealed(tmp_path / "model", brief)
 
-    # when
+    # When
     with opened(tmp_path / "model") as engine:
         (answer,) = ask(engine, [request(handle(engine, product()), question, max_new_tokens=said)])
 
-    # then
+    # Then
     assert answer.tokens == expected
 
 
@@ -124,15 +124,15 @@ def test_an_answer_is_as_long_as_the_model_folder_says_unless_the_request_does(
 
 
 def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngine) -> None:
-    # given one request behind many
+    # Given: one request behind many
     before = engine.counters()
     others = [engine.submit(request(handle(engine, product(number)))) for number in range(40)]
     ticket = engine.submit(request(handle(engine, product(99))))
 
-    # when
+    # When
     ticket.cancel()
 
-    # then
+    # Then
     with pytest.raises(RequestError) as raised:
         ticket.result(SECONDS)
     assert (raised.value.code, raised.value.retryable) == ("cancelled", True)
@@ -141,14 +141,14 @@ def test_a_cancelled_request_ends_and_its_image_is_not_encoded(engine: BlipEngin
 
 
 def test_a_request_past_its_deadline_fails_and_others_do_not(engine: BlipEngine) -> None:
-    # given
+    # Given
     image = handle(engine, product())
 
-    # when
+    # When
     late = engine.submit(request(image, "what is it?", deadline=time.monotonic() - 1))
     in_time = engine.submit(request(image, "what is it?", deadline=time.monotonic() + SECONDS))
 
-    # then
+    # Then
     with pytest.raises(RequestError, match="in time") as raised:
         late.result(SECONDS)
     assert (raised.value.code, raised.value.retryable) == ("deadline", True)
@@ -176,22 +176,22 @@ def test_an_engine_without_work_is_not_stuck_and_one_that_has_closed_has_stopped
 
 
 def test_close_answers_what_was_submitted_and_takes_no_more() -> None:
-    # given
+    # Given
     with opened(demo_model()) as engine:
         image = handle(engine, product())
         tickets = [engine.submit(request(image, "what is it?")) for _ in range(40)]
 
-        # when
+        # When
         engine.close()
 
-        # then
+        # Then
         assert all(ticket.done() and ticket.result().text for ticket in tickets)
         with pytest.raises(EngineStoppedError):
             engine.submit(request(image))
 
 
 def test_every_ticket_ends_when_the_engine_closes_amid_submissions() -> None:
-    # given eight threads that submit until they are told to stop
+    # Given: eight threads that submit until they are told to stop
     with opened(demo_model()) as engine, ThreadPoolExecutor(8) as threads:
         image = handle(engine, product())
         tickets: list[Ticket] = []
@@ -204,10 +204,10 @@ def test_every_ticket_ends_when_the_engine_closes_amid_submissions() -> None:
         submitting = [threads.submit(submit_on_and_on) for _ in range(8)]
         engine.submit(request(image)).result(SECONDS)
 
-        # when
+        # When
         engine.close()
 
-        # then
+        # Then
         for one in submitting:
             one.result(SECONDS)
         assert tickets

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
+from helpers.engine_calls import SECONDS, Turns, ask, essence, handle, opened, product, request
 
 from askpix.producer.items import Options
 from askpix.producer.questions import Question
@@ -128,6 +129,19 @@ def encoded(fragile: BlipEngine) -> BlipImage:
 CHOICE = Question("what is it?", choices=("mug", "shoe"))
 
 
+@contextmanager
+def refused(engine: BlipEngine, image: BlipImage, stage: str | None) -> Iterator[None]:
+    """Has the device refuse what is asked of an image, by an infer request of another graph in a stage, or for good by
+    states of a width that no graph takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if stage is None:
+            assert image.states is not None
+            image.states = image.states[:, :-1]
+        else:
+            patch.setattr(getattr(engine, stage)._decoder, "_request", engine._questions._request)
+        yield
+
+
 @pytest.mark.parametrize(
     ("question", "stage"),
     [
@@ -141,18 +155,12 @@ CHOICE = Question("what is it?", choices=("mug", "shoe"))
 def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
     fragile: BlipEngine, encoded: BlipImage, question: Question | str | None, stage: str | None
 ) -> None:
-    # given a lane with an infer request of another graph, or states of a width that no graph takes
-    with pytest.MonkeyPatch.context() as patch:
-        if stage is None:
-            assert encoded.states is not None
-            encoded.states = encoded.states[:, :-1]
-        else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
-
-        # when
+    # Given
+    with refused(fragile, encoded, stage):
+        # When
         failing = fragile.submit(request(encoded, question))
 
-        # then
+        # Then
         with pytest.raises(RequestError) as raised:
             failing.result(SECONDS)
     assert (raised.value.code, raised.value.retryable) == ("model_failed", True)
@@ -161,16 +169,16 @@ def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
 
 
 def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragile: BlipEngine) -> None:
-    # given infer requests of another graph
+    # Given: infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
         for vision in fragile._vision._requests:
             patch.setattr(vision, "_request", fragile._questions._request)
 
-        # when
+        # When
         tickets = [fragile.submit(request(image, asked)) for image in images for asked in (None, "what is it?")]
 
-        # then
+        # Then
         for ticket in tickets:
             with pytest.raises(RequestError) as raised:
                 ticket.result(SECONDS)
@@ -208,15 +216,9 @@ def test_the_log_says_of_which_item_a_batch_failed(
     stage: str | None,
     said: str,
 ) -> None:
-    # given
-    with pytest.MonkeyPatch.context() as patch:
-        if stage is None:
-            assert encoded.states is not None
-            encoded.states = encoded.states[:, :-1]
-        else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
-
-        # when
+    # Given
+    with refused(fragile, encoded, stage):
+        # When
         with about(job="/jobs/a", part=3, item="mug"):
             failing = fragile.submit(request(encoded, question))
         with pytest.raises(RequestError):
@@ -224,7 +226,7 @@ def test_the_log_says_of_which_item_a_batch_failed(
     # Whoever asked is told before it is logged, and what comes next after it.
     ask(fragile, [request(handle(fragile, product(2)))])
 
-    # then
+    # Then
     (line,) = [line for line in logged if line["level"] == "error"][:1]
     assert line["message"].startswith(said)
     assert (line["job"], line["part"], line["item"]) == ("/jobs/a", 3, "mug")
@@ -232,13 +234,13 @@ def test_the_log_says_of_which_item_a_batch_failed(
 
 
 def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged: list[dict[str, Any]]) -> None:
-    # given infer requests of another graph
+    # Given: infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
         for vision in fragile._vision._requests:
             patch.setattr(vision, "_request", fragile._questions._request)
 
-        # when
+        # When
         tickets = []
         for number, image in enumerate(images):
             with about(job="/jobs/a", item=f"picture-{number}"):
@@ -248,7 +250,7 @@ def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged:
                 ticket.result(SECONDS)
     ask(fragile, map(request, images))
 
-    # then
+    # Then
     failed = [line for line in logged if line["message"].startswith("images could not be")]
     named = {item for line in failed for item in line.get("items", [line.get("item")])}
     assert named >= {f"picture-{number}" for number in range(8)}
@@ -259,16 +261,16 @@ def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged:
 def test_numbers_that_overflow_fail_their_own_request_and_no_later_one(
     fragile: BlipEngine, encoded: BlipImage, question: Question | str | None
 ) -> None:
-    # given what an overflow leaves, as half precision can
+    # Given: what an overflow leaves, as half precision can
     sound = request(handle(fragile, product(1)), question)
     expected = ask(fragile, [sound])
     assert encoded.states is not None
     encoded.states = np.full_like(encoded.states, np.nan)
 
-    # when
+    # When
     spoiled = fragile.submit(request(encoded, question))
 
-    # then
+    # Then
     with pytest.raises(RequestError) as raised:
         spoiled.result(SECONDS)
     assert raised.value.code == "model_failed"
@@ -325,7 +327,7 @@ def test_a_failure_is_told_by_what_went_wrong_not_by_where_in_the_source(error: 
 def test_rows_in_work_go_on_when_there_is_no_memory_for_another(
     fragile: BlipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given captions in work, and then memory for the first buffer alone of those that a longer text needs
+    # Given: captions in work, and then memory for the first buffer alone of those that a longer text needs
     images = [handle(fragile, product(number)) for number in range(4)]
     expected = ask(fragile, map(request, images))
     made = np.zeros
@@ -336,14 +338,14 @@ def test_rows_in_work_go_on_when_there_is_no_memory_for_another(
             raise MemoryError
         return made(*values)
 
-    # when
+    # When
     with Turns(fragile) as turns:
         tickets = [fragile.submit(request(image)) for image in images]
         turns.allow(2)
         monkeypatch.setattr(np, "zeros", zeros)
         failing = fragile.submit(request(images[0], max_new_tokens=LONGEST))
 
-    # then
+    # Then
     with pytest.raises(RequestError, match="MemoryError"):
         failing.result(SECONDS)
     assert essence(ticket.result(SECONDS) for ticket in tickets) == essence(expected)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from helpers.engine_calls import ask, handle, mixed, opened, product, request
 from helpers.processes import wait_until
-from models.engine_calls import ask, handle, mixed, opened, product, request
 
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.local import demo_model

@@ -60,11 +60,11 @@ def test_what_a_server_answers_instead_of_an_image_has_a_code(
 
 
 def test_a_connection_serves_again_after_an_error(fetcher: Fetcher, server: Server) -> None:
-    # given
+    # Given
     for path, page in (("/fetch/404", Page(BODY, 404)), ("/fetch/cut", Page(BODY[:9], missing_bytes=5))):
         error_of(fetcher, server.put(path, page))
 
-    # then: no rest of an earlier body is taken for the next one's
+    # Then: no rest of an earlier body is taken for the next one's
     url = server.put("/fetch/next", b"next")
     assert [fetcher.fetch(url) for _ in range(3)] == [b"next"] * 3
 
@@ -79,11 +79,11 @@ def test_a_redirect_is_followed(fetcher: Fetcher, server: Server) -> None:
 def test_a_redirect_does_not_lead_to_an_address_that_is_not_allowed(
     fetcher: Fetcher, server: Server, listener: Listener, host: str
 ) -> None:
-    # given
+    # Given
     elsewhere = f"http://{host}:{listener.port}/"
     url = server.put("/fetch/away", Page(status=302, headers={"Location": elsewhere}))
 
-    # then
+    # Then
     assert error_of(fetcher, url).code == "not_allowed"
     assert not listener.contacted()
 

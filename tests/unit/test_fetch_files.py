@@ -93,12 +93,12 @@ def test_any_other_reference_has_a_code(fetcher: Fetcher, place: Path, reference
 
 @pytest.mark.parametrize(("size", "is_read"), [(1_000, True), (1_001, False)])
 def test_a_file_of_too_many_bytes_is_refused(place: Path, size: int, is_read: bool) -> None:
-    # given
+    # Given
     fetcher = Fetcher(Access.of(files_roots=[str(place / "open")]), Manners(max_bytes=1_000))
     large = place / "open" / "large.jpg"
     large.write_bytes(bytes(size))
 
-    # then
+    # Then
     if is_read:
         assert len(fetcher.fetch(str(large))) == size
     else:

@@ -109,11 +109,11 @@ SLOW = {
 def test_a_server_that_is_always_about_to_go_on_is_let_go(
     fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    # given a server that never lets a single read wait for long
+    # Given: a server that never lets a single read wait for long
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     server = Endless(*SLOW[name], every=0.02)
 
-    # then
+    # Then
     try:
         started = time.monotonic()
         error = error_of(fetcher, server.url)

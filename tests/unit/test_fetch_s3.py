@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 from helpers.http_server import closed_port
+from helpers.lasting import lasts
 from helpers.s3_server import Answer, S3Server, broken_s3, environment, says, sends, using
 
 from askpix.worker.access import Access
@@ -19,12 +20,6 @@ from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
 
 BODY = bytes(range(256)) * 400
-
-
-@pytest.fixture
-def bucket(s3: S3Server) -> Iterator[str]:
-    with using(s3.environment):
-        yield s3.bucket()
 
 
 @pytest.fixture(autouse=True)
@@ -142,11 +137,11 @@ def test_a_wrong_endpoint_fails_in_a_way_that_can_be_tried_again(fetcher: Fetche
 
 @pytest.mark.parametrize(("size", "is_read"), [(1_000, True), (1_001, False)])
 def test_an_object_of_too_many_bytes_is_refused(s3: S3Server, bucket: str, size: int, is_read: bool) -> None:
-    # given
+    # Given
     uri = s3.put(f"s3://{bucket}/large.jpg", bytes(size))
     fetcher = Fetcher(Access.of(buckets=[bucket]), Manners(max_bytes=1_000))
 
-    # then
+    # Then
     if is_read:
         assert fetcher.fetch(uri) == bytes(size)
     else:
@@ -154,7 +149,7 @@ def test_an_object_of_too_many_bytes_is_refused(s3: S3Server, bucket: str, size:
 
 
 def test_an_endless_object_is_let_go(fetcher: Fetcher) -> None:
-    # given
+    # Given
     let_go = threading.Event()
 
     def endless(request: BaseHTTPRequestHandler) -> None:
@@ -167,29 +162,28 @@ def test_an_endless_object_is_let_go(fetcher: Fetcher) -> None:
         except OSError:
             let_go.set()
 
-    # then
+    # Then
     with broken_s3(endless):
         assert _error(lambda: fetcher.fetch("s3://shop/a.jpg")).code == "too_many_bytes"
         assert let_go.wait(10)
 
 
 def test_an_object_that_comes_byte_by_byte_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a server that never lets a single read wait for long
+    # Given: a server that never lets a single read wait for long
     monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
 
     def slow(request: BaseHTTPRequestHandler) -> None:
         request.close_connection = True
         sends(b"", promised=100_000)(request)
-        ends = time.monotonic() + 10
         try:
-            while time.monotonic() < ends:
+            for _ in range(500):
                 request.wfile.write(b"x")
-                time.sleep(0.02)
+                lasts(0.02)
         except OSError:
             let_go.set()
 
-    # then
+    # Then
     with broken_s3(slow):
         started = time.monotonic()
         error = _error(lambda: fetcher.fetch("s3://shop/a.jpg"))

@@ -26,7 +26,7 @@ def flights(resumed: list[str]) -> Flights:
 
 
 def test_who_comes_while_one_asks_goes_on_when_all_is_answered(flights: Flights, resumed: list[str]) -> None:
-    # given one who asks, for two items, and two who come then
+    # Given: one who asks, for two items, and two who come then
     flight = flights.board(b"a", lambda: resumed.append("nobody"))
     assert flight is not None
     for name in ("one", "two"):
@@ -34,12 +34,12 @@ def test_who_comes_while_one_asks_goes_on_when_all_is_answered(flights: Flights,
     flight.enter()
     flight.enter()
 
-    # when what asked has ended, and an item's answers are there
+    # When: what asked has ended, and an item's answers are there
     flight.leave()
     flight.leave()
     assert resumed == []
 
-    # and then the other's
+    # And then the other's
     flight.leave()
     assert resumed == ["together", "one", "two"]
     # Who comes now asks.
@@ -52,18 +52,18 @@ def test_what_else_is_asked_waits_for_nobody(flights: Flights) -> None:
 
 
 def test_of_those_who_are_alike_the_first_asks_and_the_others_wait_for_it(flights: Flights, resumed: list[str]) -> None:
-    # given a group that another is at already
+    # Given: a group that another is at already
     other = flights.board(b"under way", lambda: None)
     assert other is not None
 
-    # when
+    # When
     with ExitStack() as flying:
         groups = {b"x": [0, 2, 5], b"y": [1], b"under way": [3, 4]}
         first = flights.board_all(groups, lambda places: lambda: resumed.append(str(places)), flying)
         assert list(first) == [0, 1]
         assert resumed == []
 
-    # then: nothing was asked after all, and all go on.
+    # Then: nothing was asked after all, and all go on.
     assert resumed == ["together", "[2, 5]"]
     other.leave()
     assert resumed == ["together", "[2, 5]", "together", "[3, 4]"]

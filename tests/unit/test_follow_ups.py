@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from models.engine_calls import opened
+from helpers.engine_calls import opened
 
 from askpix.producer.items import Item
 from askpix.producer.questions import Question

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
-from models.engine_calls import SECONDS, growth, handle, opened, product, request
+from helpers.engine_calls import SECONDS, growth, handle, opened, product, request
+from helpers.processes import wait_until
 
 from askpix.worker.blip import gathering
 from askpix.worker.blip.engine import BlipEngine
@@ -51,30 +51,30 @@ def test_what_comes_now_and_then_waits_for_nothing(clock: _Clock) -> None:
 
 
 def test_after_a_step_the_next_one_waits_while_requests_keep_coming(clock: _Clock) -> None:
-    # given
+    # Given
     gathers = Gathering()
     _come(gathers, clock, 0.5 * _COMING)
 
-    # when
+    # When
     gathers.begin()
     clock.now += _STEP / 4
 
-    # then, until its time is over
+    # Then: until its time is over
     assert gathers.seconds == pytest.approx(_STEP * 3 / 4)
     clock.now += _STEP
     assert gathers.seconds == 0
 
 
 def test_nothing_is_waited_for_where_no_request_has_come_for_a_while(clock: _Clock) -> None:
-    # given
+    # Given
     gathers = Gathering()
     _come(gathers, clock, 0.5 * _COMING)
 
-    # when
+    # When
     clock.now += _COMING * 1.1
     gathers.begin()
 
-    # then
+    # Then
     assert gathers.seconds == 0
 
 
@@ -87,22 +87,21 @@ def engine() -> Iterator[BlipEngine]:
 def test_requests_that_come_one_by_one_are_decoded_together(
     engine: BlipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given an engine that waits for as long as even a busy machine takes to ask ten times
+    # Given: an engine that waits for as long as even a busy machine takes to ask ten times
     monkeypatch.setattr(gathering, "_GATHER_SECONDS", 0.3)
     monkeypatch.setattr(gathering, "_COMING_SECONDS", 60.0)
     images = [handle(engine, product(number % 5)) for number in range(10)]
     engine.submit(request(images[0])).result(SECONDS)
     before = engine.counters()
 
-    # when each is asked for after the other was taken
+    # When: each is asked for after the other was taken
     tickets = []
     for image in images:
         tickets.append(engine.submit(request(image, max_new_tokens=6)))
-        while not engine._inbox.empty():
-            threading.Event().wait(0.001)
+        wait_until(engine._inbox.empty, within=SECONDS, what="a request that was taken")
     for ticket in tickets:
         ticket.result(SECONDS)
 
-    # then
+    # Then
     grown = growth(engine, before)
     assert grown["caption_rows"] / grown["caption_steps"] >= 5

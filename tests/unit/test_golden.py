@@ -36,10 +36,10 @@ def _differences(pixels: Pixels, seen: Pixels) -> Pixels:
 
 @pytest.mark.parametrize("odd", ODD_IMAGES, ids=lambda odd: odd.name)
 def test_an_odd_image_is_decoded_to_what_a_person_should_see(odd: OddImage) -> None:
-    # when
+    # When
     decoded = decode(odd.data, AS_IT_IS)
 
-    # then
+    # Then
     assert (decoded.height, decoded.width) == odd.seen.shape[:2]
     assert decoded.pixels.dtype == np.uint8
     assert decoded.pixels.shape == odd.seen.shape
@@ -57,15 +57,15 @@ def test_no_two_odd_images_have_the_same_name() -> None:
 def test_a_large_odd_image_is_the_same_in_all_its_parts_and_nearly_so_when_it_is_made_small(
     make: Callable[[], OddImage],
 ) -> None:
-    # given
+    # Given
     odd = make()
     assert odd.seen.size > 3 * 8_000_000
 
-    # when
+    # When
     whole = decode(odd.data, AS_IT_IS).pixels
     small = decode(odd.data, ImageForm(width=64, height=64, resample="bicubic")).pixels
 
-    # then
+    # Then
     assert _differences(whole, odd.seen).max() <= ROUNDING
     # What blocks of pixels are averaged to first is not quite what the filter alone makes of them.
     filtered = Image.fromarray(odd.seen).resize((64, 64), Image.Resampling.BICUBIC, reducing_gap=None)

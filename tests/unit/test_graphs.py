@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models.random_blip import CAPTIONING, ODD, Recipe, random_model
+from helpers.random_blip import CAPTIONING, ODD, Recipe, random_model
 from torch import Tensor
 
 from askpix.worker.blip.choices import ChoiceTree, read_together
@@ -92,30 +92,30 @@ def _expected(model: Any, ids: list[int], states: Tensor) -> Tensor:
     ],
 )
 def test_the_vision_encoder_takes_bytes_and_gives_transformers_states(recipe: Recipe) -> None:
-    # given
+    # Given
     model, side = random_model(recipe), recipe.vision["image_size"]
     images = np.random.default_rng(1).integers(0, 256, (3, side, side, 3), np.uint8)
     normalised = (images.astype(np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
 
-    # when
+    # When
     states = VisionEncoder(model.vision_model, MEAN, STD)(torch.from_numpy(images))
 
-    # then
+    # Then
     expected = model.vision_model(torch.from_numpy(normalised.transpose(0, 3, 1, 2).copy())).last_hidden_state
     _assert_close(states, expected)
 
 
 def test_the_text_encoder_gives_packed_questions_the_states_they_have_alone() -> None:
-    # given questions of different lengths, of which the first image has three and the second one
+    # Given: questions of different lengths, of which the first image has three and the second one
     model = random_model(ODD)
     rows = [[[2, 8, 3], [2, 20, 30, 40, 50, 60, 70, 3], [2, 8, 3]], [[2, *range(100, 130), 3]]]
     image_states = _states(len(rows), 26, 96)
 
-    # when
+    # When
     given = (torch.from_numpy(part) for part in packed(rows, pad=0))
     states = TextEncoder(model.text_encoder)(*given, image_states)
 
-    # then
+    # Then
     for row, questions in enumerate(rows):
         place = 0
         for question in questions:
@@ -128,22 +128,22 @@ def test_the_text_encoder_gives_packed_questions_the_states_they_have_alone() ->
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_decoding_step_by_step_gives_transformers_logits(recipe: Recipe) -> None:
-    # given
+    # Given
     model, text = random_model(recipe), [5, 17, 42, 7, 7, 200, 9, 3]
     states = _states(1, 26, recipe.vision["hidden_size"])
     decoding = _Decoding(model, recipe, states=states, mask=torch.ones(1, 26), places=16)
 
-    # when
+    # When
     steps = [decoding.step([0], [token], [position]) for position, token in enumerate(text)]
 
-    # then
+    # Then
     expected = _expected(model, text, states)
     _assert_close(torch.cat([table for _, table in steps]), expected)
     assert [int(token) for token, _ in steps] == expected.argmax(-1).tolist()
 
 
 def test_rows_at_different_positions_with_states_of_different_lengths_do_not_meet() -> None:
-    # given three texts, of which the second joins at the third step and the third at the fifth
+    # Given: three texts, of which the second joins at the third step and the third at the fifth
     model = random_model(ODD)
     texts = [[5, 17, 42, 7, 7, 200, 9, 11], [5, 99, 98, 97, 96, 95], [5, 60, 61, 62]]
     starts, lengths = (0, 2, 4), (26, 9, 17)
@@ -151,7 +151,7 @@ def test_rows_at_different_positions_with_states_of_different_lengths_do_not_mee
     mask = torch.tensor([[float(place < length) for place in range(26)] for length in lengths])
     decoding = _Decoding(model, ODD, states=states, mask=mask, places=16)
 
-    # when
+    # When
     found: list[list[Tensor]] = [[], [], []]
     for now in range(8):
         rows = [row for row in range(3) if now >= starts[row]]
@@ -162,13 +162,13 @@ def test_rows_at_different_positions_with_states_of_different_lengths_do_not_mee
         for row, log_probabilities in zip(rows, table, strict=True):
             found[row].append(log_probabilities)
 
-    # then
+    # Then
     for row, length in enumerate(lengths):
         _assert_close(torch.stack(found[row]), _expected(model, texts[row], states[row : row + 1, :length]))
 
 
 def test_the_choices_of_questions_are_scored_in_one_pass_as_they_are_alone() -> None:
-    # given choices that begin alike, are part of each other, and have nothing in common
+    # Given: choices that begin alike, are part of each other, and have nothing in common
     model, states = random_model(ODD), _states(2, 26, 96)
     asked = [[[40, 41, 3], [40, 41, 42, 3], [40, 3], [99, 98, 97, 3]], [[60, 3], [61, 3]]]
     trees = [ChoiceTree(start=5) for _ in asked]
@@ -176,13 +176,13 @@ def test_the_choices_of_questions_are_scored_in_one_pass_as_they_are_alone() -> 
         for number, ids in enumerate(choices):
             tree.add(number, ids)
 
-    # when
+    # When
     batch = read_together(trees, pad=5)
     given = (torch.from_numpy(part) for part in (batch.ids, batch.positions, batch.seen, batch.targets))
     cache = _empty_cache(ODD, rows=2, places=1)
     _, _, scores, _, _ = TextDecoder(model.text_decoder)(*given, states, torch.ones(2, 26), *cache)
 
-    # then
+    # Then
     assert [len(tree) for tree in trees] == [7, 3], "what choices share is read once"
     for row, (tree, choices) in enumerate(zip(trees, asked, strict=True)):
         for number, ids in enumerate(choices):

@@ -82,24 +82,24 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_gray_image_of_many_bits_is_seen_as_a_person_sees_it(name: str) -> None:
-    # given
+    # Given
     data, expected = ROWS[name]
 
-    # when
+    # When
     pixels = decode(data, ImageForm(width=None, height=None)).pixels
 
-    # then
+    # Then
     assert pixels.shape == (1, len(expected), 3)
     assert pixels[0].tolist() == [[value] * 3 for value in expected]
 
 
 def test_a_large_image_is_scaled_as_one() -> None:
-    # given more values than are scaled at once, the darkest first and the lightest last
+    # Given: more values than are scaled at once, the darkest first and the lightest last
     values = np.linspace(-7, 7, 3_000_000, dtype=np.float32)
 
-    # when
+    # When
     data = _tiff(32, FLOAT, values.tobytes(), height=3_000)
     pixels = decode(data, ImageForm(width=None, height=None)).pixels
 
-    # then
+    # Then
     assert (pixels[..., 0].ravel() == np.rint((values.astype(np.float64) + 7) * 255 / 14)).all()

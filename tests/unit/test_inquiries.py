@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from catalogue import Product, draw
-from models.engine_calls import handle, request
+from helpers.engine_calls import handle, request
 
 from askpix.producer.items import Item, Turn
 from askpix.producer.questions import Calibration, Question, check_order

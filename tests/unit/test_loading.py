@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers.engine_calls import SECONDS, opened, png, product
 from helpers.http_server import Server
 from helpers.processes import wait_until
-from models.engine_calls import SECONDS, opened, png, product
 
 from askpix.worker import cores, loading
 from askpix.worker.access import Access
@@ -60,7 +60,7 @@ def when_needed(loader: Loader, reference: str, engine: BlipEngine) -> LoadedIma
 def test_an_engine_that_waits_for_memory_holds_up_no_other_image(
     load: Load, loader: Loader, url: str, engine: BlipEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given an engine that has no room for the first image
+    # Given: an engine that has no room for the first image
     room, waiting, loaded = threading.Event(), list[Pixels](), dict[str, LoadedImage]()
     open_image = engine.open_image
 
@@ -79,10 +79,10 @@ def test_an_engine_that_waits_for_memory_holds_up_no_other_image(
     try:
         wait_until(lambda: bool(waiting), within=SECONDS, what="an image that waits for memory")
 
-        # when
+        # When
         threads[1].start()
 
-        # then
+        # Then
         wait_until(lambda: "second" in loaded, within=20, what="the other image")
         assert "first" not in loaded
     finally:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import SECONDS, Turns, growth, opened, png, product
 from helpers.http_server import Page, Server
 from helpers.processes import wait_until
 from helpers.shop import COLOR, SHEET, WHAT, Shop, put, rows_of, same
-from models.engine_calls import SECONDS, Turns, growth, opened, png, product
 
 from askpix.producer.items import Item, Options
 from askpix.producer.messages import AskMessage

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from helpers.engine_calls import SECONDS, Turns, ask, essence, handle, opened, png, product, request
 from helpers.http_server import Page, Server
 from helpers.parts import part_of
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
-from models.engine_calls import SECONDS, Turns, ask, essence, handle, opened, png, product, request
 
 from askpix.producer.items import Item
 from askpix.producer.questions import Question

@@ -37,10 +37,10 @@ def texts(svg: bytes) -> list[str]:
 
 
 def test_an_svg_has_titles_labels_and_values_as_text_and_all_of_it_in_words() -> None:
-    # when
+    # When
     svg = drawing([panel("first", "second"), Panel(title="nothing yet", bars=[])], "svg")
 
-    # then
+    # Then
     assert set(texts(svg)) == {"how many", "first", "second", "0.0", "1.0", "nothing yet"}
     title = ElementTree.fromstring(svg).find("{http://www.w3.org/2000/svg}title")
     assert title is not None
@@ -48,10 +48,10 @@ def test_an_svg_has_titles_labels_and_values_as_text_and_all_of_it_in_words() ->
 
 
 def test_names_are_drawn_as_they_are_whatever_they_look_like() -> None:
-    # when
+    # When
     svg = drawing([panel(*HOSTILE)], "svg")
 
-    # then: what cannot be shown is marked, all else stands there
+    # Then: what cannot be shown is marked, all else stands there
     shown = texts(svg)
     assert set(HOSTILE[:5]) <= set(shown)
     assert "a\ufffdb\ufffd[31m\ufffd" in shown
@@ -67,13 +67,13 @@ def test_of_a_long_name_beginning_and_end_are_kept() -> None:
 
 
 def test_the_longest_bar_takes_all_of_the_room_and_a_spread_counts() -> None:
-    # given: a spread that goes to twice the longest bar
+    # Given: a spread that goes to twice the longest bar
     bars = [Bar(label="a", value=1, text="1"), Bar(label="b", value=2, text="2", spread=(1, 4))]
 
-    # when
+    # When
     picture = Image.open(io.BytesIO(drawing([Panel(title="", bars=bars)], "png"))).convert("RGB")
 
-    # then: in the rows of the bars, blue is twice as wide for b, and half of what b's line takes
+    # Then: in the rows of the bars, blue is twice as wide for b, and half of what b's line takes
     blue = [sum(picture.getpixel((x, y)) == (9, 105, 218) for x in range(picture.width)) for y in range(picture.height)]
     widths = sorted({width for width in blue if width > 10})
     assert widths[-1] == pytest.approx(2 * widths[0], abs=4)
@@ -105,7 +105,7 @@ def test_another_ending_is_refused_with_those_that_there_are() -> None:
 
 
 def test_without_matplotlib_all_but_drawing_works_and_the_message_names_the_extra() -> None:
-    # given: a process in which it cannot be imported
+    # Given: a process in which it cannot be imported
     program = """if True:
         import sys
         sys.modules["matplotlib"] = None
@@ -114,10 +114,10 @@ def test_without_matplotlib_all_but_drawing_works_and_the_message_names_the_extr
         needed()
     """
 
-    # when
+    # When
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
-    # then
+    # Then
     assert ended.returncode == 1
     assert "drawing needs the package matplotlib: run `pip install 'askpix[plots]'`" in ended.stderr
 

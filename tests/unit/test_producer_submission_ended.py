@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,35 @@ from askpix.producer.storage import LocalStorage
 
 def writers() -> int:
     return sum(thread.name == "input-writer" and thread.is_alive() for thread in threading.enumerate())
+
+
+class Lead:
+    """A list, and a storage so slow that the list is always read as far ahead of it as may be.
+
+    Args:
+        parts: of two items each.
+        ahead: how many of them may be read and not yet written.
+    """
+
+    def __init__(self, *, parts: int, ahead: int) -> None:
+        self._items, self._ahead = 2 * parts, 2 * ahead
+        self._read = 0
+        self._further = threading.Condition()
+        self.seen: list[int] = []
+        """How many items were read at each write."""
+
+    def items(self) -> Iterator[str]:
+        for number in range(1, self._items + 1):
+            with self._further:
+                self._read = number
+                self._further.notify_all()
+            yield f"{number:09d}.jpg"
+
+    def before(self, _: str) -> None:
+        with self._further:
+            wanted = min(self._items, 2 * len(self.seen) + self._ahead)
+            assert self._further.wait_for(lambda: self._read >= wanted, 20)
+            self.seen.append(self._read)
 
 
 def test_the_first_part_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
@@ -39,7 +67,6 @@ def test_the_first_part_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
 
 def test_the_last_part_that_cannot_be_written_ends_it_too(tmp_path: Path) -> None:
     def before(name: str) -> None:
-        time.sleep(0.05)
         raise StorageError("the disk is full")
 
     with pytest.raises(StorageError, match="the disk is full"):
@@ -63,38 +90,24 @@ def test_a_list_that_breaks_off_ends_it(tmp_path: Path) -> None:
 
 def test_few_parts_are_held_while_storage_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_BLOCK_ITEMS", 2)
-    read = 0
-    seen = []
+    lead = Lead(parts=200, ahead=48)
 
-    def before(name: str) -> None:
-        time.sleep(0.002)
-        seen.append(read)
+    submit(Storage(tmp_path, lead.before), lead.items(), part_size=2)
 
-    def items() -> Iterator[str]:
-        nonlocal read
-        for read in range(1, 401):
-            yield f"{read}.jpg"
-
-    submit(Storage(tmp_path, before), items(), part_size=2)
-
-    ahead = [count - 2 * index for index, count in enumerate(sorted(seen))]
-    assert len(seen) == 200
+    ahead = [count - 2 * index for index, count in enumerate(sorted(lead.seen))]
+    assert len(ahead) == 200
     assert max(ahead) <= 2 * (48 + 16 + 2)
 
 
 def test_huge_parts_are_held_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_writer, "_CHARACTERS", 10)
-    at_once = [0, 0]
+    monkeypatch.setattr(submission, "_BLOCK_ITEMS", 2)
+    lead = Lead(parts=10, ahead=2)
 
-    def before(name: str) -> None:
-        at_once[0] += 1
-        at_once[1] = max(at_once)
-        time.sleep(0.005)
-        at_once[0] -= 1
+    submit(Storage(tmp_path, lead.before), lead.items(), part_size=2)
 
-    submit(Storage(tmp_path, before), (f"{number:09d}.jpg" for number in range(20)), part_size=2)
-
-    assert at_once == [0, 1]
+    # One part is written, and the next one read.
+    assert lead.seen == [2 * min(part + 2, 10) for part in range(10)]
 
 
 _SUBMITTING = """
@@ -165,11 +178,17 @@ def test_parts_are_settled_at_once_before_job_json_says_that_they_are_there(tmp_
 
 
 def test_job_json_is_there_only_when_all_parts_are(tmp_path: Path) -> None:
-    def before(name: str) -> None:
-        assert not (tmp_path / "job.json").exists()
-        time.sleep(0.01)
+    all_read = threading.Event()
 
-    spec = submit(Storage(tmp_path, before), map(str, range(64)), part_size=2)
+    def before(name: str) -> None:
+        assert all_read.wait(20)
+        assert not (tmp_path / "job.json").exists()
+
+    def items() -> Iterator[str]:
+        yield from map(str, range(64))
+        all_read.set()
+
+    spec = submit(Storage(tmp_path, before), items(), part_size=2)
 
     assert len(list((tmp_path / "input").glob("part-*"))) == spec.parts == 32
     assert json.loads((tmp_path / "job.json").read_text())["items"] == 64

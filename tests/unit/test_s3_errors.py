@@ -251,7 +251,7 @@ def test_a_creator_whose_first_answer_was_lost_knows_its_own_file(there: bytes, 
     def answer(request: BaseHTTPRequestHandler) -> None:
         (sends(there) if request.command == "GET" else puts)(request)
 
-    # then
+    # Then
     with broken_s3(answer):
         assert S3Storage("s3://nowhere/job").create("file", b"mine") is created
 

@@ -7,25 +7,18 @@ import gzip
 import io
 import os
 import re
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.s3_server import S3Server, broken_s3, says, sends, using
+from helpers.s3_server import S3Server, broken_s3, says, sends
 
 from askpix.producer import s3_object
 from askpix.producer.errors import StorageError
 from askpix.producer.s3 import list_objects, open_object
 
 DATA = bytes(range(256)) * 8_000
-
-
-@pytest.fixture
-def bucket(s3: S3Server) -> Iterator[str]:
-    with using(s3.environment):
-        yield s3.bucket()
 
 
 @pytest.fixture(autouse=True)
@@ -61,24 +54,24 @@ def test_a_file_is_sought_in(s3: S3Server, bucket: str) -> None:
 
 
 def test_a_compressed_csv_is_read_line_by_line(s3: S3Server, bucket: str) -> None:
-    # given
+    # Given
     rows = [[str(number), f"ä{number}"] for number in range(20_000)]
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     uri = s3.put(f"s3://{bucket}/list.csv.gz", gzip.compress(text.getvalue().encode()))
 
-    # then
+    # Then
     with gzip.open(open_object(uri), "rt", encoding="utf-8", newline="") as lines:
         assert list(csv.reader(lines)) == rows
 
 
 def test_a_parquet_file_is_read_group_by_group(s3: S3Server, bucket: str) -> None:
-    # given
+    # Given
     table = pa.table({"image": [f"s3://shop/{number}.jpg" for number in range(50_000)]})
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=10_000)
 
-    # then
+    # Then
     with open_object(s3.put(f"s3://{bucket}/list.parquet", sink.getvalue())) as source:
         file = pq.ParquetFile(source)
         assert file.num_row_groups == 5
@@ -98,18 +91,18 @@ def test_a_bucket_that_is_not_there_is_said(bucket: str) -> None:
 
 @pytest.mark.parametrize("action", ["put", "delete"])
 def test_an_object_that_is_not_what_it_was_is_said(s3: S3Server, bucket: str, action: str) -> None:
-    # given
+    # Given
     uri = s3.put(f"s3://{bucket}/list", DATA)
     with open_object(uri) as file:
         file.read(10)
 
-        # when
+        # When
         if action == "put":
             s3.put(uri, DATA[::-1])
         else:
             s3.client.delete_object(Bucket=bucket, Key="list")
 
-        # then
+        # Then
         file.seek(1_500_000)
         with pytest.raises(StorageError, match=r"list .*(replaced|removed).* run the same command again"):
             file.read(10)
@@ -171,11 +164,11 @@ def test_a_server_that_fails_on_the_way_is_said() -> None:
 
 
 def test_objects_are_listed_with_those_in_folders_and_without_the_folders(s3: S3Server, bucket: str) -> None:
-    # given
+    # Given
     for key in ("img/b.jpg", "img/a/1.jpg", "img/a/", "img/", "img/ä?#.jpg", "img2/x.jpg", "img.jpg"):
         s3.put(f"s3://{bucket}/{key}", b"")
 
-    # then
+    # Then
     inside = [f"s3://{bucket}/img/{name}" for name in ("a/1.jpg", "b.jpg", "ä?#.jpg")]
     assert list(list_objects(f"s3://{bucket}/img")) == list(list_objects(f"s3://{bucket}/img/")) == inside
     assert len(list(list_objects(f"s3://{bucket}"))) == 5

@@ -103,7 +103,7 @@ def test_one_of_many_creators_wins_and_the_others_know(storage: Storage) -> None
 
 
 def test_names_are_those_of_the_files_right_in_the_folder(storage: Storage) -> None:
-    # given
+    # Given
     for name in (
         "results/b",
         "results/a",
@@ -115,7 +115,7 @@ def test_names_are_those_of_the_files_right_in_the_folder(storage: Storage) -> N
     ):
         storage.write(name, b"")
 
-    # then
+    # Then
     assert list(storage.names("results")) == ["Z", "a", "b", "é"]
     assert list(storage.names("")) == []
 
@@ -141,12 +141,12 @@ def test_the_uri_of_a_storage_opens_the_same_storage(storage: Storage) -> None:
 
 @pytest.mark.usefixtures("client")
 def test_a_folder_of_more_files_than_fit_on_a_page_is_listed_whole(s3: S3Server) -> None:
-    # given
+    # Given
     bucket = s3.bucket()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: s3.put(f"s3://{bucket}/job/results/{number:04}", b""), range(1_010)))
 
-    # then
+    # Then
     assert list(S3Storage(f"s3://{bucket}/job").names("results")) == [f"{number:04}" for number in range(1_010)]
     assert len(list(list_objects(f"s3://{bucket}"))) == 1_010
 

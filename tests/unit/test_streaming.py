@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import redis
 from helpers.asks import IMAGE, ROW, client
+from helpers.lasting import lasts
 from helpers.processes import wait_until
 from helpers.streams import answered, asked, nothing, row_of, streams, told
 from redis.client import Pipeline
@@ -58,7 +58,7 @@ def test_what_comes_byte_by_byte_arrives_whole(
             if number == len(data) // 2:
                 assert read_some.wait(20)
             growing.add((byte,))
-            time.sleep(1e-4)
+            lasts(1e-4)
         growing.end()
 
     engine = threading.Thread(target=generate)

@@ -18,16 +18,16 @@ SECONDS = 30
 
 
 def test_a_callback_is_called_once_when_the_ticket_ends_or_at_once_when_it_has() -> None:
-    # given
+    # Given
     ticket, called = Ticket(), list[str]()
     ticket.add_done_callback(lambda: called.append("before"))
     assert called == []
 
-    # when
+    # When
     ticket.resolve(ANSWER)
     ticket.add_done_callback(lambda: called.append("after"))
 
-    # then
+    # Then
     assert called == ["before", "after"]
     assert ticket.result() is ANSWER
 
@@ -54,16 +54,16 @@ def test_a_ticket_stays_as_it_ended() -> None:
 def test_what_a_callback_raises_is_logged_and_keeps_no_other_from_being_called(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # given
+    # Given
     ticket, called = Ticket(), threading.Event()
     ticket.add_done_callback(lambda: [][0])
     ticket.add_done_callback(called.set)
 
-    # when
+    # When
     with caplog.at_level(logging.ERROR):
         ticket.resolve(ANSWER)
 
-    # then
+    # Then
     assert called.is_set()
     assert "callback failed" in caplog.text
     assert ticket.result() is ANSWER

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import redis
+from helpers.engine_calls import opened
 from helpers.pictures import jpeg
-from models.engine_calls import opened
 from pydantic import SecretStr
 
 from askpix.producer.messages import AskMessage

@@ -19,7 +19,7 @@ from askpix.producer.items import Options
 
 __all__ = ["broker", "client", "pages", "root", "start_worker"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MODEL = "tiny-llava"
 OPTIONS = Options(max_new_tokens=12)

@@ -343,9 +343,10 @@ def test_choices_of_any_length_are_whole_or_refused(ask: Ask) -> None:
         ask("which?", choices=["色" * 200, "b"])
 
 
-def test_searches_keep_nobody_waiting(ask: Ask) -> None:
+def test_searches_keep_nobody_waiting(engine: VlmEngine, ask: Ask) -> None:
+    before = engine.counters()["steps"]
     searching = ask("x " * 150, options=Options(num_beams=4, max_new_tokens=700, min_new_tokens=700))
-    time.sleep(0.05)
+    wait_until(lambda: engine.counters()["steps"] > before, within=10, what="a search under way")
     urgent = _said(ask(urgent=True, number=2))
     assert urgent.tokens
     assert not searching.done()

@@ -17,7 +17,7 @@ from askpix.producer.rows import Status
 
 __all__ = ["broker", "client", "folder", "pages", "root", "start_worker"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize("precision", ["f32", "int8", "int4"])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
 from helpers.apart import broker, client, folder, pages, root, start_worker
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.pictures import encoded, jpeg, product
 from helpers.processes import askpix, wait_until
-from helpers.system import HeldServer, RedisServer, Starter, WorkerProcess, finished
+from helpers.system import HeldServer, RedisServer, Starter, finished, kept_alive
 from helpers.vlm import TinyVlms
 
 from askpix.producer.client import Client
@@ -28,7 +27,7 @@ from askpix.worker.vlm.engine import VlmEngine
 
 __all__ = ["broker", "client", "folder", "pages", "root", "start_worker"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 MODEL = "tiny-llava"
 F32 = ("--precision", "f32")
@@ -100,7 +99,7 @@ def test_200_items_good_and_bad(
     assert all(row.answers[0].prompt_tokens and row.answers[0].tokens for row in ok)
     assert {row.answers[0].finish_reason for row in ok} <= {"stop", "length"}
     # And the worker serves on.
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert client.ask(urls[0], ["what is it?"], model=MODEL).get(30).status is Status.OK
     worker.close()
 
@@ -234,7 +233,8 @@ def test_workers_killed_again_and_again_lose_and_double_nothing(
     job = client.submit(urls, output=str(folder), model=MODEL, questions=[question], options=LONG, part_size=8)
 
     for _ in range(3):
-        time.sleep(1.0)
+        before = job.progress().done
+        wait_until(lambda before=before: job.progress().done > before, within=60, what="further rows")
         worker.kill()
         worker = start_worker("--model", model, *F32, env=SHORT)
 
@@ -271,7 +271,7 @@ def test_an_item_that_the_pipeline_dies_of_is_set_aside(
     job = client.submit(items, output=str(folder), model=MODEL, part_size=8)
 
     # When
-    worker, codes = _kept_alive(start_worker, job, model, poisoned)
+    worker, codes = kept_alive(lambda: start_worker("--model", model, env=poisoned), job)
 
     # Then: that took two workers, and no more.
     assert codes == [code] * 2
@@ -279,21 +279,6 @@ def test_an_item_that_the_pipeline_dies_of_is_set_aside(
     # And the worker serves on.
     assert client.ask(urls[0], ["what is it?"], model=MODEL).get(30).status is Status.OK
     worker.close()
-
-
-def _kept_alive(start_worker: Starter, job: Job, model: Path, env: dict[str, str]) -> tuple[WorkerProcess, list[int]]:
-    """Keeps one worker alive, as a supervisor does, until a job has ended; returns the last, and how others ended."""
-    ends = time.monotonic() + 200
-    codes: list[int] = []
-    worker = start_worker("--model", model, env=env)
-    while not (progress := job.progress()).finished:
-        assert progress.error is None, progress.error
-        assert time.monotonic() < ends, worker.log
-        if (ended := worker.process.poll()) is not None:
-            codes.append(ended)
-            worker = start_worker("--model", model, env=env)
-        time.sleep(0.1)
-    return worker, codes
 
 
 def test_an_ask_is_answered_while_a_job_of_long_texts_is_in_work(

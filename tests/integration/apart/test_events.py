@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.checked import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
@@ -109,5 +110,5 @@ def test_they_go_on_when_connections_to_the_broker_have_broken(
 
         # Then
         wait_until(lambda: "task-succeeded" in kinds(events, "askpix.part"), within=30, what="the end of the part")
-        assert worker.process.poll() is None
+        assert_unharmed(worker)
         worker.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.checked import assert_unharmed
 from helpers.flower import PASSWORD, Flower, flower_on
 from helpers.http_server import closed_port
 from helpers.pictures import jpeg
@@ -101,7 +102,7 @@ def test_nothing_can_be_commanded_and_the_worker_lives_on(
         told = [channels.get_message(timeout=0.05) for _ in range(3)]
     assert [message["type"] for message in told if message] == ["psubscribe"]
     assert broker.waiting() == 0
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,6 @@ from askpix.producer.broker import celery_app
 from askpix.producer.messages import ASK_TASK, PART_TASK
 from askpix.producer.rows import Status
 
-pytestmark = pytest.mark.slow
-
 SECRETS = {"broker": "of-the-broker-7x/", "proxy": "of-the-proxy-7x@", "url": "of-the-url-7x", "key": "of-the-key-7x"}
 HOSTILE = 'evil\n2026-01-01 00:00:00,000 INFO forged {"level": "info", "forged": true}\x1b[2J'
 

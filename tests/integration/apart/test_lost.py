@@ -5,16 +5,15 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
+from helpers.checked import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
-from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, leases
+from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work, leases
 
 from askpix.producer.client import Client
 from askpix.producer.rows import Status
 
 
-@pytest.mark.slow
 def test_parts_of_a_worker_that_was_killed_are_done_by_another(
     client: Client, pages: HeldServer, broker: RedisServer, start_worker: Starter, folder: Path
 ) -> None:
@@ -72,11 +71,7 @@ def test_a_worker_outlives_its_broker_and_carries_on_after_resume(
 ) -> None:
     # Given: a job in work when the broker ends, and all that it held with it.
     worker = start_worker()
-    names = [f"/{folder.name}-{number}" for number in range(12)]
-    urls = pages.put_many(names, jpeg())
-    pages.hold(*names)
-    job = client.submit(urls, output=str(folder), model=MODEL, part_size=1)
-    wait_until(lambda: set(names[:2]) <= set(pages.came), within=20, what="two parts in work")
+    job, urls, names = in_work(client, pages, folder, part_size=1)
     broker.kill()
     pages.let_go()
     wait_until(lambda: len(job.folder.results()) == 2, within=20, what="the results of parts in work")
@@ -90,6 +85,6 @@ def test_a_worker_outlives_its_broker_and_carries_on_after_resume(
 
         # Then
         rows = list(finished(resumed, within=60).results())
-    assert worker.process.poll() is None
+    assert_unharmed(worker)
     assert [row.image for row in rows] == urls
     assert sorted(name for name in pages.came if name in names) == sorted(names)

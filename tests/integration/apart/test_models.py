@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from helpers.random_blip import ODD, built_int8
 from helpers.system import MODEL, Starter, finished
-from models.random_blip import ODD, built_int8
 
 from askpix.producer.client import Client
 from askpix.worker.cores import allowed

@@ -104,18 +104,18 @@ def essence(rows: Iterator[Row]) -> list[Row]:
 
 @pytest.mark.timeout(400)
 def test_the_second_night_computes_what_has_changed_and_no_more(night: Night, client: Client) -> None:
-    # given a first night
+    # Given: a first night
     items = len(night.paths)
     first = night.tagged(client, "first")
     assert (first.progress().ok, first.progress().cached) == (items, 0)
     assert night.inferred() == (items, 0, items)
 
-    # when nothing has changed, and another worker has the night
+    # When: nothing has changed, and another worker has the night
     night.worker.close()
     night.begin_worker()
     second = night.tagged(client, "second")
 
-    # then nothing is inferred, and the rows are the same.
+    # Then: nothing is inferred, and the rows are the same.
     assert night.inferred() == (0, items, 0)
     assert essence(second.results()) == essence(first.results())
     assert {answer.cached for row in second.results() for answer in row.answers} == {True}
@@ -126,12 +126,12 @@ def test_the_second_night_computes_what_has_changed_and_no_more(night: Night, cl
     watched = askpix("watch", second.folder.uri, cwd=night.folder, env={"ASKPIX_BROKER_URL": broker_of(client)})
     assert f"{items} items: {items} ok, 0 failed, {items:,} from the cache" in watched.err
 
-    # when one image in a hundred is another
+    # When: one image in a hundred is another
     changed = range(7, items, items // CHANGED)
     night.change(changed, "second")
     third = night.tagged(client, "third")
 
-    # then these are inferred, and no other.
+    # Then: these are inferred, and no other.
     assert night.inferred() == (len(changed), 2 * items - len(changed), len(changed))
     assert third.progress().cached == items - len(changed)
     anew = [row.id for row in third.results() if not row.answers[0].cached]
@@ -146,27 +146,27 @@ def broker_of(client: Client) -> str:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("night", ["redis"], indirect=True)
 def test_a_night_without_the_cache_and_one_after_a_purge_compute_all(night: Night, client: Client) -> None:
-    # given a first night
+    # Given: a first night
     items = len(night.paths)
     night.tagged(client, "known")
 
-    # when it is to do without
+    # When: it is to do without
     plain = night.tagged(client, "plain", cache=False)
 
-    # then
+    # Then
     assert night.inferred() == (2 * items, 0, items)
     assert plain.progress().cached == 0
     assert {answer.cached for row in plain.results() for answer in row.answers} == {None}
     assert plain.spec.cache is False
     assert plain.spec.fingerprint == Job.open(str(night.folder / "known")).spec.fingerprint
 
-    # and when what is known is forgotten
+    # And when what is known is forgotten
     shown = askpix("cache", cwd=night.folder, env=night.env)
     assert re.search(rf"^  {MODEL}: {items} images$", shown.out, re.MULTILINE)
     purged = askpix("cache", "purge", "--model", MODEL, cwd=night.folder, env=night.env)
     assert (purged.code, purged.err) == (0, f"The answers of {MODEL} about {items} images are forgotten.\n")
 
-    # then
+    # Then
     again = night.tagged(client, "again")
     assert night.inferred() == (3 * items, 0, 2 * items)
     assert all(row.status is Status.OK for row in again.results())

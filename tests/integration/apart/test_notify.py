@@ -97,7 +97,6 @@ def test_a_task_that_no_worker_allows_is_not_sent(
     assert not (folder / "first" / "control").exists()
 
 
-@pytest.mark.slow
 def test_a_task_that_no_worker_allows_is_counted_as_refused_in_the_end(
     client: Client, pages: HeldServer, broker: RedisServer, folder: Path, workers: list[WorkerProcess]
 ) -> None:

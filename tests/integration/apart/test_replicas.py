@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.affinity import affinities
+from helpers.checked import assert_unharmed
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished
 
@@ -51,7 +52,7 @@ def start(
         started.append(parent)
 
         def both() -> bool:
-            assert parent.process.poll() is None, parent.log
+            assert_unharmed(parent)
             return len(live(client)) == 2
 
         wait_until(both, within=90, what="two live workers")

@@ -16,9 +16,6 @@ from helpers.system import MODEL, HeldServer, Starter, WorkerProcess, finished, 
 
 from askpix.producer.client import Client
 
-pytestmark = pytest.mark.slow
-
-
 ALLOWED = "shop.done@shop-events"
 
 

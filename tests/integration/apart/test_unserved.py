@@ -57,14 +57,14 @@ def test_nobody_is_told_at_once_and_gone_when_a_worker_comes(
         assert (told["served"], told["unserved"]["text"]) == (False, said)
         assert said in askpix("status", queued.folder.uri, cwd=tmp_path, env=broker.environment).err
 
-        # when a worker comes, that it is over,
+        # When a worker comes, that it is over,
         with closing(start_worker()):
             terminal.wait_for(lambda shown: bool(shown) and not any(line.startswith("nobody") for line in shown))
             assert any(line.strip() == f"{MODEL} is served now." for line in iter(lines.process.stderr.readline, ""))
             pages.let_go()
             assert terminal.end() == 0
             ended = [running.end() for running in (lines, objects)]
-    # and no more of it than that.
+    # And no more of it than that.
     assert [ran.code for ran in ended] == [0, 0]
     assert said not in ended[0].err
     assert json.loads(ended[1].out.splitlines()[-1])["unserved"] is None

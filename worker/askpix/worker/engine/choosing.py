@@ -52,17 +52,17 @@ def probabilities_of(scores: Sequence[float], tokens: Sequence[int]) -> npt.NDAr
     this, and of the bare means of the tokens' logarithms.
 
         what is asked          likelihood     this           means
-        kind, 2 to 3 tokens     .998  .001     .998  .003     .998  .054
-        color, 2 to 5          1.000  .000    1.000  .000    1.000  .088
-        print, 2 to 7           .967  .007     .968  .008     .968  .255
-        kind, noisy             .673  .278     .671  .278     .671  .167
-        color, noisy            .840  .102     .835  .104     .835  .162
-        print, noisy            .797  .154     .795  .159     .795  .164
+        kind, 2 to 3 tokens     .998  .001     .998  .001     .998  .047
+        color, 2 to 5          1.000  .000    1.000  .000    1.000  .079
+        print, 2 to 7           .998  .001     .998  .004     .998  .203
+        kind, noisy             .702  .242     .701  .241     .701  .131
+        color, noisy            .843  .115     .842  .115     .842  .095
+        print, noisy            .830  .139     .831  .136     .831  .166
 
     Bare means are too near each other to be probabilities. What the mean length costs, where a long word once begun is
-    all but certain to end, is half a percent of what is hard to see. What it gives shows with random weights, which
-    know nothing: the rank of a choice by its likelihood is that by its length (a correlation of -0.98), and by this it
-    is not (0.04).
+    all but certain to end, is a tenth of a percent of what is hard to see. What it gives shows with random
+    weights, which know nothing: the rank of a choice by its likelihood is that by its length (a correlation of -0.98),
+    and by this it is not (0.04).
 
     Args:
         scores: log-likelihood of each.

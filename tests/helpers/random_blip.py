@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 import transformers
-from models.photographs import photographs
+from helpers.photographs import photographs
 
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
