@@ -44,17 +44,17 @@ def _texts(engine: VlmEngine, numbers: Sequence[int]) -> list[str]:
 
 def test_a_step_that_fails_leaves_nothing_wrong_behind(engine: VlmEngine, calm: VlmEngine) -> None:
     for round_ in range(ROUNDS):
-        # given: requests that the pipeline fails on, while it has taken in a part of another's prompt
+        # Given: requests that the pipeline fails on, while it has taken in a part of another's prompt
         number = 100 + round_
         requests = [_request(engine, 99, REFUSED), _request(engine, number)]
 
-        # when
+        # When
         refused, good = [engine.submit(request) for request in requests]
         with pytest.raises(RequestError, match="the model failed on this request"):
             refused.result(SECONDS)
         answer = good.result(SECONDS)
 
-        # then: it is what it would have been alone, then and later
+        # Then: it is what it would have been alone, then and later
         assert answer.prompt_tokens is not None
         assert answer.prompt_tokens > PROMPT_TOKENS
         [alone] = _texts(calm, [number])
@@ -64,14 +64,14 @@ def test_a_step_that_fails_leaves_nothing_wrong_behind(engine: VlmEngine, calm: 
 
 def test_prompts_that_are_given_up_half_way_leave_nothing_wrong_behind(engine: VlmEngine, calm: VlmEngine) -> None:
     for round_ in range(ROUNDS):
-        # given: a text that is read along, so that steps can be counted, and prompts that take two steps each
+        # Given: a text that is read along, so that steps can be counted, and prompts that take two steps each
         numbers = range(200 + 8 * round_, 208 + 8 * round_)
         requests = [_request(engine, number) for number in numbers]
         read = engine.submit(replace(_request(engine, 99, "what is it?", 400), stream=True))
         pieces = read.pieces(SECONDS, pause=0)
         next(pieces)
 
-        # when: nobody wants them any more, some steps after they began
+        # When: nobody wants them any more, some steps after they began
         tickets = [engine.submit(request) for request in requests]
         for _ in range(2 + round_):
             next(pieces)
@@ -79,26 +79,26 @@ def test_prompts_that_are_given_up_half_way_leave_nothing_wrong_behind(engine: V
             ticket.cancel()
         again = [engine.submit(_request(engine, number)) for number in numbers]
 
-        # then
+        # Then
         assert [ticket.result(SECONDS).text for ticket in again] == _texts(calm, numbers)
 
 
 def test_a_schema_that_the_pipeline_always_fails_on_has_it_built_anew_only_so_often(
     engine: VlmEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given: another than in the tests before
+    # Given: another than in the tests before
     schema = {"type": "string", "pattern": "(?<!c)d"}
     refused = Question("describe", json_schema=schema)
     caplog.set_level("INFO", "askpix")
 
-    # when
+    # When
     errors = []
     for number in range(8):
         with pytest.raises(RequestError, match=r"the model failed on this request: .*Lookbehind") as caught:
             engine.submit(_request(engine, number, refused)).result(SECONDS)
         errors.append(caught.value.code)
 
-    # then
+    # Then
     assert set(errors) == {"model_failed"}
     _texts(engine, [300])
     assert sum("to be built anew" in record.message for record in caplog.records) == 3
