@@ -14,9 +14,10 @@ from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Turn
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import PART_SIZE
-from askpix.producer.messages import device_kind, notify_target
+from askpix.producer.messages import notify_target
 from askpix.producer.progress import Reading
 from askpix.producer.questions import Question
+from askpix.producer.queues import device_kind
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
 from askpix.producer.storage import open_storage

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import MODEL_NAME, Options
-from askpix.producer.messages import device_kind
+from askpix.producer.items import Options
 from askpix.producer.questions import Question
+from askpix.producer.queues import ModelName, device_kind
 
 PART_SIZE = 256
 """Items in a part, unless a job says otherwise."""
@@ -27,7 +27,7 @@ class JobSpec(BaseModel):
     format: Literal[1] = 1
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    model: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
+    model: ModelName
     questions: tuple[Question, ...] | None
     """Asked of every item that has no questions of its own; None stands for captioning."""
 

@@ -12,12 +12,13 @@ from itertools import chain, islice
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
 from askpix.producer.input_writer import InputWriter
-from askpix.producer.items import Item, Options, check_model_name
+from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import MAX_PART_SIZE, PART_SIZE, JobSpec, job_fingerprint_header
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order
+from askpix.producer.queues import check_model_name
 from askpix.producer.references import completer
 from askpix.producer.storage import shortened
 from askpix.producer.texts import check_texts, item_name
