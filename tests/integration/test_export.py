@@ -14,8 +14,9 @@ from helpers.s3_server import S3Server, using
 
 from askpix.producer import Job
 from askpix.producer.job import JobFolder
+from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
-from askpix.producer.storage import Storage, open_storage
+from askpix.producer.storage import Storage
 from askpix.producer.submission import write_job
 
 IDS = ["1/mug.jpg", "1/mug.png", "bag.jpg", "cup.jpg", "hat.jpg"]

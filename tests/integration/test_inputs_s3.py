@@ -19,8 +19,8 @@ from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job import JobFolder
 from askpix.producer.lists import lines
+from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
-from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
 NAMES = ("Image", "id", "group", "questions", "note")

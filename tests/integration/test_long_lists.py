@@ -22,7 +22,7 @@ from pathlib import Path
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
 from askpix.producer.order import Order
-from askpix.producer.storage import open_storage
+from askpix.producer.opening import open_storage
 from askpix.producer.submission import write_job
 
 items = Input(sys.argv[1])

@@ -16,8 +16,9 @@ from askpix.producer.correcting import correct
 from askpix.producer.corrections import Correction, corrections, keep_corrections
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.job import JobFolder
+from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
-from askpix.producer.storage import LocalStorage, Storage, open_storage
+from askpix.producer.storage import LocalStorage, Storage
 from askpix.producer.submission import write_job
 from askpix.producer.terms import understood
 

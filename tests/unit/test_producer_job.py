@@ -257,7 +257,7 @@ def test_reading_and_writing_parts_starts_no_threads(folder: JobFolder, tmp_path
     code = (
         "import os, sys\n"
         "from askpix.producer.job import JobFolder\n"
-        "from askpix.producer.storage import open_storage\n"
+        "from askpix.producer.opening import open_storage\n"
         "folder = JobFolder(open_storage(sys.argv[1]))\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "folder.write_result(1, folder.read_result(0))\n"

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import StorageError
-from askpix.producer.storage import LocalStorage, local_path, open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.storage import LocalStorage, local_path
 
 THREADS = 16
 

@@ -21,7 +21,7 @@ class Storage(ABC):
     """A folder of files, by names that are relative to it and use forward slashes."""
 
     uri: str
-    """Where the folder is, in a form that `open_storage` takes on any machine that can reach it."""
+    """Where the folder is, in a form that `opening.open_storage` takes on any machine that can reach it."""
 
     @abstractmethod
     def read(self, name: str, *, most: int | None = None) -> bytes:
@@ -204,28 +204,6 @@ def local_path(uri: str) -> Path | None:
     except ValueError:
         return None
     return Path(unquote(parts.path)) if parts.netloc in ("", "localhost") and parts.path else None
-
-
-def open_storage(uri: str) -> Storage:
-    """Returns the storage that a URI names: a local folder, or `s3://bucket/prefix`. Asks no network for it.
-
-    Raises:
-        StorageError: askpix cannot keep a job folder there.
-    """
-    if uri[:5].lower() == "s3://":
-        # Whoever keeps no job in S3 does not wait for its client to be imported.
-        from askpix.producer.s3 import S3Storage
-
-        return S3Storage(uri)
-    path = local_path(uri) if uri else None
-    if path is None or "\0" in uri:
-        raise StorageError(
-            f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder or s3://bucket/prefix"
-        )
-    with explained(f"{shortened(uri)} is no place for a job folder"):
-        if path.exists() and not path.is_dir():
-            raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
-    return LocalStorage(path)
 
 
 def check_size(where: str, size: int, most: int | None) -> None:

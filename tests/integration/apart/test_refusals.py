@@ -22,10 +22,10 @@ from askpix.producer.errors import MessageError
 from askpix.producer.items import Options
 from askpix.producer.job import JobFolder
 from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
 from askpix.producer.queues import queue_name
 from askpix.producer.rows import Status
-from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
 PICTURE = "000-bottle.jpg"
