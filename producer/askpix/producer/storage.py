@@ -13,8 +13,7 @@ from urllib.parse import unquote, urlsplit
 from askpix.producer.durable import explained, give_name, open_no_link, sync_folder, written_beside
 from askpix.producer.errors import StorageError, TooLargeError
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
-"""What makes a reference a URI: a file may be called `photo:1.jpg`."""
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:|file:", re.IGNORECASE)
 
 
 class Storage(ABC):
@@ -193,9 +192,14 @@ class LocalStorage(Storage):
         return folder
 
 
+def is_uri(reference: str) -> bool:
+    """Returns whether a reference says all by itself; a file may be called `photo:1.jpg`."""
+    return _URI.match(reference) is not None
+
+
 def local_path(uri: str) -> Path | None:
     """Returns the path that a plain path or a `file:` URI names, or None for any other URI."""
-    if not _URI.match(uri):
+    if not is_uri(uri):
         return Path(uri)
     if not uri.lower().startswith("file:"):
         return None
