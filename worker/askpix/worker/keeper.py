@@ -19,11 +19,11 @@ import redis
 from redis.exceptions import LockError
 
 from askpix.producer.broker import Broker
+from askpix.producer.broker_errors import explained
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.progress import JobState, Reading
 from askpix.producer.redis_keys import KEEPER
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
-from askpix.producer.troubles import explained
 from askpix.producer.window import Window
 from askpix.worker.errands import Errands
 from askpix.worker.leftovers import remove_leftovers
