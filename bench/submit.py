@@ -53,10 +53,10 @@ def generate(path: Path, count: int) -> None:
 
 def measure(source: str, output: str | None) -> None:
     """Reads a list, and submits it where there is an output; prints what it took as JSON."""
-    from askpix.producer import Options
     from askpix.producer.inputs import Input
     from askpix.producer.job import JobFolder
-    from askpix.producer.storage import open_storage
+    from askpix.producer.opening import open_storage
+    from askpix.producer.order import Order
     from askpix.producer.submission import write_job
 
     items = Input(source)
@@ -65,7 +65,7 @@ def measure(source: str, output: str | None) -> None:
         count, parts = sum(1 for _ in items), 0
     else:
         folder = JobFolder(open_storage(output))
-        spec = write_job(items, folder, base=items.base, model="m", questions=None, options=Options())
+        spec = write_job(items, folder, Order(model="m"), base=items.base)
         count, parts = spec.items, spec.parts
     took = {
         "items": count,

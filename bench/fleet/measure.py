@@ -18,10 +18,10 @@ from bench.fleet.s3 import BUCKET, S3
 from bench.fleet.stand_in import MODEL
 from bench.fleet.traces import Trace, done, filled, waits
 
-from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.client import Client
 from askpix.producer.followed import Job
-from askpix.producer.progress import Progress, Reading, reading_of
+from askpix.producer.progress import Reading, reading_of
+from askpix.producer.redis_keys import JobKeys, queue_key
 
 _LOOK_SECONDS = 0.5
 _STALLED_SECONDS = 180.0
@@ -65,7 +65,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         _warm_up(client, server, plan.workers, f"{storage}/warm")
         idle = _idle(server, fleet, plan.idle_seconds)
         before, processor = server.look(), fleet.processor_seconds()
-        with Watched(server, f"{KEY_PREFIX}{MODEL}") as watched:
+        with Watched(server, queue_key(MODEL)) as watched:
             began = time.monotonic()
             job = client.submit(
                 items(plan.items),
@@ -138,7 +138,7 @@ def _idle(server: Redis, fleet: Fleet, seconds: float) -> dict[str, Any]:
 
 def _followed(server: Redis, job: Job) -> Iterator[tuple[Reading, int]]:
     """Yields, now and then until the job has ended, how far it is, and how many fields its counters have."""
-    key = Progress(server.client, job.folder.uri).key
+    key = JobKeys(job.folder.uri).counters
     last, since = -1, time.monotonic()
     while True:
         values: Any = server.client.hgetall(key)

@@ -17,7 +17,7 @@ from helpers.processes import ASKPIX, askpix, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
-from askpix.producer.progress import Progress
+from askpix.producer.redis_keys import JobKeys
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -67,7 +67,7 @@ def test_a_part_that_two_workers_do_at_once_has_one_result_and_counts_once(
     wait_until(lambda: set(names) <= set(pages.came), within=20, what="the part in work")
     workers.append(start_worker())
     with broker.client.pipeline() as pipe:
-        pipe.delete(Progress(broker.client, job.folder.uri).leases).lpush(f"askpix:{MODEL}", message).execute()
+        pipe.delete(JobKeys(job.folder.uri).leases).lpush(f"askpix:{MODEL}", message).execute()
     wait_until(lambda: all(pages.came.count(name) == 2 for name in names), within=20, what="the part in work twice")
 
     # When

@@ -16,6 +16,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished
 
 from askpix.producer.client import Client
 from askpix.producer.progress import Progress, Start
+from askpix.producer.redis_keys import JobKeys
 from askpix.producer.registry import Registry
 
 pytestmark = pytest.mark.timeout(200)
@@ -74,7 +75,7 @@ def test_a_job_whose_store_hangs_keeps_no_other_from_its_end(
     assert broker.waiting("shop-events") == 1
     assert HUNG in str(client.jobs())
     assert worker.info(client) is not None
-    broker.client.delete(Progress(broker.client, HUNG).key)
+    broker.client.delete(JobKeys(HUNG).counters)
     Registry(broker.client).remove_job(HUNG)
     worker.kill()
 

@@ -43,8 +43,8 @@ def assert_whole(
     assert (reading.ok + reading.failed, reading.failed, reading.live) == (len(images), len(failed or {}), 0)
     # Of a part that was done twice, the second message may be about to be taken.
     wait_until(lambda: broker.waiting() == 0, within=15, what="no message that waits")
-    assert broker.client.hlen(progress.leases) == 0
-    assert broker.client.hlen(progress.begun) == 0
+    assert broker.client.hlen(progress.keys.leases) == 0
+    assert broker.client.hlen(progress.keys.begun) == 0
     wait_until(lambda: broker.client.hlen("askpix:unacked") == 0, within=15, what="no message in work")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from helpers.rows import ok_row
 
-from askpix.producer import Answer, Choice, Kind, Options, Question, Row
+from askpix.producer import Answer, Choice, Kind, Question, Row
 from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -27,15 +28,8 @@ def job_of(
     """
     folder = JobFolder(LocalStorage(place))
     items = [Item(id=row.id, image=row.image, group=row.group, questions=asked.get(row.id)) for row in rows]
-    write_job(
-        items,
-        folder,
-        base=str(place.parent),
-        model="m",
-        questions=tuple(questions) if questions else None,
-        options=Options(),
-        part_size=part_size,
-    )
+    order = Order(model="m", questions=tuple(questions) if questions else None, part_size=part_size)
+    write_job(items, folder, order, base=str(place.parent))
     for number in range(0, len(rows), part_size):
         folder.write_result(number // part_size, rows[number : number + part_size])
     return folder

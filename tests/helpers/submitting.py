@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from askpix.producer import Item, Options
+from askpix.producer import Item
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import JobSpec
+from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -28,8 +29,8 @@ class Storage(LocalStorage):
 def submit(storage: LocalStorage | Path, items: Any, **options: Any) -> JobSpec:
     """Writes a job, which captions unless options say otherwise."""
     folder = JobFolder(LocalStorage(storage) if isinstance(storage, Path) else storage)
-    values: dict[str, Any] = {"base": "/shop", "model": "m", "questions": None, "options": Options(), **options}
-    return write_job(items, folder, **values)
+    base = options.pop("base", "/shop")
+    return write_job(items, folder, Order(**{"model": "m", **options}), base=base)
 
 
 def written(folder: Path, spec: JobSpec) -> list[Item]:

@@ -23,7 +23,7 @@ from helpers.processes import environment, wait_until
 from askpix.producer.client import Client
 from askpix.producer.errors import BrokerError
 from askpix.producer.followed import Job
-from askpix.producer.progress import Progress
+from askpix.producer.redis_keys import JobKeys
 from askpix.producer.registry import WorkerInfo
 from askpix.worker.local import demo_model
 
@@ -278,7 +278,7 @@ def in_work(
 
 def leases(broker: RedisServer, job: Job) -> int:
     """Returns how many parts of a job are in work."""
-    return int(broker.client.hlen(Progress(broker.client, job.folder.uri).leases))
+    return int(broker.client.hlen(JobKeys(job.folder.uri).leases))
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:

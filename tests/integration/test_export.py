@@ -12,9 +12,11 @@ from helpers.processes import ASKPIX, Ran, askpix, environment, the_complaint
 from helpers.rows import failed_row, ok_row
 from helpers.s3_server import S3Server, using
 
-from askpix.producer import Job, Options
+from askpix.producer import Job
 from askpix.producer.job import JobFolder
-from askpix.producer.storage import Storage, open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
+from askpix.producer.storage import Storage
 from askpix.producer.submission import write_job
 
 IDS = ["1/mug.jpg", "1/mug.png", "bag.jpg", "cup.jpg", "hat.jpg"]
@@ -23,7 +25,7 @@ IDS = ["1/mug.jpg", "1/mug.png", "bag.jpg", "cup.jpg", "hat.jpg"]
 def write(storage: Storage) -> None:
     """Writes a job of three parts, of which the last has no result yet."""
     folder = JobFolder(storage)
-    write_job(IDS, folder, base="/shop", model="m", questions=None, options=Options(), part_size=2)
+    write_job(IDS, folder, Order(model="m", part_size=2), base="/shop")
     folder.write_result(0, [replace(ok_row(name), image=f"/shop/{name}") for name in IDS[:2]])
     folder.write_result(1, [ok_row("bag.jpg"), failed_row("cup.jpg")])
 

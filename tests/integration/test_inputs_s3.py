@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.s3_server import S3Server, using
 
-from askpix.producer import Item, Options, Question
+from askpix.producer import Item, Question
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job import JobFolder
 from askpix.producer.lists import lines
-from askpix.producer.storage import open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
 from askpix.producer.submission import write_job
 
 NAMES = ("Image", "id", "group", "questions", "note")
@@ -176,7 +177,7 @@ def test_a_job_of_any_list_is_kept_in_any_place(place: str, s3: S3Server, tmp_pa
     folder = JobFolder(open_storage(f"s3://{s3.bucket()}/job" if job_in_s3 else str(tmp_path / "job")))
 
     # When
-    spec = write_job(source, folder, base=source.base, model="m", questions=None, options=Options(), part_size=1)
+    spec = write_job(source, folder, Order(model="m", part_size=1), base=source.base)
 
     # Then
     items = [item for part in range(spec.parts) for item in folder.read_input(part, spec.id)]
@@ -195,7 +196,7 @@ def test_images_under_a_prefix_are_known_by_their_uris(s3: S3Server, tmp_path: P
     with using(s3.environment):
         source = Input(f"s3://{bucket}")
         folder = JobFolder(open_storage(str(tmp_path)))
-        spec = write_job(source, folder, base=source.base, model="m", questions=None, options=Options())
+        spec = write_job(source, folder, Order(model="m"), base=source.base)
 
     assert [(item.id, item.image) for item in folder.read_input(0, spec.id)] == [
         (f"s3://{bucket}/{name}", f"s3://{bucket}/{name}") for name in sorted(IMAGES)

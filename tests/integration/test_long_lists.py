@@ -19,15 +19,14 @@ PEAK_MB = 300
 _SUBMIT = """
 import json, re, sys
 from pathlib import Path
-from askpix.producer import Options
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
-from askpix.producer.storage import open_storage
+from askpix.producer.order import Order
+from askpix.producer.opening import open_storage
 from askpix.producer.submission import write_job
 
 items = Input(sys.argv[1])
-spec = write_job(items, JobFolder(open_storage(sys.argv[2])), base=items.base, model="m", questions=None,
-                 options=Options())
+spec = write_job(items, JobFolder(open_storage(sys.argv[2])), Order(model="m"), base=items.base)
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
 print(json.dumps([spec.id, spec.items, spec.parts, int(peak[1]) / 1024]))
 """

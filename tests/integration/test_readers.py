@@ -16,9 +16,10 @@ import pytest
 from helpers.offline import offline
 from helpers.rows import failed_row, ok_row
 
-from askpix.producer import Answer, Choice, Job, Kind, Options, Row
+from askpix.producer import Answer, Choice, Job, Kind, Row
 from askpix.producer.export import export
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
@@ -62,7 +63,7 @@ IDS = [row.id for part in PARTS for row in part]
 def job(tmp_path: Path) -> Job:
     """A finished job of three parts: one of failures, one of answers, one of both."""
     folder = JobFolder(LocalStorage(tmp_path / "job"))
-    spec = write_job(IDS, folder, base=str(tmp_path), model="m", questions=None, options=Options(), part_size=2)
+    spec = write_job(IDS, folder, Order(model="m", part_size=2), base=str(tmp_path))
     for number, rows in enumerate(PARTS):
         folder.write_result(number, rows)
     return Job(folder, spec)
@@ -189,7 +190,7 @@ def test_files_are_the_newest_of_each_part_in_order(retried: Job) -> None:
 
 def test_a_job_without_results_has_no_files(tmp_path: Path) -> None:
     folder = JobFolder(LocalStorage(tmp_path / "job"))
-    spec = write_job(IDS, folder, base=str(tmp_path), model="m", questions=None, options=Options())
+    spec = write_job(IDS, folder, Order(model="m"), base=str(tmp_path))
 
     assert Job(folder, spec).files() == []
 

@@ -17,11 +17,12 @@ import redis
 from celery import Celery, Signature
 from helpers.processes import wait_until
 
-from askpix.producer import Item, Options, Status
+from askpix.producer import Item, Status
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import ASK_TASK, PART_TASK
-from askpix.producer.storage import open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
 from askpix.producer.submission import write_job
 from askpix.worker.local import LocalSystem
 
@@ -96,9 +97,7 @@ def good_job(system: LocalSystem, tmp_path: Path, workplace: Path, images: Path)
 
 
 def written(folder: Path, model: str, items: list[Item | str], root: Path) -> JobSpec:
-    return write_job(
-        items, JobFolder(open_storage(str(folder))), base=str(root), model=model, questions=None, options=Options()
-    )
+    return write_job(items, JobFolder(open_storage(str(folder))), Order(model=model), base=str(root))
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:

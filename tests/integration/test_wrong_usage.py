@@ -9,9 +9,10 @@ import pytest
 from helpers.disk import fill
 from helpers.processes import askpix, the_complaint
 
-from askpix.producer import Options, Question
+from askpix.producer import Question
 from askpix.producer.job import JobFolder, PinnedModel
-from askpix.producer.storage import open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
 from askpix.producer.submission import write_job
 from askpix.worker.local import demo_model
 from askpix.worker.models.folder import load_manifest
@@ -70,7 +71,7 @@ def test_it_is_one_line_and_exit_code_2(place: Path, arguments: str, words: str)
 def test_a_folder_that_holds_another_job_is_refused(place: Path, questions: list[str], answers_to: str) -> None:
     # Given: a job that was submitted, with nothing answered yet.
     folder = JobFolder(open_storage(str(place / "job")))
-    write_job(["one.jpg"], folder, base=str(place), model=load_manifest(MODEL).name, questions=None, options=Options())
+    write_job(["one.jpg"], folder, Order(model=load_manifest(MODEL).name), base=str(place))
     before = (place / "job" / "job.json").read_bytes()
 
     # When
@@ -109,7 +110,7 @@ def test_a_disk_that_gets_full_before_the_results_is_said_and_with_room_the_run_
     manifest = load_manifest(MODEL)
     folder = JobFolder(open_storage(str(small_disk / "job")))
     question = (Question("what is it?"),)
-    write_job(["one.jpg"], folder, base=str(place), model=manifest.name, questions=question, options=Options())
+    write_job(["one.jpg"], folder, Order(model=manifest.name, questions=question), base=str(place))
     folder.pin_model(PinnedModel(name=manifest.name, fingerprint=manifest.fingerprint))
     (small_disk / "job" / "results").mkdir()
     filler = fill(small_disk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from askpix.producer.errors import DeviceError
-from askpix.producer.messages import queue_name
+from askpix.producer.queues import queue_name
 from askpix.worker.engine.device_names import device_name
 
 LAPTOP = ("CPU", "GPU", "NPU")

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.jobs import answered, said
 
-from askpix.producer import Options, Question
+from askpix.producer import Question
 from askpix.producer.errors import InputError
 from askpix.producer.export import Wishes, export
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -34,9 +35,8 @@ def job_from(place: Path, list_: Path, columns: Columns | None = None, *, left_o
     """
     source = Input(str(list_), columns=columns)
     folder = JobFolder(LocalStorage(place))
-    spec = write_job(
-        source, folder, base=source.base, model="m", questions=(Question("q"),), options=Options(), part_size=2
-    )
+    order = Order(model="m", questions=(Question("q"),), part_size=2)
+    spec = write_job(source, folder, order, base=source.base)
     for part in range(spec.parts - left_out):
         items = folder.read_input(part, spec.id)
         folder.write_result(

@@ -14,7 +14,8 @@ import pytest
 from celery import Celery
 from kombu.transport.virtual import Message
 
-from askpix.producer.messages import ASK_TASK, PART_TASK, queue_name
+from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.queues import queue_name
 from askpix.worker.intake import RefusedError, accepted
 
 PARTS = queue_name("m")

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.rows import ok_row
 
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.questions import Calibration, Question
 from askpix.producer.records import row_from_json, row_to_json
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
@@ -42,7 +43,7 @@ def written(place: Path, asked: Question, own: Question) -> tuple[list[str], lis
     """Returns the fields of questions in a job's job.json, and in its input."""
     folder = JobFolder(LocalStorage(place))
     items = [Item(image="a.jpg", questions=(own,)), Item(image="b.jpg")]
-    spec = write_job(items, folder, base="/shop", model="m", questions=(asked,), options=Options())
+    spec = write_job(items, folder, Order(model="m", questions=(asked,)), base="/shop")
     said = json.loads((place / "job.json").read_text())
     schema = pq.read_schema(place / "input" / f"part-000000.{spec.id}.parquet")
 

@@ -10,6 +10,7 @@ from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder
 from askpix.producer.job_spec import JobSpec
+from askpix.producer.order import Order
 from askpix.producer.placeholders import (
     MissingValueError,
     check_columns,
@@ -75,7 +76,7 @@ def test_it_is_told_before_anything_is_written(tmp_path: Path) -> None:
 
     def written(*items: Item) -> JobSpec:
         asked = (Question("{colour}?"),)
-        return write_job(items, folder, base="/", model="m", questions=asked, options=Options(), part_size=1)
+        return write_job(items, folder, Order(model="m", questions=asked, part_size=1), base="/")
 
     with pytest.raises(InputError, match="there is none"):
         written(ITEM, Item(image="b.jpg"))

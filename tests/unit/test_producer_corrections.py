@@ -10,13 +10,15 @@ import pytest
 from helpers.s3_server import S3Server, using
 from helpers.tagged import COLOR, PRINTS, STYLE, tagged
 
-from askpix.producer import Item, Job, Options, Question
+from askpix.producer import Item, Job, Question
 from askpix.producer.cells import cell
 from askpix.producer.correcting import correct
 from askpix.producer.corrections import Correction, corrections, keep_corrections
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.job import JobFolder
-from askpix.producer.storage import LocalStorage, Storage, open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
+from askpix.producer.storage import LocalStorage, Storage
 from askpix.producer.submission import write_job
 from askpix.producer.terms import understood
 
@@ -216,7 +218,7 @@ def test_captions_and_questions_of_an_items_own_are_corrected_too(tmp_path: Path
     # Given
     folder = JobFolder(LocalStorage(tmp_path / "job"))
     own = Item(image="b.jpg", id="b", questions=(COLOR,))
-    write_job(["a.jpg", own], folder, base="/shop", model="m", questions=None, options=Options())
+    write_job(["a.jpg", own], folder, Order(model="m"), base="/shop")
     made = Job.open(folder.uri)
 
     # When
@@ -281,7 +283,7 @@ def test_an_image_of_which_a_spreadsheet_cut_the_end_is_the_same(tmp_path: Path)
     # Given: an image that is in its URI.
     image = "data:image/png;base64," + "A" * 50_000
     folder = JobFolder(LocalStorage(tmp_path / "job"))
-    write_job([Item(image=image, id="a")], folder, base="/shop", model="m", questions=[COLOR], options=Options())
+    write_job([Item(image=image, id="a")], folder, Order(model="m", questions=[COLOR]), base="/shop")
 
     lines = f'a,"{image[:32_767]}",color,green\na,"{image[:9_999]}B{image[10_000:]}",color,red\n'
     done = correct(Job.open(folder.uri), table(tmp_path, f"id,image,attribute,correction\n{lines}"))

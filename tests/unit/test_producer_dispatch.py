@@ -15,11 +15,12 @@ from pydantic import SecretStr
 from askpix.producer.broker import Broker
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import JobError
-from askpix.producer.items import Item, Options
+from askpix.producer.items import Item
 from askpix.producer.job import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.lease import LEASE_SECONDS, Lease
 from askpix.producer.live import PartLive
+from askpix.producer.order import Order
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> JobFolder:
 def submitted(folder: JobFolder, items: int = 5) -> JobSpec:
     """A job of so many items in parts of one."""
     images = [Item(image=f"{number}.jpg") for number in range(items)]
-    return write_job(images, folder, base="/", model="m", questions=None, options=Options(), part_size=1)
+    return write_job(images, folder, Order(model="m", part_size=1), base="/")
 
 
 def queued(broker: Broker) -> list[tuple[int, int]]:

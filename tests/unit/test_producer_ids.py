@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from askpix.producer import Item, Options
+from askpix.producer import Item
 from askpix.producer.errors import InputError
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -17,15 +18,7 @@ from askpix.producer.submission import write_job
 def written(folder: Path, items: Sequence[Item | str], part_size: int = 2) -> list[Item]:
     """Returns the items of a job as its folder holds them."""
     job = JobFolder(LocalStorage(folder))
-    spec = write_job(
-        items,
-        job,
-        base="/shop",
-        model="m",
-        questions=None,
-        options=Options(),
-        part_size=part_size,
-    )
+    spec = write_job(items, job, Order(model="m", part_size=part_size), base="/shop")
     return [item for part in range(spec.parts) for item in job.read_input(part, spec.id)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import Options, check_model_name
+from askpix.producer.items import Options
 
 
 @pytest.mark.parametrize(
@@ -46,23 +46,3 @@ def test_options_that_are_not_known_or_not_valid_are_named(given: Any, said: str
         Options.parse(given)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "name", ["blip-vqa-base", "a", "7", "blip.v2", "cpu", "ask", "gpu-blip", "blip.gpus", "x" * 100]
-)
-def test_a_model_may_be_called(name: str) -> None:
-    assert check_model_name(name) == name
-
-
-@pytest.mark.parametrize("name", ["", ".", "-a", "a b", "a/b", "a\n", "ä", "x" * 101, "../a"])
-def test_a_model_may_not_be_called_what_no_queue_can_be(name: str) -> None:
-    with pytest.raises(InputError, match="is no model name") as raised:
-        check_model_name(name)
-    assert str(raised.value).isprintable()
-
-
-@pytest.mark.parametrize("ending", ["ask", "cpu", "gpu", "npu", "auto", "CPU", "cpu.ask"])
-def test_a_model_may_not_be_called_as_a_queue_of_another_is(ending: str) -> None:
-    with pytest.raises(InputError, match="a queue of the model 'blip"):
-        check_model_name(f"blip.{ending}")

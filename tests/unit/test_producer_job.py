@@ -20,6 +20,7 @@ from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Option
 from askpix.producer.errors import JobError
 from askpix.producer.job import JobFolder, PinnedModel
 from askpix.producer.job_spec import JobSpec
+from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
@@ -256,7 +257,7 @@ def test_reading_and_writing_parts_starts_no_threads(folder: JobFolder, tmp_path
     code = (
         "import os, sys\n"
         "from askpix.producer.job import JobFolder\n"
-        "from askpix.producer.storage import open_storage\n"
+        "from askpix.producer.opening import open_storage\n"
         "folder = JobFolder(open_storage(sys.argv[1]))\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "folder.write_result(1, folder.read_result(0))\n"
@@ -284,7 +285,8 @@ BASE: dict[str, Any] = {
 
 def fingerprint(folder: Path, **changes: Any) -> str:
     values = {**BASE, **changes}
-    return write_job(values.pop("items"), JobFolder(LocalStorage(folder)), **values).fingerprint
+    items, base = values.pop("items"), values.pop("base")
+    return write_job(items, JobFolder(LocalStorage(folder)), Order(**values), base=base).fingerprint
 
 
 def test_the_same_job_has_the_same_fingerprint_wherever_it_is(tmp_path: Path) -> None:

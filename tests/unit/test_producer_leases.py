@@ -31,7 +31,7 @@ def test_a_worker_that_lost_its_lease_takes_none_from_another(progress: Progress
     # Given: a part whose lease was lost with the broker's data, and which another worker has by now.
     begun(progress)
     late = lease_on(progress, 3)
-    progress._redis.delete(*progress.keys)
+    progress._redis.delete(*progress.keys.all)
     begun(progress)
     lease_on(progress, 3)
 
@@ -46,7 +46,7 @@ def test_a_worker_that_lost_its_lease_takes_none_from_another(progress: Progress
 def test_a_worker_gets_its_lease_back_when_the_brokers_data_were_lost(progress: Progress) -> None:
     begun(progress)
     lease = lease_on(progress, 3)
-    progress._redis.delete(*progress.keys)
+    progress._redis.delete(*progress.keys.all)
     begun(progress)
 
     lease.live(PartLive(done=1))

@@ -61,7 +61,7 @@ def test_a_worker_that_comes_too_late_changes_no_counts(progress: Progress) -> N
     # Then
     told = read(progress)
     assert (told.live, told.ok, told.codes, told.done) == (0, 9, {"bad_url": 1}, 10)
-    assert progress._redis.hlen(progress.leases) == 0
+    assert progress._redis.hlen(progress.keys.leases) == 0
 
 
 def test_what_could_not_be_told_is_credited_when_it_can_be(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_the_newest_answers_are_there_for_whoever_looks(progress: Progress) -> N
 )
 def test_what_another_version_told_of_a_part_is_left_out(text: str, progress: Progress) -> None:
     begun(progress)
-    progress._redis.hset(progress.key, mapping={"latest": text, "codes:7": text})
+    progress._redis.hset(progress.keys.counters, mapping={"latest": text, "codes:7": text})
 
     told = read(progress)
 

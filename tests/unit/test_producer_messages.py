@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from askpix.producer import Options, Question, Turn
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import DEVICE_KINDS
-from askpix.producer.messages import AskMessage, PartMessage, is_ask_queue, notify_target, queue_name
+from askpix.producer.messages import AskMessage, PartMessage, notify_target
 
 GOOD: dict[str, Any] = {"v": 1, "job": "/jobs/spring", "part": 3, "round": 0}
 
@@ -292,37 +291,6 @@ def test_an_ask_may_have_so_many_choices_in_all() -> None:
     for many in ([*of_choices(1_000), "q"], of_choices(*[1_000] * 100), [*of_choices(500, 403), *["q"] * 98]):
         with pytest.raises(MessageError, match="1,000"):
             AskMessage.parse({**ASK, "questions": many})
-
-
-@pytest.mark.parametrize(
-    ("device", "parts", "asks"),
-    [
-        (None, "m", "m.ask"),
-        ("CPU", "m.cpu", "m.cpu.ask"),
-        ("GPU.1", "m.gpu", "m.gpu.ask"),
-        ("AUTO:GPU,CPU", "m.auto", "m.auto.ask"),
-        ("gpu", "m.gpu", "m.gpu.ask"),
-        ("NPU", "m.npu", "m.npu.ask"),
-    ],
-)
-def test_a_model_has_a_queue_for_each_kind_of_device(device: str | None, parts: str, asks: str) -> None:
-    assert (queue_name("m", device), queue_name("m", device, ask=True)) == (parts, asks)
-
-
-@pytest.mark.parametrize(
-    "device", ["ask", "cup", "a b", "", "cpu ", "cpu.ask", "gpu.1.ask", "TOASTER", "auto:a b", "x" * 999]
-)
-def test_what_is_no_device_has_no_queue(device: str) -> None:
-    with pytest.raises(InputError, match="is no kind of device: it is cpu, gpu, npu, auto, hetero, multi") as caught:
-        queue_name("m", device)
-
-    assert len(str(caught.value)) < 300
-
-
-def test_queues_for_asks_are_known_by_their_names() -> None:
-    for device in (None, *DEVICE_KINDS):
-        assert is_ask_queue(queue_name("m", device, ask=True))
-        assert not is_ask_queue(queue_name("m", device))
 
 
 def test_a_notification_names_a_task_and_perhaps_a_queue() -> None:

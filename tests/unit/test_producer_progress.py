@@ -81,7 +81,7 @@ def test_answers_from_the_cache_count_once_also_where_a_worker_of_before_ends_wh
     assert read(progress).cached == 6
 
     # When: what such a worker takes away of a part that it has ended
-    counters.hdel(progress.key, "live:0", "codes:0")
+    counters.hdel(progress.keys.counters, "live:0", "codes:0")
 
     # Then
     assert read(progress).cached == 4
@@ -184,13 +184,13 @@ def test_all_keys_have_askpixs_prefix_and_end_some_day_after_the_job(counters: r
 
     # And a job that begins anew is kept again.
     begun(progress)
-    assert counters.ttl(progress.key) == -1
+    assert counters.ttl(progress.keys.counters) == -1
 
 
 @pytest.mark.parametrize("field", ["by:x", "code:x", "live:3", "items"])
 def test_counters_that_nobody_of_askpix_wrote_are_as_good_as_lost(field: str, progress: Progress) -> None:
     begun(progress)
-    progress._redis.hset(progress.key, field, "1.5x")
+    progress._redis.hset(progress.keys.counters, field, "1.5x")
 
     assert progress.read() is None
 
@@ -199,4 +199,4 @@ def test_a_look_costs_one_command_and_no_more_with_more_parts(progress: Progress
     begun(progress)
     for part in range(40):
         lease_on(progress, part).done(ok=9, codes={"timeout": 1}, how=PartLive(done=10))
-    assert len(counters.hgetall(progress.key)) <= 20
+    assert len(counters.hgetall(progress.keys.counters)) <= 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from askpix.producer.errors import BrokerError
-from askpix.producer.messages import queue_name
+from askpix.producer.queues import queue_name
 from askpix.producer.registry import Served, WorkerInfo
 from askpix.producer.serving import Lack, Looks, Serving, serving_of
 

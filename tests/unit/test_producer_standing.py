@@ -14,9 +14,9 @@ from helpers.rows import failed_row, ok_row
 from askpix.producer import followed
 from askpix.producer.errors import JobError
 from askpix.producer.followed import Job
-from askpix.producer.items import Options
 from askpix.producer.job import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
+from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import Row
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> JobFolder:
 @pytest.fixture
 def spec(folder: JobFolder) -> JobSpec:
     """A job of three items in two parts."""
-    return write_job(IMAGES, folder, base="/", model="m", questions=None, options=Options(), part_size=2)
+    return write_job(IMAGES, folder, Order(model="m", part_size=2), base="/")
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import StorageError
-from askpix.producer.storage import LocalStorage, local_path, open_storage
+from askpix.producer.opening import open_storage
+from askpix.producer.storage import LocalStorage, local_path
 
 THREADS = 16
 
@@ -103,6 +104,7 @@ def test_a_folder_that_is_a_file_is_said(storage: LocalStorage) -> None:
         ("http://a", None),
         ("data:,x", None),
         ("file://host/a", None),
+        ("c://photo.jpg", None),
     ],
 )
 def test_a_local_path_is_told_from_other_uris(uri: str, path: str | None) -> None:

@@ -115,8 +115,9 @@ import os
 import threading
 from pathlib import Path
 
-from askpix.producer import Options, input_writer
+from askpix.producer import input_writer
 from askpix.producer.job import JobFolder
+from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -131,7 +132,7 @@ class Hanging(LocalStorage):
 
 images = (f"{{number}}.jpg" for number in range({count}))
 folder = JobFolder(Hanging(Path("job")))
-write_job(images, folder, base="/shop", model="m", questions=None, options=Options(), part_size=2)
+write_job(images, folder, Order(model="m", part_size=2), base="/shop")
 """
 
 

@@ -19,8 +19,8 @@ from redis.client import Pipeline
 from askpix.producer import Ask, AskpixError, Client, MessageError, Question
 from askpix.producer.errors import InputError
 from askpix.producer.messages import AskMessage
+from askpix.producer.redis_keys import HEARD, TOLD
 from askpix.producer.rows import Status
-from askpix.producer.streaming import HEARD, TOLD
 from askpix.worker import streaming
 from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.engine.settled import Settled

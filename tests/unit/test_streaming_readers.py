@@ -14,7 +14,7 @@ from helpers.streams import answered, asked, nothing, row_of, streams
 
 from askpix.producer import Ask, AskpixError
 from askpix.producer.errors import BrokerError, InputError
-from askpix.producer.streaming import HEARD
+from askpix.producer.redis_keys import HEARD
 from askpix.worker import streaming
 from askpix.worker.streaming import Streams
 

@@ -14,7 +14,7 @@ import click
 from askpix.cli.console import printable, stderr, stdout
 from askpix.cli.durations import duration
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import check_model_name
+from askpix.producer.queues import check_model_name
 from askpix.producer.settings import load_settings
 from askpix.producer.words import counted, listed
 from askpix.worker.answer_cache.opening import open_store

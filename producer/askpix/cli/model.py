@@ -19,7 +19,8 @@ from askpix.cli.needing import needing
 from askpix.cli.quantizing import Quantizing, quantized_shown, quantizes, refuse_quantizing_options
 from askpix.cli.steps import steps_shown
 from askpix.producer.errors import AskpixError
-from askpix.producer.items import Options, check_model_name
+from askpix.producer.items import Options
+from askpix.producer.queues import check_model_name
 from askpix.worker.vlm.templates import TEMPLATES
 
 

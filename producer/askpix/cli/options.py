@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from askpix.producer.messages import device_kind
+from askpix.producer.queues import device_kind
 
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 

@@ -24,8 +24,9 @@ from askpix.cli.shown import answers_shown, counts_line, failures_shown
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
 from askpix.producer.job import JobFolder
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
 from askpix.producer.settings import load_settings
-from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.cores import chosen
 from askpix.worker.digests import Digests
@@ -81,16 +82,8 @@ def command(
     if model is None:
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
     folder = JobFolder(open_storage(output))
-    spec = write_job(
-        items,
-        folder,
-        base=items.base,
-        model=manifest.name,
-        questions=questions,
-        options=options,
-        part_size=asked.part_size,
-        cache=cache,
-    )
+    order = Order(model=manifest.name, questions=questions, options=options, part_size=asked.part_size, cache=cache)
+    spec = write_job(items, folder, order, base=items.base)
     before = Job(folder, spec).progress()
     if before.finished and not (retry and before.failed):
         failed = " With --retry, failed items are tried again." if before.failed else ""

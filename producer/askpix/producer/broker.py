@@ -14,18 +14,13 @@ from celery.app.backends import by_name
 from celery.states import READY_STATES
 from pydantic import SecretStr
 
+from askpix.producer.broker_errors import LOST, explained, refused
 from askpix.producer.broker_url import Place, place_of
 from askpix.producer.connections import pool_at
 from askpix.producer.errors import BrokerError
 from askpix.producer.messages import ASK_TASK, PART_TASK, QUEUED_HEADER, AskMessage, PartMessage
+from askpix.producer.redis_keys import ANSWERS, KEY_PREFIX
 from askpix.producer.transport import TRANSPORT, BrokerConnection, kombu_url
-from askpix.producer.troubles import LOST, explained, refused
-
-KEY_PREFIX = "askpix:"
-"""Of every key in Redis, so that a server can be shared."""
-
-ANSWERS = f"{KEY_PREFIX}celery-task-meta-"
-"""Of keys that hold the results of asks, and of channels on which it is said that they do."""
 
 RESULT_SECONDS = 3600
 """That the result of an ask waits to be fetched."""

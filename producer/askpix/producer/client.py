@@ -13,13 +13,12 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Turn
 from askpix.producer.job import JobFolder
-from askpix.producer.job_spec import PART_SIZE
-from askpix.producer.messages import device_kind, notify_target
+from askpix.producer.opening import open_storage
+from askpix.producer.order import PART_SIZE, Order
 from askpix.producer.progress import Reading
 from askpix.producer.questions import Question
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
-from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
 
@@ -88,26 +87,20 @@ class Client:
             BrokerError: the broker does not answer, or not any more: submit again.
             StorageError: the folder cannot be written.
         """
-        if notify is not None:
-            notify_target(notify)
-        if device is not None:
-            device_kind(device)
-        self._dispatcher.check()
         asked = None if questions is None else tuple(map(_question, questions))
-        folder = JobFolder(open_storage(output))
-        spec = write_job(
-            items,
-            folder,
-            base=base or str(Path.cwd()),
+        order = Order(
             model=model,
             questions=asked or None,
             options=options if isinstance(options, Options) else Options.parse(options or {}),
+            part_size=part_size,
             device=device,
             notify=notify,
-            part_size=part_size,
             max_queued=max_queued,
             cache=cache,
         )
+        self._dispatcher.check()
+        folder = JobFolder(open_storage(output))
+        spec = write_job(items, folder, order, base=base or str(Path.cwd()))
         self._dispatcher.enqueue(folder, spec, told=told)
         return Job(folder, spec, self._broker, self._dispatcher)
 

@@ -9,10 +9,8 @@ from typing import Annotated
 import redis
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.errors import JobError
-
-_LETTERS = f"{KEY_PREFIX}dead"
+from askpix.producer.redis_keys import LETTERS, queue_key
 
 _MOST = 1_000
 """Letters that are kept; the oldest goes first."""
@@ -71,8 +69,8 @@ class DeadLetters:
             whole=is_text and len(text) <= _LONGEST,
         )
         with self._redis.pipeline() as pipe:
-            pipe.lpush(_LETTERS, letter.model_dump_json())
-            pipe.ltrim(_LETTERS, 0, _MOST - 1)
+            pipe.lpush(LETTERS, letter.model_dump_json())
+            pipe.ltrim(LETTERS, 0, _MOST - 1)
             pipe.execute()
 
     def all(self) -> list[Letter]:
@@ -90,18 +88,18 @@ class DeadLetters:
                 continue
             if not letter.whole:
                 raise JobError(f"the message {id_} is no text, or was too long to be kept whole: it cannot be put back")
-            if self._redis.eval(_REQUEUE, 2, _LETTERS, f"{KEY_PREFIX}{letter.queue}", raw, letter.entry):
+            if self._redis.eval(_REQUEUE, 2, LETTERS, queue_key(letter.queue), raw, letter.entry):
                 return letter
         raise JobError(f"there is no dead letter {id_[:100]!r}: `askpix dead list` shows those that there are")
 
     def drop(self) -> int:
         """Forgets all letters; returns how many there were."""
-        count = int(self._redis.llen(_LETTERS))
-        self._redis.delete(_LETTERS)
+        count = int(self._redis.llen(LETTERS))
+        self._redis.delete(LETTERS)
         return count
 
     def _found(self) -> list[tuple[str, Letter]]:
-        raws: list[str] = self._redis.lrange(_LETTERS, 0, -1)  # type: ignore[assignment]
+        raws: list[str] = self._redis.lrange(LETTERS, 0, -1)  # type: ignore[assignment]
         found = []
         for raw in raws:
             try:

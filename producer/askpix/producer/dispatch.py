@@ -11,9 +11,9 @@ from askpix.producer.broker import Broker, answering
 from askpix.producer.errors import BrokerError, BrokerTrouble, JobError
 from askpix.producer.job import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.messages import queue_name
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Start
+from askpix.producer.queues import queue_name
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.standing import Standing, next_round, standing

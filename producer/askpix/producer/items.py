@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -21,15 +20,6 @@ MAX_IMAGE = 28_000_000
 
 MAX_IMAGES = 8
 """That an ask may show, each time that one is shown."""
-
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What a model may be called: its name is part of queue names. `check_model_name` says more."""
-
-DEVICE_KINDS = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
-"""Kinds of devices, as queues are called by them; the last three stand for several devices."""
-
-_QUEUE_ENDINGS = frozenset({"ask", *DEVICE_KINDS})
-"""A queue is called `<model>`, `<model>.cpu`, `<model>.ask` and so on."""
 
 _Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 _Reference = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_IMAGE)]
@@ -100,20 +90,3 @@ class Options(Generation):
             return cls.model_validate(dict(value))
         except ValidationError as error:
             raise InputError(f"a generation option is not valid: {first_problem(error)}") from None
-
-
-def check_model_name(name: str) -> str:
-    """Returns a model's name, if it is one.
-
-    Raises:
-        InputError: it holds what no queue's name may, or would be taken for the queue of another model.
-    """
-    if not MODEL_NAME.fullmatch(name):
-        raise InputError(
-            f"{shown_value(name)} is no model name: use up to 100 letters, digits, '.', '_' and '-', "
-            "a letter or a digit first"
-        )
-    model, _, ending = name.rpartition(".")
-    if model and ending.lower() in _QUEUE_ENDINGS:
-        raise InputError(f"a model cannot be called {name!r}: that is the name of a queue of the model {model!r}")
-    return name

@@ -4,9 +4,9 @@ job.json                      the job; written last, so its presence says "compl
 model.json                    name and fingerprint of the model, pinned by the first worker
 input/part-000000.ID.parquet  items, in order; ID is the job's own
 results/part-000000.parquet   one row per item; its presence says "done"
-rounds/001.json               a retry round: which items of which parts are done again
 results/part-000000.r001.parquet   the whole part after that round; readers take the highest
 partial/part-000000.parquet   finished rows of a part that was given back
+rounds/001.json               a retry round: which items of which parts are done again
 corrections/000001.json       what people put right, beside the answers
 control/pause, control/cancel what all workers honour
 """
@@ -82,6 +82,14 @@ class JobFolder:
     def uri(self) -> str:
         return self.storage.uri
 
+    def check_writable(self) -> None:
+        """Raises StorageError where the folder takes no file as large as results are."""
+        name = f"partial/try-{uuid.uuid4().hex}"
+        self.storage.write(name, bytes(_TRY_BYTES))
+        self.storage.remove(name)
+
+    # The job itself. -------------------------------------------------------------------------------
+
     def spec(self) -> JobSpec | None:
         """Returns the job, or None where none was completely submitted.
 
@@ -122,6 +130,8 @@ class JobFolder:
         except (ValidationError, FileNotFoundError, TooLargeError):
             raise JobError(f"{self.uri}/model.json is damaged: remove it and run the same command again") from None
 
+    # Its input. ------------------------------------------------------------------------------------
+
     def write_input(self, part: int, items: Iterable[Item] | ItemColumns, job_id: str) -> None:
         """Writes the items of a part, under a name of the job's own: others may be submitted here at the same time.
 
@@ -154,11 +164,36 @@ class JobFolder:
             for _ in pool.map(self.storage.remove, [f"input/{name[0]}" for name in found if name[1] != job_id]):
                 pass
 
+    # Its results. ----------------------------------------------------------------------------------
+
     def write_result(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
         self._tables.write(_result_name(part, round_), RESULT_SCHEMA, map(row_to_record, rows))
 
     def has_result(self, part: int, round_: int = 0) -> bool:
         return self.storage.exists(_result_name(part, round_))
+
+    def results(self) -> dict[int, int]:
+        """Returns the newest round of each part that has a result, by part number in order."""
+        newest: dict[int, int] = {}
+        for match in filter(None, map(_RESULT.fullmatch, self.storage.names("results"))):
+            part, round_ = int(match[1]), int(match[2] or 0)
+            newest[part] = max(newest.get(part, 0), round_)
+        return dict(sorted(newest.items()))
+
+    def result_times(self) -> dict[tuple[int, int], float]:
+        """Returns when each result file was written, in seconds since 1970, by part and round."""
+        times = self.storage.times("results")
+        return {
+            (int(match[1]), int(match[2] or 0)): times[match[0]]
+            for match in filter(None, map(_RESULT.fullmatch, times))
+        }
+
+    def result_names(self) -> list[str]:
+        """Returns the names of the newest result file of each part, in order."""
+        return [_result_name(part, round_) for part, round_ in self.results().items()]
+
+    def result_uri(self, part: int, round_: int) -> str:
+        return f"{self.uri}/{_result_name(part, round_)}"
 
     def read_result(self, part: int, round_: int = 0) -> list[Row]:
         """Returns the rows of a part that is done, in the order of its items."""
@@ -178,38 +213,11 @@ class JobFolder:
         """Returns a part's rows, or some columns of them, as they lie in its file: of the version that wrote it."""
         return self._tables.read(_result_name(part, round_), columns)
 
-    def result_uri(self, part: int, round_: int) -> str:
-        return f"{self.uri}/{_result_name(part, round_)}"
-
     def damaged_result(self, part: int, round_: int, what: str) -> JobError:
         """Returns what is raised of a result file that is there and is not what it should be."""
         return self._tables.damaged(_result_name(part, round_), what)
 
-    def result_names(self) -> list[str]:
-        """Returns the names of the newest result file of each part, in order."""
-        return [_result_name(part, round_) for part, round_ in self.results().items()]
-
-    def results(self) -> dict[int, int]:
-        """Returns the newest round of each part that has a result, by part number in order."""
-        newest: dict[int, int] = {}
-        for match in filter(None, map(_RESULT.fullmatch, self.storage.names("results"))):
-            part, round_ = int(match[1]), int(match[2] or 0)
-            newest[part] = max(newest.get(part, 0), round_)
-        return dict(sorted(newest.items()))
-
-    def result_times(self) -> dict[tuple[int, int], float]:
-        """Returns when each result file was written, in seconds since 1970, by part and round."""
-        times = self.storage.times("results")
-        return {
-            (int(match[1]), int(match[2] or 0)): times[match[0]]
-            for match in filter(None, map(_RESULT.fullmatch, times))
-        }
-
-    def check_writable(self) -> None:
-        """Raises StorageError where the folder takes no file as large as results are."""
-        name = f"partial/try-{uuid.uuid4().hex}"
-        self.storage.write(name, bytes(_TRY_BYTES))
-        self.storage.remove(name)
+    # Rows of parts that were given back. -----------------------------------------------------------
 
     def write_partial(self, part: int, rows: Iterable[Row], round_: int = 0) -> None:
         """Keeps the rows of a part that was given back before its end."""
@@ -226,6 +234,8 @@ class JobFolder:
 
     def remove_partial(self, part: int, round_: int = 0) -> None:
         self.storage.remove(_partial_name(part, round_))
+
+    # Retry rounds. ---------------------------------------------------------------------------------
 
     def round(self) -> int:
         """Returns the number of the last retry round, 0 where there is none."""
@@ -256,6 +266,8 @@ class JobFolder:
         """
         if not self.storage.create(f"rounds/{round_.round:03d}.json", round_.model_dump_json().encode() + b"\n"):
             raise JobError(f"another retry of {self.uri} began at the same time: watch that one")
+
+    # What keeps workers from it. -------------------------------------------------------------------
 
     def holds(self) -> frozenset[Hold]:
         """Returns what keeps workers from the job."""

@@ -1,22 +1,17 @@
-"""What a job is: `job.json`, and what makes two jobs the same."""
+"""What a job is: `job.json`."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from askpix.producer.errors import InputError
-from askpix.producer.items import MODEL_NAME, Options
-from askpix.producer.messages import device_kind
+from askpix.producer.items import Options
+from askpix.producer.order import MAX_PART_SIZE
 from askpix.producer.questions import Question
-
-PART_SIZE = 256
-"""Items in a part, unless a job says otherwise."""
-
-MAX_PART_SIZE = 100_000
+from askpix.producer.queues import ModelName, device_kind
 
 
 class JobSpec(BaseModel):
@@ -27,7 +22,7 @@ class JobSpec(BaseModel):
     format: Literal[1] = 1
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    model: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
+    model: ModelName
     questions: tuple[Question, ...] | None
     """Asked of every item that has no questions of its own; None stands for captioning."""
 
@@ -63,14 +58,3 @@ class JobSpec(BaseModel):
         except InputError as error:
             raise ValueError(str(error)) from None
         return device
-
-
-def job_fingerprint_header(
-    model: str, questions: tuple[Question, ...] | None, options: Options, part_size: int
-) -> bytes:
-    """Returns what a job's fingerprint begins with, before its items."""
-    # Without what was not given: a setting that a later version adds does not make another job of it.
-    asked = None if questions is None else [question.model_dump(exclude_defaults=True) for question in questions]
-    parts = {"format": 1, "model": model, "questions": asked, "part_size": part_size}
-    parts["options"] = options.model_dump(exclude_defaults=True)
-    return json.dumps(parts, sort_keys=True).encode()

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from askpix.producer.errors import InputError, MessageError
-from askpix.producer.items import DEVICE_KINDS, MAX_IMAGE, MAX_IMAGES, Options, Turn, shown_in
+from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Turn, shown_in
 from askpix.producer.questions import Question, check_order, first_problem
 
 PART_TASK = "askpix.part"
@@ -38,10 +38,6 @@ MAX_TURNS = 20
 """That an ask may have behind it."""
 
 MAX_ROUND = 999
-
-_DEVICE = re.compile(rf"({'|'.join(DEVICE_KINDS)})(\.\d+){{0,2}}(:[a-z0-9.,-]*)?", re.IGNORECASE)
-
-_ASK = ".ask"
 
 _TASK = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
 
@@ -194,36 +190,6 @@ def queued_at(value: object, now: float) -> float | None:
         return None
     earliest, ahead = _MOMENTS
     return float(value) if earliest <= value <= now + ahead else None
-
-
-def device_kind(device: str) -> str:
-    """Returns the kind of a device, named as OpenVINO does or by its kind: gpu for GPU.1.
-
-    Raises:
-        InputError: it is none.
-    """
-    named = _DEVICE.fullmatch(device)
-    if named is None:
-        raise InputError(f"{device[:100]!r} is no kind of device: it is {', '.join(DEVICE_KINDS)}")
-    return named[1].lower()
-
-
-def queue_name(model: str, device: str | None = None, *, ask: bool = False) -> str:
-    """Returns the queue of a model's parts or asks, served by any device or by one kind of it.
-
-    Args:
-        device: as OpenVINO names it; its kind is what counts, so GPU.1 stands for any GPU.
-
-    Raises:
-        InputError: the device is none.
-    """
-    kind = "" if device is None else f".{device_kind(device)}"
-    return f"{model}{kind}{_ASK if ask else ''}"
-
-
-def is_ask_queue(queue: str) -> bool:
-    """Returns whether a queue is one for asks. No model's name ends so."""
-    return queue.endswith(_ASK)
 
 
 def notify_target(value: str) -> tuple[str, str]:

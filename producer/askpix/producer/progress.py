@@ -3,12 +3,11 @@
 They say how far a job is, at the same cost for 10 parts as for 10,000 and however many look. The job
 folder stays the truth: what the counters hold can be lost and is then counted from the folder again (`standing.py`),
 and a part that is answered twice is counted once. Here they begin and are read; workers count by their leases on parts
-(`lease.py`), and what waits is counted by who queues it (`window.py`).
+(`lease.py`), and what waits is counted by who queues it (`window.py`). How each is counted, `counting.py` says.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -17,30 +16,11 @@ from enum import StrEnum
 
 import redis
 
-from askpix.producer.broker import KEY_PREFIX
+from askpix.producer import counting
 from askpix.producer.lease import LEASE_SECONDS, Lease, claim_part, drop_part
 from askpix.producer.live import Glimpse, counts_from, glimpses_from
+from askpix.producer.redis_keys import OF_CODE, OF_PART_CACHED, OF_PART_CODES, OF_PART_ITEMS, OF_WORKER, JobKeys
 from askpix.producer.scripts import run_script
-
-# In each script, KEYS are a job's keys: hash, bits of done parts, bits of parts that wait in the broker, leases, and
-# how often parts were begun and not ended.
-
-# ARGV: id, round, bits of done parts, and then fields with their values. What waits in the broker goes on
-# waiting where it is the same round of the same job; leases stay in any case.
-_BEGIN = """
-local same = redis.call('HGET', KEYS[1], 'id') == ARGV[1] and redis.call('HGET', KEYS[1], 'round') == ARGV[2]
-local waiting = same and redis.call('HGET', KEYS[1], 'waiting') or '0'
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[5])
-if not same then redis.call('DEL', KEYS[3]) end
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'round', ARGV[2], 'waiting', waiting, unpack(ARGV, 4))
-redis.call('SET', KEYS[2], ARGV[3])
-for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
-"""
-
-# ARGV: field and value, and so on. Changes a job that is there; makes none.
-_CHANGE = """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
-"""
 
 
 class JobState(StrEnum):
@@ -149,11 +129,7 @@ class Progress:
 
     def __init__(self, client: redis.Redis, job: str) -> None:
         self._redis = client
-        self.key = f"{KEY_PREFIX}job:{hashlib.sha256(job.encode()).hexdigest()[:32]}"
-        """Of the hash; the other keys begin with it."""
-        self.leases = f"{self.key}:leases"
-        self.begun = f"{self.key}:begun"
-        self.keys = [self.key, f"{self.key}:done", f"{self.key}:queued", self.leases, self.begun]
+        self.keys = JobKeys(job)
 
     def begin(self, start: Start) -> None:
         """Forgets what was counted and begins anew, before parts are queued.
@@ -174,14 +150,16 @@ class Progress:
             **({"cached": start.cached} if start.cached else {}),
             "next": 0,
             **({"notify": start.notify} if start.notify else {}),
-            **{f"code:{code}": count for code, count in start.codes.items()},
+            **{f"{OF_CODE}{code}": count for code, count in start.codes.items()},
         }
         flat = [value for pair in fields.items() for value in pair]
-        run_script(self._redis, _BEGIN, self.keys, start.id, str(start.round), bytes(start.done), *map(str, flat))
+        run_script(
+            self._redis, counting.BEGIN, self.keys.all, start.id, str(start.round), bytes(start.done), *map(str, flat)
+        )
 
     def change_state(self, state: JobState) -> None:
         """Says what is to be made of a job that is being counted."""
-        run_script(self._redis, _CHANGE, self.keys, "state", state.value)
+        run_script(self._redis, counting.CHANGE, self.keys.all, "state", state.value)
 
     def claim(self, part: int, round_: int = 0, seconds: int = LEASE_SECONDS, worker: str = "") -> Lease | None:
         """Takes a part out of what waits, for its worker; returns None where another worker has it.
@@ -194,11 +172,11 @@ class Progress:
 
     def forget_leases(self) -> None:
         """Says that nobody has a part in work."""
-        self._redis.delete(self.leases)
+        self._redis.delete(self.keys.leases)
 
     def in_work(self) -> bool:
         """Returns whether a worker has a part in work. One command."""
-        return bool(self._redis.exists(self.leases))
+        return bool(self._redis.exists(self.keys.leases))
 
     def refuse(self, part: int, round_: int, why: str, *, passing: bool = False) -> None:
         """Says that a worker refused a part. Others may take it, so it is queued again.
@@ -210,7 +188,7 @@ class Progress:
 
     def read(self) -> Reading | None:
         """Returns the counters, or None where they were lost or never begun. One command."""
-        values: dict[str, str] = self._redis.hgetall(self.key)  # type: ignore[assignment]
+        values: dict[str, str] = self._redis.hgetall(self.keys.counters)  # type: ignore[assignment]
         return reading_of(values)
 
 
@@ -235,29 +213,29 @@ def _reading(values: Mapping[str, str]) -> Reading:
         parts_done=int(values["parts_done"]),
         ok=int(values["ok"]),
         failed=int(values["failed"]),
-        live=sum(map(int, _of("live:", values).values())),
+        live=sum(map(int, _of(OF_PART_ITEMS, values).values())),
         error=values.get("error"),
         warning=values.get("warning"),
         passing=values.get("passing") == "1",
         notify=values.get("notify"),
         codes=_codes(values),
         cached=_cached(values),
-        workers={worker: int(items) for worker, items in _of("by:", values).items()},
+        workers={worker: int(items) for worker, items in _of(OF_WORKER, values).items()},
         latest=glimpses_from(values.get("latest")),
     )
 
 
 def _codes(values: Mapping[str, str]) -> dict[str, int]:
-    codes = Counter({code: int(count) for code, count in _of("code:", values).items()})
-    for text in _of("codes:", values).values():
+    codes = Counter({code: int(count) for code, count in _of(OF_CODE, values).items()})
+    for text in _of(OF_PART_CODES, values).values():
         codes.update(counts_from(text))
     return dict(codes)
 
 
 def _cached(values: Mapping[str, str]) -> int:
     # Workers of before leave those of a part behind that they have ended: it is in work no more.
-    live = _of("live:", values)
-    told = (int(count) for part, count in _of("cached:", values).items() if part in live)
+    live = _of(OF_PART_ITEMS, values)
+    told = (int(count) for part, count in _of(OF_PART_CACHED, values).items() if part in live)
     return int(values.get("cached", 0)) + sum(told)
 
 

@@ -13,35 +13,26 @@ from typing import Annotated
 import redis
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from askpix.producer.broker import KEY_PREFIX
-from askpix.producer.progress import Progress, Reading, reading_of
+from askpix.producer.progress import Reading, reading_of
+from askpix.producer.redis_keys import JOBS, KEYS_LUA, REFUSED, SWEPT, TAKEN, WORKERS, JobKeys
 from askpix.producer.scripts import run_script
 
 ANNOUNCE_SECONDS = 5.0
 GONE_SECONDS = 20.0
 """Without an announcement, after which a worker does not count as live."""
 
-_JOBS = f"{KEY_PREFIX}jobs"
-_WORKERS = f"{KEY_PREFIX}workers"
-_SWEPT = f"{KEY_PREFIX}workers:swept"
-"""There while nobody need look for workers to forget."""
-_REFUSED = f"{KEY_PREFIX}refused"
-
 _KEEP_SECONDS = 7 * 24 * 3600
 """That the counters of a job that has ended are kept."""
 
 # KEYS: a job's keys, and the active jobs. ARGV: epoch, seconds, the job's URI. Returns 1 where the job has ended
 # as it was begun then: it is not active any more.
-_END = """
-local f = redis.call('HMGET', KEYS[1], 'epoch', 'parts_done', 'parts')
+_END = f"""{KEYS_LUA}
+local f = redis.call('HMGET', job, 'epoch', 'parts_done', 'parts')
 if f[1] ~= ARGV[1] or tonumber(f[2]) < tonumber(f[3]) then return 0 end
 for i = 1, #KEYS - 1 do redis.call('EXPIRE', KEYS[i], ARGV[2]) end
 redis.call('ZREM', KEYS[#KEYS], ARGV[3])
 return 1
 """
-
-TAKEN = f"{KEY_PREFIX}taken"
-"""Hash: how many messages of parts were ever taken of each queue."""
 
 _FORGET_SECONDS = 3600
 _SWEEP_SECONDS = 300
@@ -94,22 +85,22 @@ class Registry:
         self._redis = client
 
     def add_job(self, uri: str) -> None:
-        self._redis.zadd(_JOBS, {uri: time.time()}, nx=True)
+        self._redis.zadd(JOBS, {uri: time.time()}, nx=True)
 
     def remove_job(self, uri: str) -> None:
-        self._redis.zrem(_JOBS, uri)
+        self._redis.zrem(JOBS, uri)
 
     def end_job(self, uri: str, epoch: str) -> bool:
         """Takes a job that has ended off the list, and lets its counters be forgotten some day.
 
         Returns False, and does nothing, where it was begun anew since that epoch.
         """
-        keys = (*Progress(self._redis, uri).keys, _JOBS)
+        keys = (*JobKeys(uri).all, JOBS)
         return bool(run_script(self._redis, _END, keys, epoch, str(_KEEP_SECONDS), uri))
 
     def job_uris(self) -> list[str]:
         """Returns the folders of the active jobs, in the order in which they came."""
-        uris: list[str] = self._redis.zrange(_JOBS, 0, -1)  # type: ignore[assignment]
+        uris: list[str] = self._redis.zrange(JOBS, 0, -1)  # type: ignore[assignment]
         return uris
 
     def jobs(self) -> list[tuple[str, Reading | None]]:
@@ -117,21 +108,21 @@ class Registry:
         uris = self.job_uris()
         with self._redis.pipeline(transaction=False) as pipe:
             for uri in uris:
-                pipe.hgetall(Progress(self._redis, uri).key)
+                pipe.hgetall(JobKeys(uri).counters)
             return [(uri, reading_of(values)) for uri, values in zip(uris, pipe.execute(), strict=True)]
 
     def announce(self, worker: WorkerInfo) -> None:
         """Says that a worker lives. Now and then, one of all of them forgets those that were silent for an hour."""
         now = self._now()
-        self._redis.hset(_WORKERS, worker.name, worker.model_copy(update={"seen": now}).model_dump_json())
+        self._redis.hset(WORKERS, worker.name, worker.model_copy(update={"seen": now}).model_dump_json())
         # Each reading all others every time came to 450 kB a second with 64 workers, and to 110 MB with 1,000.
-        if self._redis.set(_SWEPT, worker.name, nx=True, ex=_SWEEP_SECONDS):
+        if self._redis.set(SWEPT, worker.name, nx=True, ex=_SWEEP_SECONDS):
             for other in self._announced():
                 if now - other.seen > _FORGET_SECONDS:
-                    self._redis.hdel(_WORKERS, other.name)
+                    self._redis.hdel(WORKERS, other.name)
 
     def leave(self, name: str) -> None:
-        self._redis.hdel(_WORKERS, name)
+        self._redis.hdel(WORKERS, name)
 
     def workers(self) -> list[WorkerInfo]:
         """Returns the live workers, by name."""
@@ -145,15 +136,15 @@ class Registry:
 
     def count_refused(self, reason: str, count: int = 1) -> None:
         """Counts messages, or images that they name, which a worker refused."""
-        self._redis.hincrby(_REFUSED, reason, count)
+        self._redis.hincrby(REFUSED, reason, count)
 
     def refused(self) -> dict[str, int]:
         """Returns how many messages, and images that they name, were refused, by reason."""
-        counts: dict[str, str] = self._redis.hgetall(_REFUSED)  # type: ignore[assignment]
+        counts: dict[str, str] = self._redis.hgetall(REFUSED)  # type: ignore[assignment]
         return {reason: int(count) for reason, count in counts.items()}
 
     def _announced(self) -> Iterator[WorkerInfo]:
-        values: list[str] = self._redis.hvals(_WORKERS)  # type: ignore[assignment]
+        values: list[str] = self._redis.hvals(WORKERS)  # type: ignore[assignment]
         for value in values:
             try:
                 yield WorkerInfo.model_validate_json(value)

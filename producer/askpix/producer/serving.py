@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from askpix.producer.errors import BrokerError
-from askpix.producer.messages import device_kind, queue_name
+from askpix.producer.queues import device_kind, queue_name
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.words import counted
 

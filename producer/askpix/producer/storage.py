@@ -13,15 +13,14 @@ from urllib.parse import unquote, urlsplit
 from askpix.producer.durable import explained, give_name, open_no_link, sync_folder, written_beside
 from askpix.producer.errors import StorageError, TooLargeError
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:|file:", re.IGNORECASE)
-"""What makes a reference a URI: a file may be called `photo:1.jpg`."""
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:|file:", re.IGNORECASE)
 
 
 class Storage(ABC):
     """A folder of files, by names that are relative to it and use forward slashes."""
 
     uri: str
-    """Where the folder is, in a form that `open_storage` takes on any machine that can reach it."""
+    """Where the folder is, in a form that `opening.open_storage` takes on any machine that can reach it."""
 
     @abstractmethod
     def read(self, name: str, *, most: int | None = None) -> bytes:
@@ -193,9 +192,14 @@ class LocalStorage(Storage):
         return folder
 
 
+def is_uri(reference: str) -> bool:
+    """Returns whether a reference says all by itself; a file may be called `photo:1.jpg`."""
+    return _URI.match(reference) is not None
+
+
 def local_path(uri: str) -> Path | None:
     """Returns the path that a plain path or a `file:` URI names, or None for any other URI."""
-    if not _URI.match(uri):
+    if not is_uri(uri):
         return Path(uri)
     if not uri.lower().startswith("file:"):
         return None
@@ -204,28 +208,6 @@ def local_path(uri: str) -> Path | None:
     except ValueError:
         return None
     return Path(unquote(parts.path)) if parts.netloc in ("", "localhost") and parts.path else None
-
-
-def open_storage(uri: str) -> Storage:
-    """Returns the storage that a URI names: a local folder, or `s3://bucket/prefix`. Asks no network for it.
-
-    Raises:
-        StorageError: askpix cannot keep a job folder there.
-    """
-    if uri[:5].lower() == "s3://":
-        # Whoever keeps no job in S3 does not wait for its client to be imported.
-        from askpix.producer.s3 import S3Storage
-
-        return S3Storage(uri)
-    path = local_path(uri) if uri else None
-    if path is None or "\0" in uri:
-        raise StorageError(
-            f"{shortened(uri)!r} is no place for a job folder: give the path of a local folder or s3://bucket/prefix"
-        )
-    with explained(f"{shortened(uri)} is no place for a job folder"):
-        if path.exists() and not path.is_dir():
-            raise StorageError(f"{path} is a file: a job folder needs a folder of its own, new or empty")
-    return LocalStorage(path)
 
 
 def check_size(where: str, size: int, most: int | None) -> None:

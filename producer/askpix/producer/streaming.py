@@ -14,14 +14,9 @@ from typing import Any
 
 import redis
 
-from askpix.producer.broker import ANSWERS, KEY_PREFIX, answering, result_of
+from askpix.producer.broker import answering, result_of
 from askpix.producer.errors import AskpixError, BrokerError
-
-TOLD = f"{KEY_PREFIX}told:"
-"""Of keys of streams: entries have `at`, the number of characters before, and `text`; the last one has `over`."""
-
-HEARD = f"{KEY_PREFIX}heard:"
-"""Of keys that are there for as long as somebody reads."""
+from askpix.producer.redis_keys import ANSWERS, HEARD, TOLD
 
 TOLD_SECONDS = 60
 """That a stream is there after its worker's last sign of life, which comes twice a second unless an engine holds the

@@ -12,9 +12,10 @@ from itertools import chain, islice
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
 from askpix.producer.input_writer import InputWriter
-from askpix.producer.items import Item, Options, check_model_name
+from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder
-from askpix.producer.job_spec import MAX_PART_SIZE, PART_SIZE, JobSpec, job_fingerprint_header
+from askpix.producer.job_spec import JobSpec
+from askpix.producer.order import Order
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order
@@ -35,20 +36,7 @@ _LOOKED_AT = 256
 _MAX_PARTS = 1_000_000
 
 
-def write_job(
-    items: Iterable[Item | str],
-    folder: JobFolder,
-    *,
-    base: str,
-    model: str,
-    questions: tuple[Question, ...] | None,
-    options: Options,
-    part_size: int = PART_SIZE,
-    device: str | None = None,
-    notify: str | None = None,
-    max_queued: int | None = None,
-    cache: bool = True,
-) -> JobSpec:
+def write_job(items: Iterable[Item | str], folder: JobFolder, order: Order, *, base: str) -> JobSpec:
     """Writes a job folder, its job.json last; one that holds the same job is left as it is.
 
     The items are read once and never held whole: memory does not depend on their number. Of several that write into
@@ -56,40 +44,35 @@ def write_job(
 
     Args:
         base: what relative image references count from, as `references.complete` takes it.
-        cache: whether answers that were given before may be given again, and are kept.
 
     Raises:
         InputError: the items cannot be read, or there are none, or ids come twice, or questions do not go together.
         JobError: the folder holds another job.
         StorageError: the folder cannot be written.
     """
-    check_model_name(model)
-    if not 1 <= part_size <= MAX_PART_SIZE:
-        raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {part_size}")
     has_results = bool(folder.results())
     existing = folder.spec()
     if existing is None and has_results:
         raise JobError(f"{folder.uri} holds results but no job.json: choose another folder")
-    _check_questions(questions or (), is_new=existing is None)
-    items = _checked(items, questions or (), options)
+    _check_questions(order.questions or (), is_new=existing is None)
+    items = _checked(items, order.questions or (), order.options)
     job_id = uuid.uuid4().hex
-    header = job_fingerprint_header(model, questions, options, part_size)
     with InputWriter(folder, job_id) if existing is None else nullcontext() as writer:
-        written = _write_parts(_parts(items, base, part_size), writer, header)
+        written = _write_parts(_parts(items, base, order.part_size), writer, order.fingerprint_header())
     if existing is None:
         spec = JobSpec(
             id=job_id,
-            model=model,
-            questions=questions,
-            options=options,
+            model=order.model,
+            questions=order.questions,
+            options=order.options,
             items=written.items,
             parts=written.parts,
-            part_size=part_size,
+            part_size=order.part_size,
             fingerprint=written.fingerprint,
-            device=device,
-            notify=notify,
-            max_queued=max_queued,
-            cache=cache,
+            device=order.device,
+            notify=order.notify,
+            max_queued=order.max_queued,
+            cache=order.cache,
         )
         # Whoever submits the same at the same time, and is first, has submitted this one too.
         existing = folder.write_spec(spec)

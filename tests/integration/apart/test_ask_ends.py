@@ -16,7 +16,8 @@ from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess
 
 from askpix.producer import AskpixError, Client, MessageError, Status
-from askpix.producer.messages import ASK_TASK, PART_TASK, queue_name
+from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.queues import queue_name
 
 ASKS = queue_name(MODEL, ask=True)
 

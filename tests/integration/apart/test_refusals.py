@@ -21,9 +21,11 @@ from askpix.producer.client import Client
 from askpix.producer.errors import MessageError
 from askpix.producer.items import Options
 from askpix.producer.job import JobFolder
-from askpix.producer.messages import ASK_TASK, PART_TASK, queue_name
+from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.opening import open_storage
+from askpix.producer.order import Order
+from askpix.producer.queues import queue_name
 from askpix.producer.rows import Status
-from askpix.producer.storage import open_storage
 from askpix.producer.submission import write_job
 
 PICTURE = "000-bottle.jpg"
@@ -62,7 +64,7 @@ class Places:
 def a_job(uri: str, images: Path, model: str = MODEL) -> None:
     """Writes a job that could be done, and queues nothing."""
     options = Options()
-    write_job([PICTURE], JobFolder(open_storage(uri)), base=str(images), model=model, questions=None, options=options)
+    write_job([PICTURE], JobFolder(open_storage(uri)), Order(model=model, options=options), base=str(images))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from askpix.producer.client import Client
 from askpix.producer.followed import Job
 from askpix.producer.live import PartLive
 from askpix.producer.progress import Progress
+from askpix.producer.redis_keys import JobKeys
 
 WINDOW = 10
 PARTS = 120
@@ -122,7 +123,7 @@ def test_a_reading_costs_the_same_for_10_parts_and_for_10_000(
             assert commands == [{"cmdstat_hgetall": 1}] * 2
             assert many.progress().parts_done == 5_000
             # And: what is read is small.
-            sizes = [broker.client.hlen(Progress(broker.client, job.folder.uri).key) for job in (few, many)]
+            sizes = [broker.client.hlen(JobKeys(job.folder.uri).counters) for job in (few, many)]
             assert sizes[0] == sizes[1] < 20
     finally:
         broker.close()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.locations import S3Location, is_s3
+from askpix.producer.opening import open_storage
 from askpix.producer.own_files import FOLDERS
-from askpix.producer.storage import Storage, local_path, open_storage, shortened
+from askpix.producer.storage import Storage, local_path, shortened
 from askpix.worker.reach import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
 
 Place = Path | S3Location

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from askpix.producer.errors import MessageError, ModelError
-from askpix.producer.messages import queue_name
+from askpix.producer.queues import queue_name
 from askpix.producer.registry import Served
 from askpix.worker.engine.base import Engine
 

@@ -12,7 +12,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from askpix.producer.errors import AskpixError
-from askpix.producer.progress import Progress
+from askpix.producer.redis_keys import JobKeys
 from askpix.worker.logs.about import about
 
 _log = logging.getLogger(__name__)
@@ -46,9 +46,7 @@ class Errands:
         if job in self._in_hand or len(self._in_hand) >= _MOST:
             return
         # Released by another thread than the one that takes it.
-        lock = self._redis.lock(
-            f"{Progress(self._redis, job).key}:errand", timeout=_LOCK_SECONDS, blocking=False, thread_local=False
-        )
+        lock = self._redis.lock(JobKeys(job).errand, timeout=_LOCK_SECONDS, blocking=False, thread_local=False)
         if lock.acquire():
             self._in_hand[job] = lock
             threading.Thread(target=self._do, args=(job, errand), name="askpix-errand", daemon=True).start()

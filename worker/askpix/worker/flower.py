@@ -26,9 +26,10 @@ from flower.views import BaseHandler
 from flower.views.monitor import Metrics
 from tornado.web import authenticated
 
-from askpix.producer.broker import KEY_PREFIX, celery_app, redis_client
+from askpix.producer.broker import celery_app, redis_client
 from askpix.producer.errors import AskpixError
 from askpix.producer.password_file import password_in
+from askpix.producer.redis_keys import queue_key
 from askpix.producer.registry import Registry
 from askpix.producer.settings import Settings
 
@@ -125,7 +126,7 @@ class _Queues:
         own = list(names)
         with self._redis.pipeline(transaction=False) as pipe:
             for name in own:
-                pipe.llen(f"{KEY_PREFIX}{name}")
+                pipe.llen(queue_key(name))
             return [{"name": name, "messages": count} for name, count in zip(own, pipe.execute(), strict=True)]
 
 

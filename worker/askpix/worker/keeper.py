@@ -18,11 +18,12 @@ from functools import partial
 import redis
 from redis.exceptions import LockError
 
-from askpix.producer.broker import KEY_PREFIX, Broker
+from askpix.producer.broker import Broker
+from askpix.producer.broker_errors import explained
 from askpix.producer.errors import AskpixError, MessageError
 from askpix.producer.progress import JobState, Reading
+from askpix.producer.redis_keys import KEEPER
 from askpix.producer.registry import ANNOUNCE_SECONDS, Registry, WorkerInfo
-from askpix.producer.troubles import explained
 from askpix.producer.window import Window
 from askpix.worker.errands import Errands
 from askpix.worker.leftovers import remove_leftovers
@@ -36,7 +37,6 @@ _LOOK_SECONDS = 0.5
 _REST_SECONDS = 0.4
 """From one look to the next one, whoever's it is. Without it, 64 workers looked at each job 67 times a second."""
 
-_LOCK = f"{KEY_PREFIX}keeper"
 _ENDLESS = -1
 """Milliseconds, as Redis says it, that are left to a key without an end."""
 
@@ -121,15 +121,15 @@ class Keeper:
 
     def _remove_false_lock(self) -> None:
         """Removes a lock that has no end: it is not of our making, and would keep all from looking for ever."""
-        if self._redis.pttl(_LOCK) == _ENDLESS:
-            self._redis.delete(_LOCK)
+        if self._redis.pttl(KEEPER) == _ENDLESS:
+            self._redis.delete(KEEPER)
             _log.error(
-                "the key %s was not made by a worker, and kept all from looking after jobs: it was removed", _LOCK
+                "the key %s was not made by a worker, and kept all from looking after jobs: it was removed", KEEPER
             )
 
     def _look_if_ours(self) -> None:
         self._errands.renew()
-        lock = self._redis.lock(_LOCK, timeout=_LOCK_SECONDS, blocking=False)
+        lock = self._redis.lock(KEEPER, timeout=_LOCK_SECONDS, blocking=False)
         if not lock.acquire():
             return
         try:

@@ -11,11 +11,8 @@ from collections.abc import Iterator
 
 import redis
 
-from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.messages import PART_TASK
-
-_TAKEN = f"{KEY_PREFIX}unacked"
-_SINCE = f"{KEY_PREFIX}unacked_index"
+from askpix.producer.redis_keys import UNACKED, UNACKED_SINCE
 
 
 def remove_leftovers(client: redis.Redis, job: str) -> int:
@@ -25,14 +22,14 @@ def remove_leftovers(client: redis.Redis, job: str) -> int:
     """
     tags = [tag for tag, entry in _entries(client) if _job_of(entry) == job]
     if tags:
-        client.hdel(_TAKEN, *tags)
-        client.zrem(_SINCE, *tags)
+        client.hdel(UNACKED, *tags)
+        client.zrem(UNACKED_SINCE, *tags)
     return len(tags)
 
 
 def _entries(client: redis.Redis) -> Iterator[tuple[str, str]]:
     # As many as all workers have in work, and those of the dead.
-    yield from client.hscan_iter(_TAKEN)
+    yield from client.hscan_iter(UNACKED)
 
 
 def _job_of(entry: str) -> str | None:

@@ -10,8 +10,8 @@ import redis
 from celery import Celery
 from celery.states import FAILURE, SUCCESS
 
+from askpix.producer.broker_errors import short
 from askpix.producer.errors import AskpixError
-from askpix.producer.troubles import short
 
 _log = logging.getLogger(__name__)
 

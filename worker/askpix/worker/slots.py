@@ -17,7 +17,8 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.utils.scheduling import round_robin_cycle
 
-from askpix.producer.messages import ASK_TASK, PART_TASK, is_ask_queue
+from askpix.producer.messages import ASK_TASK, PART_TASK
+from askpix.producer.queues import is_ask_queue
 
 PARTS_AT_ONCE = 2
 """One part fetches and decodes while the other's last answers come in."""

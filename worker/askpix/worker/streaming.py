@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from askpix.producer.broker_errors import short
 from askpix.producer.broker_url import place_of
 from askpix.producer.connections import pool_at
-from askpix.producer.streaming import HEARD, HEARD_SECONDS, KEPT_SECONDS, TOLD, TOLD_SECONDS
-from askpix.producer.troubles import short
+from askpix.producer.redis_keys import HEARD, TOLD
+from askpix.producer.streaming import HEARD_SECONDS, KEPT_SECONDS, TOLD_SECONDS
 from askpix.worker.logs.about import carried
 
 _log = logging.getLogger(__name__)

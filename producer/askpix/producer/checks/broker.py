@@ -13,13 +13,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from askpix.producer.broker import redis_client
+from askpix.producer.broker_errors import explained
 from askpix.producer.broker_url import Place, place_of
 from askpix.producer.checks.finding import Finding, Mark
 from askpix.producer.checks.rights import check_rights
 from askpix.producer.errors import AskpixError
 from askpix.producer.masking import Masking
 from askpix.producer.registry import Registry
-from askpix.producer.troubles import explained
 
 _OLDEST = (6, 2)
 """Version of Redis that Celery's transport needs."""

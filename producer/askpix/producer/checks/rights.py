@@ -10,10 +10,10 @@ from functools import partial
 
 import redis
 
-from askpix.producer.broker import ANSWERS, KEY_PREFIX
+from askpix.producer.broker_errors import short
 from askpix.producer.checks.finding import Finding, Mark
 from askpix.producer.errors import BrokerError
-from askpix.producer.troubles import short
+from askpix.producer.redis_keys import ANSWERS, KEY_PREFIX
 
 _COMMANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("text", ("SET", "{}", "1", "EX", "60")),

@@ -7,7 +7,7 @@ import unicodedata
 from urllib.parse import unquote, urlsplit
 
 from askpix.producer.locations import is_s3
-from askpix.producer.storage import local_path
+from askpix.producer.storage import is_uri, local_path
 
 SUFFIX = ".txt"
 
@@ -18,7 +18,6 @@ _FOLDERS = 32
 _PATH_BYTES = 1_000
 """A deeper or longer path is not kept: the file goes by its name alone."""
 
-_IS_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:|file:", re.IGNORECASE).match
 _REPEAT = re.compile(r"#[0-9]+\Z")
 _IMAGE_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z", re.DOTALL)
 """Of `photo.jpeg`, not of `model-1.5`."""
@@ -69,7 +68,7 @@ def _path(image: str) -> str:
     if is_s3(image):
         # A key is taken literally: neither `?` nor `%20` means anything.
         return image[len("s3://") :].partition("/")[2]
-    if not _IS_URI(image):
+    if not is_uri(image):
         return image
     local = local_path(image)
     if local is not None:
@@ -100,7 +99,7 @@ def _is_web(image: str) -> bool:
 
 
 def _is_absolute(identity: str) -> bool:
-    return identity.startswith("/") or (_IS_URI(identity) is not None and not identity.startswith("data:"))
+    return identity.startswith("/") or (is_uri(identity) and not identity.startswith("data:"))
 
 
 def _split(path: str) -> list[str]:

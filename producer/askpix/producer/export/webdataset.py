@@ -13,12 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from askpix.producer.errors import InputError, StorageError
+from askpix.producer.errors import InputError
 from askpix.producer.export.columns import wide_columns
 from askpix.producer.export.form import Exported, Form, Source
 from askpix.producer.export.originals import Answered, Missed, suffix_of, with_originals
 from askpix.producer.export.rows import json_line
 from askpix.producer.export.text import sidecar_text
+from askpix.producer.whole_file import check_free
 
 SHARD_SAMPLES = 10_000
 SHARD_BYTES = 500_000_000
@@ -39,7 +40,7 @@ def write_shards(source: Source, target: Path, *, force: bool) -> Exported:
     """
     if source.originals is None:
         raise InputError("this form holds the images, and nothing was given that reads them")
-    _check_free(target, force=force)
+    _check_shards_free(target, force=force)
     columns = wide_columns(source)
     names = columns.schema().names
     counts = Answered(source.lines())
@@ -53,7 +54,7 @@ def write_shards(source: Source, target: Path, *, force: bool) -> Exported:
                 text = f"{sidecar_text(line.answers)}\n".encode(errors="replace")
                 shards.add(f"{files:09d}", {suffix_of(data): data, ".json": record, ".txt": text})
                 files += 1
-        _check_free(target, force=force)
+        _check_shards_free(target, force=force)
         for path in _there(target):
             path.unlink()
         for path in sorted(staging.iterdir()):
@@ -113,9 +114,9 @@ def _there(target: Path) -> Iterator[Path]:
     yield from (target.parent / each for each in found)
 
 
-def _check_free(target: Path, *, force: bool) -> None:
-    if not force and (found := next(_there(target), None)) is not None:
-        raise StorageError(f"{found} exists already: choose another name, or --force")
+def _check_shards_free(target: Path, *, force: bool) -> None:
+    for path in _there(target):
+        check_free(path, force=force)
 
 
 FORM = Form(

@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from askpix.producer.errors import InputError, StorageError
+from askpix.producer.errors import InputError
 from askpix.producer.report.embedding import called, embedded
 from askpix.producer.report.page import is_page, page
 from askpix.producer.report.pictures import Thumbnail
-from askpix.producer.whole_file import write_errors
+from askpix.producer.whole_file import check_free, write_errors
 
 _HEAD_BYTES = 4_096
 
@@ -106,13 +106,13 @@ def file_form(path: Path, title: str, *, force: bool) -> Iterator[FileForm]:
     partial = path.with_name(f".partial-{secrets.token_hex(8)}.html")
     made = page(title, in_folder=False)
     with write_errors(path):
-        _check_free(path, force=force)
+        _check_replaceable(path, force=force)
         with partial.open("x", encoding="utf-8") as file, _removed(partial):
             file.write(made.head)
             yield FileForm(file)
             file.write(made.tail)
             file.close()
-            _check_free(path, force=force)
+            _check_replaceable(path, force=force)
             partial.replace(path)
 
 
@@ -164,14 +164,11 @@ def _removed(path: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
-def _check_free(path: Path, *, force: bool) -> None:
+def _check_replaceable(path: Path, *, force: bool) -> None:
     if os.path.isdir(path):  # noqa: PTH112 - of a name that is too long, Path.is_dir says so by an exception
         raise InputError(f"{path} is a folder, where one page needs a file: choose another name")
-    if not os.path.lexists(path):
-        return
-    if not force:
-        raise StorageError(f"{path} exists already: choose another name, or --force")
-    if path.is_symlink() or not _is_gallery_page(path):
+    check_free(path, force=force)
+    if os.path.lexists(path) and (path.is_symlink() or not _is_gallery_page(path)):
         raise InputError(f"{path} is no gallery, and is not replaced: choose another name")
 
 
@@ -185,8 +182,7 @@ def _replaced(path: Path, *, force: bool) -> Path | None:
         return None
     if not _is_gallery_page(path / "index.html") or {entry.name for entry in path.iterdir()} - _FILES:
         raise InputError(f"{path} holds other things than a gallery: choose another folder")
-    if not force:
-        raise StorageError(f"{path} exists already: choose another name, or --force")
+    check_free(path, force=force)
     return path
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from askpix.producer.items import Options
-from askpix.producer.messages import device_kind
+from askpix.producer.queues import device_kind
 from askpix.worker.engine.base import EngineInfo, Request
 
 VERSION = 2

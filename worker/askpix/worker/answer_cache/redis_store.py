@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from askpix.producer.broker_errors import short
 from askpix.producer.broker_url import place_of
 from askpix.producer.connections import pool_at
 from askpix.producer.errors import BrokerError
-from askpix.producer.troubles import short
 from askpix.worker.answer_cache.store import Change, Contents, Fields, Store, StoreError
 
 KEEP_SECONDS = 90 * 24 * 3600

@@ -12,8 +12,8 @@ from typing import Any
 
 import redis
 
-from askpix.producer.broker import KEY_PREFIX
 from askpix.producer.messages import QUEUED_HEADER, queued_at
+from askpix.producer.redis_keys import queue_key
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class QueueWatch:
             looking.set()
 
     def _waiting(self) -> Mapping[str, Waiting]:
-        keys = [f"{KEY_PREFIX}{name}{priority}" for name in self._names for priority in _PRIORITIES]
+        keys = [f"{queue_key(name)}{priority}" for name in self._names for priority in _PRIORITIES]
         found = self._looked_into(keys)
         every = len(_PRIORITIES)
         return {name: _together(found[place * every : (place + 1) * every]) for place, name in enumerate(self._names)}

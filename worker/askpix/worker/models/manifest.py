@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from askpix.producer.generation import Generation
-from askpix.producer.items import MODEL_NAME
+from askpix.producer.queues import ModelName
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import Ability
 
@@ -37,7 +37,7 @@ class ModelManifest(ManifestPart):
     """The fields, beside the files, that answers depend on."""
 
     format: Literal[3] = 3
-    name: Annotated[str, Field(pattern=f"^{MODEL_NAME.pattern}$")]
+    name: ModelName
     abilities: frozenset[Ability]
     source: str
     """What the folder was converted from: a hub id, or the name of a checkpoint's folder."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from askpix.producer.errors import InputError, ModelError
-from askpix.producer.items import check_model_name
+from askpix.producer.queues import check_model_name
 from askpix.worker.models.manifest import MANIFEST, ModelManifest, file_entries, fingerprint_of
 
 _READING = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askpix.producer.messages import is_ask_queue
+from askpix.producer.queues import is_ask_queue
 from askpix.worker.metrics.families import Families
 from askpix.worker.metrics.known import Known
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from redis.sentinel import MasterNotFoundError
 
 from askpix.producer.broker import redis_client
+from askpix.producer.broker_errors import explained, refused
 from askpix.producer.errors import BrokerTrouble
-from askpix.producer.troubles import explained, refused
 
 
 def _from(outer: BaseException, inner: BaseException) -> BaseException:
