@@ -130,6 +130,12 @@ def test_parts_are_not_empty_and_not_huge(tmp_path: Path, part_size: int) -> Non
         submit(tmp_path, ["a"], part_size=part_size)
 
 
+@pytest.mark.parametrize("max_queued", [0, -1, 100_001])
+def test_a_window_is_not_empty_and_not_huge(tmp_path: Path, max_queued: int) -> None:
+    with pytest.raises(JobError, match="parts of a job can wait at a time, not"):
+        submit(tmp_path, ["a"], max_queued=max_queued)
+
+
 def test_a_job_of_too_many_parts_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_MAX_PARTS", 3)
 

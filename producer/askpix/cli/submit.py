@@ -14,6 +14,7 @@ from askpix.cli.options import broker_option, cache_option, kind_option
 from askpix.cli.served import only_model, unserved_note
 from askpix.producer.client import Client
 from askpix.producer.items import Item
+from askpix.producer.order import MAX_QUEUED
 from askpix.producer.words import counted
 
 _TOLD_EVERY = 5_000
@@ -31,7 +32,7 @@ _TOLD_EVERY = 5_000
 )
 @click.option(
     "--max-queued",
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(1, MAX_QUEUED),
     metavar="N",
     help="Parts that wait in the broker at a time; workers queue more as they take them. By default 2000.",
 )

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Options
-from askpix.producer.order import MAX_PART_SIZE
+from askpix.producer.order import MAX_PART_SIZE, MAX_QUEUED
 from askpix.producer.questions import Question
 from askpix.producer.queues import ModelName, device_kind
 
@@ -39,7 +39,7 @@ class JobSpec(BaseModel):
     notify: str | None = None
     """The Celery task, as TASK or TASK@QUEUE, that is sent when all is answered."""
 
-    max_queued: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max_queued: Annotated[int, Field(ge=1, le=MAX_QUEUED)] | None = None
     """Parts that may wait in the broker at a time; None stands for what whoever queues them is set to."""
 
     cache: bool = True

@@ -16,6 +16,9 @@ PART_SIZE = 256
 
 MAX_PART_SIZE = 100_000
 
+MAX_QUEUED = 100_000
+"""Parts of a job that may wait in the broker at a time, at the most."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
@@ -23,7 +26,7 @@ class Order:
 
     Raises:
         InputError: the model, `device` or `notify` cannot be called so.
-        JobError: the size of the parts is out of bounds.
+        JobError: the size of the parts, or how many may wait at a time, is out of bounds.
     """
 
     model: str
@@ -43,6 +46,8 @@ class Order:
             device_kind(self.device)
         if not 1 <= self.part_size <= MAX_PART_SIZE:
             raise JobError(f"a part holds 1 to {MAX_PART_SIZE} items, not {self.part_size}")
+        if self.max_queued is not None and not 1 <= self.max_queued <= MAX_QUEUED:
+            raise JobError(f"1 to {MAX_QUEUED} parts of a job can wait at a time, not {self.max_queued}")
 
     def fingerprint_header(self) -> bytes:
         """Returns what the job's fingerprint begins with, before its items."""
