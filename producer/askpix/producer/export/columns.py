@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.form import Source
 from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded
 from askpix.producer.questions import SEPARATOR
@@ -65,6 +67,8 @@ class WideColumns:
     """What it is of a line, and what the column is called."""
 
     own: tuple[Own, ...]
+    corrected: Corrected
+    """What people have put right, which is told what of it is written."""
 
     def schema(self) -> pa.Schema:
         """Returns names and types of all columns."""
@@ -132,7 +136,7 @@ class WideColumns:
                 values.append(terms(found.text) if attribute.is_list else found.text)
                 values.append(sure if sure is not None and math.isfinite(sure) else None)
             if attribute.is_corrected:
-                right = (line.corrected or {}).get(str(attribute.key))
+                right = self.corrected.told(line, str(attribute.key))
                 values.append(right if right is None or not attribute.is_list else _corrected_terms(right))
         return values
 
@@ -147,8 +151,9 @@ def wide_columns(
     """Returns the columns of all that is exported, in one pass over it.
 
     The job's questions come first, in its order; then those that rows have of their own, and the caller's columns, each
-    in the order in which they come up. No two columns have the same name, whether or not capitals are told apart: ours
-    keep theirs, a question's gets `answer_` before it, one of the caller's `input_`.
+    in the order in which they come up. Questions that no row has an answer to, but a correction, come after the rows'.
+    No two columns have the same name, whether or not capitals are told apart: ours keep theirs, a question's gets
+    `answer_` before it, one of the caller's `input_`.
 
     Args:
         head: what comes before the questions; by default what a table of items, or of groups, has.
@@ -173,10 +178,13 @@ def wide_columns(
                 f"the rows have more than {MAX_COLUMNS} different columns, too many for a table: "
                 "export with --form rows to .jsonl or .parquet"
             )
+    room = max(0, (MAX_COLUMNS - len(own)) // 2 - len(kinds))
+    kinds |= {name: set() for name in islice((name for name in source.corrected.names if name not in kinds), room)}
     for place, key in enumerate(_keys([question.title for question in source.questions or ()])):
         assert source.questions
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
+    corrected = frozenset(source.corrected.names)
     head = head if head is not None else GROUP_COLUMNS if source.by_group else ITEM_COLUMNS
     taken = ColumnNames((*head, *reserved))
     named_errors = tuple((name, taken.free(name, before="answer_")) for name in errors)
@@ -185,7 +193,7 @@ def wide_columns(
             key=key,
             column=_attribute_name(key, taken),
             is_list=found == {Kind.MULTIPLE},
-            is_corrected=key in source.corrected,
+            is_corrected=key in corrected,
         )
         for key, found in kinds.items()
     )
@@ -194,6 +202,7 @@ def wide_columns(
         attributes=attributes,
         errors=named_errors,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
+        corrected=source.corrected,
     )
 
 

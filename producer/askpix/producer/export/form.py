@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.originals import ReadOriginals
 from askpix.producer.questions import Question
 from askpix.producer.results import Line, Results
@@ -22,8 +23,8 @@ class Source:
     questions: tuple[Question, ...] | None = None
     """Of the job; None where it captions."""
 
-    corrected: frozenset[str] = frozenset()
-    """The names of questions whose answers people have put right."""
+    corrected: Corrected = field(default_factory=lambda: Corrected({}))
+    """What people have put right; whoever writes a line takes it from there."""
 
     by_group: bool = False
     """Whether a line is a group."""
