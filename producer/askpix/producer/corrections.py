@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from askpix.producer.errors import JobError, TooLargeError
 from askpix.producer.job import JobFolder
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 
 MAX_CORRECTIONS = 100_000
 """That are kept at a time."""

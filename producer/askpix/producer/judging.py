@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from askpix.producer.questions import SEPARATOR, Calibration, Question
+from askpix.producer.calibration import Calibration
+from askpix.producer.questions import SEPARATOR, Question
 from askpix.producer.rows import Answer, Choice, Kind
 
 _LEAST = 1e-300

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from askpix.producer.errors import AskpixError
 from askpix.producer.lease import LEASE_SECONDS
 from askpix.producer.password_file import password_in
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 
 Scheme = Literal["https", "http", "s3", "file", "data"]
 """Of image references; `askpix.worker.images.schemes` has a module for each."""

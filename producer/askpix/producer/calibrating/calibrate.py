@@ -13,10 +13,11 @@ from askpix.producer.calibrating.labels import Labels
 from askpix.producer.calibrating.measures import Measures, Outcome, measured
 from askpix.producer.calibrating.samples import folds
 from askpix.producer.calibrating.whole import fitted_whole
+from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
 from askpix.producer.judging import judged
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
 from askpix.producer.words import counted, listed
 

@@ -18,7 +18,8 @@ from askpix.producer.calibrating.descent import Numbers, descended
 from askpix.producer.calibrating.examples import Example, terms_in
 from askpix.producer.calibrating.samples import beyond_chance, folds
 from askpix.producer.calibrating.scales import LEAST, log_odds_of, logs_of, scale_of, shift_of, temperature_of
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.calibration import Calibration
+from askpix.producer.questions import Question
 from askpix.producer.terms import terms_of
 
 Truths = npt.NDArray[np.bool_]

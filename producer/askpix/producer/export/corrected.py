@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from askpix.producer.questions import shown_value
 from askpix.producer.results import Line
+from askpix.producer.shown import shown_value
 from askpix.producer.words import counted
 
 

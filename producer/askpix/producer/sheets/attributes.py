@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from askpix.producer.placeholders import with_choice
-from askpix.producer.questions import SEPARATOR, Question, possible_terms, shown_value
+from askpix.producer.questions import SEPARATOR, Question, possible_terms
 from askpix.producer.sheets.calibrations import calibration_of
 from askpix.producer.sheets.fields import (
     Word,
@@ -27,6 +27,7 @@ from askpix.producer.sheets.json_schemas import schema_of
 from askpix.producer.sheets.keys import KEYS, OTHER_NAMES
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
+from askpix.producer.shown import shown_value
 from askpix.producer.words import listed
 
 _GLUED = re.compile(rf"({'|'.join(KEYS)}):(?=\S)(.*)", re.DOTALL)
