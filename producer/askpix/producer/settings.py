@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
 
     allow_net: Annotated[tuple[str, ...], NoDecode, Side.WORKER] = ()
-    """From where images may be fetched beside public web servers, as `--allow-net` takes it, comma separated."""
+    """From where images may be fetched beside public web servers, for whatever reads images: as `--allow-net` takes it,
+    comma separated; where that is given, it counts alone."""
 
     proxy: Annotated[SecretStr | None, Side.WORKER] = None
     """A URL of a [proxy](security.md#where-a-worker-connects-to) by which workers reach the web; others in the
