@@ -6,15 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from askpix.producer.braces import asks_of_choice
 from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
 from askpix.producer.limits import Text
@@ -170,7 +164,7 @@ class Question(Sparse):
             return self
         if not self.choices:
             raise ValueError("multiple needs choices, of which any number may be so")
-        if "{choice}" not in self.text.replace("{{", "").replace("}}", ""):
+        if not asks_of_choice(self.text):
             raise ValueError(
                 "multiple needs {choice} in the text, which is asked of each choice, such as "
                 "'is there a {choice} on it?'"

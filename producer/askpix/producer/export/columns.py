@@ -16,9 +16,9 @@ from askpix.producer.errors import InputError
 from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.form import Source
 from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded
-from askpix.producer.questions import SEPARATOR
 from askpix.producer.results import Line, extra_values
 from askpix.producer.rows import Kind
+from askpix.producer.terms import joined, split, split_loosely
 from askpix.producer.titles import ENDINGS, ERROR_COLUMNS, GROUP_COLUMNS, ITEM_COLUMNS
 
 _NUMBERS = frozenset(("images", "images_failed"))
@@ -133,11 +133,11 @@ class WideColumns:
                 values += (None, None)
             else:
                 sure = found.confidence
-                values.append(terms(found.text) if attribute.is_list else found.text)
+                values.append(split(found.text) if attribute.is_list else found.text)
                 values.append(sure if sure is not None and math.isfinite(sure) else None)
             if attribute.is_corrected:
                 right = self.corrected.told(line, str(attribute.key))
-                values.append(right if right is None or not attribute.is_list else _corrected_terms(right))
+                values.append(right if right is None or not attribute.is_list else split_loosely(right))
         return values
 
 
@@ -209,18 +209,8 @@ def wide_columns(
 def answer_cell(value: Any) -> str:
     """Returns a cell of an answer: of a list its terms, of a confidence four places."""
     if isinstance(value, list):
-        return cell(SEPARATOR.join(value)) if value else NOTHING
+        return cell(joined(value)) if value else NOTHING
     return cell(rounded(value) if isinstance(value, float) else value)
-
-
-def terms(text: str) -> list[str]:
-    """Returns the terms of an answer that may have any number of them."""
-    return text.split(SEPARATOR) if text else []
-
-
-def _corrected_terms(text: str) -> list[str]:
-    """Returns the terms that a person has written."""
-    return [term for term in map(str.strip, text.split(SEPARATOR.strip())) if term]
 
 
 def _keys(names: list[str]) -> list[_Key]:
