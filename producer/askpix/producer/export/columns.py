@@ -166,7 +166,7 @@ def wide_columns(
     """
     kinds: dict[_Key, set[str]] = {}
     own: dict[str, set[str]] = {}
-    for key in _keys([question.title for question in source.questions or ()]):
+    for key in _keys([question.title for question in source.questions]):
         kinds[key] = set()
     for asked in source.results.asked():
         for key, (_, kind) in zip(_keys([name for name, _ in asked.answers]), asked.answers, strict=True):
@@ -180,8 +180,7 @@ def wide_columns(
             )
     room = max(0, (MAX_COLUMNS - len(own)) // 2 - len(kinds))
     kinds |= {name: set() for name in islice((name for name in source.corrected.names if name not in kinds), room)}
-    for place, key in enumerate(_keys([question.title for question in source.questions or ()])):
-        assert source.questions
+    for place, key in enumerate(_keys([question.title for question in source.questions])):
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
     corrected = frozenset(source.corrected.names)

@@ -14,6 +14,7 @@ from askpix.producer.export.grouping import Grouping
 from askpix.producer.export.originals import ReadOriginals
 from askpix.producer.export.since import Changes, changes
 from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.results import Line, Results
 
 _Lines = Callable[[], Iterator[Line]]
@@ -57,9 +58,9 @@ def source_of(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None
     corrected = Corrected(corrections(folder))
     source = Source(
         results=results,
-        lines=_lines(results, corrected, groups=wishes.groups),
+        lines=_lines(results, spec, corrected, groups=wishes.groups),
         corrected=corrected,
-        questions=None if spec is None else spec.questions,
+        spec=spec,
         by_group=wishes.groups,
         excel=wishes.excel,
         originals=originals,
@@ -67,9 +68,9 @@ def source_of(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None
     return (source, None) if wishes.since is None else _changed(source, wishes.since)
 
 
-def _lines(results: Results, corrected: Corrected, *, groups: bool) -> _Lines:
+def _lines(results: Results, spec: JobSpec | None, corrected: Corrected, *, groups: bool) -> _Lines:
     if groups:
-        return Grouping(results, results.folder.spec(), corrected).lines
+        return Grouping(results, spec, corrected).lines
     if not corrected:
         return results.lines
     return lambda: (line._replace(corrected=corrected.of_item(line.id)) for line in results.lines())
@@ -77,7 +78,9 @@ def _lines(results: Results, corrected: Corrected, *, groups: bool) -> _Lines:
 
 def _changed(source: Source, earlier: JobFolder) -> tuple[Source, Changes]:
     """Returns a source without what an earlier job says too."""
-    before = _lines(Results.of(earlier), Corrected({}), groups=source.by_group)
+    before = _lines(
+        Results.of(earlier), earlier.spec() if source.by_group else None, Corrected({}), groups=source.by_group
+    )
     if source.by_group:
         lines = source.lines
         found = changes(before(), lines())
@@ -91,7 +94,7 @@ def _changed(source: Source, earlier: JobFolder) -> tuple[Source, Changes]:
         left_out[part] = found.left_out[start : start + size]
         start += size
     results = replace(results, left_out=left_out)
-    return replace(source, results=results, lines=_lines(results, source.corrected, groups=False)), found
+    return replace(source, results=results, lines=_lines(results, source.spec, source.corrected, groups=False)), found
 
 
 def _counted(results: Results, sizes: list[tuple[int, int]]) -> Iterator[Line]:

@@ -109,11 +109,10 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     if not name.endswith((ending, f"{ending}.gz")) or (ending == ".parquet" and name.endswith(".gz")):
         raise InputError(f"a list comes back in its own form: give --to a name that ends in {ending}")
     check_outside(path, folder)
-    spec = folder.spec()
     with whole_file(path, force=force) as file:
         source, _ = source_of(folder, wishes, None)
         with _unpacked(file, is_packed=name.endswith(".gz")) as plain:
-            found = merge(source, own, PART_SIZE if spec is None else spec.part_size, plain)
+            found = merge(source, own, PART_SIZE if source.spec is None else source.spec.part_size, plain)
     notes = [f"{counted(found.without, 'row')} without a result"] if found.without else []
     noun = "group or item" if source.by_group else "result"
     notes += [f"{counted(found.left, noun)} of no row of the list"] if found.left else []
