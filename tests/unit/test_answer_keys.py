@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from helpers.answers import INFO, asks, sha
 
+from askpix.producer.calibration import Calibration
 from askpix.producer.items import Turn
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.questions import Question
 from askpix.worker.answer_cache import keys
 from askpix.worker.answer_cache.keys import ask_key, engine_mark, image_key
 from askpix.worker.engine.base import Request

@@ -16,7 +16,8 @@ from askpix.producer.calibrating.examples import Example
 from askpix.producer.calibrating.fitting import Evidence, Form, chosen, evidence, fitted, too_few
 from askpix.producer.calibrating.measures import Outcome, measured
 from askpix.producer.calibrating.whole import fitted_whole
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.calibration import Calibration
+from askpix.producer.questions import Question
 
 NAMES = ("red", "green", "blue", "black")
 COLOR = Question("what color is it?", name="color", choices=NAMES)

@@ -11,8 +11,9 @@ import pytest
 from catalogue import Product, draw
 from helpers.engine_calls import handle, request
 
+from askpix.producer.calibration import Calibration
 from askpix.producer.items import Item, Turn
-from askpix.producer.questions import Calibration, Question, check_order
+from askpix.producer.questions import Question, check_order
 from askpix.producer.rows import Answer, Choice, Kind, Row, Status
 from askpix.worker.asker import Asker, Asking
 from askpix.worker.blip.engine import CAPACITY, BlipEngine

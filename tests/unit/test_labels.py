@@ -13,9 +13,9 @@ from askpix.producer import Choice, Job
 from askpix.producer.calibrating.calibrate import calibrate
 from askpix.producer.calibrating.examples import gathered
 from askpix.producer.calibrating.labels import Labels, read_labels
+from askpix.producer.calibration import Calibration
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.errors import InputError
-from askpix.producer.questions import Calibration
 from askpix.producer.results import Results
 from askpix.producer.storage import LocalStorage
 

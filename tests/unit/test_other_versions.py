@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.rows import ok_row
 
+from askpix.producer.calibration import Calibration
 from askpix.producer.items import Item
 from askpix.producer.job import JobFolder
 from askpix.producer.order import Order
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.questions import Question
 from askpix.producer.records import row_from_json, row_to_json
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
 from askpix.producer.storage import LocalStorage

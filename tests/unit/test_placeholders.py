@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from askpix.producer.braces import asks_of_choice, with_choice
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options
 from askpix.producer.job import JobFolder
@@ -18,9 +21,9 @@ from askpix.producer.placeholders import (
     filled_options,
     filled_question,
     values_of,
-    with_choice,
 )
 from askpix.producer.questions import Question, check_order
+from askpix.producer.sheets.schema import ASKS_OF_CHOICE
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 
@@ -120,6 +123,27 @@ def test_only_the_choice_is_put_into_a_text_of_which_no_columns_are() -> None:
     assert with_choice("{{is}} there a {choice} on {it}, {{choice}}?", "{star}") == (
         "{{is}} there a {star} on {it}, {{choice}}?"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("a {choice}?", True),
+        ("a {{choice}}?", False),
+        ("a {{{choice}}}?", True),
+        ("a {choice}}?", True),
+        ("a {{ {choice}", True),
+        ("a choice?", False),
+        ("a {Choice}?", False),
+    ],
+)
+def test_what_asks_of_each_choice_is_one_rule(text: str, asks: bool) -> None:
+    question = {"text": text, "choices": ["star", "moon"], "multiple": True}
+
+    assert asks_of_choice(text) is asks
+    assert bool(re.search(ASKS_OF_CHOICE, text)) is asks
+    with nullcontext() if asks else pytest.raises(InputError, match=r"needs \{choice\} in the text"):
+        Question.parse(question)
 
 
 def test_a_choice_is_no_column_where_each_is_asked_about_and_one_elsewhere() -> None:

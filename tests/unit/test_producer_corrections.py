@@ -430,3 +430,18 @@ def test_no_more_is_held_of_all_kept_files_than_there_is_room_for(job: Job, monk
     monkeypatch.setattr("askpix.producer.corrections._MAX_ALL_BYTES", kept - 1)
     with pytest.raises(JobError, match=r"corrections have more than .* MB together, too many to be held: move some"):
         job.corrections()
+
+
+def test_no_more_is_kept_than_can_be_held_afterwards(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(text: str) -> None:
+        keep_corrections(job.folder, [Correction(id="a", attribute="color", text=text)])
+
+    keep("red")
+    (kept,) = Path(job.folder.uri, "corrections").iterdir()
+    monkeypatch.setattr("askpix.producer.corrections._MAX_ALL_BYTES", 2 * kept.stat().st_size + 1)
+
+    with pytest.raises(JobError, match=r"with these, the corrections of .* move some files of corrections to another"):
+        keep("a red that is too long")
+
+    keep("tan")
+    assert job.corrections() == {"a": {"color": "tan"}}

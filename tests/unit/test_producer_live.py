@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import redis
+from helpers.jobs import answered
 from helpers.progress import begun, lease_on, progress, read
 
+from askpix.producer import Answer, Kind
 from askpix.producer.live import Glimpse, PartLive
 from askpix.producer.progress import Progress
 
@@ -139,3 +141,13 @@ def test_what_another_version_told_of_a_part_is_left_out(text: str, progress: Pr
     told = read(progress)
 
     assert (told.latest, dict(told.codes)) == ((), {})
+
+
+def test_a_text_that_surely_does_not_fit_is_a_sure_answer() -> None:
+    def answer(kind: Kind, confidence: float) -> Answer:
+        return Answer(name="q", kind=kind, question="q", text="no", confidence=confidence, tokens=0)
+
+    row = answered("a", answer(Kind.MATCH, 0.05), answer(Kind.OPEN, 0.7))
+
+    assert Glimpse.of(row).confidence == 0.7
+    assert Glimpse.of(answered("a", answer(Kind.MATCH, 0.05))).confidence == 0.95

@@ -18,7 +18,7 @@ from helpers.tagged import COLOR, PRINTS
 from helpers.tagged import answer as tagged_answer
 
 from askpix.producer import Alternative, Answer, Choice, Kind, Row
-from askpix.producer.questions import Calibration
+from askpix.producer.calibration import Calibration
 from askpix.producer.report import columns
 from askpix.producer.report.gallery import write_gallery
 

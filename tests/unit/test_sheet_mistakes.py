@@ -351,6 +351,18 @@ def test_what_was_meant_is_looked_for_in_the_first_mistakes_alone(
     assert caught.value.mistakes[-1].endswith("has 1000 mistakes; these are the first 10")
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_aliases_of_one_long_text_do_not_grow_without_bounds(tmp_path: Path, quote: str) -> None:
+    long = f"{quote}{'what is it ' * 18_000}{quote}"
+
+    ((line, text),) = mistakes(
+        tmp_path, f"- text: what is it?\n  choices:\n    - &long {long}\n" + "    - *long\n" * 60
+    )
+
+    assert line == 3
+    assert "aliases (*) make it so" in text
+
+
 @pytest.mark.parametrize("references", [9, 60])
 def test_aliases_of_aliases_do_not_grow_without_bounds(tmp_path: Path, references: int) -> None:
     levels = ["- &a0 {text: t}"]

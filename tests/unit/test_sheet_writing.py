@@ -9,8 +9,8 @@ import pytest
 from askpix.cli.calibrate import write_calibrated
 from askpix.producer.calibrating.calibrate import Found
 from askpix.producer.calibrating.writing import with_calibrations, written
+from askpix.producer.calibration import Calibration, Whole
 from askpix.producer.errors import InputError
-from askpix.producer.questions import Calibration, Whole
 from askpix.producer.sheets.reading import read_questions
 
 HOT = Calibration(temperature=1.5, shifts={"red": 0.25, "navy blue": -1.0})

@@ -113,7 +113,7 @@ def _pictures(quantizing: Quantizing) -> Iterator[tuple[tuple[Path, ...], tuple[
     from askpix.worker.models.samples import Samples
 
     source = Input(quantizing.images)
-    access = access_for(source, quantizing.files_roots, quantizing.networks, quantizing.buckets)
+    access = access_for(source, quantizing.opening)
     samples = Samples(source, ImageForm(width=None, height=None), access)
     given = click.get_current_context().get_parameter_source("samples") is ParameterSource.COMMANDLINE
     wanted = quantizing.samples if given else _SAMPLES

@@ -10,15 +10,13 @@ import click
 
 from askpix.cli.console import printable, stderr
 from askpix.cli.needing import needing
-from askpix.cli.options import access_options
+from askpix.cli.opening import Opening, opens, reading_again
 from askpix.producer.columns import Columns
 from askpix.producer.errors import AskpixError
 from askpix.producer.export import Exported, Wishes, export, export_lines
 from askpix.producer.export.forms import FORMS
 from askpix.producer.export.originals import ReadOriginals
 from askpix.producer.followed import Job
-from askpix.producer.locations import S3Location, is_s3
-from askpix.producer.settings import load_settings
 from askpix.producer.words import counted
 
 
@@ -46,7 +44,7 @@ from askpix.producer.words import counted
 @click.option("--group-column", metavar="NAME", help="Its column of groups, as it was given to the job.")
 @click.option("--excel", is_flag=True, help="Begin a .csv with the mark by which Excel knows that it is UTF-8.")
 @click.option("--force", is_flag=True, help="Replace files that exist already.")
-@access_options
+@opens
 def command(
     job: str,
     target: str,
@@ -59,9 +57,7 @@ def command(
     group_column: str | None,
     excel: bool,
     force: bool,
-    files_roots: tuple[str, ...],
-    networks: tuple[str, ...],
-    buckets: tuple[str, ...],
+    opening: Opening,
 ) -> None:
     """Write the results of JOB as a table, as lines, beside the images or with them.
 
@@ -97,7 +93,7 @@ def command(
         merge=merge,
         columns=Columns(image=image_column, id=id_column, group=group_column),
         excel=excel,
-        places=bool(files_roots or networks or buckets),
+        places=bool(opening),
     )
     if target == "-":
         if wishes != Wishes():
@@ -105,26 +101,18 @@ def command(
         exported = export_lines(opened.folder, sys.stdout.buffer)
     else:
         with ExitStack() as stack:
-            read = partial(_reader, opened, stack, files_roots, networks, buckets)
+            read = partial(_reader, opened, opening, stack)
             exported = export(opened.folder, target, force=force, wishes=wishes, reader=read)
     to = "standard output" if target == "-" else printable(target)
     stderr().print(f"{to}: {_told(exported, opened.spec.items)}", soft_wrap=True)
 
 
-def _reader(
-    job: Job, stack: ExitStack, files_roots: tuple[str, ...], networks: tuple[str, ...], buckets: tuple[str, ...]
-) -> ReadOriginals:
+def _reader(job: Job, opening: Opening, stack: ExitStack) -> ReadOriginals:
     """Returns what reads images again, until the stack is left."""
     # Whoever exports no images needs none of the worker's packages.
     with needing("an export that holds the images", extra="worker"):
-        from askpix.worker.access import Access
         from askpix.worker.originals import Originals
-    settings = load_settings()
-    access = Access.of(files_roots=files_roots or ("/",), networks=(*settings.allow_net, *networks), buckets=buckets)
-    own_bucket = S3Location.parse(job.folder.uri).bucket if is_s3(job.folder.uri) else None
-    originals = Originals(access, settings, own_bucket)
-    stack.callback(originals.close)
-    return originals
+    return reading_again(Originals, job, opening, stack)
 
 
 def _told(exported: Exported, expected: int) -> str:

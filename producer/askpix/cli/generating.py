@@ -13,7 +13,7 @@ from askpix.cli.options import stacked
 from askpix.producer.errors import InputError
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 
 _COUNTS = (
     "max_new_tokens", "min_new_tokens", "num_beams", "no_repeat_ngram_size", "num_return_sequences", "top_k", "seed",

@@ -13,8 +13,8 @@ from ruamel.yaml.error import YAMLError
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Turn, shown_in
-from askpix.producer.questions import first_problem
 from askpix.producer.rows import Status
+from askpix.producer.shown import first_problem
 
 _MOST_BYTES = 64_000_000
 

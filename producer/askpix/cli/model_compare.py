@@ -15,7 +15,8 @@ from rich.table import Table
 from askpix.cli.compared import Compared, panels
 from askpix.cli.console import printable, stderr, stdout, table_row
 from askpix.cli.needing import needing
-from askpix.cli.options import PRECISIONS, access_options
+from askpix.cli.opening import Opening, opens
+from askpix.cli.options import PRECISIONS
 from askpix.cli.plots import drawing, form_of, needed
 from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
@@ -60,7 +61,7 @@ _ASKED = 8
     help="Draw them there, as .svg or .png.",
 )
 @click.option("--force", is_flag=True, help="Replace files of --json and --plot that exist already.")
-@access_options
+@opens
 def compare(
     folders: tuple[str, ...],
     images: str,
@@ -71,9 +72,7 @@ def compare(
     json_file: Path | None,
     plot_file: Path | None,
     force: bool,
-    files_roots: tuple[str, ...],
-    networks: tuple[str, ...],
-    buckets: tuple[str, ...],
+    opening: Opening,
 ) -> None:
     """Compare model folders on the same images.
 
@@ -98,7 +97,7 @@ def compare(
         needed()
     named = [_named(folder) for folder in folders]
     asked = texts_asked(questions_file) if questions_file else ()
-    found = samples_for(named[0][0], images, files_roots=files_roots, networks=networks, buckets=buckets)
+    found = samples_for(named[0][0], images, opening)
     probes = list(islice(_probes(found, asked, Readable(named[0][0], read_blip(named[0][0]))), samples))
     if not probes:
         raise InputError(f"no image of {images} can be read" + (f": {unused(found)}" if unused(found) else ""))

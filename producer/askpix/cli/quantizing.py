@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from askpix.cli.console import stderr
+from askpix.cli.opening import Opening
 from askpix.cli.options import access_options, gathered, stacked
 from askpix.cli.questions import texts_asked
 from askpix.cli.sampling import samples_for, unused
@@ -37,9 +39,7 @@ class Quantizing:
     group_size: int | None
     ratio: float | None
     min_agreement: float
-    files_roots: tuple[str, ...]
-    networks: tuple[str, ...]
-    buckets: tuple[str, ...]
+    opening: Opening
 
     def check(self) -> None:
         """Raises AskpixError where options are missing or contradict each other."""
@@ -56,13 +56,7 @@ class Quantizing:
         from askpix.worker.models.compressing import DecoderWeights
         from askpix.worker.models.quantize import Check, quantize
 
-        samples = samples_for(
-            folder,
-            self.images or "",
-            files_roots=self.files_roots,
-            networks=self.networks,
-            buckets=self.buckets,
-        )
+        samples = samples_for(folder, self.images or "", self.opening)
         given = {"group_size": self.group_size, "ratio": self.ratio}
         weights: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         try:
@@ -93,7 +87,7 @@ class Quantizing:
 def refuse_quantizing_options(condition: str) -> None:
     """Raises AskpixError where one of the options was given to the command that runs, though it quantizes nothing."""
     context = click.get_current_context()
-    own = {field.name for field in fields(Quantizing)}
+    own = {field.name for kind in (Quantizing, Opening) for field in fields(kind)}
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in own and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -166,5 +160,7 @@ _options = stacked(
     access_options,
 )
 
-quantizes = gathered("quantizing", Quantizing, _options)
-"""Gives a command the options, and the function behind it one `quantizing` for them all."""
+
+def quantizes(function: Callable[..., Any]) -> Any:
+    """Gives a command the options, and the function behind it one `quantizing` for them all."""
+    return gathered("opening", Opening, stacked())(gathered("quantizing", Quantizing, _options)(function))

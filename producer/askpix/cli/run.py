@@ -11,8 +11,8 @@ import click
 from askpix.cli.asked import Asked, asks
 from askpix.cli.console import stderr
 from askpix.cli.ending import end_cleanly_on_signals
+from askpix.cli.opening import Opening, opens
 from askpix.cli.options import (
-    access_options,
     cache_option,
     cores_options,
     engine_options,
@@ -43,7 +43,7 @@ from askpix.worker.models.folder import load_manifest
 @cache_option
 @engine_options
 @cores_options
-@access_options
+@opens
 @json_lines_option
 def command(
     asked: Asked,
@@ -56,9 +56,7 @@ def command(
     precision: str,
     cpus: str | None,
     threads: int | None,
-    files_roots: tuple[str, ...],
-    networks: tuple[str, ...],
-    buckets: tuple[str, ...],
+    opening: Opening,
     as_json: bool,
 ) -> int:
     """Caption images, or ask questions about them, on this machine.
@@ -98,9 +96,9 @@ def command(
             cpus=cpus,
             threads=threads,
             storage_root=folder.uri,
-            files_roots=[*_own_root(items), *map(Path, files_roots)],
-            allow_net=networks,
-            allow_buckets=[*_own_bucket(items), *buckets],
+            files_roots=[*_own_root(items), *map(Path, opening.files_roots)],
+            allow_net=opening.networks,
+            allow_buckets=[*_own_bucket(items), *opening.buckets],
         )
         try:
             with showing(as_json=as_json, unserved=False) as showed, system as local:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from askpix.cli.console import printable
+from askpix.cli.opening import Opening
 from askpix.producer.inputs import Input
+from askpix.producer.settings import load_settings
 from askpix.producer.words import counted
 
 if TYPE_CHECKING:
@@ -15,14 +16,12 @@ if TYPE_CHECKING:
     from askpix.worker.models.samples import Samples
 
 
-def samples_for(
-    folder: Path, images: str, *, files_roots: Sequence[str], networks: Sequence[str], buckets: Sequence[str]
-) -> Samples:
+def samples_for(folder: Path, images: str, opening: Opening) -> Samples:
     """Returns images of a list, as the model of a folder takes them.
 
     Args:
         images: a folder of images, or a list.
-        files_roots: what may be read beside the list's own folder, and so on, as options name it.
+        opening: what may be read beside the list's own folder.
 
     Raises:
         AskpixError: the list or the model folder cannot be used, or one of the options.
@@ -33,18 +32,16 @@ def samples_for(
 
     image = read_blip(folder).image
     source = Input(images)
-    access = access_for(source, files_roots, networks, buckets)
+    access = access_for(source, opening)
     return Samples(source, ImageForm(width=image.width, height=image.height, resample=image.resample), access)
 
 
-def access_for(source: Input, files_roots: Sequence[str], networks: Sequence[str], buckets: Sequence[str]) -> Access:
+def access_for(source: Input, opening: Opening) -> Access:
     """Returns what may be read for a list: what is beside it, and what options name."""
-    from askpix.worker.access import Access
-
-    return Access.of(
-        files_roots=[*([] if source.local_root is None else [str(source.local_root)]), *files_roots],
-        networks=networks,
-        buckets=[*([] if source.bucket is None else [source.bucket]), *buckets],
+    return opening.access(
+        load_settings(),
+        files_roots=[] if source.local_root is None else [str(source.local_root)],
+        buckets=[] if source.bucket is None else [source.bucket],
     )
 
 

@@ -19,13 +19,13 @@ import click
 import redis
 from celery import signals
 
-from askpix.cli.options import access_options, broker_option, cores_options, engine_options, model_folder
+from askpix.cli.opening import Opening, opens
+from askpix.cli.options import broker_option, cores_options, engine_options, model_folder
 from askpix.producer.broker import redis_client
 from askpix.producer.broker_url import place_of
 from askpix.producer.errors import AskpixError, WorkerError
 from askpix.producer.messages import notify_target
 from askpix.producer.settings import Settings, load_settings, wants_json
-from askpix.worker.access import Access
 from askpix.worker.app import Worker
 from askpix.worker.cores import Cores, chosen, shared_out, shown, take
 from askpix.worker.ending import GRACE_SECONDS
@@ -86,7 +86,7 @@ class _WithArguments(click.Command):
     metavar="URI",
     help="A folder or s3://bucket/prefix under which job folders may be read and written. Repeatable.",
 )
-@access_options
+@opens
 @click.option(
     "--allow-notify",
     "notify",
@@ -140,9 +140,7 @@ def command(
     cpus: str | None,
     threads: int | None,
     storage_roots: tuple[str, ...],
-    files_roots: tuple[str, ...],
-    networks: tuple[str, ...],
-    buckets: tuple[str, ...],
+    opening: Opening,
     notify: tuple[str, ...],
     broker: str | None,
     replicas: int,
@@ -171,12 +169,7 @@ def command(
     allow_many_files()
     give_memory_back()
     place_of(settings.broker_url)
-    access = Access.of(
-        storage_roots=storage_roots,
-        files_roots=files_roots,
-        networks=networks or settings.allow_net,
-        buckets=buckets,
-    )
+    access = opening.access(settings, storage_roots=storage_roots)
     for target in notify:
         notify_target(target)
     cores = chosen(cpus, threads)

@@ -18,10 +18,11 @@ from askpix.producer.broker import RESULT_SECONDS, Broker
 from askpix.producer.errors import AskpixError, BrokerError, InputError, MessageError
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Turn
 from askpix.producer.messages import MAX_TURNS, AskMessage
-from askpix.producer.questions import Question, first_problem
+from askpix.producer.questions import Question
 from askpix.producer.queues import queue_name
 from askpix.producer.records import row_from_json
 from askpix.producer.rows import Row, Status
+from askpix.producer.shown import first_problem
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.streaming import Listener
 

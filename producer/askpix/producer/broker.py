@@ -160,8 +160,7 @@ class Broker:
         try:
             sent = self._app.send_task(
                 ASK_TASK,
-                # Workers of a version that does not know what is not asked for take it, too.
-                args=[message.model_dump(exclude_none=True, exclude=message.usual())],
+                args=[message.model_dump(exclude_none=True)],
                 queue=queue,
                 expires=expires,
                 task_id=id_,

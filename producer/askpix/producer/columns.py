@@ -10,7 +10,8 @@ from typing import Any
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item
-from askpix.producer.questions import MAX_TEXT, Question
+from askpix.producer.limits import MAX_TEXT
+from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
 
 IMAGE_COLUMNS = (

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from askpix.producer.errors import JobError, TooLargeError
 from askpix.producer.job import JobFolder
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 
 MAX_CORRECTIONS = 100_000
 """That are kept at a time."""
@@ -70,15 +70,7 @@ def corrections(folder: JobFolder) -> Mapping[str, Mapping[str, str]]:
         StorageError: the folder cannot be read.
     """
     found: dict[str, dict[str, str]] = {}
-    left = _MAX_ALL_BYTES
-    for number in _numbers(folder):
-        data = _read(folder, number)
-        left -= len(data)
-        if left < 0:
-            raise JobError(
-                f"the files of {folder.uri}/{_FOLDER} have more than {_MAX_ALL_BYTES / 1e6:,.0f} MB together, too many "
-                "to be held: move some of them to another place"
-            )
+    for number, data in _files(folder):
         for each in _parsed(folder, number, data).corrections:
             found.setdefault(each.id, {})[each.attribute] = each.text
     return found
@@ -88,7 +80,7 @@ def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
     """Adds corrections to a job folder, all in one atomic step.
 
     Raises:
-        JobError: there are too many, or a file stands where no later one can be.
+        JobError: there are too many, with those that were kept before too, or a file stands where no later one can be.
         StorageError: they cannot be written.
     """
     if len(new) > MAX_CORRECTIONS:
@@ -96,12 +88,33 @@ def keep_corrections(folder: JobFolder, new: Sequence[Correction]) -> None:
     data = _Kept(corrections=tuple(new)).model_dump_json().encode() + b"\n"
     if len(data) > _MAX_BYTES:
         raise JobError(f"corrections of {len(data) / 1e6:,.0f} MB are too large at a time: give them in several files")
-    number = max(_numbers(folder), default=0) + 1
+    number, held = 1, len(data)
+    for last, kept in _files(folder):
+        number, held = last + 1, held + len(kept)
+    if held > _MAX_ALL_BYTES:
+        raise JobError(
+            f"with these, the corrections of {folder.uri} would have {held / 1e6:,.0f} MB, and no more than "
+            f"{_MAX_ALL_BYTES / 1e6:,.0f} MB can be held: move some files of {_FOLDER} to another place"
+        )
     # Another may have been quicker, with corrections of its own.
     while number <= _MOST and not folder.storage.create(_name(number), data):
         number += 1
     if number > _MOST:
         raise JobError(f"{folder.uri}/{_name(_MOST)} is the last that there can be: give it a number that is free")
+
+
+def _files(folder: JobFolder) -> Iterator[tuple[int, bytes]]:
+    """Yields the number of each file, in their order, and what it holds."""
+    left = _MAX_ALL_BYTES
+    for number in _numbers(folder):
+        data = _read(folder, number)
+        left -= len(data)
+        if left < 0:
+            raise JobError(
+                f"the files of {folder.uri}/{_FOLDER} have more than {_MAX_ALL_BYTES / 1e6:,.0f} MB together, too many "
+                "to be held: move some of them to another place"
+            )
+        yield number, data
 
 
 def _numbers(folder: JobFolder) -> Iterator[int]:

@@ -17,8 +17,8 @@ from typing import Any
 from askpix.producer.cells import NOTHING
 from askpix.producer.errors import InputError
 from askpix.producer.lists.lines import MAX_LINE, Lines
-from askpix.producer.questions import SEPARATOR
 from askpix.producer.storage import shortened
+from askpix.producer.terms import joined
 
 _SEPARATORS = ",;\t"
 """Spreadsheets take the one of their country."""
@@ -158,5 +158,5 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return SEPARATOR.join(value) or NOTHING
+        return joined(value) or NOTHING
     return json.dumps(value, ensure_ascii=False)

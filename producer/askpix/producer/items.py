@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, StringConstraints, ValidationError
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, StringConstraints, ValidationError, model_serializer
 
 from askpix.producer.errors import InputError
 from askpix.producer.generation import Generation
-from askpix.producer.questions import MAX_TEXT, Question, first_problem, shown_value
+from askpix.producer.limits import Text
+from askpix.producer.questions import Question
+from askpix.producer.shown import first_problem, shown_value
 
 MAX_ANSWER = 20_000
 """Characters that an answer may have which a model is told again."""
@@ -21,7 +23,6 @@ MAX_IMAGE = 28_000_000
 MAX_IMAGES = 8
 """That an ask may show, each time that one is shown."""
 
-_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 _Reference = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_IMAGE)]
 
 
@@ -31,12 +32,18 @@ class Turn:
 
     __pydantic_config__ = ConfigDict(extra="forbid", revalidate_instances="always")
 
-    question: _Text
+    question: Text
     """An empty one stands for what a model is told where a caption is asked for."""
 
     answer: Annotated[str, StringConstraints(max_length=MAX_ANSWER)]
     images: tuple[_Reference, ...] = ()
-    """References of the images that were shown with the question, in front of it."""
+    """References of the images that were shown with the question, in front of it. Workers of before refuse what they do
+    not know: so it is written only where there are some."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return values if self.images else {name: value for name, value in values.items() if name != "images"}
 
 
 def shown_in(history: Iterable[Turn]) -> tuple[str, ...]:
@@ -67,10 +74,10 @@ class Item:
 class Options(Generation):
     """How answers are generated."""
 
-    prompt: _Text | None = None
+    prompt: Text | None = None
     """A text that captions begin with and carry on from. Questions do without."""
 
-    system: _Text | None = None
+    system: Text | None = None
     """What a model of the LLaVA kind is told before all else."""
 
     @classmethod

@@ -29,7 +29,7 @@ from askpix.producer.job_spec import JobSpec
 from askpix.producer.job_tables import JobTables
 from askpix.producer.outcomes import COLUMNS, Outcome, outcome_from_record, outcomes_from_table
 from askpix.producer.parquet import ItemColumns, columns_of, encode_items
-from askpix.producer.questions import Question, first_problem
+from askpix.producer.questions import Question
 from askpix.producer.records import (
     RESULT_SCHEMA,
     item_from_record,
@@ -40,6 +40,7 @@ from askpix.producer.records import (
 )
 from askpix.producer.rounds import Round
 from askpix.producer.rows import Row
+from askpix.producer.shown import first_problem
 from askpix.producer.storage import Storage
 
 _INPUT = re.compile(r"part-\d{6}\.([0-9a-f]{32})\.parquet")

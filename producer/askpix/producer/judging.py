@@ -9,8 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from askpix.producer.questions import SEPARATOR, Calibration, Question
+from askpix.producer.calibration import Calibration
+from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Choice, Kind
+from askpix.producer.terms import joined, split
 
 _LEAST = 1e-300
 """A probability of 0 has no logarithm."""
@@ -60,7 +62,7 @@ def certainty(answer: Answer) -> float | None:
 
 def said_terms(kind: Kind, text: str) -> frozenset[str]:
     """Returns what conditions compare an answer by: its text, or the terms of which any number may be so."""
-    return frozenset(text.split(SEPARATOR) if kind is Kind.MULTIPLE else (text,))
+    return frozenset((split(text) if kind is Kind.MULTIPLE else ()) or (text,))
 
 
 def probabilities_of_terms(question: Question, answer: Answer) -> dict[str, float]:
@@ -89,7 +91,7 @@ def _any_of(question: Question, answer: Answer) -> Answer:
     if question.calibration is not None and (whole := question.calibration.whole) is not None:
         sure = _logistic(_log_odds(sure) / whole.temperature + whole.shift)
     terms = dict.fromkeys(_term(question.map, word) for word in chosen)
-    return _said(replace(answer, text=SEPARATOR.join(chosen), said=None, confidence=sure), SEPARATOR.join(terms))
+    return _said(replace(answer, text=joined(chosen), said=None, confidence=sure), joined(terms))
 
 
 def _said(answer: Answer, text: str) -> Answer:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, TypeAdapter, ValidationError
 
+from askpix.producer.judging import certainty
 from askpix.producer.rows import Row, Status
 
 _LONGEST = 160
@@ -28,7 +29,7 @@ class Glimpse:
     """Its answers, or what is said of its error."""
 
     confidence: Annotated[float, AllowInfNan(False)] | None = None
-    """The lowest of its answers'."""
+    """How sure the model is of the answer that it is least sure of."""
 
     code: str | None = None
     """Of its error, if it has one."""
@@ -38,7 +39,7 @@ class Glimpse:
         if row.status is Status.ERROR:
             return cls(id=_cut(row.id), text=_cut(row.error_message or ""), code=code_of(row.error_code))
         texts = " \N{MIDDLE DOT} ".join(answer.text for answer in row.answers)
-        lowest = min((answer.confidence for answer in row.answers), default=None)
+        lowest = min((sure for answer in row.answers if (sure := certainty(answer)) is not None), default=None)
         return cls(id=_cut(row.id), text=_cut(texts), confidence=lowest)
 
 

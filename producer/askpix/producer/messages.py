@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
 from askpix.producer.errors import InputError, MessageError
 from askpix.producer.items import MAX_IMAGE, MAX_IMAGES, Options, Turn, shown_in
-from askpix.producer.questions import Question, check_order, first_problem
+from askpix.producer.questions import Question, check_order
+from askpix.producer.shown import first_problem
+from askpix.producer.sparse import Sparse
 
 PART_TASK = "askpix.part"
 ASK_TASK = "askpix.ask"
@@ -61,7 +60,7 @@ _History = Annotated[tuple[Turn, ...], BeforeValidator(_bounded_turns)]
 _Uri = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
-class _Message(BaseModel):
+class _Message(Sparse):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @classmethod
@@ -104,6 +103,8 @@ class AskMessage(_Message):
     # Lists and texts are what JSON has for tuples and questions.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
+    added: ClassVar[frozenset[str]] = frozenset({"cache", "stream"})
+
     v: Literal[1] = 1
     model: Annotated[str, Field(strict=True, min_length=1, max_length=100)]
     image: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_IMAGE)] | None = None
@@ -144,23 +145,10 @@ class AskMessage(_Message):
             raise ValueError(str(error)) from None
         return self
 
-    def usual(self) -> set[str]:
-        """Returns the fields that say what is so without them, too, and that workers of before do not know."""
-        return {name for name, value in (("stream", False), ("cache", True)) if getattr(self, name) is value}
-
     @property
     def images(self) -> tuple[str, ...]:
         """All that are shown, in order."""
         return (*shown_in(self.history or ()), *(() if self.image is None else (self.image,)))
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Workers of before images in turns refuse what they do not know.
-        values: dict[str, Any] = handler(self)
-        for turn in values.get("history") or ():
-            if not turn["images"]:
-                del turn["images"]
-        return values
 
     @classmethod
     def task(cls) -> str:

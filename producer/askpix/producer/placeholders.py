@@ -6,16 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from askpix.producer.braces import CHOICE, PLACEHOLDER, with_choice
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
-
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^\W\d][\w .-]{0,99})\}")
-"""Two braces stand for one; what is in a pair of them and looks like a name is one. JSON in a text is left alone."""
-
-CHOICE = "choice"
-"""What stands in braces for the choice that is asked about, in a question about each of its choices."""
 
 
 class MissingValueError(Exception):
@@ -54,18 +49,13 @@ def filled(text: str, values: Mapping[str, Any]) -> str:
             raise MissingValueError(name)
         return written
 
-    return _PLACEHOLDER.sub(value, text)
+    return PLACEHOLDER.sub(value, text)
 
 
 def filled_question(question: Question, values: Mapping[str, Any]) -> Question:
     """Returns a question about one image; its answer is called by the text as it was given. See `filled`."""
     text = filled(question.text, values)
     return question if text == question.text else question.model_copy(update={"text": text, "name": question.title})
-
-
-def with_choice(text: str, choice: str) -> str:
-    """Returns a text with a choice in the place of `{choice}`; all else in it stays as it is."""
-    return _PLACEHOLDER.sub(lambda found: choice if found[1] == CHOICE else found[0], text)
 
 
 def texts_of(question: Question) -> tuple[str, ...]:
@@ -90,7 +80,7 @@ def names_columns(questions: Iterable[Question], options: Options) -> bool:
 def columns_in(questions: Iterable[Question], options: Options) -> frozenset[str]:
     """Returns the columns that texts name."""
     texts = (*(question.text for question in questions), options.prompt or "", options.system or "")
-    found = (one[1] for text in texts for one in _PLACEHOLDER.finditer(text))
+    found = (one[1] for text in texts for one in PLACEHOLDER.finditer(text))
     return frozenset(name for name in found if name is not None)
 
 
@@ -103,7 +93,7 @@ def check_columns(questions: Iterable[Question], options: Options, columns: Coll
     known = {*columns}
     asked = [(question.text, {*known, CHOICE} if question.multiple else known) for question in questions]
     for text, names in (*asked, (options.prompt or "", known), (options.system or "", known)):
-        for found in _PLACEHOLDER.finditer(text):
+        for found in PLACEHOLDER.finditer(text):
             name = found[1]
             if name is not None and name not in names:
                 there = ", ".join(shortened(column) for column in list(columns)[:20])

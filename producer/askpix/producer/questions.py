@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from askpix.producer.braces import asks_of_choice
+from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
-
-MAX_TEXT = 2_000
-"""Characters that a question, a choice or a prompt may have."""
+from askpix.producer.limits import Text
+from askpix.producer.shown import first_problem, shown_value
+from askpix.producer.sparse import Sparse
 
 MAX_SCHEMA = 20_000
 """Characters that a JSON schema may have."""
 
 MAX_CONDITIONS = 20
 """That a question may depend on."""
+
+MAX_CHOICES = 1_000
+"""That a question may have, and terms that a condition may name."""
+
+MAX_MAPPED = 10_000
+"""Words of a model that a map may name."""
 
 CAPTION = "caption"
 """What the answer is called where nothing is asked."""
@@ -44,8 +41,6 @@ ATTRIBUTES = frozenset({"multiple", "when", "below", "then", "map", "calibration
 
 _ADDED = frozenset({"json_schema", "after", *ATTRIBUTES})
 """Fields of questions that jobs of before do not have: they must not become others by it."""
-
-_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 
 
 def _schema_text(value: object) -> object:
@@ -85,49 +80,13 @@ def _conditions(value: object) -> object:
     return {name: (terms,) if isinstance(terms, str) else terms for name, terms in value.items()}
 
 
-_Temperature = Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)]
-_Shift = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
-
-
-class Whole(BaseModel):
-    """What is done to the log-odds that all choices of an image were judged right, after each was calibrated: they are
-    divided by the temperature, and the shift is added. Mistakes in one image are not independent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    temperature: _Temperature = 1.0
-    shift: _Shift = 0.0
-
-
-class Calibration(BaseModel):
-    """What makes a model's probabilities those with which it is right; `askpix calibrate` finds it.
-
-    Of choices of which one is so, the logarithm of each probability is divided by the temperature, its shift is added,
-    and the sum is brought back to 1. Of choices that are judged one by one, the same is done to the log-odds of each.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    temperature: _Temperature = 1.0
-    shifts: Mapping[_Text, _Shift] = {}
-    """By choice; none stands for 0."""
-
-    whole: Whole | None = None
-    """Of the answer, where its choices are judged one by one."""
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        return {name: value for name, value in values.items() if value is not None}
-
-
-_Terms = Annotated[tuple[_Text, ...], Field(min_length=1, max_length=1_000)]
-_When = Annotated[Mapping[_Text, _Terms], BeforeValidator(_conditions), Field(min_length=1, max_length=MAX_CONDITIONS)]
-_Map = Annotated[Mapping[_Text, _Text], BeforeValidator(_from_text), Field(min_length=1, max_length=10_000)]
+_Terms = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_CHOICES)]
+_When = Annotated[Mapping[Text, _Terms], BeforeValidator(_conditions), Field(min_length=1, max_length=MAX_CONDITIONS)]
+_Map = Annotated[Mapping[Text, Text], BeforeValidator(_from_text), Field(min_length=1, max_length=MAX_MAPPED)]
 _Calibration = Annotated[Calibration, BeforeValidator(_from_text)]
 
 
-class Question(BaseModel):
+class Question(Sparse):
     """A text asked of an image; with `choices`, the answer is the likeliest of them.
 
     With `match`, the text is a description, and the answer how well it fits the image. With `json_schema`, the
@@ -142,14 +101,26 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: _Text
-    name: _Text | None = None
-    choices: Annotated[tuple[_Text, ...], Field(min_length=2, max_length=1_000)] | None = None
-    match: bool = False
-    json_schema: _Schema | None = None
-    """As JSON text, however it was given."""
+    added: ClassVar[frozenset[str]] = ATTRIBUTES
 
-    after: _Text | None = None
+    text: Text
+    """What is asked; with `match`, a description."""
+
+    name: Text | None = None
+    """What the answer is called in results; None stands for the text."""
+
+    choices: Annotated[tuple[Text, ...], Field(min_length=2, max_length=MAX_CHOICES)] | None = None
+    """The answers that there are, all different; None where the model answers in its own words."""
+
+    match: bool = False
+    """Whether the answer is how well the text fits."""
+
+    json_schema: _Schema | None = None
+    """That the answer keeps to: as JSON text, however it was given."""
+
+    after: Text | None = None
+    """The name of the earlier question that the model is told before this one, with its answer."""
+
     multiple: bool = False
     """Whether any number of the choices may be so: each is judged by itself, by the text with `{choice}` in it, which
     asks for yes or no."""
@@ -160,11 +131,14 @@ class Question(BaseModel):
     below: Annotated[float, Field(gt=0, le=1)] | None = None
     """The confidence under which the answer is `then` instead."""
 
-    then: _Text | None = None
+    then: Text | None = None
+    """The answer that stands for all that is not sure enough."""
+
     map: _Map | None = None
     """What results say for a model's words: for choices, or for open answers, however these are capitalised."""
 
     calibration: _Calibration | None = None
+    """What makes the model's probabilities of the choices those with which it is right."""
 
     def __init__(self, text: str | None = None, **values: Any) -> None:
         super().__init__(**({} if text is None else {"text": text}), **values)
@@ -190,7 +164,7 @@ class Question(BaseModel):
             return self
         if not self.choices:
             raise ValueError("multiple needs choices, of which any number may be so")
-        if "{choice}" not in self.text.replace("{{", "").replace("}}", ""):
+        if not asks_of_choice(self.text):
             raise ValueError(
                 "multiple needs {choice} in the text, which is asked of each choice, such as "
                 "'is there a {choice} on it?'"
@@ -216,11 +190,6 @@ class Question(BaseModel):
             if known and (odd := [word for word in words if word not in known]):
                 raise ValueError(f"{field} names {odd[0]!r}, which is none of the choices")
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        return {name: value for name, value in values.items() if name not in ATTRIBUTES or value not in (None, False)}
 
     @property
     def title(self) -> str:
@@ -323,17 +292,3 @@ def check_order(questions: Sequence[Question]) -> None:
                     f"{shown_value(odd[0])}, which it never is: it can be {', '.join(possible or ())[:200]}"
                 )
         before.setdefault(question.title, question)
-
-
-def first_problem(error: ValidationError) -> str:
-    """Returns the first thing that pydantic found, in one line."""
-    problem = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    text = problem["msg"].removeprefix("Value error, ")
-    return f"{place}: {text}" if place else text
-
-
-def shown_value(value: object) -> str:
-    """Returns a value as Python writes it, cut to 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

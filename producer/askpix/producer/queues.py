@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from askpix.producer.errors import InputError
-from askpix.producer.questions import shown_value
+from askpix.producer.shown import shown_value
 
 DEVICE_KINDS = ("cpu", "gpu", "npu", "auto", "hetero", "multi")
 """Kinds of devices, as queues are called by them; the last three stand for several devices."""

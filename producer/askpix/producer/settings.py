@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from askpix.producer.errors import AskpixError
 from askpix.producer.lease import LEASE_SECONDS
 from askpix.producer.password_file import password_in
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 
 Scheme = Literal["https", "http", "s3", "file", "data"]
 """Of image references; `askpix.worker.images.schemes` has a module for each."""
@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     """A web or mail address, named in the User-Agent when images are fetched, for those who run the sites."""
 
     allow_net: Annotated[tuple[str, ...], NoDecode, Side.WORKER] = ()
-    """From where images may be fetched beside public web servers, as `--allow-net` takes it, comma separated."""
+    """From where images may be fetched beside public web servers, for whatever reads images: as `--allow-net` takes it,
+    comma separated; where that is given, it counts alone."""
 
     proxy: Annotated[SecretStr | None, Side.WORKER] = None
     """A URL of a [proxy](security.md#where-a-worker-connects-to) by which workers reach the web; others in the

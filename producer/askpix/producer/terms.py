@@ -30,6 +30,21 @@ def terms_of(question: Question) -> list[str]:
     return list(dict.fromkeys(words.get(choice, choice) for choice in question.choices or ()))
 
 
+def joined(terms: Iterable[str]) -> str:
+    """Returns an answer of several terms, as results have it."""
+    return SEPARATOR.join(terms)
+
+
+def split(text: str) -> list[str]:
+    """Returns the terms of an answer that may have any number of them, of which results have this text."""
+    return text.split(SEPARATOR) if text else []
+
+
+def split_loosely(text: str) -> list[str]:
+    """Returns the terms of such an answer that a person has written, with or without spaces."""
+    return [term for term in map(str.strip, text.split(SEPARATOR.strip())) if term]
+
+
 def understood(question: Question | None, text: str, meant: _Nearest = nearest) -> str:
     """Returns an answer in the question's own terms, which a person has written, perhaps in a spreadsheet.
 
@@ -64,9 +79,9 @@ def _any_of(question: Question, known: _Words, text: str, meant: _Nearest) -> st
     if word in _NONE and word not in known.folded:
         return ""
     if _is_list_otherwise(known, text):
-        several = SEPARATOR.join(part for part in _OTHERWISE.split(comparable(text)) if part)
+        several = joined(part for part in _OTHERWISE.split(comparable(text)) if part)
         raise InputError(f"{shortened(repr(text))} is none of its terms; commas stand between several: {several[:200]}")
-    said = {_one_of(known, part, meant) for part in text.split(SEPARATOR.strip()) if part.strip()}
+    said = {_one_of(known, part, meant) for part in split_loosely(text)}
     if not said:
         raise InputError(f"{shortened(repr(text))} has no term in it: write {NOTHING} where none of them is so")
     terms = terms_of(question)
@@ -76,7 +91,7 @@ def _any_of(question: Question, known: _Words, text: str, meant: _Nearest) -> st
             raise InputError(f"{shortened(repr(text))} has {shortened(repr(alone))} beside others: that stands alone")
         return alone
     # In the order of the choices, as the model's answers are.
-    return SEPARATOR.join(term for term in terms if term in said)
+    return joined(term for term in terms if term in said)
 
 
 class _Words(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from askpix.producer.errors import InputError
-from askpix.producer.questions import Question, shown_value
+from askpix.producer.questions import Question
+from askpix.producer.shown import shown_value
 
 ITEM_COLUMNS = ("id", "group", "image", "status")
 GROUP_COLUMNS = ("group", "images", "images_failed", "id", "image", "status")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 
-from askpix.producer.questions import shown_value
+from askpix.producer.shown import shown_value
 from askpix.producer.storage import shortened
 
 _LISTED = 8

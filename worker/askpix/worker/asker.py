@@ -6,15 +6,14 @@ import logging
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from askpix.producer.braces import CHOICE, with_choice
 from askpix.producer.items import Item, Options, Turn
 from askpix.producer.placeholders import (
-    CHOICE,
     MissingValueError,
     filled,
     filled_options,
     filled_question,
     values_of,
-    with_choice,
 )
 from askpix.producer.questions import NO, YES, Question
 from askpix.worker.engine.base import Askable, ImageHandle, Request

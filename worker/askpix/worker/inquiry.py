@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from askpix.producer.items import Turn
 from askpix.producer.judging import judged
 from askpix.producer.placeholders import MissingValueError
-from askpix.producer.questions import SEPARATOR, YES, Question
+from askpix.producer.questions import YES, Question
 from askpix.producer.rows import Answer, Choice, Kind
+from askpix.producer.terms import joined
 from askpix.worker.asker import Asker
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
@@ -148,7 +149,7 @@ def combined(question: Question, text: str, raw: Sequence[Answer]) -> Answer:
         name=question.title,
         kind=Kind.MULTIPLE,
         question=text,
-        text=SEPARATOR.join(choice for choice, p in zip(question.choices, yes, strict=True) if p >= 0.5),
+        text=joined(choice for choice, p in zip(question.choices, yes, strict=True) if p >= 0.5),
         confidence=math.prod(max(p, 1 - p) for p in yes),
         tokens=sum(one.tokens for one in raw),
         choices=tuple(Choice(text=choice, probability=p) for choice, p in zip(question.choices, yes, strict=True)),

@@ -23,8 +23,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from askpix.producer.errors import MessageError
 from askpix.producer.messages import ASK_TASK, QUEUED_HEADER, queued_at
-from askpix.producer.questions import first_problem
 from askpix.producer.queues import is_ask_queue
+from askpix.producer.shown import first_problem
 from askpix.producer.transport import BrokerConnection, Channel, Transport
 from askpix.worker.slots import all_free
 

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from askpix.producer.calibrating.examples import Example, Gathered, gathered, terms_in
+from askpix.producer.calibrating.examples import Example, Gathered, gathered
 from askpix.producer.calibrating.fitting import Evidence, Form, chosen, evidence, fitted, too_few
 from askpix.producer.calibrating.labels import Labels
 from askpix.producer.calibrating.measures import Measures, Outcome, measured
 from askpix.producer.calibrating.samples import folds
 from askpix.producer.calibrating.whole import fitted_whole
+from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
 from askpix.producer.judging import judged
-from askpix.producer.questions import Calibration, Question
+from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
+from askpix.producer.terms import split_loosely
 from askpix.producer.words import counted, listed
 
 ENOUGH = 20
@@ -92,7 +94,7 @@ class Outcomes:
             answer = judged(asked, example.answer)
             self.answers.append(Outcome(answer.confidence, answer.text == example.label))
             if question.multiple:
-                terms = terms_in(example.label)
+                terms = split_loosely(example.label)
                 self.judgements += [
                     Outcome(max(p, 1 - p), (p >= 0.5) == (words.get(choice.text, choice.text) in terms))
                     for choice in answer.choices or ()

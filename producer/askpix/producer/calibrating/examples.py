@@ -15,7 +15,7 @@ from askpix.producer.followed import Job
 from askpix.producer.questions import Question
 from askpix.producer.results import Results
 from askpix.producer.rows import Answer, Choice, Kind, Row
-from askpix.producer.terms import terms_of
+from askpix.producer.terms import split_loosely, terms_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,13 +51,8 @@ class Gathered:
         """How often each term is so, in their order."""
         counts = Counter(dict.fromkeys(terms_of(self.question), 0))
         for example in self.examples:
-            counts.update(terms_in(example.label) if self.question.multiple else (example.label,))
+            counts.update(split_loosely(example.label) if self.question.multiple else (example.label,))
         return counts
-
-
-def terms_in(label: str) -> list[str]:
-    """Returns the terms of an answer that may have several."""
-    return [term for term in (part.strip() for part in label.split(",")) if term]
 
 
 def gathered(job: Job, questions: Sequence[Question], labels: Labels) -> list[Gathered]:

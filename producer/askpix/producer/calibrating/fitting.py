@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from askpix.producer.calibrating.descent import Numbers, descended
-from askpix.producer.calibrating.examples import Example, terms_in
+from askpix.producer.calibrating.examples import Example
 from askpix.producer.calibrating.samples import beyond_chance, folds
 from askpix.producer.calibrating.scales import LEAST, log_odds_of, logs_of, scale_of, shift_of, temperature_of
-from askpix.producer.questions import Calibration, Question
-from askpix.producer.terms import terms_of
+from askpix.producer.calibration import Calibration
+from askpix.producer.questions import Question
+from askpix.producer.terms import split_loosely, terms_of
 
 Truths = npt.NDArray[np.bool_]
 
@@ -73,7 +74,7 @@ def evidence(question: Question, examples: Sequence[Example]) -> Evidence:
     logs = log_odds_of(given) if question.multiple else logs_of(given)
     truth = np.zeros((len(examples), len(terms)), bool)
     for row, example in zip(truth, examples, strict=True):
-        row[[places[term] for term in (terms_in(example.label) if question.multiple else (example.label,))]] = True
+        row[[places[term] for term in (split_loosely(example.label) if question.multiple else (example.label,))]] = True
     groups = np.zeros((len(choices), len(terms)), bool)
     for place, choice in enumerate(choices):
         groups[place, places[words.get(choice, choice)]] = True

@@ -15,7 +15,7 @@ from askpix.producer.calibrating.descent import Numbers, descended
 from askpix.producer.calibrating.measures import Outcome
 from askpix.producer.calibrating.samples import beyond_chance, folds
 from askpix.producer.calibrating.scales import log_odds_of, scale_of, shift_of, temperature_of
-from askpix.producer.questions import Whole
+from askpix.producer.calibration import Whole
 
 
 def fitted_whole(outcomes: Sequence[Outcome]) -> Whole | None:

@@ -14,8 +14,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
-from askpix.producer.questions import Calibration
 from askpix.producer.tabs import without_tabs
 
 _KEY = "calibration"

@@ -6,17 +6,19 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.form import Source
 from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded
-from askpix.producer.questions import SEPARATOR
 from askpix.producer.results import Line, extra_values
 from askpix.producer.rows import Kind
+from askpix.producer.terms import joined, split, split_loosely
 from askpix.producer.titles import ENDINGS, ERROR_COLUMNS, GROUP_COLUMNS, ITEM_COLUMNS
 
 _NUMBERS = frozenset(("images", "images_failed"))
@@ -65,6 +67,8 @@ class WideColumns:
     """What it is of a line, and what the column is called."""
 
     own: tuple[Own, ...]
+    corrected: Corrected
+    """What people have put right, which is told what of it is written."""
 
     def schema(self) -> pa.Schema:
         """Returns names and types of all columns."""
@@ -129,11 +133,11 @@ class WideColumns:
                 values += (None, None)
             else:
                 sure = found.confidence
-                values.append(terms(found.text) if attribute.is_list else found.text)
+                values.append(split(found.text) if attribute.is_list else found.text)
                 values.append(sure if sure is not None and math.isfinite(sure) else None)
             if attribute.is_corrected:
-                right = (line.corrected or {}).get(str(attribute.key))
-                values.append(right if right is None or not attribute.is_list else _corrected_terms(right))
+                right = self.corrected.told(line, str(attribute.key))
+                values.append(right if right is None or not attribute.is_list else split_loosely(right))
         return values
 
 
@@ -147,8 +151,9 @@ def wide_columns(
     """Returns the columns of all that is exported, in one pass over it.
 
     The job's questions come first, in its order; then those that rows have of their own, and the caller's columns, each
-    in the order in which they come up. No two columns have the same name, whether or not capitals are told apart: ours
-    keep theirs, a question's gets `answer_` before it, one of the caller's `input_`.
+    in the order in which they come up. Questions that no row has an answer to, but a correction, come after the rows'.
+    No two columns have the same name, whether or not capitals are told apart: ours keep theirs, a question's gets
+    `answer_` before it, one of the caller's `input_`.
 
     Args:
         head: what comes before the questions; by default what a table of items, or of groups, has.
@@ -161,7 +166,7 @@ def wide_columns(
     """
     kinds: dict[_Key, set[str]] = {}
     own: dict[str, set[str]] = {}
-    for key in _keys([question.title for question in source.questions or ()]):
+    for key in _keys([question.title for question in source.questions]):
         kinds[key] = set()
     for asked in source.results.asked():
         for key, (_, kind) in zip(_keys([name for name, _ in asked.answers]), asked.answers, strict=True):
@@ -173,10 +178,12 @@ def wide_columns(
                 f"the rows have more than {MAX_COLUMNS} different columns, too many for a table: "
                 "export with --form rows to .jsonl or .parquet"
             )
-    for place, key in enumerate(_keys([question.title for question in source.questions or ()])):
-        assert source.questions
+    room = max(0, (MAX_COLUMNS - len(own)) // 2 - len(kinds))
+    kinds |= {name: set() for name in islice((name for name in source.corrected.names if name not in kinds), room)}
+    for place, key in enumerate(_keys([question.title for question in source.questions])):
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
+    corrected = frozenset(source.corrected.names)
     head = head if head is not None else GROUP_COLUMNS if source.by_group else ITEM_COLUMNS
     taken = ColumnNames((*head, *reserved))
     named_errors = tuple((name, taken.free(name, before="answer_")) for name in errors)
@@ -185,7 +192,7 @@ def wide_columns(
             key=key,
             column=_attribute_name(key, taken),
             is_list=found == {Kind.MULTIPLE},
-            is_corrected=key in source.corrected,
+            is_corrected=key in corrected,
         )
         for key, found in kinds.items()
     )
@@ -194,24 +201,15 @@ def wide_columns(
         attributes=attributes,
         errors=named_errors,
         own=tuple(Own(key=name, column=_own_name(name, taken), kind=_type(found)) for name, found in own.items()),
+        corrected=source.corrected,
     )
 
 
 def answer_cell(value: Any) -> str:
     """Returns a cell of an answer: of a list its terms, of a confidence four places."""
     if isinstance(value, list):
-        return cell(SEPARATOR.join(value)) if value else NOTHING
+        return cell(joined(value)) if value else NOTHING
     return cell(rounded(value) if isinstance(value, float) else value)
-
-
-def terms(text: str) -> list[str]:
-    """Returns the terms of an answer that may have any number of them."""
-    return text.split(SEPARATOR) if text else []
-
-
-def _corrected_terms(text: str) -> list[str]:
-    """Returns the terms that a person has written."""
-    return [term for term in map(str.strip, text.split(SEPARATOR.strip())) if term]
 
 
 def _keys(names: list[str]) -> list[_Key]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.originals import ReadOriginals
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.results import Line, Results
 
@@ -19,11 +21,11 @@ class Source:
     lines: Callable[[], Iterator[Line]]
     """The items, or the groups of them, that wide tables have: each call begins anew."""
 
-    questions: tuple[Question, ...] | None = None
-    """Of the job; None where it captions."""
+    spec: JobSpec | None = None
+    """What the job is; None where there is no job.json, and so nobody knows what was asked."""
 
-    corrected: frozenset[str] = frozenset()
-    """The names of questions whose answers people have put right."""
+    corrected: Corrected = field(default_factory=lambda: Corrected({}))
+    """What people have put right; whoever writes a line takes it from there."""
 
     by_group: bool = False
     """Whether a line is a group."""
@@ -33,6 +35,11 @@ class Source:
 
     originals: ReadOriginals | None = None
     """What reads images again; None where that cannot be."""
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Of the job; none where it captions."""
+        return () if self.spec is None else self.spec.questions or ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.runs import Runs
 from askpix.producer.export.views import Viewed, viewed
 from askpix.producer.groups import View, combined
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.results import Line, Results, extra_values
 from askpix.producer.rows import Status
-
-Corrections = Mapping[str, Mapping[str, str]]
-"""By the item's id and the question's name, what a person says that the answer should be."""
 
 
 class Grouping:
@@ -25,12 +23,12 @@ class Grouping:
 
     Args:
         spec: None where there is no job.json, and so nobody knows what was asked.
-        corrected: what people put right, by item and question. Of a group, it is what those agree on that say anything.
+        corrected: what people put right.
     """
 
-    def __init__(self, results: Results, spec: JobSpec | None, corrected: Corrections | None = None) -> None:
+    def __init__(self, results: Results, spec: JobSpec | None, corrected: Corrected) -> None:
         self._results = results
-        self._corrected = corrected or {}
+        self._corrected = corrected
         self._spec = spec
         self._asked = () if spec is None else spec.questions or ()
 
@@ -60,15 +58,10 @@ class Grouping:
             answers=combined([View(row.answers, self._asked if row.own is None else row.own) for row in rows]),
             images=len(rows),
             failed=len(rows) - len(fine),
-            corrected=_agreed([self._corrected[row.id] for row in rows if row.id in self._corrected]),
+            corrected=self._corrected.of_item(first.id)
+            if first.group is None
+            else self._corrected.of_group(first.group, [row.id for row in rows]),
         )
-
-
-def _agreed(said: Sequence[Mapping[str, str]]) -> dict[str, str] | None:
-    """Returns what all corrections of a question say that there are."""
-    names = dict.fromkeys(name for one in said for name in one)
-    texts = {name: {one[name] for one in said if name in one} for name in names}
-    return {name: found.pop() for name, found in texts.items() if len(found) == 1} or None
 
 
 def _shared(rows: Sequence[Viewed]) -> str | None:

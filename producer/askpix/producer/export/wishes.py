@@ -8,11 +8,13 @@ from itertools import compress
 
 from askpix.producer.columns import Columns
 from askpix.producer.corrections import corrections
+from askpix.producer.export.corrected import Corrected
 from askpix.producer.export.form import Source
-from askpix.producer.export.grouping import Corrections, Grouping
+from askpix.producer.export.grouping import Grouping
 from askpix.producer.export.originals import ReadOriginals
 from askpix.producer.export.since import Changes, changes
 from askpix.producer.job import JobFolder
+from askpix.producer.job_spec import JobSpec
 from askpix.producer.results import Line, Results
 
 _Lines = Callable[[], Iterator[Line]]
@@ -53,30 +55,32 @@ def source_of(folder: JobFolder, wishes: Wishes, originals: ReadOriginals | None
     """
     results = Results.of(folder)
     spec = folder.spec()
-    corrected = corrections(folder)
+    corrected = Corrected(corrections(folder))
     source = Source(
         results=results,
-        lines=_lines(results, corrected, groups=wishes.groups),
-        corrected=frozenset(name for said in corrected.values() for name in said),
-        questions=None if spec is None else spec.questions,
+        lines=_lines(results, spec, corrected, groups=wishes.groups),
+        corrected=corrected,
+        spec=spec,
         by_group=wishes.groups,
         excel=wishes.excel,
         originals=originals,
     )
-    return (source, None) if wishes.since is None else _changed(source, wishes.since, corrected)
+    return (source, None) if wishes.since is None else _changed(source, wishes.since)
 
 
-def _lines(results: Results, corrected: Corrections, *, groups: bool) -> _Lines:
+def _lines(results: Results, spec: JobSpec | None, corrected: Corrected, *, groups: bool) -> _Lines:
     if groups:
-        return Grouping(results, results.folder.spec(), corrected).lines
+        return Grouping(results, spec, corrected).lines
     if not corrected:
         return results.lines
-    return lambda: (line._replace(corrected=corrected.get(line.id or "")) for line in results.lines())
+    return lambda: (line._replace(corrected=corrected.of_item(line.id)) for line in results.lines())
 
 
-def _changed(source: Source, earlier: JobFolder, corrected: Corrections) -> tuple[Source, Changes]:
+def _changed(source: Source, earlier: JobFolder) -> tuple[Source, Changes]:
     """Returns a source without what an earlier job says too."""
-    before = _lines(Results.of(earlier), {}, groups=source.by_group)
+    before = _lines(
+        Results.of(earlier), earlier.spec() if source.by_group else None, Corrected({}), groups=source.by_group
+    )
     if source.by_group:
         lines = source.lines
         found = changes(before(), lines())
@@ -90,7 +94,7 @@ def _changed(source: Source, earlier: JobFolder, corrected: Corrections) -> tupl
         left_out[part] = found.left_out[start : start + size]
         start += size
     results = replace(results, left_out=left_out)
-    return replace(source, results=results, lines=_lines(results, corrected, groups=False)), found
+    return replace(source, results=results, lines=_lines(results, source.spec, source.corrected, groups=False)), found
 
 
 def _counted(results: Results, sizes: list[tuple[int, int]]) -> Iterator[Line]:

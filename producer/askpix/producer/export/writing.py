@@ -88,9 +88,10 @@ def export_lines(folder: JobFolder, file: IO[bytes]) -> Exported:
         JobError: a result file is missing or damaged.
         OSError: the file cannot be written.
     """
-    items = write_lines(source_of(folder, Wishes(), None)[0], file)
+    source, found = source_of(folder, Wishes(), None)
+    items = write_lines(source, file)
     file.flush()
-    return Exported(items=items, of=items)
+    return _noted(Exported(items=items), found, source)
 
 
 def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force: bool) -> Exported:
@@ -108,25 +109,26 @@ def _merge(folder: JobFolder, path: Path, wishes: Wishes, merged: str, *, force:
     if not name.endswith((ending, f"{ending}.gz")) or (ending == ".parquet" and name.endswith(".gz")):
         raise InputError(f"a list comes back in its own form: give --to a name that ends in {ending}")
     check_outside(path, folder)
-    spec = folder.spec()
     with whole_file(path, force=force) as file:
         source, _ = source_of(folder, wishes, None)
         with _unpacked(file, is_packed=name.endswith(".gz")) as plain:
-            found = merge(source, own, PART_SIZE if spec is None else spec.part_size, plain)
+            found = merge(source, own, PART_SIZE if source.spec is None else source.spec.part_size, plain)
     notes = [f"{counted(found.without, 'row')} without a result"] if found.without else []
     noun = "group or item" if source.by_group else "result"
     notes += [f"{counted(found.left, noun)} of no row of the list"] if found.left else []
+    notes += source.corrected.notes()
     return Exported(items=found.rows, noun="row", of=None, notes=tuple(notes))
 
 
 def _noted(exported: Exported, found: Changes | None, source: Source) -> Exported:
-    """Returns what an export came to, with what is to be told of groups and of changes."""
+    """Returns what an export came to, with what is to be told of groups, of changes and of corrections."""
     notes = list(exported.notes)
     of = None if source.by_group else exported.items
     if found is not None:
         of = None if of is None else of + found.same
         notes.append(f"{found.new} new, {found.changed} changed; {found.same} as before left out")
         notes += [f"{found.gone} of before {'is' if found.gone == 1 else 'are'} gone"] if found.gone else []
+    notes += source.corrected.notes()
     noun = "row" if source.by_group else exported.noun
     return replace(exported, of=of, noun=noun, notes=tuple(notes))
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from askpix.producer.placeholders import with_choice
-from askpix.producer.questions import SEPARATOR, Question, possible_terms, shown_value
+from askpix.producer.braces import asks_of_choice
+from askpix.producer.questions import SEPARATOR, Question, possible_terms
 from askpix.producer.sheets.calibrations import calibration_of
 from askpix.producer.sheets.fields import (
     Word,
@@ -27,6 +27,7 @@ from askpix.producer.sheets.json_schemas import schema_of
 from askpix.producer.sheets.keys import KEYS, OTHER_NAMES
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
+from askpix.producer.shown import shown_value
 from askpix.producer.words import listed
 
 _GLUED = re.compile(rf"({'|'.join(KEYS)}):(?=\S)(.*)", re.DOTALL)
@@ -174,7 +175,7 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
     if "multiple" in attribute.broken:
         return
     if not attribute.values.get("multiple"):
-        if text is not None and _asks_of_choice(text.text):
+        if text is not None and asks_of_choice(text.text):
             told.tell(
                 text.node,
                 "{choice} stands for each of several choices: add multiple: true"
@@ -185,7 +186,7 @@ def _several(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) 
     where = names["multiple"]
     if "choices" not in names and "choices" not in attribute.broken:
         told.tell(where, "multiple needs choices, of which any number may be so: add choices: [star, heart]")
-    if text is not None and not _asks_of_choice(text.text):
+    if text is not None and not asks_of_choice(text.text):
         if nearly := _NEARLY.search(text.text):
             told.tell(text.node, f"of each choice it is asked by {{choice}}: write that for {nearly[0]}")
         else:
@@ -220,11 +221,6 @@ def _unsure(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -
                 told.tell(names[key], f"{key} does not go with match, which scores a text: leave one of them out")
     elif "json_schema" in names and "choices" in names:
         told.tell(names["json_schema"], "json_schema does not go with choices: leave one of them out")
-
-
-def _asks_of_choice(text: str) -> bool:
-    """Returns whether `{choice}` in a text stands for one: `{{choice}}` stands for the word in braces."""
-    return with_choice(text, "") != text
 
 
 def _of_choices(attribute: Attribute, names: Mapping[str, Scalar], told: Mistakes) -> None:

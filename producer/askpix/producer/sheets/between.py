@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from askpix.producer.questions import shown_value
 from askpix.producer.sheets.attributes import Attribute
 from askpix.producer.sheets.fields import Word
 from askpix.producer.sheets.mistakes import Mistakes
+from askpix.producer.shown import shown_value
 from askpix.producer.titles import clashes
 from askpix.producer.words import listed
 

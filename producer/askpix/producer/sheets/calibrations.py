@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from askpix.producer.questions import shown_value
+from askpix.producer.calibration import COLDEST, HOTTEST, MAX_SHIFT
 from askpix.producer.sheets.fields import Word, number_of, pairs_of, unique
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Mapped, Node, Scalar
+from askpix.producer.shown import shown_value
 from askpix.producer.words import listed
 
 _KEYS = ("temperature", "shifts", "whole")
 _OF_WHOLE = ("temperature", "shift")
-_COLDEST = 0.001
-_HOTTEST = 1_000
-_FARTHEST = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +72,8 @@ def _unknown(name: Scalar, key: str, of: str, keys: Sequence[str], told: Mistake
 
 def _temperature(value: Node, told: Mistakes) -> float | None:
     temperature = number_of(value)
-    if temperature is None or not _COLDEST <= temperature <= _HOTTEST:
-        told.tell(value, f"temperature is a number, {_COLDEST} to {_HOTTEST:,}: write temperature: 1.0")
+    if temperature is None or not COLDEST <= temperature <= HOTTEST:
+        told.tell(value, f"temperature is a number, {COLDEST} to {HOTTEST:,}: write temperature: 1.0")
         return None
     return temperature
 
@@ -109,7 +107,7 @@ def _shifts(node: Node, told: Mistakes) -> tuple[tuple[Word, float], ...]:
 
 def _shift(value: Node, what: str, told: Mistakes) -> float | None:
     shift = number_of(value)
-    if shift is None or not -_FARTHEST <= shift <= _FARTHEST:
-        told.tell(value, f"{what} is a number, {-_FARTHEST} to {_FARTHEST}: write 0.1")
+    if shift is None or not -MAX_SHIFT <= shift <= MAX_SHIFT:
+        told.tell(value, f"{what} is a number, {-MAX_SHIFT} to {MAX_SHIFT}: write 0.1")
         return None
     return shift

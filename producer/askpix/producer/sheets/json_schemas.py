@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from askpix.producer.questions import MAX_SCHEMA, shown_value
+from askpix.producer.questions import MAX_SCHEMA
 from askpix.producer.sheets.fields import plain_of, unique
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
 from askpix.producer.sheets.references import is_within, leads_somewhere, places, sayings
+from askpix.producer.shown import shown_value
 from askpix.producer.words import listed
 
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")

@@ -18,6 +18,9 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 _MOST_NODES = 300_000
 """Counted each time that an alias stands for them: a few lines of aliases of aliases can stand for billions."""
 
+_MOST_CHARACTERS = 10_000_000
+"""Of all texts, counted in the same way: a few lines of one long text can be as much."""
+
 _DEEPEST = 60
 """Levels: schemas are what goes deepest."""
 
@@ -123,11 +126,13 @@ class _Reading:
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
         self._count = 0
+        self._characters = 0
 
     def node(self, node: Any, depth: int) -> Node:
         line = node.start_mark.line + 1
         self._count += 1
-        if self._count > _MOST_NODES:
+        self._characters += len(node.value) if isinstance(node, ScalarNode) else 0
+        if self._count > _MOST_NODES or self._characters > _MOST_CHARACTERS:
             raise UnreadableNodeError(line, "this sheet has too much in it, or aliases (*) make it so: write less")
         if depth > _DEEPEST:
             raise UnreadableNodeError(line, "this is nested too deeply, or an alias (*) stands within what it names")

@@ -23,8 +23,8 @@ _UNSAID = ("title", "default", "description", "propertyNames", "$ref")
 _WORD = ["string", "number", "boolean"]
 """What may stand where a text belongs: a word that is written without quotes, such as 38 or true, is its own text."""
 
-_CHOICE = r"(^|[^{])(\{\{)*\{choice\}"
-"""In braces that are not doubled."""
+ASKS_OF_CHOICE = r"(^|[^{])(\{\{)*\{choice\}"
+"""In braces that are not doubled: what `asks_of_choice` says, as a pattern."""
 
 
 def sheet_schema() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _attribute(keys: dict[str, Any]) -> dict[str, Any]:
         "allOf": [
             {
                 "if": _is_true("multiple"),
-                "then": {"required": ["choices"], "properties": {"text": {"pattern": _CHOICE}, **_no_commas()}},
+                "then": {"required": ["choices"], "properties": {"text": {"pattern": ASKS_OF_CHOICE}, **_no_commas()}},
                 "else": {"properties": {"text": _without_choice(), "calibration": {"not": _has_any("whole")}}},
             },
             {
@@ -84,7 +84,7 @@ def _has_any(*keys: str) -> dict[str, Any]:
 
 
 def _without_choice() -> dict[str, Any]:
-    return {"not": {"type": "string", "pattern": _CHOICE}}
+    return {"not": {"type": "string", "pattern": ASKS_OF_CHOICE}}
 
 
 def _no_commas() -> dict[str, Any]:

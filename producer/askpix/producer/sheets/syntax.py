@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from askpix.producer.questions import shown_value
 from askpix.producer.sheets.keys import KEYS
+from askpix.producer.shown import shown_value
 
 _KEY = "|".join(KEYS)
 _BAD_INDENT = re.compile(r"[ -]*[\t\u00a0]")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from askpix.producer.braces import CHOICE
 from askpix.producer.items import Item, Options
-from askpix.producer.placeholders import CHOICE, columns_in, values_of
+from askpix.producer.placeholders import columns_in, values_of
 from askpix.producer.questions import Question
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.flights import Flights

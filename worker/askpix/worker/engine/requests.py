@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, shown_in
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.engine.base import ImageHandle, Request
 from askpix.worker.errors import RequestError
 

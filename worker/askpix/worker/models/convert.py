@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest, ImageInput, Sizes, SpecialTokens
 from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint

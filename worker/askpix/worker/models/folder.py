@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from askpix.producer.errors import ModelError
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.digests import Digests
 from askpix.worker.models.blip_manifest import BlipManifest
 from askpix.worker.models.manifest import MANIFEST, file_entry, fingerprint_of

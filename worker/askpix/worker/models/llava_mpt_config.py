@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askpix.producer.errors import ModelError
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.models.checkpoint_folder import read_json
 from askpix.worker.models.manifest import Size
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.engine.base import Ability
 from askpix.worker.models.export_order import ordered
 from askpix.worker.models.family import FAMILIES

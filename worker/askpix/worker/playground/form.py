@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Options
-from askpix.producer.questions import Question, first_problem
+from askpix.producer.questions import Question
+from askpix.producer.shown import first_problem
 from askpix.worker.engine.base import Ability
 
 Form = Literal["count", "number", "flag", "text", "lines"]

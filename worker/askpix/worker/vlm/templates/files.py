@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pydantic import TypeAdapter, ValidationError
 
 from askpix.producer.errors import ModelError
-from askpix.producer.questions import first_problem
+from askpix.producer.shown import first_problem
 from askpix.worker.vlm.templates.template import Template
 
 _ADAPTER = TypeAdapter(Template)
