@@ -147,7 +147,7 @@ def test_a_batch_that_the_device_refuses_fails_and_the_engine_goes_on(
             assert encoded.states is not None
             encoded.states = encoded.states[:, :-1]
         else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
+            patch.setattr(getattr(fragile, stage)._decoder, "_infer_request", fragile._questions._infer_request)
 
         # when
         failing = fragile.submit(request(encoded, question))
@@ -164,8 +164,8 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
     # given infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in fragile._vision._requests:
-            patch.setattr(vision, "_request", fragile._questions._request)
+        for vision in fragile._vision._infer_requests:
+            patch.setattr(vision, "_infer_request", fragile._questions._infer_request)
 
         # when
         tickets = [fragile.submit(request(image, asked)) for image in images for asked in (None, "what is it?")]
@@ -214,7 +214,7 @@ def test_the_log_says_of_which_item_a_batch_failed(
             assert encoded.states is not None
             encoded.states = encoded.states[:, :-1]
         else:
-            patch.setattr(getattr(fragile, stage)._decoder, "_request", fragile._questions._request)
+            patch.setattr(getattr(fragile, stage)._decoder, "_infer_request", fragile._questions._infer_request)
 
         # when
         with about(job="/jobs/a", part=3, item="mug"):
@@ -235,8 +235,8 @@ def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged:
     # given infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in fragile._vision._requests:
-            patch.setattr(vision, "_request", fragile._questions._request)
+        for vision in fragile._vision._infer_requests:
+            patch.setattr(vision, "_infer_request", fragile._questions._infer_request)
 
         # when
         tickets = []

@@ -47,7 +47,7 @@ def heard() -> Iterator[Heard]:
     said = Batch._said
 
     def listening(batch: Batch, run: Run, of: Any) -> Said:
-        ids[run.job.ticket] = list(of.ids)
+        ids[run.request.ticket] = list(of.ids)
         return said(batch, run, of)
 
     with pytest.MonkeyPatch.context() as patch:

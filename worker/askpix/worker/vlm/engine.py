@@ -36,7 +36,7 @@ from askpix.worker.vlm.image_room import ImageRoom
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
 from askpix.worker.vlm.opening import opened
 from askpix.worker.vlm.reading import RequestReader
-from askpix.worker.vlm.work import Job, Run, Said, VlmImage
+from askpix.worker.vlm.work import Run, Said, VlmImage, VlmRequest
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ CAPACITY = 64
 Each holds its image at full size."""
 
 
-class VlmEngine(ThreadedEngine[Job]):
+class VlmEngine(ThreadedEngine[VlmRequest]):
     """Answers with one vision-language model on one device.
 
     Args:
@@ -68,7 +68,7 @@ class VlmEngine(ThreadedEngine[Job]):
         cache: Path | None = None,
         cache_megabytes: int | None = None,
     ) -> None:
-        super().__init__(Job, CAPACITY)
+        super().__init__(VlmRequest, CAPACITY)
         self.recipe = partial(VlmEngine, folder, device, precision, cache, cache_megabytes)
         compiler = Compiler(device, precision, cache)
         if compiler.device.startswith("MULTI"):
@@ -157,7 +157,7 @@ class VlmEngine(ThreadedEngine[Job]):
             under_way=len(self._under_way),
         )
 
-    def _read(self, request: Request) -> Job:
+    def _read(self, request: Request) -> VlmRequest:
         return self._reader.read(request, self)
 
     def _count(self, prompt: str) -> int:
@@ -193,18 +193,18 @@ class VlmEngine(ThreadedEngine[Job]):
             self._take(self._inbox.get())
             wait = False
 
-    def _take(self, job: Job | None) -> None:
-        if job is None:
+    def _take(self, request: VlmRequest | None) -> None:
+        if request is None:
             return
         if not self._under_way:
             self._ended_at = time.monotonic()
-        self._under_way.add(job)
-        choices = None if job.question is None else job.question.choices
+        self._under_way.add(request)
+        choices = None if request.question is None else request.question.choices
         for number, choice in enumerate(choices or (None,)):
-            self._waiting.put(Run(job=job, number=number, choice=choice), urgent=job.urgent)
+            self._waiting.put(Run(request=request, number=number, choice=choice), urgent=request.urgent)
 
     def _forget_abandoned(self) -> None:
-        gone = [run for run in self._batch.runs if run.job.ticket.done() or self._under_way.abandoned(run.job)]
+        gone = [run for run in self._batch.runs if run.request.ticket.done() or self._under_way.abandoned(run.request)]
         if gone:
             self._batch.cancel(gone)
 
@@ -212,18 +212,18 @@ class VlmEngine(ThreadedEngine[Job]):
         """Has runs begin for which the pipeline has room."""
         while len(self._waiting):
             run = self._waiting.front[0]
-            if run.job.ticket.done() or self._under_way.abandoned(run.job):
+            if run.request.ticket.done() or self._under_way.abandoned(run.request):
                 self._waiting.take()
                 continue
             if not self._batch.takes(run):
                 return
             self._waiting.take()
-            run.job.ticket.begin()
-            self._images += len(run.job.images) if run.number == 0 else 0
+            run.request.ticket.begin()
+            self._images += len(run.request.images) if run.number == 0 else 0
             try:
                 self._batch.begin(run)
             except RequestError as error:
-                self._under_way.fail(run.job, error)
+                self._under_way.fail(run.request, error)
 
     def _renewed(self) -> bool:
         """Builds the pipeline anew, once nothing is under way in it; returns whether it did.
@@ -265,7 +265,7 @@ class VlmEngine(ThreadedEngine[Job]):
             return
         for run, outcome in ended:
             if isinstance(outcome, RequestError):
-                self._under_way.fail(run.job, outcome)
+                self._under_way.fail(run.request, outcome)
             else:
                 self._end(run, outcome)
 
@@ -274,21 +274,21 @@ class VlmEngine(ThreadedEngine[Job]):
         reason = reason_of(error)
         if len(runs) == 1:
             self._under_way.fail(
-                runs[0].job, RequestError("model_failed", f"the model failed on this request: {reason}")
+                runs[0].request, RequestError("model_failed", f"the model failed on this request: {reason}")
             )
             return
-        with about(**concerning(run.job.ticket.context for run in runs)):
+        with about(**concerning(run.request.ticket.context for run in runs)):
             _log.warning("the model failed on one of %d requests; they now go one by one: %s", len(runs), reason)
         for run in runs:
             run.alone = True
-            run.job.ticket.put_back()
-            self._waiting.put(run, urgent=run.job.urgent)
+            run.request.ticket.put_back()
+            self._waiting.put(run, urgent=run.request.urgent)
 
     def _end(self, run: Run, texts: tuple[Said, ...]) -> None:
         outcome = outcome_of(run, texts)
         if isinstance(outcome, Run):
-            self._waiting.put(outcome, urgent=run.job.urgent)
+            self._waiting.put(outcome, urgent=run.request.urgent)
         elif isinstance(outcome, RequestError):
-            self._under_way.fail(run.job, outcome)
+            self._under_way.fail(run.request, outcome)
         elif outcome is not None:
-            self._under_way.finish(run.job, outcome)
+            self._under_way.finish(run.request, outcome)
