@@ -9,10 +9,10 @@ import torch
 from helpers.mpt_reference import Reference
 from helpers.tiny_mpt import make_checkpoint, make_tower
 
-from askpix.worker.models.llava_mpt import load
-from askpix.worker.models.vlm_convert import convert_vlm
-from askpix.worker.models.vlm_parts import VlmParts
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.llava_mpt import load
+from askpix.worker.converting.vlm_convert import convert_vlm
+from askpix.worker.converting.vlm_parts import VlmParts
+from askpix.worker.converting.weights import Weights
 
 CONTEXT = 640
 """That the model folders have: several times the length that the model was trained with."""

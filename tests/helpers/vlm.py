@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.export_env import make_export_env, python_of
-from askpix.worker.models.vlm_convert import convert_vlm
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.export_env import make_export_env, python_of
+from askpix.worker.converting.vlm_convert import convert_vlm
+from askpix.worker.converting.weights import Weights
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -64,7 +64,9 @@ class TinyVlms:
                 pytest.skip(f"the export environment cannot be made: {error}")
         self.python = python_of(EXPORT_ENV)
         worker = ROOT / "worker" / "askpix" / "worker"
-        sources = sorted([SCRIPT, *worker.glob("models/*"), *worker.glob("vlm/templates/*")])
+        sources = sorted(
+            [SCRIPT, *worker.glob("models/*"), *worker.glob("converting/*"), *worker.glob("vlm/templates/*")]
+        )
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file()))
         self._folder = CACHE / "vlm" / digest.hexdigest()[:16]
 

@@ -14,11 +14,11 @@ from helpers.processes import askpix
 from helpers.vlm import EXPORT_ENV, TinyVlms
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.export_env import make_export_env, python_of
+from askpix.worker.converting.export_env import make_export_env, python_of
+from askpix.worker.converting.vlm_checks import check_files, check_tokens, check_weights, template_of
+from askpix.worker.converting.vlm_convert import check_family
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.folder import load_manifest, load_vlm
-from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_convert import check_family
-from askpix.worker.models.weights import Weights
 
 ENV = {"ASKPIX_EXPORT_ENV": str(EXPORT_ENV)}
 

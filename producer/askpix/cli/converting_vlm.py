@@ -46,11 +46,11 @@ class Exporting:
 
 def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation | None) -> None:
     """Converts a vision-language checkpoint; raises AskpixError."""
-    from askpix.worker.models.export_env import python_of
+    from askpix.worker.converting.export_env import python_of
+    from askpix.worker.converting.staging import check_output
+    from askpix.worker.converting.vlm_convert import check_family, convert_vlm
+    from askpix.worker.converting.weights import Weights
     from askpix.worker.models.family import FAMILIES
-    from askpix.worker.models.staging import check_output
-    from askpix.worker.models.vlm_convert import check_family, convert_vlm
-    from askpix.worker.models.weights import Weights
 
     _refuse_options(exporting.precision)
     check_family(exporting.family, exporting.source, trust=exporting.trust)
@@ -109,8 +109,8 @@ def _pictures(quantizing: Quantizing) -> Iterator[tuple[tuple[Path, ...], tuple[
         return
     from PIL import Image
 
+    from askpix.worker.converting.samples import Samples
     from askpix.worker.image_form import ImageForm
-    from askpix.worker.models.samples import Samples
 
     source = Input(quantizing.images)
     access = access_for(source, quantizing.files_roots, quantizing.networks, quantizing.buckets)

@@ -17,12 +17,13 @@ from pydantic import ValidationError
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.questions import first_problem
+from askpix.worker.converting.export_order import ordered
+from askpix.worker.converting.staging import check_output, sealed, staged
+from askpix.worker.converting.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
+from askpix.worker.converting.vlm_facts import facts_of, generation_of
+from askpix.worker.converting.weights import Weights
 from askpix.worker.engine.base import Ability
-from askpix.worker.models.export_order import ordered
 from askpix.worker.models.family import FAMILIES
-from askpix.worker.models.staging import check_output, sealed, staged
-from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_facts import facts_of, generation_of
 from askpix.worker.models.vlm_manifest import (
     Compression,
     FixedTokens,
@@ -31,7 +32,6 @@ from askpix.worker.models.vlm_manifest import (
     TiledTokens,
     VlmManifest,
 )
-from askpix.worker.models.weights import Weights
 from askpix.worker.vlm.templates import template_named
 
 _TEXTS = ("  two  spaces\nand a line", "Größe? 色は何ですか ✓", "it isn't 3.14 .")
@@ -132,9 +132,9 @@ def _read(
 ) -> _Made:
     """Has the family's own module read the checkpoint."""
     told("loading torch")
-    from askpix.worker.models import vlm_parts
+    from askpix.worker.converting import vlm_parts
 
-    load = import_module(f"askpix.worker.models.{reader}").load
+    load = import_module(f"askpix.worker.converting.{reader}").load
     parts = load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
     own, chosen = (template_named(name) for name in (parts.template, template or parts.template))
     if chosen.tag != own.tag:
