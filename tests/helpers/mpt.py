@@ -9,6 +9,7 @@ import torch
 from helpers.mpt_reference import Reference
 from helpers.tiny_mpt import make_checkpoint, make_tower
 
+from askpix.worker.converting.conversion import Conversion
 from askpix.worker.converting.llava_mpt import load
 from askpix.worker.converting.vlm_convert import convert_vlm
 from askpix.worker.converting.vlm_parts import VlmParts
@@ -52,10 +53,12 @@ class TinyMpt:
         folder = self._folder / f"{name}-{precision}"
         if not folder.exists():
             weights = Weights(precision=precision, group_size=16, ratio=0.8)
+            source = str(self.checkpoint(name, **how))
             convert_vlm(
-                str(self.checkpoint(name, **how)), folder, family="llava_mpt", python=None, name="tiny-mpt",
-                weights=weights, context=CONTEXT,
-            )  # fmt: skip
+                Conversion(
+                    source=source, output=folder, family="llava_mpt", name="tiny-mpt", weights=weights, context=CONTEXT
+                )
+            )
         return folder
 
     def reference(self, name: str = "published") -> Reference:

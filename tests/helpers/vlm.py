@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import ModelError
+from askpix.worker.converting.conversion import Conversion
 from askpix.worker.converting.export_env import make_export_env, python_of
 from askpix.worker.converting.vlm_convert import convert_vlm
 from askpix.worker.converting.weights import Weights
@@ -84,7 +85,12 @@ class TinyVlms:
             if new:
                 weights = Weights(precision=precision, group_size=32, ratio=0.8)
                 name = f"tiny-{family.replace('_', '-')}"
-                convert_vlm(str(checkpoint), folder, family=family, python=self.python, name=name, weights=weights)
+                convert_vlm(
+                    Conversion(
+                        source=str(checkpoint), output=folder, family=family, name=name, weights=weights,
+                        python=self.python,
+                    )
+                )  # fmt: skip
         return folder
 
     def reference(self, family: str, asked: Sequence[Asked]) -> list[Told]:

@@ -112,22 +112,24 @@ def convert(
 
         family = family_of(source)
         if family is not None and not family.startswith("blip"):
-            from askpix.cli.converting_vlm import Exporting
             from askpix.cli.converting_vlm import convert as convert_vlm
+            from askpix.worker.converting.conversion import Conversion
             from askpix.worker.converting.naming import name_for
+            from askpix.worker.converting.weights import Weights
 
-            exporting = Exporting(
+            conversion = Conversion(
                 family=family,
                 source=source,
                 output=output,
                 name=name or name_for(source),
-                precision=precision,
+                weights=Weights(precision=precision),
                 template=template,
                 trust=trust,
                 tower=tower,
                 context=context,
+                generation=generation,
             )
-            convert_vlm(exporting, quantizing, generation)
+            convert_vlm(conversion, quantizing)
             _folder_shown(output)
             return
     if template or trust or tower or context or precision == "int4":
