@@ -38,7 +38,8 @@ from askpix.worker.blip.work import BlipImage, BlipRequest, States
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.choosing import choice_answer
-from askpix.worker.engine.devices import Compiler, Precision, computes_on, precision_of
+from askpix.worker.engine.compiling import Compiler, computes_on, precision_of
+from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels

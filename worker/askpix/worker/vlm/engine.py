@@ -20,7 +20,8 @@ import openvino_genai as genai
 from askpix.producer.errors import DeviceError, ModelError
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
