@@ -58,14 +58,12 @@ class StandIn(ThreadedEngine[_Request]):
         ticket = Ticket(request.deadline, request.seconds, None)
         return _Request(ticket=ticket, counts=not request.urgent)
 
-    def _turn(self) -> bool:
+    def _turn(self) -> None:
         entry = self._inbox.get()
         requests: list[_Request] = []
         while True:
             if entry is not None:
-                if not self._under_way:
-                    self._ended_at = time.monotonic()
-                self._under_way.add(entry)
+                self._take_in(entry)
                 entry.ticket.begin()
                 requests.append(entry)
             if len(requests) >= _AT_ONCE or self._inbox.empty():
@@ -77,4 +75,3 @@ class StandIn(ThreadedEngine[_Request]):
                 answer = Answer(name="caption", kind=Kind.CAPTION, text="a stand-in", confidence=1.0, tokens=3)
                 self._under_way.finish(request, answer)
         self._ended_at = time.monotonic()
-        return not self._closing or bool(self._under_way) or not self._inbox.empty()

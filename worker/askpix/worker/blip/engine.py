@@ -172,13 +172,11 @@ class BlipEngine(ThreadedEngine[BlipRequest]):
 
     # Called from the engine's thread. ---------------------------------------------------------------
 
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
         self._receive()
         self._ended_at = time.monotonic()
         if not self._vision.busy:
             self._batching.run()
-        return not (self._closing and not self._under_way and self._inbox.empty())
 
     def _step(self, stage: Turns) -> None:
         try:
@@ -190,7 +188,7 @@ class BlipEngine(ThreadedEngine[BlipRequest]):
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do, or not yet."""
-        wait = self._vision.busy or (self._batching.idle and not (self._closing and not self._under_way))
+        wait = self._vision.busy or (self._batching.idle and not self._over)
         if not wait and not self._closing:
             self._wait(self._batching.seconds)
         while wait or not self._inbox.empty():
@@ -199,9 +197,7 @@ class BlipEngine(ThreadedEngine[BlipRequest]):
 
     def _take(self, entry: Any) -> None:
         if isinstance(entry, BlipRequest):
-            if not self._under_way:
-                self._ended_at = time.monotonic()
-            self._under_way.add(entry)
+            self._take_in(entry)
             self._batching.came()
             self._vision.take(entry)
         elif isinstance(entry, Encoded):

@@ -71,13 +71,24 @@ class ThreadedEngine(Engine, Generic[R]):
     # Called from the engine's thread. ---------------------------------------------------------------
 
     @abstractmethod
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
+        """Takes what has come, waiting for it where there is nothing else to do, and does what there is to do once."""
+
+    def _take_in(self, request: R) -> None:
+        """Has a request of the inbox under way."""
+        if not self._under_way:
+            self._ended_at = time.monotonic()
+        self._under_way.add(request)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the engine is closed, and has ended all that it took."""
+        return self._closing and not self._under_way and self._inbox.empty()
 
     def _run(self) -> None:
         try:
-            while self._turn():
-                pass
+            while not self._over:
+                self._turn()
         except BaseException as error:  # noqa: BLE001 - the thread must not die silently
             self._dead = error
             _log.critical("the engine has stopped", exc_info=error)

@@ -175,21 +175,28 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
         super()._run()
         self._gone.set()
 
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
         self._receive()
         self._ended_at = time.monotonic()
         self._forget_abandoned()
-        if not ((self._aside or self._batch.worn) and not self._renewed()):
+        is_given_up = bool(self._aside) or self._batch.worn
+        if is_given_up and not self._in_work:
+            self._renew()
+            is_given_up = False
+        if not is_given_up:
             self._begin()
-        if self._batch or self._batch.busy():
+        if self._in_work:
             self._step()
-        return not (self._closing and not self._under_way and self._inbox.empty())
+
+    @property
+    def _in_work(self) -> bool:
+        """Whether the pipeline has anything to do."""
+        return bool(self._batch) or self._batch.busy()
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""
-        idle = not (self._batch or len(self._waiting) or self._batch.busy())
-        wait = idle and not self._aside and not (self._closing and not self._under_way)
+        idle = not (self._in_work or len(self._waiting))
+        wait = idle and not self._aside and not self._over
         while wait or not self._inbox.empty():
             self._take(self._inbox.get())
             wait = False
@@ -197,9 +204,7 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
     def _take(self, request: VlmRequest | None) -> None:
         if request is None:
             return
-        if not self._under_way:
-            self._ended_at = time.monotonic()
-        self._under_way.add(request)
+        self._take_in(request)
         choices = None if request.question is None else request.question.choices
         for number, choice in enumerate(choices or (None,)):
             self._waiting.put(Run(request=request, number=number, choice=choice), urgent=request.urgent)
@@ -226,33 +231,28 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             except RequestError as error:
                 self._under_way.fail(run.request, error)
 
-    def _renewed(self) -> bool:
-        """Builds the pipeline anew, once nothing is under way in it; returns whether it did.
-
-        Where the engine is set aside, that is when it is needed again.
-        """
-        if self._batch or self._batch.busy():
-            return False
+    def _renew(self) -> None:
+        """Gives the pipeline up, in which nothing is under way, and builds it anew: where the engine is set aside,
+        when it is needed again."""
         why = "another process needs its memory" if self._aside else "it keeps each schema and choice that it has seen"
         _log.info("the pipeline of %s is given up, to be built anew: %s", self.info.model, why)
         # One at a time: there may be no memory for two.
         self._batch.close()
-        while self._is_aside():
-            self._take(self._inbox.get())
+        self._stay_aside()
         before, self._batch = self._batch, self._new_batch()
         self._batch.steps, self._batch.rows = before.steps, before.rows
         self._ended_at = time.monotonic()
-        return True
 
-    def _is_aside(self) -> bool:
-        """Returns whether the engine is to stay without a pipeline; who waits for that is told."""
-        with self._gate:
-            if self._aside:
+    def _stay_aside(self) -> None:
+        """Says that there is no pipeline, and takes what comes, for as long as anybody sets the engine aside."""
+        while True:
+            with self._gate:
+                if not self._aside:
+                    self._ended_at = time.monotonic()
+                    self._gone.clear()
+                    return
                 self._gone.set()
-            else:
-                self._ended_at = time.monotonic()
-                self._gone.clear()
-            return bool(self._aside)
+            self._take(self._inbox.get())
 
     def _step(self) -> None:
         runs, began = self._batch.runs, time.perf_counter()
