@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.blip import ROOT
 from bench.blip.models import built
 
-from askpix.worker.models.convert import convert
+from askpix.worker.converting.convert import convert
 
 _RESULTS = ROOT / "bench" / "results"
 

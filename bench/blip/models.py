@@ -21,11 +21,11 @@ from bench.blip.notebook_graphs import save_notebook_graphs
 from bench.blip.tasks import QUESTIONS
 from helpers.random_blip import BASE, ODD, Recipe, random_model, save_checkpoint
 
-from askpix.worker import models as conversion
+from askpix.worker import converting, models
+from askpix.worker.converting.convert import convert
+from askpix.worker.converting.quantize import quantize
 from askpix.worker.image_form import ImageForm
-from askpix.worker.models.convert import convert
 from askpix.worker.models.folder import load_manifest
-from askpix.worker.models.quantize import quantize
 
 RECIPES = {"base": BASE, "small": replace(ODD, name="small", deviation=0.1)}
 
@@ -58,12 +58,13 @@ def built(recipe: str, say: Callable[[str], None]) -> Models:
     drawn, name = RECIPES[recipe], f"bench-{recipe}"
     tools = [version(package) for package in ("openvino", "torch", "transformers")]
     drawing = [inspect.getsource(one) for one in (random_model, save_checkpoint, _save_checkpoint)]
-    converting = [path.read_text() for path in sorted(Path(conversion.__path__[0]).glob("*.py"))]
+    folders = [Path(package.__path__[0]) for package in (converting, models)]
+    converted_by = [path.read_text() for folder in folders for path in sorted(folder.glob("*.py"))]
     graphing = [inspect.getsource(notebook_graphs)]
     with _Making(recipe, [json.dumps(asdict(drawn)), str(_NEVER), *tools, *drawing], say) as make:
         checkpoint = make("checkpoint", [], lambda new: _save_checkpoint(drawn, new))
-        whole = make("folder", converting, lambda new: convert(str(checkpoint), new, name=name))
-        quantizing = [*converting, inspect.getsource(pictures), version("nncf"), str(_SAMPLES)]
+        whole = make("folder", converted_by, lambda new: convert(str(checkpoint), new, name=name))
+        quantizing = [*converted_by, inspect.getsource(pictures), version("nncf"), str(_SAMPLES)]
         int8 = make("int8-folder", quantizing, lambda new: _quantize(whole, new, name))
         notebook = make("notebook", graphing, lambda new: save_notebook_graphs(checkpoint, new))
     return Models(recipe=recipe, checkpoint=checkpoint, whole=whole, int8=int8, notebook=notebook)

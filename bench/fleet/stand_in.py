@@ -27,12 +27,12 @@ class StandInImage(ImageHandle):
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class _Job:
+class _Request:
     ticket: Ticket
     counts: bool
 
 
-class StandIn(ThreadedEngine[_Job]):
+class StandIn(ThreadedEngine[_Request]):
     """Captions one image after the other, each in the same time, in which the processor is somebody else's.
 
     Args:
@@ -40,7 +40,7 @@ class StandIn(ThreadedEngine[_Job]):
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(_Job, CAPACITY)
+        super().__init__(_Request, CAPACITY)
         self.recipe = partial(StandIn, seconds)
         self._seconds = seconds
         self.info = EngineInfo(model=MODEL, fingerprint=f"stand-in-{seconds:g}", device="CPU", precision="none")
@@ -54,27 +54,24 @@ class StandIn(ThreadedEngine[_Job]):
     def counters(self) -> Mapping[str, int]:
         return {"answers": self._under_way.answers}
 
-    def _read(self, request: Request) -> _Job:
+    def _read(self, request: Request) -> _Request:
         ticket = Ticket(request.deadline, request.seconds, None)
-        return _Job(ticket=ticket, counts=not request.urgent)
+        return _Request(ticket=ticket, counts=not request.urgent)
 
-    def _turn(self) -> bool:
+    def _turn(self) -> None:
         entry = self._inbox.get()
-        jobs: list[_Job] = []
+        requests: list[_Request] = []
         while True:
             if entry is not None:
-                if not self._under_way:
-                    self._ended_at = time.monotonic()
-                self._under_way.add(entry)
+                self._take_in(entry)
                 entry.ticket.begin()
-                jobs.append(entry)
-            if len(jobs) >= _AT_ONCE or self._inbox.empty():
+                requests.append(entry)
+            if len(requests) >= _AT_ONCE or self._inbox.empty():
                 break
             entry = self._inbox.get()
-        time.sleep(self._seconds * len(jobs))
-        for job in jobs:
-            if not self._under_way.abandoned(job):
+        time.sleep(self._seconds * len(requests))
+        for request in requests:
+            if not self._under_way.abandoned(request):
                 answer = Answer(name="caption", kind=Kind.CAPTION, text="a stand-in", confidence=1.0, tokens=3)
-                self._under_way.finish(job, answer)
+                self._under_way.finish(request, answer)
         self._ended_at = time.monotonic()
-        return not self._closing or bool(self._under_way) or not self._inbox.empty()

@@ -42,7 +42,7 @@ def defined(tree: ast.Module | ast.ClassDef) -> dict[str, ast.AST]:
 def test_the_page_names_the_way_of_an_item() -> None:
     files = {f"{package}/{path}" for package, path, _ in places()}
     assert len(files) > 60
-    assert {"producer/submission.py", "worker/part_items.py", "worker/models/staging.py"} <= files
+    assert {"producer/submission.py", "worker/part_items.py", "worker/converting/staging.py"} <= files
 
 
 @pytest.mark.parametrize(("package", "path", "name"), [pytest.param(*one, id=":".join(one)) for one in places()])

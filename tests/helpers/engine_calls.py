@@ -107,11 +107,11 @@ class Turns:
             self._allowed.release()
             self._begun.acquire()
 
-    def _held(self) -> bool:
+    def _held(self) -> None:
         if not self._free:
             self._begun.release()
             self._allowed.acquire()
-        return self._turn()
+        self._turn()
 
 
 def growth(engine: BlipEngine, before: Mapping[str, int]) -> dict[str, int]:

@@ -9,10 +9,11 @@ import torch
 from helpers.mpt_reference import Reference
 from helpers.tiny_mpt import make_checkpoint, make_tower
 
-from askpix.worker.models.llava_mpt import load
-from askpix.worker.models.vlm_convert import convert_vlm
-from askpix.worker.models.vlm_parts import VlmParts
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.conversion import Conversion
+from askpix.worker.converting.llava_mpt import load
+from askpix.worker.converting.vlm_convert import convert_vlm
+from askpix.worker.converting.vlm_parts import VlmParts
+from askpix.worker.converting.weights import Weights
 
 CONTEXT = 640
 """That the model folders have: several times the length that the model was trained with."""
@@ -52,10 +53,12 @@ class TinyMpt:
         folder = self._folder / f"{name}-{precision}"
         if not folder.exists():
             weights = Weights(precision=precision, group_size=16, ratio=0.8)
+            source = str(self.checkpoint(name, **how))
             convert_vlm(
-                str(self.checkpoint(name, **how)), folder, family="llava_mpt", python=None, name="tiny-mpt",
-                weights=weights, context=CONTEXT,
-            )  # fmt: skip
+                Conversion(
+                    source=source, output=folder, family="llava_mpt", name="tiny-mpt", weights=weights, context=CONTEXT
+                )
+            )
         return folder
 
     def reference(self, name: str = "published") -> Reference:

@@ -23,23 +23,21 @@ import torch
 import transformers
 from helpers.photographs import photographs
 
-from askpix.worker.image_form import ImageForm
-from askpix.worker.images.decode import decode
-from askpix.worker.models import (
+from askpix.worker.converting import (
     absorbed_attention,
-    blip_manifest,
     calibration,
     checkpoint,
     compressing,
-    folder,
-    manifest,
     quantize,
     staging,
     text_graphs,
     tracing,
     vision_graph,
 )
-from askpix.worker.models import convert as converter
+from askpix.worker.converting import convert as converter
+from askpix.worker.image_form import ImageForm
+from askpix.worker.images.decode import decode
+from askpix.worker.models import blip_manifest, folder, manifest
 
 ROOT = Path(__file__).parents[2]
 DEMO_CHECKPOINT = ROOT / "demo" / "checkpoint"

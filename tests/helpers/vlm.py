@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.export_env import make_export_env, python_of
-from askpix.worker.models.vlm_convert import convert_vlm
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.conversion import Conversion
+from askpix.worker.converting.export_env import make_export_env, python_of
+from askpix.worker.converting.vlm_convert import convert_vlm
+from askpix.worker.converting.weights import Weights
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -64,7 +65,9 @@ class TinyVlms:
                 pytest.skip(f"the export environment cannot be made: {error}")
         self.python = python_of(EXPORT_ENV)
         worker = ROOT / "worker" / "askpix" / "worker"
-        sources = sorted([SCRIPT, *worker.glob("models/*"), *worker.glob("vlm/templates/*")])
+        sources = sorted(
+            [SCRIPT, *worker.glob("models/*"), *worker.glob("converting/*"), *worker.glob("vlm/templates/*")]
+        )
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file()))
         self._folder = CACHE / "vlm" / digest.hexdigest()[:16]
 
@@ -82,7 +85,12 @@ class TinyVlms:
             if new:
                 weights = Weights(precision=precision, group_size=32, ratio=0.8)
                 name = f"tiny-{family.replace('_', '-')}"
-                convert_vlm(str(checkpoint), folder, family=family, python=self.python, name=name, weights=weights)
+                convert_vlm(
+                    Conversion(
+                        source=str(checkpoint), output=folder, family=family, name=name, weights=weights,
+                        python=self.python,
+                    )
+                )  # fmt: skip
         return folder
 
     def reference(self, family: str, asked: Sequence[Asked]) -> list[Told]:

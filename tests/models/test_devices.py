@@ -10,7 +10,8 @@ from helpers.engine_calls import ask, essence, mixed
 
 from askpix.producer.errors import DeviceError
 from askpix.worker.blip.engine import BlipEngine
-from askpix.worker.engine.devices import Compiler, Precision, check_device, check_precision, computes_on, list_devices
+from askpix.worker.engine.compiling import Compiler, computes_on
+from askpix.worker.engine.devices import Precision, check_device, check_precision, list_devices
 from askpix.worker.local import demo_model
 
 SEVERAL = ("AUTO", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU")
@@ -53,7 +54,8 @@ def test_the_members_are_told_what_they_know_of_the_properties(device: str) -> N
 _THREADS = """
 import sys
 from askpix.worker.cores import Cores, allowed, take
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.local import demo_model
 
 take(Cores(cpus=allowed() * 2, threads=1))

@@ -15,11 +15,11 @@ from models.blip_reference import Reference
 from askpix.producer.client import Job
 from askpix.producer.questions import Question
 from askpix.producer.rows import Kind
+from askpix.worker.converting.quantize import Check, quantize
 from askpix.worker.engine.base import Ability
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.folder import load_manifest
-from askpix.worker.models.quantize import Check, quantize
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 

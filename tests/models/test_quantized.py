@@ -19,15 +19,15 @@ from helpers.random_blip import BASE, CAPTIONING, built, built_int8
 from askpix.producer.errors import ModelError
 from askpix.producer.rows import Answer
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.converting.compressing import DecoderWeights
+from askpix.worker.converting.quantize import quantize
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 from askpix.worker.local import demo_model
 from askpix.worker.models.blip_manifest import BlipManifest
-from askpix.worker.models.compressing import DecoderWeights
 from askpix.worker.models.folder import load_manifest
-from askpix.worker.models.quantize import quantize
 
 # Where a random model is not in the cache: OpenVINO's converter traces with what torch wants to replace.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

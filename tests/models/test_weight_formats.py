@@ -15,9 +15,9 @@ from helpers.random_blip import DEMO_CHECKPOINT, ODD, random_model, save_checkpo
 
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.converting.convert import convert
 from askpix.worker.local import demo_model
 from askpix.worker.models.blip_manifest import BlipManifest
-from askpix.worker.models.convert import convert
 from askpix.worker.models.folder import load_manifest
 
 # OpenVINO's converter traces with what torch wants to replace.

@@ -16,7 +16,7 @@ from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
 from askpix.worker.blip.turns import PATIENCE
-from askpix.worker.blip.work import BlipImage, Job
+from askpix.worker.blip.work import BlipImage, BlipRequest
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.local import demo_model
 
@@ -27,8 +27,8 @@ def engine() -> Iterator[BlipEngine]:
         yield engine
 
 
-def _asked(image: BlipImage, tokens: int) -> Job:
-    return Job(
+def _asked(image: BlipImage, tokens: int) -> BlipRequest:
+    return BlipRequest(
         image=image, question=None, question_ids=[7] * tokens, max_new_tokens=1, urgent=False, ticket=Ticket()
     )  # fmt: skip
 
@@ -37,9 +37,9 @@ def _image() -> BlipImage:
     return BlipImage(None, np.zeros((1, 1, 3), np.uint8))
 
 
-def _batch(*rows: tuple[int, ...]) -> dict[BlipImage, list[Job]]:
+def _batch(*rows: tuple[int, ...]) -> dict[BlipImage, list[BlipRequest]]:
     """Returns a batch of images with questions of these lengths."""
-    batch: dict[BlipImage, list[Job]] = {}
+    batch: dict[BlipImage, list[BlipRequest]] = {}
     for row in rows:
         image = _image()
         batch[image] = [_asked(image, tokens) for tokens in row]
@@ -62,7 +62,7 @@ def _batch(*rows: tuple[int, ...]) -> dict[BlipImage, list[Job]]:
     ],
 )
 def test_a_question_of_another_image_joins_a_batch_unless_that_is_full_or_mostly_padding(
-    batch: dict[BlipImage, list[Job]], tokens: int, expected: bool
+    batch: dict[BlipImage, list[BlipRequest]], tokens: int, expected: bool
 ) -> None:
     assert fits(batch, _asked(_image(), tokens)) is expected
 

@@ -15,7 +15,8 @@ import openvino.opset13 as ops
 import pytest
 
 from askpix.worker.cores import allowed
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.local import demo_model
 
 
@@ -122,7 +123,8 @@ import json, os, sys
 from pathlib import Path
 import numpy as np
 from askpix.worker.cores import chosen, take
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 
 cpus, threads = json.loads(sys.argv[1])
 take(chosen(cpus, threads))

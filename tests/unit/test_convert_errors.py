@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from askpix.producer.errors import ModelError
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.converting.convert import convert
 from askpix.worker.local import demo_model
 from askpix.worker.models.blip_manifest import BlipManifest
-from askpix.worker.models.convert import convert
 from askpix.worker.models.folder import load_manifest
 from askpix.worker.models.manifest import MANIFEST, file_entries, fingerprint_of
 

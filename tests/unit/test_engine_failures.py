@@ -138,7 +138,7 @@ def refused(engine: BlipEngine, image: BlipImage, stage: str | None) -> Iterator
             assert image.states is not None
             image.states = image.states[:, :-1]
         else:
-            patch.setattr(getattr(engine, stage)._decoder, "_request", engine._questions._request)
+            patch.setattr(getattr(engine, stage)._decoder, "_infer_request", engine._questions._infer_request)
         yield
 
 
@@ -172,8 +172,8 @@ def test_images_that_the_device_refuses_fail_and_can_be_asked_about_again(fragil
     # Given: infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in fragile._vision._requests:
-            patch.setattr(vision, "_request", fragile._questions._request)
+        for vision in fragile._vision._infer_requests:
+            patch.setattr(vision, "_infer_request", fragile._questions._infer_request)
 
         # When
         tickets = [fragile.submit(request(image, asked)) for image in images for asked in (None, "what is it?")]
@@ -237,8 +237,8 @@ def test_the_log_says_of_which_images_a_wave_failed(fragile: BlipEngine, logged:
     # Given: infer requests of another graph
     images = [handle(fragile, product(number)) for number in range(12)]
     with pytest.MonkeyPatch.context() as patch:
-        for vision in fragile._vision._requests:
-            patch.setattr(vision, "_request", fragile._questions._request)
+        for vision in fragile._vision._infer_requests:
+            patch.setattr(vision, "_infer_request", fragile._questions._infer_request)
 
         # When
         tickets = []

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from askpix.worker.blip.choices import ChoiceTree, read_together
 from askpix.worker.blip.questions import packed
-from askpix.worker.models.text_graphs import TextDecoder, TextEncoder, first_of_greatest
-from askpix.worker.models.vision_graph import VisionEncoder
+from askpix.worker.converting.text_graphs import TextDecoder, TextEncoder, first_of_greatest
+from askpix.worker.converting.vision_graph import VisionEncoder
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 TOLERANCE = 1e-4

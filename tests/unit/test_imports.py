@@ -108,11 +108,17 @@ def test_no_modules_import_each_other() -> None:
         ("askpix.worker.blip", ("askpix.worker.vlm",)),
         ("askpix.worker.vlm", ("askpix.worker.blip",)),
         ("askpix.worker.images", ("askpix.worker.engine", "askpix.worker.blip", "askpix.worker.vlm")),
+        ("askpix.worker.models", ("askpix.worker.converting",)),
         ("askpix.worker.logs", ("askpix.worker.engine", "askpix.worker.images", "askpix.worker.models")),
     ],
 )
 def test_arrows_point_one_way(package: str, barred: tuple[str, ...]) -> None:
     assert breaches(within(package), barred) == []
+
+
+def test_a_running_worker_knows_nothing_of_converting() -> None:
+    worker, converting = within("askpix.worker"), "askpix.worker.converting"
+    assert breaches(lambda module: worker(module) and not within(converting)(module), [converting]) == []
 
 
 LISTS = "askpix.producer.lists"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from askpix.producer.errors import ModelError
+from askpix.worker.converting.mixing import chosen
 from askpix.worker.models.blip_manifest import Agreement
-from askpix.worker.models.mixing import chosen
 
 COMPONENTS = ("vision_encoder", "text_encoder", "text_decoder")
 

@@ -18,6 +18,7 @@ from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.producer.rows import Alternative, Answer, Choice, Kind
 from askpix.worker.engine.base import Ability
+from askpix.worker.engine.building import build_engine
 from askpix.worker.local import demo_model
 from askpix.worker.playground.dropped import Uploads, bundled_examples, example_files, read_dropped
 from askpix.worker.playground.form import SETTINGS, asked_of, settings_of
@@ -245,7 +246,7 @@ def test_model_folders_have_names_of_their_own(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Here]:
-    source = Here({"askpix-demo": demo_model()}, "CPU", seconds=60, megabytes=256, cache=None)
+    source = Here({"askpix-demo": demo_model()}, build_engine, seconds=60, megabytes=256)
     yield source
     source.close()
 

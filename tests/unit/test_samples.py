@@ -12,12 +12,12 @@ import pytest
 from askpix.cli.model_compare import _probes
 from askpix.producer.inputs import Input
 from askpix.worker.access import Access
+from askpix.worker.converting import samples as module
+from askpix.worker.converting.readable import Readable
+from askpix.worker.converting.samples import Samples
 from askpix.worker.image_form import ImageForm
 from askpix.worker.local import demo_model
-from askpix.worker.models import samples as module
 from askpix.worker.models.folder import read_blip
-from askpix.worker.models.readable import Readable
-from askpix.worker.models.samples import Samples
 
 FORM = ImageForm(width=120, height=120)
 

@@ -13,11 +13,11 @@ from openvino import opset13 as ops
 
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
-from askpix.worker.models.staging import staged
-from askpix.worker.models.vlm_checks import LANGUAGE_MODEL, check_weights
-from askpix.worker.models.vlm_facts import facts_of, generation_of
+from askpix.worker.converting.staging import staged
+from askpix.worker.converting.vlm_checks import LANGUAGE_MODEL, check_weights
+from askpix.worker.converting.vlm_facts import facts_of, generation_of
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.vlm_manifest import FixedTokens, Language
-from askpix.worker.models.weights import Weights
 
 CONFIG = {
     "text_config": {

@@ -14,11 +14,12 @@ from helpers.processes import askpix
 from helpers.vlm import EXPORT_ENV, TinyVlms
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.export_env import make_export_env, python_of
+from askpix.worker.converting.conversion import Conversion
+from askpix.worker.converting.export_env import make_export_env, python_of
+from askpix.worker.converting.vlm_checks import check_files, check_tokens, check_weights, template_of
+from askpix.worker.converting.vlm_convert import check_family
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.folder import load_manifest, load_vlm
-from askpix.worker.models.vlm_checks import check_files, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_convert import check_family
-from askpix.worker.models.weights import Weights
 
 ENV = {"ASKPIX_EXPORT_ENV": str(EXPORT_ENV)}
 
@@ -129,7 +130,7 @@ def test_where_a_checkpoint_differs_from_the_nearest_template_is_told() -> None:
 )
 def test_families_that_are_not_converted_are_named(family: str, words: str) -> None:
     with pytest.raises(ModelError, match=words):
-        check_family(family, "some/model", trust=False)
+        check_family(Conversion(source="some/model", output=Path("made"), family=family, name="m"))
 
 
 def test_the_command_converts_with_images_and_says_what_came_of_it(

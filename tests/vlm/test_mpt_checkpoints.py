@@ -16,10 +16,10 @@ from helpers.tiny_mpt import make_checkpoint, make_weights
 from transformers import CLIPVisionModel
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.vlm_checks import check_weights
+from askpix.worker.converting.vlm_checks import check_weights
+from askpix.worker.converting.vlm_parts import VlmParts
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.vlm_manifest import Compression, FixedTokens
-from askpix.worker.models.vlm_parts import VlmParts
-from askpix.worker.models.weights import Weights
 
 PUBLISHED, TOWER = "liuhaotian/LLaVA-Lightning-MPT-7B-preview", "openai/clip-vit-large-patch14"
 

@@ -17,11 +17,11 @@ from PIL import Image
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Options, Turn
 from askpix.producer.questions import Question
+from askpix.worker.converting.vlm_checks import check_slopes
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.vlm_checks import check_slopes
 from askpix.worker.vlm.batch import Batch
 from askpix.worker.vlm.engine import VlmEngine
 from askpix.worker.vlm.templates import CAPTION, TEMPLATES
@@ -47,7 +47,7 @@ def heard() -> Iterator[Heard]:
     said = Batch._said
 
     def listening(batch: Batch, run: Run, of: Any) -> Said:
-        ids[run.job.ticket] = list(of.ids)
+        ids[run.request.ticket] = list(of.ids)
         return said(batch, run, of)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -22,7 +22,7 @@ from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.reading import RequestReader
 from askpix.worker.vlm.templates import TEMPLATES, template_named
 from askpix.worker.vlm.templates.files import read_template
-from askpix.worker.vlm.work import Job, VlmImage
+from askpix.worker.vlm.work import VlmImage, VlmRequest
 
 PROMPTS = tomllib.loads((Path(__file__).parent / "prompts.toml").read_text(encoding="utf-8"))
 FILES = Path(templates.__file__).parent
@@ -48,7 +48,7 @@ def _manifest(template: str) -> VlmManifest:
     )  # fmt: skip
 
 
-def _read(template: str, question: Question | None, options: Options, history: tuple[Turn, ...] = ()) -> Job:
+def _read(template: str, question: Question | None, options: Options, history: tuple[Turn, ...] = ()) -> VlmRequest:
     """Has a request read for a model whose tokenizer reserves nothing, and has a token for each character."""
     ends = Ends(always=frozenset(), tokens={"</s>": 2})
     reader = RequestReader(_manifest(template), len, 9_999, lambda ids: "".join(map(chr, ids)), ends)

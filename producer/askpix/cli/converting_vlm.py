@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -17,9 +18,11 @@ from askpix.cli.needing import needing
 from askpix.cli.quantizing import Quantizing
 from askpix.cli.sampling import access_for, unused
 from askpix.producer.errors import AskpixError, ModelError
-from askpix.producer.generation import Generation
 from askpix.producer.inputs import Input
 from askpix.producer.settings import load_settings
+
+if TYPE_CHECKING:
+    from askpix.worker.converting.conversion import Conversion
 
 _SAMPLES = 32
 """Images on which scales are estimated, unless it is said: each goes through the whole model."""
@@ -29,58 +32,30 @@ _GROUP_SIZE, _RATIO = 64, 0.8
 _FOR_BLIP = {"decoder": "--decoder", "min_agreement": "--min-agreement"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exporting:
-    """What the command's options say of an export."""
-
-    family: str
-    source: str
-    output: Path
-    name: str
-    precision: str
-    template: str | None
-    trust: bool
-    tower: str | None
-    context: int | None
-
-
-def convert(exporting: Exporting, quantizing: Quantizing, generation: Generation | None) -> None:
-    """Converts a vision-language checkpoint; raises AskpixError."""
-    from askpix.worker.models.export_env import python_of
+def convert(conversion: Conversion, quantizing: Quantizing) -> None:
+    """Converts a vision-language checkpoint, its weights as the options say too; raises AskpixError."""
+    from askpix.worker.converting.export_env import python_of
+    from askpix.worker.converting.staging import check_output
+    from askpix.worker.converting.vlm_convert import check_family, convert_vlm
     from askpix.worker.models.family import FAMILIES
-    from askpix.worker.models.staging import check_output
-    from askpix.worker.models.vlm_convert import check_family, convert_vlm
-    from askpix.worker.models.weights import Weights
 
-    _refuse_options(exporting.precision)
-    check_family(exporting.family, exporting.source, trust=exporting.trust)
-    check_output(exporting.output, exporting.name)
-    python = None if FAMILIES[exporting.family].reader else python_of(load_settings().export_folder())
+    _refuse_options(conversion.weights.precision)
+    check_family(conversion)
+    check_output(conversion.output, conversion.name)
+    python = None if FAMILIES[conversion.family].reader else python_of(load_settings().export_folder())
     with (
         needing("converting", extra="convert,vlm"),
         _pictures(quantizing) as (images, questions),
         stderr().status(Text("starting")) as shown,
     ):
-        convert_vlm(
-            exporting.source,
-            exporting.output,
-            family=exporting.family,
-            python=python,
-            name=exporting.name,
-            weights=Weights(
-                precision=exporting.precision,
-                group_size=quantizing.group_size or _GROUP_SIZE,
-                ratio=_RATIO if quantizing.ratio is None else quantizing.ratio,
-                images=images,
-                questions=questions,
-            ),
-            trust=exporting.trust,
-            template=exporting.template,
-            tower=exporting.tower,
-            context=exporting.context,
-            generation=generation,
-            told=lambda what: shown.update(Text(what)),
+        weights = replace(
+            conversion.weights,
+            group_size=quantizing.group_size or _GROUP_SIZE,
+            ratio=_RATIO if quantizing.ratio is None else quantizing.ratio,
+            images=images,
+            questions=questions,
         )
+        convert_vlm(replace(conversion, python=python, weights=weights), lambda what: shown.update(Text(what)))
 
 
 def _refuse_options(precision: str) -> None:
@@ -109,8 +84,8 @@ def _pictures(quantizing: Quantizing) -> Iterator[tuple[tuple[Path, ...], tuple[
         return
     from PIL import Image
 
+    from askpix.worker.converting.samples import Samples
     from askpix.worker.image_form import ImageForm
-    from askpix.worker.models.samples import Samples
 
     source = Input(quantizing.images)
     access = access_for(source, quantizing.opening)

@@ -109,26 +109,28 @@ def convert(
     if name is not None:
         check_model_name(name)
     with needing("converting"):
-        from askpix.worker.models.family import family_of
+        from askpix.worker.converting.checkpoint_family import family_of
 
         family = family_of(source)
         if family is not None and not family.startswith("blip"):
-            from askpix.cli.converting_vlm import Exporting
             from askpix.cli.converting_vlm import convert as convert_vlm
-            from askpix.worker.models.naming import name_for
+            from askpix.worker.converting.conversion import Conversion
+            from askpix.worker.converting.naming import name_for
+            from askpix.worker.converting.weights import Weights
 
-            exporting = Exporting(
+            conversion = Conversion(
                 family=family,
                 source=source,
                 output=output,
                 name=name or name_for(source),
-                precision=precision,
+                weights=Weights(precision=precision),
                 template=template,
                 trust=trust,
                 tower=tower,
                 context=context,
+                generation=generation,
             )
-            convert_vlm(exporting, quantizing, generation)
+            convert_vlm(conversion, quantizing)
             _folder_shown(output)
             return
     if template or trust or tower or context or precision == "int4":
@@ -148,7 +150,7 @@ def _convert_blip(
         return
     refuse_quantizing_options("--precision int8")
     with needing("converting"), _converting(source):
-        from askpix.worker.models.convert import convert as convert_checkpoint
+        from askpix.worker.converting.convert import convert as convert_checkpoint
 
         weights: Literal["f32", "f16"] = "f16" if precision == "f16" else "f32"
         convert_checkpoint(source, output, name=name, weights=weights, generation=generation)
@@ -159,8 +161,8 @@ def _convert_and_quantize(
     source: str, output: Path, name: str | None, quantizing: Quantizing, generation: Options
 ) -> None:
     with needing("converting"):
-        from askpix.worker.models.convert import convert as convert_checkpoint
-        from askpix.worker.models.staging import check_output
+        from askpix.worker.converting.convert import convert as convert_checkpoint
+        from askpix.worker.converting.staging import check_output
 
         check_output(output, name or "model")
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +186,7 @@ def export_env() -> None:
     ~/.local/share/askpix, or where ASKPIX_EXPORT_ENV says. One that is there and complete stays as it is.
     """
     from askpix.producer.settings import load_settings
-    from askpix.worker.models.export_env import make_export_env
+    from askpix.worker.converting.export_env import make_export_env
 
     folder = load_settings().export_folder()
     with stderr().status(Text("looking")) as shown:

@@ -26,10 +26,10 @@ from askpix.producer.placeholders import texts_of
 from askpix.producer.whole_file import check_free, whole_file
 
 if TYPE_CHECKING:
+    from askpix.worker.converting.compare import Probe, Result
+    from askpix.worker.converting.readable import Readable
+    from askpix.worker.converting.samples import Samples
     from askpix.worker.engine.devices import Precision
-    from askpix.worker.models.compare import Probe, Result
-    from askpix.worker.models.readable import Readable
-    from askpix.worker.models.samples import Samples
 
 _ASKED = 8
 """Questions about one image at the most."""
@@ -82,9 +82,9 @@ def compare(
     is told too.
     """
     with needing("comparing models", extra="worker"):
-        from askpix.worker.models.compare import compare as measured
+        from askpix.worker.converting.compare import compare as measured
+        from askpix.worker.converting.readable import Readable
         from askpix.worker.models.folder import read_blip
-        from askpix.worker.models.readable import Readable
 
     for path in (json_file, plot_file):
         # Before the minutes that measuring takes.
@@ -126,8 +126,8 @@ def _named(text: str) -> tuple[Path, Precision]:
 
 
 def _probes(samples: Samples, questions: Sequence[str], readable: Readable) -> Iterator[Probe]:
-    from askpix.worker.models.calibration import QUESTIONS
-    from askpix.worker.models.compare import Probe
+    from askpix.worker.converting.calibration import QUESTIONS
+    from askpix.worker.converting.compare import Probe
 
     usual = readable.of(questions) or QUESTIONS
     for number, (item, pixels) in enumerate(samples.pairs()):
@@ -146,7 +146,7 @@ def _probes(samples: Samples, questions: Sequence[str], readable: Readable) -> I
 
 
 def _lines(results: Sequence[Result], probes: Sequence[Probe]) -> list[Compared]:
-    from askpix.worker.models.compare import accuracy, agreement
+    from askpix.worker.converting.compare import accuracy, agreement
 
     first = results[0]
     lines = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from askpix.producer.client import Client
 from askpix.producer.errors import InputError
 from askpix.producer.settings import load_settings
 from askpix.worker.cores import chosen, take
+from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import check_device
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.limits import give_memory_back
@@ -109,13 +111,11 @@ def _here(models: tuple[Path, ...], parents: tuple[Path, ...], device: str) -> H
         stderr().print("Using the demo model, which knows only the demo's shop catalogue; --model takes a real one.")
         models = (demo_model(),)
     settings = load_settings()
+    build = partial(
+        build_engine, device=device, cache=settings.cache_folder(), vlm_cache_megabytes=settings.vlm_cache_megabytes
+    )
     return Here(
-        model_folders(models, parents),
-        device,
-        seconds=settings.item_seconds,
-        megabytes=settings.decode_megabytes,
-        cache=settings.cache_folder(),
-        vlm_cache_megabytes=settings.vlm_cache_megabytes,
+        model_folders(models, parents), build, seconds=settings.item_seconds, megabytes=settings.decode_megabytes
     )
 
 

@@ -21,8 +21,8 @@ from askpix.producer.inputs import Input
 from askpix.producer.words import counted
 
 if TYPE_CHECKING:
+    from askpix.worker.converting.told import Told
     from askpix.worker.models.blip_manifest import BlipManifest
-    from askpix.worker.models.told import Told
 
 _QUESTIONS = 100
 """Of a list's own questions, how many a model is calibrated with at the most."""
@@ -53,8 +53,8 @@ class Quantizing:
 
     def quantize(self, folder: Path, output: Path, name: str | None, told: Told) -> BlipManifest:
         """Quantizes a model folder; raises AskpixError."""
-        from askpix.worker.models.compressing import DecoderWeights
-        from askpix.worker.models.quantize import Check, quantize
+        from askpix.worker.converting.compressing import DecoderWeights
+        from askpix.worker.converting.quantize import Check, quantize
 
         samples = samples_for(folder, self.images or "", self.opening)
         given = {"group_size": self.group_size, "ratio": self.ratio}

@@ -13,7 +13,7 @@ from askpix.producer.words import counted
 
 if TYPE_CHECKING:
     from askpix.worker.access import Access
-    from askpix.worker.models.samples import Samples
+    from askpix.worker.converting.samples import Samples
 
 
 def samples_for(folder: Path, images: str, opening: Opening) -> Samples:
@@ -26,9 +26,9 @@ def samples_for(folder: Path, images: str, opening: Opening) -> Samples:
     Raises:
         AskpixError: the list or the model folder cannot be used, or one of the options.
     """
+    from askpix.worker.converting.samples import Samples
     from askpix.worker.image_form import ImageForm
     from askpix.worker.models.folder import read_blip
-    from askpix.worker.models.samples import Samples
 
     image = read_blip(folder).image
     source = Input(images)

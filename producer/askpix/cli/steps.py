@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from askpix.cli.console import stderr
 
 if TYPE_CHECKING:
-    from askpix.worker.models.told import Told
+    from askpix.worker.converting.told import Told
 
 _LINE_SECONDS = 5.0
 """Between two lines, where there is no terminal."""

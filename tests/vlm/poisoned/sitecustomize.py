@@ -28,9 +28,9 @@ def _init(self: Batch, *arguments: Any) -> None:
 
 
 def _begin(self: Batch, run: Any) -> None:
-    if "#crash" in run.job.prompt:
+    if "#crash" in run.request.prompt:
         ctypes.string_at(0)
-    if "#hang" in run.job.prompt:
+    if "#hang" in run.request.prompt:
         time.sleep(3_600)
     _real_begin(self, run)
 

@@ -18,7 +18,7 @@ import openvino as ov
 
 from askpix.worker.blip.decoder import Batch, Decoder, Read, rounded
 from askpix.worker.blip.graphs import StateType
-from askpix.worker.blip.work import Job, States
+from askpix.worker.blip.work import BlipRequest, States
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
@@ -96,7 +96,7 @@ class ChoiceTree:
 class _Asked:
     """Choices of a request that are scored in one pass."""
 
-    job: Job
+    request: BlipRequest
     states: States
     tree: ChoiceTree
 
@@ -120,8 +120,8 @@ class ChoiceStage:
         sizes: Sizes,
         *,
         start: int,
-        under_way: UnderWay[Job],
-        scored: Callable[[Job], None],
+        under_way: UnderWay[BlipRequest],
+        scored: Callable[[BlipRequest], None],
     ) -> None:
         self._decoder = Decoder(compiled, state_type)
         self._state_type = state_type
@@ -148,15 +148,15 @@ class ChoiceStage:
         """Whether an urgent request is here."""
         return self.waiting.urgent > 0
 
-    def put(self, job: Job, states: States) -> None:
+    def put(self, request: BlipRequest, states: States) -> None:
         """Takes a request whose question is encoded, with the question's states, [S, E]."""
         tree = ChoiceTree(self._start)
-        for number, ids in enumerate(job.choice_ids):
+        for number, ids in enumerate(request.choice_ids):
             if len(tree) + len(ids) > PASS_TOKENS and tree.choices:
-                self.waiting.put(_Asked(job, states, tree), urgent=job.urgent)
+                self.waiting.put(_Asked(request, states, tree), urgent=request.urgent)
                 tree = ChoiceTree(self._start)
             tree.add(number, ids)
-        self.waiting.put(_Asked(job, states, tree), urgent=job.urgent)
+        self.waiting.put(_Asked(request, states, tree), urgent=request.urgent)
 
     def step(self) -> None:
         """Makes one pass over what waits. An error fails its requests."""
@@ -167,17 +167,17 @@ class ChoiceStage:
             scores = self._scores(asked)
         except BaseException as error:
             for one in asked:
-                self._under_way.fail(one.job, error)
+                self._under_way.fail(one.request, error)
             raise
         self.passes += 1
         for one, own in zip(asked, scores, strict=True):
             self.choices += len(one.tree.choices)
             for number, places in one.tree.choices.items():
-                one.job.scores[number] = float(sum(own[place] for place in places))
-            if reason := spoiled(one.job.scores.values()):
-                self._under_way.fail(one.job, reason)
-            elif len(one.job.scores) == len(one.job.choice_ids):
-                self._scored(one.job)
+                one.request.scores[number] = float(sum(own[place] for place in places))
+            if reason := spoiled(one.request.scores.values()):
+                self._under_way.fail(one.request, reason)
+            elif len(one.request.scores) == len(one.request.choice_ids):
+                self._scored(one.request)
 
     def _taken(self) -> list[_Asked]:
         """Takes as many from what waits as fit into one pass."""
@@ -189,7 +189,7 @@ class ChoiceStage:
             if asked and longest * (len(asked) + 1) > PASS_TOKENS:
                 break
             one = front.popleft()
-            if not (one.job.ticket.done() or self._under_way.abandoned(one.job)):
+            if not (one.request.ticket.done() or self._under_way.abandoned(one.request)):
                 asked.append(one)
         return asked
 

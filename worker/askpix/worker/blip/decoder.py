@@ -57,7 +57,7 @@ class Decoder:
     """
 
     def __init__(self, compiled: ov.CompiledModel | None, states: StateType) -> None:
-        self._request: Any = None if compiled is None else compiled.create_infer_request()
+        self._infer_request: Any = None if compiled is None else compiled.create_infer_request()
         self._states = states
         self._batch: Batch | None = None
 
@@ -69,16 +69,16 @@ class Decoder:
         """
         if batch is not self._batch:
             self._bind(batch)
-        self._request.infer()
+        self._infer_request.infer()
 
     def _bind(self, batch: Batch) -> None:
         self._batch = None
         for name in ("ids", "positions", "seen", "targets"):
-            self._request.set_tensor(name, ov.Tensor(getattr(batch.read, name), shared_memory=True))
-        self._request.set_tensor("mask", ov.Tensor(batch.mask, shared_memory=True))
-        self._request.set_tensor("states", self._states.tensor(batch.states))
+            self._infer_request.set_tensor(name, ov.Tensor(getattr(batch.read, name), shared_memory=True))
+        self._infer_request.set_tensor("mask", ov.Tensor(batch.mask, shared_memory=True))
+        self._infer_request.set_tensor("states", self._states.tensor(batch.states))
         for index, past in enumerate(batch.cache):
-            self._request.set_tensor(f"cache.{index}", self._states.tensor(past))
+            self._infer_request.set_tensor(f"cache.{index}", self._states.tensor(past))
         self._batch = batch
 
     # What the last pass gave, valid until the next one.
@@ -113,4 +113,4 @@ class Decoder:
         return entries
 
     def _output(self, name: str) -> Any:
-        return self._request.get_tensor(name).data
+        return self._infer_request.get_tensor(name).data

@@ -34,11 +34,12 @@ from askpix.worker.blip.reading import RequestReader
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.turns import Turns
 from askpix.worker.blip.vision import Encoded, VisionStage
-from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.blip.work import BlipImage, BlipRequest, States
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.choosing import choice_answer
-from askpix.worker.engine.devices import Compiler, Precision, computes_on, precision_of
+from askpix.worker.engine.compiling import Compiler, computes_on, precision_of
+from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.image_form import ImageForm, Pixels
@@ -58,7 +59,7 @@ CAPACITY = 256
 """Requests under way, the urgent ones not counted; `submit` waits when there are more."""
 
 
-class BlipEngine(ThreadedEngine[Job]):
+class BlipEngine(ThreadedEngine[BlipRequest]):
     """Answers with one BLIP model on one device.
 
     Args:
@@ -81,7 +82,7 @@ class BlipEngine(ThreadedEngine[Job]):
         cache: Path | None = None,
         forms: Forms | None = None,
     ) -> None:
-        super().__init__(Job, CAPACITY)
+        super().__init__(BlipRequest, CAPACITY)
         self.recipe = partial(BlipEngine, folder, device, precision, cache, forms)
         compiler = Compiler(device, precision, cache)
         with stage("checking the model folder"):
@@ -166,18 +167,16 @@ class BlipEngine(ThreadedEngine[Job]):
             reused=self._vision.reused,
         )
 
-    def _read(self, request: Request) -> Job:
+    def _read(self, request: Request) -> BlipRequest:
         return self._reader.read(request, self)
 
     # Called from the engine's thread. ---------------------------------------------------------------
 
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
         self._receive()
         self._ended_at = time.monotonic()
         if not self._vision.busy:
             self._batching.run()
-        return not (self._closing and not self._under_way and self._inbox.empty())
 
     def _step(self, stage: Turns) -> None:
         try:
@@ -189,7 +188,7 @@ class BlipEngine(ThreadedEngine[Job]):
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do, or not yet."""
-        wait = self._vision.busy or (self._batching.idle and not (self._closing and not self._under_way))
+        wait = self._vision.busy or (self._batching.idle and not self._over)
         if not wait and not self._closing:
             self._wait(self._batching.seconds)
         while wait or not self._inbox.empty():
@@ -197,10 +196,8 @@ class BlipEngine(ThreadedEngine[Job]):
             wait = False
 
     def _take(self, entry: Any) -> None:
-        if isinstance(entry, Job):
-            if not self._under_way:
-                self._ended_at = time.monotonic()
-            self._under_way.add(entry)
+        if isinstance(entry, BlipRequest):
+            self._take_in(entry)
             self._batching.came()
             self._vision.take(entry)
         elif isinstance(entry, Encoded):
@@ -212,36 +209,36 @@ class BlipEngine(ThreadedEngine[Job]):
             with suppress(queue.Empty):
                 self._take(self._inbox.get(timeout=seconds))
 
-    def _seen(self, job: Job) -> None:
+    def _seen(self, request: BlipRequest) -> None:
         """Sends a request on whose image is encoded."""
-        assert job.image.states is not None
-        if job.question is None:
-            self._generate(self._captions, job, job.image.states)
+        assert request.image.states is not None
+        if request.question is None:
+            self._generate(self._captions, request, request.image.states)
         else:
-            self._questions.waiting.put(job, urgent=job.urgent)
+            self._questions.waiting.put(request, urgent=request.urgent)
 
-    def _understood(self, job: Job, states: States) -> None:
+    def _understood(self, request: BlipRequest, states: States) -> None:
         """Sends a request on whose question is encoded: to be answered, or to have its choices scored."""
-        if job.choice_ids:
-            self._choices.put(job, states)
+        if request.choice_ids:
+            self._choices.put(request, states)
         else:
-            self._generate(self._answers, job, states)
+            self._generate(self._answers, request, states)
 
-    def _generate(self, lane: DecoderLane, job: Job, states: States) -> None:
-        for row in self._generator.rows(job, states):
-            lane.waiting.put(row, urgent=job.urgent)
+    def _generate(self, lane: DecoderLane, request: BlipRequest, states: States) -> None:
+        for row in self._generator.rows(request, states):
+            lane.waiting.put(row, urgent=request.urgent)
 
-    def _matched(self, job: Job, score: float) -> None:
+    def _matched(self, request: BlipRequest, score: float) -> None:
         if reason := spoiled([score]):
-            self._under_way.fail(job, reason)
+            self._under_way.fail(request, reason)
         else:
-            self._under_way.finish(job, match_answer(job, score))
+            self._under_way.finish(request, match_answer(request, score))
 
-    def _chosen(self, job: Job) -> None:
-        question = job.question
+    def _chosen(self, request: BlipRequest) -> None:
+        question = request.question
         assert question is not None
-        scores = [job.scores[index] for index in range(len(job.choice_ids))]
-        self._under_way.finish(job, choice_answer(question, scores, [len(ids) for ids in job.choice_ids]))
+        scores = [request.scores[index] for index in range(len(request.choice_ids))]
+        self._under_way.finish(request, choice_answer(question, scores, [len(ids) for ids in request.choice_ids]))
 
 
 def _lane(graphs: Graphs, manifest: BlipManifest, width: int) -> DecoderLane:

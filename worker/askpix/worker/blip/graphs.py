@@ -15,7 +15,8 @@ from askpix.worker.blip.forms import Forms, Most, forms_for, within_half
 from askpix.worker.blip.vision import STREAMS
 from askpix.worker.blip.work import States
 from askpix.worker.engine.base import READING, Ability
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.forms import DYNAMIC, Form, compile_first
 from askpix.worker.models.blip_manifest import BlipManifest
 

@@ -10,7 +10,7 @@ import openvino as ov
 
 from askpix.worker.blip.graphs import StateType
 from askpix.worker.blip.text import Ids
-from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.blip.work import BlipImage, BlipRequest, States
 from askpix.worker.engine.forms import Form
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
@@ -21,7 +21,7 @@ QUESTION_BATCH = 16
 BATCH_TOKENS = 384
 """Tokens that are encoded together, padding included."""
 
-Rows = dict[BlipImage, list[Job]]
+Rows = dict[BlipImage, list[BlipRequest]]
 """What is encoded together: an image's questions stand in one row, one behind the other."""
 
 
@@ -45,18 +45,18 @@ class QuestionStage:
         form: Form,
         *,
         pad: int,
-        under_way: UnderWay[Job],
-        understood: Callable[[Job, States], None],
-        matched: Callable[[Job, float], None],
+        under_way: UnderWay[BlipRequest],
+        understood: Callable[[BlipRequest, States], None],
+        matched: Callable[[BlipRequest, float], None],
     ) -> None:
-        self._request = None if compiled is None else compiled.create_infer_request()
+        self._infer_request = None if compiled is None else compiled.create_infer_request()
         self._state_type = state_type
         self._form = form
         self._pad = pad
         self._under_way = under_way
         self._understood = understood
         self._matched = matched
-        self.waiting: Waiting[Job] = Waiting()
+        self.waiting: Waiting[BlipRequest] = Waiting()
         self.batches = 0
         self.questions = 0
         """Questions that were encoded."""
@@ -80,62 +80,64 @@ class QuestionStage:
         rows = self._taken()
         if not rows:
             return
-        jobs = [job for row in rows.values() for job in row]
+        requests = [request for row in rows.values() for request in row]
         try:
             states = self._states(rows)
         except BaseException as error:
-            for job in jobs:
-                self._under_way.fail(job, error)
+            for request in requests:
+                self._under_way.fail(request, error)
             raise
         self.batches += 1
-        self.questions += len(jobs)
-        for job, own in zip(jobs, states, strict=True):
+        self.questions += len(requests)
+        for request, own in zip(requests, states, strict=True):
             if isinstance(own, float):
-                self._matched(job, own)
+                self._matched(request, own)
             else:
-                self._understood(job, own)
+                self._understood(request, own)
 
     def _taken(self) -> Rows:
         rows: Rows = {}
         front = self.waiting.front
         while front and fits(rows, front[0]):
-            job = front.popleft()
-            if not self._under_way.abandoned(job):
-                rows.setdefault(job.image, []).append(job)
+            request = front.popleft()
+            if not self._under_way.abandoned(request):
+                rows.setdefault(request.image, []).append(request)
         return rows
 
     def _states(self, rows: Rows) -> list[States | float]:
         """Returns for each question its states; for a match, how well the text fits."""
-        assert self._request is not None
-        ids, positions, questions = packed([[job.question_ids for job in row] for row in rows.values()], self._pad)
+        assert self._infer_request is not None
+        ids, positions, questions = packed(
+            [[request.question_ids for request in row] for row in rows.values()], self._pad
+        )
         states = [image.states for image in rows if image.states is not None]
         # What fills a batch up is computed for nobody: the first row again.
         fill = self._form.filled(len(rows)) - len(rows)
         ids, positions, questions = (np.concatenate([one, *[one[:1]] * fill]) for one in (ids, positions, questions))
         images: Any = np.stack([*states, *[states[0]] * fill])
         for name, array in (("ids", ids), ("positions", positions), ("questions", questions)):
-            self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-        self._request.set_tensor("states", self._state_type.tensor(images))
-        self._request.infer()
-        understood = self._request.get_tensor("understood").data
+            self._infer_request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+        self._infer_request.set_tensor("states", self._state_type.tensor(images))
+        self._infer_request.infer()
+        understood = self._infer_request.get_tensor("understood").data
         found = list[States | float]()
-        for row, jobs in enumerate(rows.values()):
+        for row, requests in enumerate(rows.values()):
             place = 0
-            for job in jobs:
-                if job.question is not None and job.question.match:
-                    found.append(float(self._request.get_tensor("match").data[row, place]))
+            for request in requests:
+                if request.question is not None and request.question.match:
+                    found.append(float(self._infer_request.get_tensor("match").data[row, place]))
                 else:
-                    found.append(understood[row, place : place + len(job.question_ids)].copy())
-                place += len(job.question_ids)
+                    found.append(understood[row, place : place + len(request.question_ids)].copy())
+                place += len(request.question_ids)
         return found
 
 
-def fits(rows: Mapping[BlipImage, Sequence[Job]], job: Job) -> bool:
+def fits(rows: Mapping[BlipImage, Sequence[BlipRequest]], request: BlipRequest) -> bool:
     """Returns whether a question goes into a batch: without too much padding, and unless it is full already."""
     if not rows:
         return True
     lengths = {image: sum(len(one.question_ids) for one in row) for image, row in rows.items()}
-    lengths[job.image] = lengths.get(job.image, 0) + len(job.question_ids)
+    lengths[request.image] = lengths.get(request.image, 0) + len(request.question_ids)
     total = len(lengths) * max(lengths.values())
     padding = total - sum(lengths.values())
     return len(lengths) <= QUESTION_BATCH and total <= BATCH_TOKENS and padding <= total // 2

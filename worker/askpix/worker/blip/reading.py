@@ -8,7 +8,7 @@ from askpix.producer.generation import Generation
 from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.blip.work import BlipImage, Job
+from askpix.worker.blip.work import BlipImage, BlipRequest
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
@@ -31,8 +31,8 @@ class RequestReader:
         self._settings = lru_cache(maxsize=64)(self._merged)
         self._tokenizer = tokenizer
 
-    def read(self, request: Request, owner: object) -> Job:
-        """Returns a request as a job of the engine `owner`.
+    def read(self, request: Request, owner: object) -> BlipRequest:
+        """Returns a request as one of the engine `owner`.
 
         Raises:
             RequestError: this model cannot answer it.
@@ -44,7 +44,7 @@ class RequestReader:
         is_scored = question is not None and question.is_scored
         settings = Generation() if is_scored else self._settings(request.options)
         begun: list[int] = []
-        job = Job(
+        taken = BlipRequest(
             image=image,
             question=request.question,
             settings=settings,
@@ -55,10 +55,10 @@ class RequestReader:
             prompt_ids=begun,
         )
         if request.question is None:
-            self._read_prompt(job, request.options)
+            self._read_prompt(taken, request.options)
         else:
-            self._read_question(job, request.question)
-        return job
+            self._read_question(taken, request.question)
+        return taken
 
     def _growing(self, request: Request, settings: Generation, begun: list[int]) -> Growing | None:
         """Returns what the text's tokens are told to; None where it is not known before it has ended.
@@ -86,27 +86,29 @@ class RequestReader:
     def _merged(self, options: Options) -> Generation:
         return with_defaults(options, self._defaults, self._name)
 
-    def _read_prompt(self, job: Job, options: Options) -> None:
+    def _read_prompt(self, taken: BlipRequest, options: Options) -> None:
         if Ability.CAPTION not in self._abilities:
             raise RequestError("cannot_caption", f"{self._name} {self._does}, it does not caption: give it a text")
         if options.prompt:
-            job.prompt_ids += self._tokenizer.encode_prompt(options.prompt)
-        self._check_length("the prompt and max_new_tokens", len(job.prompt_ids) + job.max_new_tokens)
+            taken.prompt_ids += self._tokenizer.encode_prompt(options.prompt)
+        self._check_length("the prompt and max_new_tokens", len(taken.prompt_ids) + taken.max_new_tokens)
 
-    def _read_question(self, job: Job, question: Question) -> None:
+    def _read_question(self, taken: BlipRequest, question: Question) -> None:
         if question.match and Ability.MATCH not in self._abilities:
             raise RequestError("cannot_match", f"{self._name} was not trained to score how well texts fit images")
         if not question.match and Ability.ANSWER not in self._abilities:
             raise RequestError("cannot_answer", f"{self._name} {self._does}, it does not answer questions")
         if not question.text.strip():
             raise RequestError("empty_question", f"the {'text' if question.match else 'question'} is empty")
-        job.question_ids = self._tokenizer.encode_question(question.text)
-        self._check_length("the question", len(job.question_ids))
-        job.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
-        if len(set(map(tuple, job.choice_ids))) < len(job.choice_ids) or any(len(ids) < 2 for ids in job.choice_ids):
+        taken.question_ids = self._tokenizer.encode_question(question.text)
+        self._check_length("the question", len(taken.question_ids))
+        taken.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
+        if len(set(map(tuple, taken.choice_ids))) < len(taken.choice_ids) or any(
+            len(ids) < 2 for ids in taken.choice_ids
+        ):
             raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
         if not question.match:
-            self._check_length("the answer", max(map(len, job.choice_ids), default=job.max_new_tokens))
+            self._check_length("the answer", max(map(len, taken.choice_ids), default=taken.max_new_tokens))
 
     def _check_length(self, what: str, length: int) -> None:
         if length > self._longest:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from askpix.worker.blip.choices import ChoiceStage
-from askpix.worker.blip.lane import DecoderLane
-from askpix.worker.blip.questions import QuestionStage
 from askpix.worker.instruments import StageHistograms
 
 PATIENCE = 16
 """Turns of other stages after which one that has work runs, full or not."""
+
+
+class Stage(Protocol):
+    """What gathers work behind the vision encoder, and does it in batches."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has something to do."""
+
+    @property
+    def full(self) -> bool:
+        """Whether `step` has a whole batch to do."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether `step` has something urgent to do."""
+
+    def step(self) -> None:
+        """Does a batch of what waits; what it raises has failed that batch, whose requests were told."""
 
 
 class Turns:
@@ -21,7 +38,7 @@ class Turns:
         done: says how many questions, choices or rows it has computed.
     """
 
-    def __init__(self, name: str, stage: QuestionStage | ChoiceStage | DecoderLane, done: Callable[[], int]) -> None:
+    def __init__(self, name: str, stage: Stage, done: Callable[[], int]) -> None:
         self.name = name
         self._stage = stage
         self._done = done

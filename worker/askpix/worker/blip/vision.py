@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from askpix.worker.blip.work import BlipImage, Job, States
+from askpix.worker.blip.work import BlipImage, BlipRequest, States
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.engine.waiting import Waiting
 from askpix.worker.image_form import Pixels
@@ -29,17 +29,17 @@ one always waits for the other."""
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A vision request that has ended, well or not."""
+    """A vision infer request that has ended, well or not."""
 
-    request: VisionRequest
+    infer_request: VisionInferRequest
     images: list[BlipImage]
 
 
-class VisionRequest:
+class VisionInferRequest:
     """One async infer request of the vision encoder, which reports to the inbox when it ends."""
 
     def __init__(self, compiled: ov.CompiledModel, wave: int, inbox: queue.SimpleQueue[Any]) -> None:
-        self._request = compiled.create_infer_request()
+        self._infer_request = compiled.create_infer_request()
         self._inbox = inbox
         self._images: list[BlipImage] = []
         _, height, width, channels = compiled.input("image").get_partial_shape()
@@ -48,7 +48,7 @@ class VisionRequest:
         """What the request reads, from the first image on."""
         self._bound = 0
         """How many images of these it reads."""
-        self._request.set_callback(lambda _: self._inbox.put(Encoded(self, self._images)), None)
+        self._infer_request.set_callback(lambda _: self._inbox.put(Encoded(self, self._images)), None)
 
     def begin(self, images: list[BlipImage]) -> None:
         self._images = images
@@ -57,14 +57,14 @@ class VisionRequest:
             self._pixels[place] = image.pixels
         if self._bound != len(images):
             self._bound = 0
-            self._request.set_tensor("image", ov.Tensor(self._pixels[: len(images)], shared_memory=True))
+            self._infer_request.set_tensor("image", ov.Tensor(self._pixels[: len(images)], shared_memory=True))
             self._bound = len(images)
-        self._request.start_async()
+        self._infer_request.start_async()
 
     def states(self) -> States:
         """Returns [images, S, E], valid until the next `begin`; raises RuntimeError if the device failed."""
-        self._request.wait()
-        states: States = self._request.get_tensor("states").data
+        self._infer_request.wait()
+        states: States = self._infer_request.get_tensor("states").data
         return states
 
 
@@ -87,11 +87,11 @@ class VisionStage:
         compiled: ov.CompiledModel,
         wave: int,
         inbox: queue.SimpleQueue[Any],
-        under_way: UnderWay[Job],
-        seen: Callable[[Job], None],
+        under_way: UnderWay[BlipRequest],
+        seen: Callable[[BlipRequest], None],
     ) -> None:
         streams = min(STREAMS, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests = [VisionRequest(compiled, wave, inbox) for _ in range(streams)]
+        self._infer_requests = [VisionInferRequest(compiled, wave, inbox) for _ in range(streams)]
         self._wave = wave
         self._computing = 0
         """How many of them do."""
@@ -128,18 +128,18 @@ class VisionStage:
         """Whether `begin` has something urgent to do."""
         return self.ready and self._images.urgent > 0
 
-    def take(self, job: Job) -> None:
+    def take(self, request: BlipRequest) -> None:
         """Sends a request on, at once or when its image is encoded."""
-        image = job.image
+        image = request.image
         self.reused += image.states is not None or image.waiting is not None
         if image.states is not None:
-            self._seen(job)
+            self._seen(request)
         elif image.waiting is None:
-            image.waiting = [job]
-            self._images.put(image, urgent=job.urgent)
+            image.waiting = [request]
+            self._images.put(image, urgent=request.urgent)
         else:
-            image.waiting.append(job)
-            if job.urgent:
+            image.waiting.append(request)
+            if request.urgent:
                 self._images.move_up(image)
 
     def begin(self) -> None:
@@ -149,7 +149,7 @@ class VisionStage:
         front = self._images.front
         while front and len(wave) < self._wave:
             image = front.popleft()
-            image.waiting = [job for job in image.waiting or () if not self._under_way.abandoned(job)]
+            image.waiting = [request for request in image.waiting or () if not self._under_way.abandoned(request)]
             if image.waiting:
                 wave.append(image)
             else:
@@ -157,13 +157,13 @@ class VisionStage:
         if wave:
             self.waves += 1
             self._current = (time.perf_counter(), len(wave))
-        for number, request in enumerate(self._requests):
-            if batch := wave[number :: len(self._requests)]:
-                self._begin(request, batch)
+        for number, infer_request in enumerate(self._infer_requests):
+            if batch := wave[number :: len(self._infer_requests)]:
+                self._begin(infer_request, batch)
 
-    def _begin(self, request: VisionRequest, batch: list[BlipImage]) -> None:
+    def _begin(self, infer_request: VisionInferRequest, batch: list[BlipImage]) -> None:
         try:
-            request.begin(batch)
+            infer_request.begin(batch)
         except Exception as error:  # noqa: BLE001
             self._fail(_released(batch), error)
             with self._under_way.about_failed(error):
@@ -179,7 +179,7 @@ class VisionStage:
             self.histograms.add(time.perf_counter() - began, size)
         waiting = _released(encoded.images)
         try:
-            states = encoded.request.states()
+            states = encoded.infer_request.states()
         except RuntimeError as error:
             self._fail(waiting, error)
             with self._under_way.about_failed(error):
@@ -188,17 +188,17 @@ class VisionStage:
         self.images += len(encoded.images)
         for image, own in zip(encoded.images, states, strict=True):
             image.states, image.pixels = own.copy(), None
-        for job in waiting:
-            self._seen(job)
+        for request in waiting:
+            self._seen(request)
 
-    def _fail(self, jobs: list[Job], error: BaseException) -> None:
-        for job in jobs:
-            self._under_way.fail(job, error)
+    def _fail(self, requests: list[BlipRequest], error: BaseException) -> None:
+        for request in requests:
+            self._under_way.fail(request, error)
 
 
-def _released(images: list[BlipImage]) -> list[Job]:
+def _released(images: list[BlipImage]) -> list[BlipRequest]:
     """Returns the requests that wait for these images, which from now on nobody waits for."""
-    jobs = [job for image in images for job in image.waiting or ()]
+    requests = [request for image in images for request in image.waiting or ()]
     for image in images:
         image.waiting = None
-    return jobs
+    return requests

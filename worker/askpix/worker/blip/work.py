@@ -34,12 +34,12 @@ class BlipImage(ImageHandle):
         """Some of its pixels, which tell it from others when something is to be drawn by chance."""
         self.states: States | None = None
         """[S, E]."""
-        self.waiting: list[Job] | None = None
+        self.waiting: list[BlipRequest] | None = None
         """Requests to go on with when the encoding is there; None before the first one."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Job:
+class BlipRequest:
     """A request on its way through the stages, with its texts as ids."""
 
     image: BlipImage

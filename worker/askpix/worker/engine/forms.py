@@ -15,7 +15,7 @@ from typing import Any
 import openvino as ov
 
 from askpix.producer.errors import DeviceError, ModelError
-from askpix.worker.engine.devices import Compiler
+from askpix.worker.engine.compiling import Compiler
 from askpix.worker.engine.failures import reason_of
 
 _log = logging.getLogger(__name__)

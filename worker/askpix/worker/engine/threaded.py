@@ -16,21 +16,21 @@ from askpix.worker.errors import EngineStoppedError
 
 _log = logging.getLogger(__name__)
 
-J = TypeVar("J", bound=Taken)
+R = TypeVar("R", bound=Taken)
 
 
-class ThreadedEngine(Engine, Generic[J]):
+class ThreadedEngine(Engine, Generic[R]):
     """An engine whose state belongs to one thread. Whoever derives from it starts the thread when all is there.
 
     Args:
-        jobs: what requests are read as; other things in the inbox are the engine's own.
+        kind: what requests are read as; other things in the inbox are the engine's own.
         capacity: requests under way that count; `submit` waits when there are more.
     """
 
-    def __init__(self, jobs: type[J], capacity: int) -> None:
-        self._jobs = jobs
+    def __init__(self, kind: type[R], capacity: int) -> None:
+        self._kind = kind
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._under_way = UnderWay[J](capacity)
+        self._under_way = UnderWay[R](capacity)
         self._closing = False
         self._ended_at = time.monotonic()
         """When the device last came to an end of something, or was given something to do."""
@@ -42,13 +42,13 @@ class ThreadedEngine(Engine, Generic[J]):
     # Called from any thread. ----------------------------------------------------------------------
 
     def submit(self, request: Request) -> Ticket:
-        job = self._read(request)
-        self._under_way.wait_for_room(job)
+        taken = self._read(request)
+        self._under_way.wait_for_room(taken)
         with self._gate:
             if not self._closing:
-                self._inbox.put(job)
-                return job.ticket
-        self._under_way.give_up_room(job)
+                self._inbox.put(taken)
+                return taken.ticket
+        self._under_way.give_up_room(taken)
         raise EngineStoppedError from self._dead
 
     @property
@@ -65,19 +65,30 @@ class ThreadedEngine(Engine, Generic[J]):
         self._thread.join()
 
     @abstractmethod
-    def _read(self, request: Request) -> J:
-        """Returns a request as a job of this engine; raises RequestError where it cannot be answered."""
+    def _read(self, request: Request) -> R:
+        """Returns a request as one of this engine; raises RequestError where it cannot be answered."""
 
     # Called from the engine's thread. ---------------------------------------------------------------
 
     @abstractmethod
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
+        """Takes what has come, waiting for it where there is nothing else to do, and does what there is to do once."""
+
+    def _take_in(self, request: R) -> None:
+        """Has a request of the inbox under way."""
+        if not self._under_way:
+            self._ended_at = time.monotonic()
+        self._under_way.add(request)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the engine is closed, and has ended all that it took."""
+        return self._closing and not self._under_way and self._inbox.empty()
 
     def _run(self) -> None:
         try:
-            while self._turn():
-                pass
+            while not self._over:
+                self._turn()
         except BaseException as error:  # noqa: BLE001 - the thread must not die silently
             self._dead = error
             _log.critical("the engine has stopped", exc_info=error)
@@ -85,6 +96,6 @@ class ThreadedEngine(Engine, Generic[J]):
             with self._gate:
                 self._closing = True
             while not self._inbox.empty():
-                if isinstance(job := self._inbox.get(), self._jobs):
-                    self._under_way.add(job)
+                if isinstance(entry := self._inbox.get(), self._kind):
+                    self._under_way.add(entry)
             self._under_way.fail_all(EngineStoppedError())

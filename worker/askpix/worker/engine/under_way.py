@@ -29,10 +29,10 @@ class Taken(Protocol):
     def ticket(self) -> Ticket: ...
 
 
-J = TypeVar("J", bound=Taken)
+R = TypeVar("R", bound=Taken)
 
 
-class UnderWay(Generic[J]):
+class UnderWay(Generic[R]):
     """Knows each request until its ticket is told, in whichever stage that is.
 
     `wait_for_room` and `give_up_room` may be called from any thread; the rest is the engine's thread's.
@@ -40,47 +40,47 @@ class UnderWay(Generic[J]):
 
     def __init__(self, capacity: int) -> None:
         self._room = threading.Semaphore(capacity)
-        self._jobs: set[J] = set()
+        self._requests: set[R] = set()
         self._failed = deque[tuple[BaseException, Context]](maxlen=_REMEMBERED)
         """Why requests have failed, and what they were about, until that is logged."""
         self.answers = 0
         """Requests that were answered."""
 
     def __bool__(self) -> bool:
-        return bool(self._jobs)
+        return bool(self._requests)
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._requests)
 
-    def wait_for_room(self, job: J) -> None:
+    def wait_for_room(self, request: R) -> None:
         """Waits until fewer than `capacity` requests are under way that count."""
-        if job.counts:
+        if request.counts:
             self._room.acquire()
 
-    def give_up_room(self, job: J) -> None:
-        if job.counts:
+    def give_up_room(self, request: R) -> None:
+        if request.counts:
             self._room.release()
 
-    def add(self, job: J) -> None:
-        self._jobs.add(job)
+    def add(self, request: R) -> None:
+        self._requests.add(request)
 
-    def abandoned(self, job: J) -> bool:
+    def abandoned(self, request: R) -> bool:
         """Returns whether nobody waits for a request any more; its ticket is told."""
-        if reason := job.ticket.abandoned():
-            self.fail(job, reason)
+        if reason := request.ticket.abandoned():
+            self.fail(request, reason)
             return True
         return False
 
-    def finish(self, job: J, answer: Answer) -> None:
+    def finish(self, request: R, answer: Answer) -> None:
         self.answers += 1
-        job.ticket.resolve(answer)
-        self._leave(job)
+        request.ticket.resolve(answer)
+        self._leave(request)
 
-    def fail(self, job: J, error: BaseException) -> None:
+    def fail(self, request: R, error: BaseException) -> None:
         if not isinstance(error, RequestError | EngineStoppedError):
-            self._failed.append((error, job.ticket.context))
-        job.ticket.fail(request_error(error))
-        self._leave(job)
+            self._failed.append((error, request.ticket.context))
+        request.ticket.fail(request_error(error))
+        self._leave(request)
 
     def about_failed(self, error: BaseException) -> AbstractContextManager[Any]:
         """Has the lines of a block say that they are about the requests that have just failed for an error."""
@@ -89,11 +89,11 @@ class UnderWay(Generic[J]):
         return about(**concerning(failed))
 
     def fail_all(self, error: BaseException) -> None:
-        for job in list(self._jobs):
-            self.fail(job, error)
+        for request in list(self._requests):
+            self.fail(request, error)
 
-    def _leave(self, job: J) -> None:
+    def _leave(self, request: R) -> None:
         # A request of many choices can end more than once.
-        if job in self._jobs:
-            self._jobs.remove(job)
-            self.give_up_room(job)
+        if request in self._requests:
+            self._requests.remove(request)
+            self.give_up_room(request)

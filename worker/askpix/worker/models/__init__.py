@@ -1,1 +1,1 @@
-"""Model folders: what they hold, and how checkpoints are converted to them."""
+"""Model folders as a worker opens them: what their manifests say, and whether they are whole."""

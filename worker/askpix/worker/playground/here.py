@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
 from askpix.worker import cores
 from askpix.worker.engine.base import Engine, Request
-from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
@@ -70,16 +70,20 @@ def _name(folder: Path, manifest: AnyManifest, taken: Mapping[str, Path]) -> str
     return next((name for name in names if name not in taken), names[-1])
 
 
+class Build(Protocol):
+    """Builds the engine of a model folder; raises AskpixError where it cannot be used."""
+
+    def __call__(self, folder: Path, *, precision: Precision) -> Engine: ...
+
+
 class Here:
     """Answers with engines of our own.
 
     Args:
         folders: model folders by their names.
-        device: as OpenVINO names it.
+        build: builds their engines, each when it is first asked.
         seconds: that an image may take to be decoded, and a question to be answered.
         megabytes: that all images which are being decoded may take.
-        cache: where what loading has found out is kept for the next start.
-        vlm_cache_megabytes: of memory that each vision-language model takes for keys and values of its texts.
     """
 
     precisions: tuple[str, ...] = (Precision.AUTO, Precision.F32, Precision.BF16)
@@ -87,22 +91,18 @@ class Here:
     def __init__(
         self,
         folders: Mapping[str, Path],
-        device: str,
+        build: Build,
         *,
         seconds: float,
         megabytes: int,
-        cache: Path | None,
-        vlm_cache_megabytes: int | None = None,
     ) -> None:
         self._folders = dict(folders)
         self._models = tuple(
             AtHand(name=name, abilities=read_manifest(folder).offered) for name, folder in self._folders.items()
         )
-        self._device = device
-        self._cache = cache
-        self._vlm_cache_megabytes = vlm_cache_megabytes
+        self._build = build
         self._seconds = seconds
-        self._shelf = Shelf(self._build)
+        self._shelf = Shelf(self._built)
         self._decoder = Decoder(cores.available(), seconds, stopwatch=Stopwatch(), megabytes=megabytes)
 
     def models(self) -> Sequence[AtHand]:
@@ -163,11 +163,5 @@ class Here:
         )
         return engine.submit(request)
 
-    def _build(self, chosen: Chosen) -> Engine:
-        return build_engine(
-            self._folders[chosen.model],
-            self._device,
-            Precision(chosen.precision),
-            self._cache,
-            vlm_cache_megabytes=self._vlm_cache_megabytes,
-        )
+    def _built(self, chosen: Chosen) -> Engine:
+        return self._build(self._folders[chosen.model], precision=Precision(chosen.precision))

@@ -11,7 +11,7 @@ from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.errors import RequestError
 from askpix.worker.vlm.schemas import schema_problem
-from askpix.worker.vlm.work import Job, Run, Said
+from askpix.worker.vlm.work import Run, Said, VlmRequest
 
 _SCHEMA_TRIES = 3
 """To have an answer that keeps to its schema, where what the pipeline keeps to is not all that the schema says."""
@@ -23,52 +23,54 @@ def outcome_of(run: Run, texts: tuple[Said, ...]) -> Answer | RequestError | Run
     Returns:
         The answer, or why there is none; the run, where it is to go again; None where others are to end first.
     """
-    job, question = run.job, run.job.question
+    request, question = run.request, run.request.question
     if reason := spoiled([number for said in texts for number in said.log_probabilities]):
         return reason
-    job.found[run.number] = texts
+    request.found[run.number] = texts
     if question is not None and question.choices is not None:
         if texts[0].finish_reason != "stop":
             return RequestError("too_long", "a choice has too many tokens")
-        if len(job.found) < len(question.choices):
+        if len(request.found) < len(question.choices):
             return None
-        said = [job.found[number][0].log_probabilities for number in range(len(question.choices))]
-        return choice_answer(question, list(map(sum, said)), list(map(len, said)), job.prompt_tokens)
+        said = [request.found[number][0].log_probabilities for number in range(len(question.choices))]
+        return choice_answer(question, list(map(sum, said)), list(map(len, said)), request.prompt_tokens)
     schema = None if question is None else question.json_schema
     if schema is None:
-        return text_answer(job, texts)
+        return text_answer(request, texts)
     problems = [schema_problem(said.text, schema) for said in texts]
     if good := [said for said, problem in zip(texts, problems, strict=True) if problem is None]:
-        return text_answer(job, good)
+        return text_answer(request, good)
     why = problems[0]
     if texts[0].finish_reason != "stop":
         why = f"it was cut off after {len(texts[0].log_probabilities)} tokens: give more as max_new_tokens"
-    elif job.tries < _SCHEMA_TRIES:
-        job.tries += 1
+    elif request.tries < _SCHEMA_TRIES:
+        request.tries += 1
         return run
     return RequestError("schema_unmet", f"the answer is not as the schema says: {why}")
 
 
-def text_answer(job: Job, texts: Sequence[Said]) -> Answer:
+def text_answer(request: VlmRequest, texts: Sequence[Said]) -> Answer:
     """Returns a caption, an open answer or JSON: the first text, with the others as its alternatives."""
-    question, best = job.question, texts[0]
+    question, best = request.question, texts[0]
     kind = Kind.CAPTION if question is None else Kind.JSON if question.json_schema is not None else Kind.OPEN
     return Answer(
         name=title_of(question),
         kind=kind,
         question=None if question is None else question.text,
-        text=_whole(job, best),
+        text=_whole(request, best),
         confidence=_confidence(best),
         tokens=len(best.log_probabilities),
         finish_reason=best.finish_reason,
-        alternatives=tuple(Alternative(text=_whole(job, other), confidence=_confidence(other)) for other in texts[1:])
+        alternatives=tuple(
+            Alternative(text=_whole(request, other), confidence=_confidence(other)) for other in texts[1:]
+        )
         or None,
-        prompt_tokens=job.prompt_tokens,
+        prompt_tokens=request.prompt_tokens,
     )
 
 
-def _whole(job: Job, said: Said) -> str:
-    return (job.begun + said.text).strip()
+def _whole(request: VlmRequest, said: Said) -> str:
+    return (request.begun + said.text).strip()
 
 
 def _confidence(said: Said) -> float:

@@ -149,7 +149,7 @@ class Batch:
             return False
         coming = sum(one.coming for one in self._under_way.values())
         rows, capacity = ROWS, self._capacity * ROWS // (ROWS + URGENT_ROWS)
-        if run.job.urgent:
+        if run.request.urgent:
             rows, capacity = ROWS + URGENT_ROWS, self._capacity
         return coming < PROMPT_TOKENS and len(self._under_way) < rows and self._reserved + run.tokens <= capacity
 
@@ -162,13 +162,13 @@ class Batch:
         number = next(self._ids)
         try:
             handle = self._pipeline.add_request(
-                number, run.job.prompt, [image.tensor for image in run.job.images], self._config(run)
+                number, run.request.prompt, [image.tensor for image in run.request.images], self._config(run)
             )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
-        if (growing := run.job.ticket.growing) is not None:
+        if (growing := run.request.ticket.growing) is not None:
             growing.begin()
-        self._under_way[number] = _UnderWay(run, handle, run.job.prompt_tokens)
+        self._under_way[number] = _UnderWay(run, handle, run.request.prompt_tokens)
         self._reserved += run.tokens
 
     def step(self) -> list[tuple[Run, tuple[Said, ...] | RequestError]]:
@@ -195,7 +195,7 @@ class Batch:
             if one.given_up:
                 self._leave_off(number)
                 continue
-            if (growing := one.run.job.ticket.growing) is not None:
+            if (growing := one.run.request.ticket.growing) is not None:
                 growing.add(_more(one))
             if one.handle.get_status() != genai.GenerationStatus.RUNNING:
                 self._leave(number)
@@ -243,7 +243,7 @@ class Batch:
     def _outcome(self, one: _UnderWay) -> tuple[Said, ...] | RequestError:
         if one.handle.get_status() != genai.GenerationStatus.FINISHED:
             return RequestError("model_failed", "the model ran out of memory for this request", retryable=True)
-        if one.run.job.ticket.growing is not None:
+        if one.run.request.ticket.growing is not None:
             return (self._said(one.run, one.written),)
         texts = []
         for output in one.handle.read_all():
@@ -253,9 +253,9 @@ class Batch:
 
     def _said(self, run: Run, of: _Written) -> Said:
         ids = of.ids
-        written = ids[:-1] if ids and ids[-1] in self.ends.at(run.job.stops) else ids
+        written = ids[:-1] if ids and ids[-1] in self.ends.at(run.request.stops) else ids
         whole = str(self.tokenizer.decode(written)) if written else ""
-        text = before_stops(whole, run.job.sought)
+        text = before_stops(whole, run.request.sought)
         stopped = of.stopped or len(text) < len(whole)
         return Said(text, tuple(of.log_probabilities), "stop" if stopped else "length")
 
@@ -264,9 +264,9 @@ class Batch:
         config.apply_chat_template = False
         config.logprobs = 1
         config.eos_token_id = self._eos
-        config.stop_token_ids = self.ends.at(run.job.stops)
-        config.max_new_tokens = run.job.max_new_tokens
-        if grammar_of := run.choice or run.job.schema:
+        config.stop_token_ids = self.ends.at(run.request.stops)
+        config.max_new_tokens = run.request.max_new_tokens
+        if grammar_of := run.choice or run.request.schema:
             self._grammars.add(grammar_of)
         if run.choice is not None:
             # With or without a space before it, whichever the model would rather write.
@@ -274,13 +274,13 @@ class Batch:
             grammar = parts.Regex(" ?") + parts.ConstString(run.choice)
             config.structured_output_config = parts(compound_grammar=grammar)
             return config
-        if run.job.schema is not None:
-            config.structured_output_config = genai.StructuredOutputConfig(json_schema=run.job.schema)
-        _set(config, run.job.settings, run.job.seed + run.job.tries - 1, again=run.job.tries > 1)
+        if run.request.schema is not None:
+            config.structured_output_config = genai.StructuredOutputConfig(json_schema=run.request.schema)
+        _set(config, run.request.settings, run.request.seed + run.request.tries - 1, again=run.request.tries > 1)
         # A search stops at no text: what it finds is cut off when it has ended.
-        if run.job.sought and run.job.settings.beams == 1:
+        if run.request.sought and run.request.settings.beams == 1:
             # Cut off here: the pipeline would drop the whole token that the text ends in.
-            config.stop_strings = set(run.job.sought)
+            config.stop_strings = set(run.request.sought)
             config.include_stop_str_in_output = True
         return config
 

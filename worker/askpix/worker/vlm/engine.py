@@ -20,7 +20,8 @@ import openvino_genai as genai
 from askpix.producer.errors import DeviceError, ModelError
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
@@ -37,7 +38,7 @@ from askpix.worker.vlm.image_room import ImageRoom
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
 from askpix.worker.vlm.opening import opened
 from askpix.worker.vlm.reading import RequestReader
-from askpix.worker.vlm.work import Job, Run, Said, VlmImage
+from askpix.worker.vlm.work import Run, Said, VlmImage, VlmRequest
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ CAPACITY = 64
 Each holds its image at full size."""
 
 
-class VlmEngine(ThreadedEngine[Job]):
+class VlmEngine(ThreadedEngine[VlmRequest]):
     """Answers with one vision-language model on one device.
 
     Args:
@@ -69,7 +70,7 @@ class VlmEngine(ThreadedEngine[Job]):
         cache: Path | None = None,
         cache_megabytes: int | None = None,
     ) -> None:
-        super().__init__(Job, CAPACITY)
+        super().__init__(VlmRequest, CAPACITY)
         self.recipe = partial(VlmEngine, folder, device, precision, cache, cache_megabytes)
         compiler = Compiler(device, precision, cache)
         if compiler.device.startswith("MULTI"):
@@ -159,7 +160,7 @@ class VlmEngine(ThreadedEngine[Job]):
             under_way=len(self._under_way),
         )
 
-    def _read(self, request: Request) -> Job:
+    def _read(self, request: Request) -> VlmRequest:
         return self._reader.read(request, self)
 
     def _count(self, prompt: str) -> int:
@@ -176,37 +177,42 @@ class VlmEngine(ThreadedEngine[Job]):
         super()._run()
         self._gone.set()
 
-    def _turn(self) -> bool:
-        """Does what there is to do once; returns False when the engine is closed and done."""
+    def _turn(self) -> None:
         self._receive()
         self._ended_at = time.monotonic()
         self._forget_abandoned()
-        if not ((self._aside or self._batch.worn) and not self._renewed()):
+        is_given_up = bool(self._aside or self._batch.worn)
+        if is_given_up and not self._in_work:
+            self._renew()
+            is_given_up = False
+        if not is_given_up:
             self._begin()
-        if self._batch or self._batch.busy():
+        if self._in_work:
             self._step()
-        return not (self._closing and not self._under_way and self._inbox.empty())
+
+    @property
+    def _in_work(self) -> bool:
+        """Whether the pipeline has anything to do."""
+        return bool(self._batch) or self._batch.busy()
 
     def _receive(self) -> None:
         """Takes everything from the inbox; waits for something when there is nothing else to do."""
-        idle = not (self._batch or len(self._waiting) or self._batch.busy())
-        wait = idle and not self._aside and not (self._closing and not self._under_way)
+        idle = not (self._in_work or len(self._waiting))
+        wait = idle and not self._aside and not self._over
         while wait or not self._inbox.empty():
             self._take(self._inbox.get())
             wait = False
 
-    def _take(self, job: Job | None) -> None:
-        if job is None:
+    def _take(self, request: VlmRequest | None) -> None:
+        if request is None:
             return
-        if not self._under_way:
-            self._ended_at = time.monotonic()
-        self._under_way.add(job)
-        choices = None if job.question is None else job.question.choices
+        self._take_in(request)
+        choices = None if request.question is None else request.question.choices
         for number, choice in enumerate(choices or (None,)):
-            self._waiting.put(Run(job=job, number=number, choice=choice), urgent=job.urgent)
+            self._waiting.put(Run(request=request, number=number, choice=choice), urgent=request.urgent)
 
     def _forget_abandoned(self) -> None:
-        gone = [run for run in self._batch.runs if run.job.ticket.done() or self._under_way.abandoned(run.job)]
+        gone = [run for run in self._batch.runs if run.request.ticket.done() or self._under_way.abandoned(run.request)]
         if gone:
             self._batch.cancel(gone)
 
@@ -214,49 +220,44 @@ class VlmEngine(ThreadedEngine[Job]):
         """Has runs begin for which the pipeline has room."""
         while len(self._waiting):
             run = self._waiting.front[0]
-            if run.job.ticket.done() or self._under_way.abandoned(run.job):
+            if run.request.ticket.done() or self._under_way.abandoned(run.request):
                 self._waiting.take()
                 continue
             if not self._batch.takes(run):
                 return
             self._waiting.take()
-            if (schema := run.job.schema) is not None and (reason := self._failing.why(schema)) is not None:
-                self._under_way.fail(run.job, _failed(reason))
+            if (schema := run.request.schema) is not None and (reason := self._failing.why(schema)) is not None:
+                self._under_way.fail(run.request, _failed(reason))
                 continue
-            run.job.ticket.begin()
-            self._images += len(run.job.images) if run.number == 0 else 0
+            run.request.ticket.begin()
+            self._images += len(run.request.images) if run.number == 0 else 0
             try:
                 self._batch.begin(run)
             except RequestError as error:
-                self._under_way.fail(run.job, error)
+                self._under_way.fail(run.request, error)
 
-    def _renewed(self) -> bool:
-        """Builds the pipeline anew, once nothing is under way in it; returns whether it did.
-
-        Where the engine is set aside, that is when it is needed again.
-        """
-        if self._batch or self._batch.busy():
-            return False
+    def _renew(self) -> None:
+        """Gives the pipeline up, in which nothing is under way, and builds it anew: where the engine is set aside,
+        when it is needed again."""
         why = "another process needs its memory" if self._aside else self._batch.worn
         _log.info("the pipeline of %s is given up, to be built anew: %s", self.info.model, why)
         # One at a time: there may be no memory for two.
         self._batch.close()
-        while self._is_aside():
-            self._take(self._inbox.get())
+        self._stay_aside()
         before, self._batch = self._batch, self._new_batch()
         self._batch.steps, self._batch.rows = before.steps, before.rows
         self._ended_at = time.monotonic()
-        return True
 
-    def _is_aside(self) -> bool:
-        """Returns whether the engine is to stay without a pipeline; who waits for that is told."""
-        with self._gate:
-            if self._aside:
+    def _stay_aside(self) -> None:
+        """Says that there is no pipeline, and takes what comes, for as long as anybody sets the engine aside."""
+        while True:
+            with self._gate:
+                if not self._aside:
+                    self._ended_at = time.monotonic()
+                    self._gone.clear()
+                    return
                 self._gone.set()
-            else:
-                self._ended_at = time.monotonic()
-                self._gone.clear()
-            return bool(self._aside)
+            self._take(self._inbox.get())
 
     def _step(self) -> None:
         runs, began = self._batch.runs, time.perf_counter()
@@ -268,7 +269,7 @@ class VlmEngine(ThreadedEngine[Job]):
             return
         for run, outcome in ended:
             if isinstance(outcome, RequestError):
-                self._under_way.fail(run.job, outcome)
+                self._under_way.fail(run.request, outcome)
             else:
                 self._end(run, outcome)
 
@@ -277,27 +278,27 @@ class VlmEngine(ThreadedEngine[Job]):
         reason = reason_of(error)
         if len(runs) == 1:
             [run] = runs
-            if (schema := run.job.schema) is not None:
+            if (schema := run.request.schema) is not None:
                 self._failing.failed(schema, reason)
-            self._under_way.fail(run.job, _failed(reason))
+            self._under_way.fail(run.request, _failed(reason))
             return
-        with about(**concerning(run.job.ticket.context for run in runs)):
+        with about(**concerning(run.request.ticket.context for run in runs)):
             _log.warning("the model failed on one of %d requests; they now go one by one: %s", len(runs), reason)
         for run in runs:
             run.alone = True
-            run.job.ticket.put_back()
-            self._waiting.put(run, urgent=run.job.urgent)
+            run.request.ticket.put_back()
+            self._waiting.put(run, urgent=run.request.urgent)
 
     def _end(self, run: Run, texts: tuple[Said, ...]) -> None:
-        if (schema := run.job.schema) is not None:
+        if (schema := run.request.schema) is not None:
             self._failing.answered(schema)
         outcome = outcome_of(run, texts)
         if isinstance(outcome, Run):
-            self._waiting.put(outcome, urgent=run.job.urgent)
+            self._waiting.put(outcome, urgent=run.request.urgent)
         elif isinstance(outcome, RequestError):
-            self._under_way.fail(run.job, outcome)
+            self._under_way.fail(run.request, outcome)
         elif outcome is not None:
-            self._under_way.finish(run.job, outcome)
+            self._under_way.finish(run.request, outcome)
 
 
 def _failed(reason: str) -> RequestError:

@@ -9,7 +9,8 @@ from typing import Any
 import openvino as ov
 
 from askpix.worker.cgroup import memory_left
-from askpix.worker.engine.devices import Compiler, Precision
+from askpix.worker.engine.compiling import Compiler
+from askpix.worker.engine.devices import Precision
 from askpix.worker.errors import MemoryShortError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.batch import ROWS, URGENT_ROWS

@@ -22,7 +22,7 @@ from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.schemas import check_schema
 from askpix.worker.vlm.templates import CAPTION
 from askpix.worker.vlm.texts import Cleaner
-from askpix.worker.vlm.work import Job, VlmImage
+from askpix.worker.vlm.work import VlmImage, VlmRequest
 
 MAX_NEW_TOKENS = 256
 """Of a text, where neither the model folder nor the request says."""
@@ -66,8 +66,8 @@ class RequestReader:
         # A job's requests have the same options, and validating what comes of them takes long.
         self._settings = lru_cache(maxsize=64)(self._merged)
 
-    def read(self, request: Request, owner: object) -> Job:
-        """Returns a request as a job of the engine `owner`.
+    def read(self, request: Request, owner: object) -> VlmRequest:
+        """Returns a request as one of the engine `owner`.
 
         Raises:
             RequestError: this model cannot answer it.
@@ -89,7 +89,7 @@ class RequestReader:
         scored = question is not None and question.choices is not None
         own, of_request = self._stops(question, settings)
         sought = (*self._ends.sought(own), *of_request)
-        job = Job(
+        taken = VlmRequest(
             images=images,
             question=question,
             prompt=prompt,
@@ -104,8 +104,8 @@ class RequestReader:
             follows=request.follows,
             ticket=Ticket(request.deadline, request.seconds, self._growing(request, settings, begun, sought)),
         )
-        self._check_length(job)
-        return job
+        self._check_length(taken)
+        return taken
 
     def _stops(self, question: Question | None, settings: Generation) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Returns the texts that end what is generated: the template's, and the request's.
@@ -169,14 +169,14 @@ class RequestReader:
             raise RequestError("settings_contradict", contradicting)
         return settings
 
-    def _check_length(self, job: Job) -> None:
-        length, most = job.prompt_tokens + job.max_new_tokens, min(self._context, self._capacity)
+    def _check_length(self, taken: VlmRequest) -> None:
+        length, most = taken.prompt_tokens + taken.max_new_tokens, min(self._context, self._capacity)
         if length > most:
             why = "" if most == self._context else ", for which there is memory"
             raise RequestError(
                 "too_long",
-                f"the prompt and {_counted(job.images)} come to {job.prompt_tokens:,} tokens, and "
-                f"{job.max_new_tokens:,} may be generated; {self._name} takes {most:,} in all{why}",
+                f"the prompt and {_counted(taken.images)} come to {taken.prompt_tokens:,} tokens, and "
+                f"{taken.max_new_tokens:,} may be generated; {self._name} takes {most:,} in all{why}",
             )
 
 

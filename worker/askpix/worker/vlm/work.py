@@ -49,7 +49,7 @@ class Said:
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Job:
+class VlmRequest:
     """A request with its prompt, from when it is taken to its answer."""
 
     images: tuple[VlmImage, ...]
@@ -97,7 +97,7 @@ class Job:
 class Run:
     """One sequence, or several of one prompt, that the pipeline is to generate for a request."""
 
-    job: Job
+    request: VlmRequest
     number: int
     """Of the request's runs; with choices, each has one."""
 
@@ -110,5 +110,5 @@ class Run:
     @property
     def tokens(self) -> int:
         """How many tokens' keys and values it may come to have in the cache."""
-        rows = max(self.job.settings.beams, self.job.settings.texts) if self.choice is None else 1
-        return self.job.prompt_tokens + rows * self.job.max_new_tokens
+        rows = max(self.request.settings.beams, self.request.settings.texts) if self.choice is None else 1
+        return self.request.prompt_tokens + rows * self.request.max_new_tokens

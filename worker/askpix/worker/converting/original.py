@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from askpix.producer.errors import ModelError
+from askpix.worker.converting.checkpoint import image_input, load_checkpoint
 from askpix.worker.engine.base import Ability
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.checkpoint import image_input, load_checkpoint
 
 
 class Original:

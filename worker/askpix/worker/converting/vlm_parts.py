@@ -17,14 +17,14 @@ import openvino as ov
 import torch
 from openvino_tokenizers import convert_tokenizer
 
-from askpix.worker.models.alibi_decoder import TokenEmbedding
-from askpix.worker.models.lowering import compressed, compressed_language
-from askpix.worker.models.stateful import stateful_decoder
-from askpix.worker.models.tracing import traced
-from askpix.worker.models.vlm_checks import LANGUAGE_MODEL
+from askpix.worker.converting.alibi_decoder import TokenEmbedding
+from askpix.worker.converting.lowering import compressed, compressed_language
+from askpix.worker.converting.stateful import stateful_decoder
+from askpix.worker.converting.tracing import traced
+from askpix.worker.converting.vlm_checks import LANGUAGE_MODEL
+from askpix.worker.converting.vlm_samples import IMAGE, IMAGE_ENCODER, TOKEN_EMBEDDING, Samples
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.vlm_manifest import Language
-from askpix.worker.models.vlm_samples import IMAGE, IMAGE_ENCODER, TOKEN_EMBEDDING, Samples
-from askpix.worker.models.weights import Weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

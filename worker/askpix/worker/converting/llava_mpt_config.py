@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askpix.producer.errors import ModelError
 from askpix.producer.shown import first_problem
-from askpix.worker.models.checkpoint_folder import read_json
+from askpix.worker.converting.checkpoint_folder import read_json
 from askpix.worker.models.manifest import Size
 
 _Off = Literal[False]

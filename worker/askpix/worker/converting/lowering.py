@@ -8,9 +8,9 @@ from typing import Any
 import openvino as ov
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.compressing import quietly
-from askpix.worker.models.vlm_samples import Samples
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.compressing import quietly
+from askpix.worker.converting.vlm_samples import Samples
+from askpix.worker.converting.weights import Weights
 
 # NNCF reports each use of it to its makers, unless it takes itself to be under test.
 os.environ.setdefault("NNCF_CI", "1")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.stored_weights import StoredWeights
+from askpix.worker.converting.stored_weights import StoredWeights
 
 _TYPES = ("clip", "clip_vision_model")
 _MOST = {"hidden_size": 16_384, "intermediate_size": 65_536, "num_hidden_layers": 256, "image_size": 4_096}

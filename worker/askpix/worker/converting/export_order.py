@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models import export_script
+from askpix.worker.converting import export_script
 
 _TAIL = 2_000
 

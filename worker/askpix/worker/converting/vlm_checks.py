@@ -13,8 +13,8 @@ from openvino._offline_transformations import paged_attention_transformation
 
 from askpix.producer.errors import ModelError
 from askpix.producer.items import Turn
-from askpix.worker.models.checkpoint_folder import read_json
-from askpix.worker.models.weights import Weights
+from askpix.worker.converting.checkpoint_folder import read_json
+from askpix.worker.converting.weights import Weights
 from askpix.worker.vlm.templates import TEMPLATES
 
 LANGUAGE_MODEL = "openvino_language_model.xml"

@@ -18,7 +18,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as opset
 
-from askpix.worker.models.calibration import Inputs
+from askpix.worker.converting.calibration import Inputs
 
 # NNCF reports each use of it to its makers, unless it takes itself to be under test.
 os.environ.setdefault("NNCF_CI", "1")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.shown import first_problem
-from askpix.worker.models.checkpoint_folder import read_json
+from askpix.worker.converting.checkpoint_folder import read_json
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import image_tokens
 from askpix.worker.vlm.reading import MAX_NEW_TOKENS, contradiction

@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from askpix.producer.errors import ModelError
 from askpix.producer.generation import Generation
 from askpix.producer.shown import first_problem
+from askpix.worker.converting.checkpoint import Checkpoint, image_input, load_checkpoint
+from askpix.worker.converting.naming import name_for
+from askpix.worker.converting.staging import check_output, sealed, staged
+from askpix.worker.converting.text_graphs import TextDecoder, TextEncoder
+from askpix.worker.converting.tracing import traced
+from askpix.worker.converting.vision_graph import VisionEncoder
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest, ImageInput, Sizes, SpecialTokens
-from askpix.worker.models.checkpoint import Checkpoint, image_input, load_checkpoint
-from askpix.worker.models.naming import name_for
-from askpix.worker.models.staging import check_output, sealed, staged
-from askpix.worker.models.text_graphs import TextDecoder, TextEncoder
-from askpix.worker.models.tracing import traced
-from askpix.worker.models.vision_graph import VisionEncoder
 
 WeightFormat = Literal["f32", "f16"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from askpix.worker.models.absorbed_attention import AbsorbedAttention
+from askpix.worker.converting.absorbed_attention import AbsorbedAttention
 
 MASKED = -1e9
 """Added to the scores of masked places: after the softmax their weight is exactly 0, in every precision."""

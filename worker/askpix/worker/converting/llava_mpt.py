@@ -16,13 +16,13 @@ import transformers
 from tokenizers import Tokenizer
 
 from askpix.producer.errors import ModelError
-from askpix.worker.models.alibi_decoder import AlibiBlock, AlibiDecoder, slopes
-from askpix.worker.models.checkpoint_folder import checkpoint_folder
-from askpix.worker.models.clip_tower import ClipTower, ImageEncoder, load_tower
-from askpix.worker.models.llava_mpt_config import MptConfig, read_config
-from askpix.worker.models.stored_weights import StoredWeights
+from askpix.worker.converting.alibi_decoder import AlibiBlock, AlibiDecoder, slopes
+from askpix.worker.converting.checkpoint_folder import checkpoint_folder
+from askpix.worker.converting.clip_tower import ClipTower, ImageEncoder, load_tower
+from askpix.worker.converting.llava_mpt_config import MptConfig, read_config
+from askpix.worker.converting.stored_weights import StoredWeights
+from askpix.worker.converting.vlm_parts import VlmParts
 from askpix.worker.models.vlm_manifest import Language
-from askpix.worker.models.vlm_parts import VlmParts
 
 _BLOCK = {
     "norm_1": "norm_1.weight",

@@ -11,8 +11,8 @@ import openvino as ov
 from numpy.typing import NDArray
 from PIL import Image
 
+from askpix.worker.converting.weights import Weights
 from askpix.worker.models.vlm_manifest import FixedTokens
-from askpix.worker.models.weights import Weights
 from askpix.worker.vlm.preparing import prepared
 from askpix.worker.vlm.templates import CAPTION, template_named
 

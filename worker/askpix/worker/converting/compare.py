@@ -15,15 +15,15 @@ from askpix.producer.errors import ModelError
 from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.converting.agreement import same
+from askpix.worker.converting.told import Told, nobody
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.agreement import same
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, ImageInput, component_bytes, components_of
 from askpix.worker.models.folder import load_blip, read_blip
-from askpix.worker.models.told import Told, nobody
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +148,7 @@ class _Folder(_Contestant):
 class _Original(_Contestant):
     def __init__(self, source: str, max_new_tokens: int) -> None:
         # torch takes seconds to import; who compares folders alone does without.
-        from askpix.worker.models.original import Original
+        from askpix.worker.converting.original import Original
 
         self._original = Original(source, max_new_tokens=max_new_tokens)
         self.image = self._original.image

@@ -11,14 +11,14 @@ from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.blip.engine import BlipEngine
+from askpix.worker.converting.calibration import turn_of
+from askpix.worker.converting.told import Told, nobody
 from askpix.worker.engine.base import READING, Ability, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.blip_manifest import Agreement
-from askpix.worker.models.calibration import turn_of
-from askpix.worker.models.told import Told, nobody
 
 _PLAIN = Options.plain(None)
 """The likeliest tokens, whatever the model's defaults are: what is drawn would differ with every rounding."""

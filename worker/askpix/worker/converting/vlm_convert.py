@@ -15,14 +15,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from askpix.producer.errors import ModelError
-from askpix.producer.generation import Generation
 from askpix.producer.shown import first_problem
+from askpix.worker.converting.conversion import Conversion
+from askpix.worker.converting.export_order import ordered
+from askpix.worker.converting.staging import check_output, sealed, staged
+from askpix.worker.converting.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
+from askpix.worker.converting.vlm_facts import facts_of, generation_of
+from askpix.worker.converting.weights import Weights
 from askpix.worker.engine.base import Ability
-from askpix.worker.models.export_order import ordered
 from askpix.worker.models.family import FAMILIES
-from askpix.worker.models.staging import check_output, sealed, staged
-from askpix.worker.models.vlm_checks import check_files, check_slopes, check_tokens, check_weights, template_of
-from askpix.worker.models.vlm_facts import facts_of, generation_of
 from askpix.worker.models.vlm_manifest import (
     Compression,
     FixedTokens,
@@ -31,7 +32,6 @@ from askpix.worker.models.vlm_manifest import (
     TiledTokens,
     VlmManifest,
 )
-from askpix.worker.models.weights import Weights
 from askpix.worker.vlm.templates import template_named
 
 _TEXTS = ("  two  spaces\nand a line", "Größe? 色は何ですか ✓", "it isn't 3.14 .")
@@ -52,64 +52,41 @@ class _Made:
     versions: dict[str, str]
 
 
-def convert_vlm(
-    source: str,
-    output: Path,
-    *,
-    family: str,
-    python: Path | None,
-    name: str,
-    weights: Weights,
-    trust: bool = False,
-    template: str | None = None,
-    tower: str | None = None,
-    context: int | None = None,
-    generation: Generation | None = None,
-    told: Callable[[str], None] = lambda _: None,
-) -> VlmManifest:
-    """Converts the checkpoint of a local folder or a hub id to a model folder; returns its manifest.
+def convert_vlm(conversion: Conversion, told: Callable[[str], None] = lambda _: None) -> VlmManifest:
+    """Converts a checkpoint to a model folder; returns its manifest.
 
     Args:
-        family: the checkpoint's model_type.
-        python: of the export environment; None where askpix reads the family's checkpoints by itself.
-        trust: run code that comes with the checkpoint, where its family needs that.
-        template: how conversations are written, where the checkpoint does not say; a name of `vlm.templates`.
-        tower: a folder or hub id of the image encoder, of a family whose checkpoints have it elsewhere.
-        context: the longest sequence in tokens, of a family that knows no longest one.
-        generation: what becomes the model's defaults.
         told: is told what is being done.
 
     Raises:
         ModelError: the checkpoint cannot be converted, what came of it is not as it should be, or the output is taken.
     """
-    check_family(family, source, trust=trust)
-    check_output(output, name)
-    reader = FAMILIES[family].reader
-    if reader is None and (tower is not None or context is not None):
-        raise ModelError(f"a model of type {family} brings its image encoder, and says itself how long texts can be")
-    with staged(output) as folder:
-        if reader is not None:
-            made = _read(source, folder, family, reader, weights, template, tower, context, told)
-        else:
-            assert python is not None
-            made = _exported(source, folder, family, python, weights, trust, template, told)
+    check_family(conversion)
+    check_output(conversion.output, conversion.name)
+    reader, weights = FAMILIES[conversion.family].reader, conversion.weights
+    if reader is None and (conversion.tower is not None or conversion.context is not None):
+        raise ModelError(
+            f"a model of type {conversion.family} brings its image encoder, and says itself how long texts can be"
+        )
+    with staged(conversion.output) as folder:
+        made = _exported(conversion, folder, told) if reader is None else _read(conversion, folder, reader, told)
         told("looking at what was made")
         check_weights(folder, weights)
         check_tokens(folder, made.tokenized)
         try:
             manifest = VlmManifest(
                 kind="vlm",
-                name=name,
+                name=conversion.name,
                 abilities=frozenset((Ability.CAPTION, Ability.ANSWER, Ability.CHOICES, Ability.CHAT)),
-                source=Path(source).name if Path(source).exists() else source,
-                family=family,
+                source=Path(conversion.source).name if Path(conversion.source).exists() else conversion.source,
+                family=conversion.family,
                 template=made.template,
                 image_tokens=made.image_tokens,
                 reserved=tuple(made.reserved),
                 language=made.language,
                 precision=weights.precision,
                 compression=_compression(weights),
-                generation=generation_of(folder, generation, made.language.context),
+                generation=generation_of(folder, conversion.generation, made.language.context),
                 versions=made.versions,
                 files={},
                 fingerprint="",
@@ -119,28 +96,25 @@ def convert_vlm(
         return sealed(folder, manifest)
 
 
-def _read(
-    source: str,
-    folder: Path,
-    family: str,
-    reader: str,
-    weights: Weights,
-    template: str | None,
-    tower: str | None,
-    context: int | None,
-    told: Callable[[str], None],
-) -> _Made:
+def _read(conversion: Conversion, folder: Path, reader: str, told: Callable[[str], None]) -> _Made:
     """Has the family's own module read the checkpoint."""
     told("loading torch")
-    from askpix.worker.models import vlm_parts
+    from askpix.worker.converting import vlm_parts
 
-    load = import_module(f"askpix.worker.models.{reader}").load
-    parts = load(source, tower=tower, context=context, kept=vlm_parts.kept_in(weights), told=told)
+    weights, template = conversion.weights, conversion.template
+    load = import_module(f"askpix.worker.converting.{reader}").load
+    parts = load(
+        conversion.source,
+        tower=conversion.tower,
+        context=conversion.context,
+        kept=vlm_parts.kept_in(weights),
+        told=told,
+    )
     own, chosen = (template_named(name) for name in (parts.template, template or parts.template))
     if chosen.tag != own.tag:
         raise ModelError(
-            f"the template {template} writes an image as {chosen.tag}, which models of type {family} do not know: "
-            f"they are shown it as {own.tag}"
+            f"the template {template} writes an image as {chosen.tag}, which models of type {conversion.family} do not "
+            f"know: they are shown it as {own.tag}"
         )
     parts = replace(parts, template=template or parts.template)
     vlm_parts.write_parts(parts, folder, weights, told)
@@ -156,30 +130,23 @@ def _read(
     )
 
 
-def _exported(
-    source: str,
-    folder: Path,
-    family: str,
-    python: Path,
-    weights: Weights,
-    trust: bool,
-    template: str | None,
-    told: Callable[[str], None],
-) -> _Made:
+def _exported(conversion: Conversion, folder: Path, told: Callable[[str], None]) -> _Made:
     """Has the export environment convert the checkpoint."""
+    assert conversion.python is not None
+    source, weights, template = conversion.source, conversion.weights, conversion.template
     order = {
         "source": str(Path(source).resolve()) if Path(source).exists() else source,
         "output": str(folder),
-        "family": family,
+        "family": conversion.family,
         "weights": weights.precision,
-        "trust": trust and FAMILIES[family].trusted,
+        "trust": conversion.trust and FAMILIES[conversion.family].trusted,
         "group_size": weights.group_size,
         "ratio": weights.ratio,
         "images": [str(path) for path in weights.images],
         "prompts": [] if template is None else _prompts(template),
         "texts": list(weights.questions) or ["Describe the image in one sentence."],
     }
-    report = ordered(python, order, told)
+    report = ordered(conversion.python, order, told)
     check_files(folder)
     # First: of a checkpoint that has no template, and was given none, no image was counted.
     written = template_of(report["rendered"], template)
@@ -194,12 +161,13 @@ def _exported(
     )
 
 
-def check_family(family: str, source: str, *, trust: bool) -> None:
+def check_family(conversion: Conversion) -> None:
     """Raises ModelError where checkpoints of a model_type are not converted, or only with code of theirs."""
+    source, family = conversion.source, conversion.family
     known = FAMILIES.get(family)
     if known is None:
         raise ModelError(f"{source} is a model of type {family}; askpix converts blip, {', '.join(FAMILIES)}")
-    if known.trusted and not trust:
+    if known.trusted and not conversion.trust:
         raise ModelError(
             f"{source} is a model of type {family}, which runs code from the checkpoint: read that code, "
             "and give --trust-remote-code if you trust it"

@@ -9,7 +9,7 @@ import torch
 from openvino import opset13 as opset
 from openvino._offline_transformations import apply_make_stateful_transformation
 
-from askpix.worker.models.tracing import traced
+from askpix.worker.converting.tracing import traced
 
 _FREE = {"rows": 2, "read": 3, "before": 5}
 """Of what is traced with. All differ, and none is 1: tracing takes none for another, nor for one to broadcast."""

@@ -14,18 +14,25 @@ from pathlib import Path
 import numpy as np
 
 from askpix.producer.errors import ModelError
+from askpix.worker.converting.agreement import agreement, said
+from askpix.worker.converting.calibration import (
+    QUESTIONS,
+    Inputs,
+    Spool,
+    question_inputs,
+    spooled_images,
+    spooled_states,
+)
+from askpix.worker.converting.compressing import DecoderWeights, compress_graph, quantize_graph
+from askpix.worker.converting.mixing import Mixing, chosen
+from askpix.worker.converting.readable import Readable
+from askpix.worker.converting.staging import check_output, staged
+from askpix.worker.converting.told import Told, nobody, told_of
 from askpix.worker.engine.base import READING, Ability
 from askpix.worker.engine.devices import Precision
 from askpix.worker.image_form import Pixels
-from askpix.worker.models.agreement import agreement, said
 from askpix.worker.models.blip_manifest import Agreement, BlipManifest, Quantization
-from askpix.worker.models.calibration import QUESTIONS, Inputs, Spool, question_inputs, spooled_images, spooled_states
-from askpix.worker.models.compressing import DecoderWeights, compress_graph, quantize_graph
 from askpix.worker.models.folder import load_blip
-from askpix.worker.models.mixing import Mixing, chosen
-from askpix.worker.models.readable import Readable
-from askpix.worker.models.staging import check_output, staged
-from askpix.worker.models.told import Told, nobody, told_of
 
 SAMPLES = 300
 """Images to calibrate on, as NNCF suggests."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askpix.producer.errors import ModelError
+from askpix.worker.converting.staging import sealed
 from askpix.worker.models.blip_manifest import Agreement, BlipManifest, Quantization
-from askpix.worker.models.staging import sealed
 
 Trial = Callable[[Sequence[str]], Agreement]
 """Returns how a model agrees of which these components are quantized, and the others as they were."""
