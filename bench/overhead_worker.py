@@ -38,7 +38,7 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("submit", BlipEngine, ("open_image", "submit")),
     ("load, rest", part_items.PartItems, ("_load",)),
     ("engine", BlipEngine, ("_turn",)),
-    ("hand-over", ItemWork, ("_follow",)),
+    ("hand-over", ItemWork, ("_go_on",)),
     ("rows", part_items.PartItems, ("_make_rows",)),
     ("reading", JobFolder, ("read_input", "read_partial", "spec", "has_result", "pin_model", "holds")),
     ("writing", JobFolder, ("write_result", "remove_partial")),
