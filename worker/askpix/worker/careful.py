@@ -20,6 +20,7 @@ from askpix.producer.rows import Row
 from askpix.worker.access import Access
 from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.asker import Asking
+from askpix.worker.codes import Code
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import ItemError
@@ -33,9 +34,6 @@ from askpix.worker.part_work import PartWork
 from askpix.worker.replicas import ended_how
 
 _log = logging.getLogger(__name__)
-
-WORKER_DIED = "worker_died"
-"""Code of an item that ended the process which worked on it."""
 
 _ENDED_BY_OTHERS = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGQUIT, -signal.SIGHUP)
 """How no item ends a process."""
@@ -158,13 +156,13 @@ class Careful:
             seconds = self._recipe.item_seconds
             if ended.stage == TAKEN:
                 # Where it comes from hangs; the image may be well.
-                return ItemError("timeout", f"it could not be fetched in {seconds:g} seconds", retryable=True)
+                return ItemError(Code.TIMEOUT, f"it could not be fetched in {seconds:g} seconds", retryable=True)
             how = f"did not end: it had {seconds:g} seconds for each of fetching, decoding and its questions"
         else:
             how = f"ended {ended_how(ended.code)}"
         # It would most likely end the next one too, unless that has more memory.
         retryable = ended.code == -signal.SIGKILL
-        return ItemError(WORKER_DIED, f"the process that worked on this item {how}", retryable=retryable)
+        return ItemError(Code.WORKER_DIED, f"the process that worked on this item {how}", retryable=retryable)
 
     def _ready_process(self) -> _Process:
         if self._process is None:

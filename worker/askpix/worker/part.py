@@ -22,9 +22,9 @@ from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.flights import Flights, Resume
 from askpix.worker.answer_cache.sharing import Sharing
-from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
+from askpix.worker.careful import Careful, recipe_of
+from askpix.worker.codes import Code
 from askpix.worker.engines import Engines
-from askpix.worker.errors import NOT_ALLOWED
 from askpix.worker.hosts import Hosts
 from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
@@ -219,7 +219,7 @@ class PartRunner:
         return rows, places
 
     def _count_refused(self, work: PartWork, rows: Sequence[Row]) -> None:
-        refused = sum(row.error_code == NOT_ALLOWED for row in rows)
+        refused = sum(row.error_code == Code.NOT_ALLOWED for row in rows)
         if refused:
             _log.error("%d images of part %d of %s may not be read here", refused, work.part, work.folder.uri)
             with counting():
@@ -265,7 +265,7 @@ class PartRunner:
                 f"part {work.part} of {work.folder.uri} has ended {deaths} workers: see their logs, "
                 f"then `askpix resume {work.folder.uri}`"
             )
-        if deaths >= _DEATHS or any(before and before[place].error_code == WORKER_DIED for place in items):
+        if deaths >= _DEATHS or any(before and before[place].error_code == Code.WORKER_DIED for place in items):
             _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
             recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds, self._decode_megabytes)
             return Careful(work, items, tries, recipe)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images import decode_main
@@ -103,7 +104,7 @@ class DecodeProcesses:
             return self._decoded(process, data, form)
         except _USELESS as error:
             if process is None:
-                raise ImageError("decoder_died", f"no decoder could be started: {error}", retryable=True) from None
+                raise ImageError(Code.DECODER_DIED, f"no decoder could be started: {error}", retryable=True) from None
             raise _EndedError(process.close(_DYING_SECONDS)) from None
         except ImageError:
             raise
@@ -146,13 +147,15 @@ class DecodeProcesses:
 
     def _problem(self, code: int | None) -> ImageError:
         if code is None:
-            return ImageError("decoder_died", "the decoder came to nothing with the image, and had to be ended")
+            return ImageError(Code.DECODER_DIED, "the decoder came to nothing with the image, and had to be ended")
         if code in (-signal.SIGALRM, -signal.SIGPROF):
-            return ImageError("decode_timeout", "decoding the image takes far longer than its size calls for")
+            return ImageError(Code.DECODE_TIMEOUT, "decoding the image takes far longer than its size calls for")
         if code == -signal.SIGKILL:
-            return ImageError("out_of_memory", "the system ended the decoder, for memory most likely", retryable=True)
+            return ImageError(
+                Code.OUT_OF_MEMORY, "the system ended the decoder, for memory most likely", retryable=True
+            )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return ImageError("decoder_died", f"the decoder died of the image ({how})")
+        return ImageError(Code.DECODER_DIED, f"the decoder died of the image ({how})")
 
 
 class _Process:
