@@ -1,7 +1,7 @@
 """What can go wrong, in words for a person.
 
 Every error that a person is told by is an `AskpixError`. Its text says what happened, to what, and what to do next; the
-command line prints it as it is, and ends with exit code 2. What is caught within askpix, as what becomes a row, is none.
+command line prints it as it is, and ends with exit code 2. What askpix itself catches, as what becomes a row, is none.
 """
 
 from __future__ import annotations
