@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from askpix.producer.errors import WorkerError
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
+from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.asker import Asking
@@ -57,7 +58,7 @@ class _EndedError(Exception):
 
 
 class Careful:
-    """Answers the items of a part one by one; see PartItems for how it is used.
+    """Answers the items of a part one by one; see Answering for how it is used.
 
     Args:
         items: by their places in the part.
@@ -264,7 +265,7 @@ def _not_started(why: str) -> WorkerError:
     return WorkerError(f"the process for items that end their workers could not be started: {why}")
 
 
-def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: float, decode_megabytes: int) -> Recipe:
+def recipe_of(engine: Engine, *, access: Access, manners: Manners, settings: Settings) -> Recipe:
     """Returns what a process needs to answer as an engine of this one does."""
     return Recipe(
         engine=engine.recipe,
@@ -272,7 +273,7 @@ def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: fl
         access=access,
         cores=taken(),
         manners=manners,
-        item_seconds=item_seconds,
-        decode_megabytes=decode_megabytes,
+        item_seconds=settings.item_seconds,
+        decode_megabytes=settings.decode_megabytes,
         logs=current_form(),
     )
