@@ -20,12 +20,14 @@ import openvino as ov
 from askpix.cli.entry import main as askpix
 from askpix.producer import lease
 from askpix.producer.job import JobFolder
-from askpix.worker import loading, part_items
+from askpix.worker import loading
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.images import decoder
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.item import ItemWork
+from askpix.worker.items_in_work import ItemsInWork
 from askpix.worker.part import PartRunner
+from askpix.worker.part_items import PartItems
 
 MODEL = "model"
 """The stage that is not counted: what an infer request computes."""
@@ -36,10 +38,10 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("hash", loading, ("digest",)),
     ("decode", decoder, ("decode",)),
     ("submit", BlipEngine, ("open_image", "submit")),
-    ("load, rest", part_items.PartItems, ("_load",)),
+    ("load, rest", PartItems, ("_load",)),
     ("engine", BlipEngine, ("_turn",)),
-    ("hand-over", ItemWork, ("_follow",)),
-    ("rows", part_items.PartItems, ("_make_rows",)),
+    ("hand-over", ItemWork, ("_go_on",)),
+    ("rows", ItemsInWork, ("make_rows",)),
     ("reading", JobFolder, ("read_input", "read_partial", "spec", "has_result", "pin_model", "holds")),
     ("writing", JobFolder, ("write_result", "remove_partial")),
     ("counting", lease.Lease, ("live", "done")),

@@ -20,6 +20,7 @@ from helpers.processes import wait_until
 
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
+from askpix.worker.images import apart
 from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import decode
 from askpix.worker.images.decoder import Decoder
@@ -80,6 +81,7 @@ def test_what_cannot_be_decoded_has_the_same_code(processes: DecodeProcesses, da
     [
         ("#crash", "decoder_died", "SIGSEGV", False),
         ("#exit", "decoder_died", "exit code 1", False),
+        ("#slow", "decoder_died", "exit code 1", False),
         # Twice, as others may have meant the process.
         ("#killed", "out_of_memory", "the system ended", True),
         ("#spin", "decode_timeout", "far longer", False),
@@ -90,6 +92,17 @@ def test_the_end_of_a_decoder_costs_one_image(end: str, code: str, words: str, r
     error = _error(processes, pictures.jpeg() + end.encode())
     assert (error.code, error.retryable) == (code, retryable)
     assert words in error.message
+    assert processes.decode(pictures.jpeg(), FORM).pixels.shape == (40, 60, 3)
+    processes.close()
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_a_decoder_that_has_to_be_ended_has_not_run_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_DYING_SECONDS", 0.1)
+    processes = _processes()
+    error = _error(processes, pictures.jpeg() + b"#linger")
+    assert (error.code, error.retryable) == ("decoder_died", False)
+    assert "had to be ended" in error.message
     assert processes.decode(pictures.jpeg(), FORM).pixels.shape == (40, 60, 3)
     processes.close()
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from askpix.worker.careful import WORKER_DIED
-from askpix.worker.codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, item_code, refusal
-from askpix.worker.errors import NOT_ALLOWED
-from askpix.worker.images.objects import _CODES
+from askpix.worker.codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, Code, item_code, refusal
+from askpix.worker.errors import ItemError
 from askpix.worker.intake import RefusedError
 
 ROOT = Path(__file__).parents[2]
@@ -23,10 +21,12 @@ REFUSALS = {"MessageError", "RefusedError"}
 
 
 def first_words() -> dict[str, set[str]]:
-    """Returns the literal codes that errors are raised with in the sources, and the reasons of refusals."""
+    """Returns the codes that the sources name outside of their list, and the reasons that they refuse messages with."""
     found: dict[str, set[str]] = {"codes": set(), "reasons": set()}
     for path in sorted((ROOT / "worker").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Code":
+                found["codes"].add(Code[node.attr])
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -39,8 +39,8 @@ def first_words() -> dict[str, set[str]]:
 
 
 def codes_of_the_sources() -> set[str]:
-    """Returns the codes that errors of items are raised with: as literals, as constants, and from tables."""
-    return first_words()["codes"] | {WORKER_DIED, NOT_ALLOWED, *(code for code, _ in _CODES.values())}
+    """Returns the codes that errors of items are raised with."""
+    return first_words()["codes"]
 
 
 def reasons_of_the_sources() -> set[str]:
@@ -82,6 +82,12 @@ def test_each_code_that_is_known_is_one_of_the_sources() -> None:
 def test_each_code_that_is_known_is_documented_and_no_other() -> None:
     assert named(documented()) == named(ITEM_CODES)
     assert {"http_404"} <= documented() <= ITEM_CODES
+
+
+def test_an_error_has_its_code_as_rows_and_labels_have_it() -> None:
+    assert type(ItemError(Code.TIMEOUT, "").code) is str
+    assert ItemError(Code.TIMEOUT, "").code == "timeout"
+    assert {type(known) for known in (*ITEM_CODES, *USUAL_CODES, *REASONS)} == {str}
 
 
 def test_those_that_are_told_from_the_start_are_known() -> None:

@@ -1,7 +1,7 @@
 """What can go wrong, in words for a person.
 
-Every error that askpix raises on purpose is an `AskpixError`. Its text is one sentence that says what
-happened, to what, and what to do next; the command line prints it as it is and exits with code 2.
+Every error that a person is told by is an `AskpixError`. Its text says what happened, to what, and what to do next; the
+command line prints it as it is, and ends with exit code 2. What askpix itself catches, as what becomes a row, is none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AskpixError(Exception):
 
 
 class InputError(AskpixError):
-    """The list of images cannot be read."""
+    """What was given cannot be used: a list, a file, an option or a question."""
 
 
 class SheetError(InputError):
@@ -42,7 +42,7 @@ class SheetError(InputError):
 
 
 class JobError(AskpixError):
-    """The job cannot be submitted, carried on or read."""
+    """The job cannot be submitted, carried on, read or changed."""
 
 
 class StorageError(AskpixError):
@@ -72,7 +72,7 @@ class BrokerTrouble(Enum):
 
 
 class BrokerError(AskpixError):
-    """The broker cannot be reached.
+    """The broker cannot be reached, or does not do what it is asked to.
 
     Args:
         message: one sentence for a person.
@@ -101,7 +101,7 @@ class MessageError(AskpixError):
 
     Args:
         message: one sentence for a person.
-        reason: a short and stable word, for counters: `malformed`, or `outside` what the worker may touch.
+        reason: a short and stable word, for counters; `askpix.worker.codes.REASONS` has all.
     """
 
     def __init__(self, message: str, reason: str = "malformed") -> None:

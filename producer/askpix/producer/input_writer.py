@@ -45,19 +45,10 @@ class InputWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if error is None:
-                with self._change:
-                    self._change.wait_for(lambda: not self._parts or self._error)
-        except BaseException as interrupt:
-            error = interrupt
-            raise
-        finally:
-            failure = self._error
-            self._error = self._error or error
-            self._end(None if self._error is None else time.monotonic() + _END_SECONDS)
-        if error is None and failure is not None:
-            raise failure
+        if error is None:
+            self._finish()
+        else:
+            self._abandon(error)
 
     def put(self, part: int, columns: ItemColumns) -> None:
         """Takes a part, when there is room for it.
@@ -93,7 +84,29 @@ class InputWriter:
                 self._characters -= size
                 self._change.notify_all()
 
-    def _end(self, until: float | None) -> None:
+    def _finish(self) -> None:
+        """Waits until all that was put is written.
+
+        Raises:
+            StorageError: a part could not be written.
+        """
+        try:
+            with self._change:
+                self._change.wait_for(lambda: not self._parts or self._error)
+        except BaseException as interrupt:
+            self._abandon(interrupt)
+            raise
+        if self._error is not None:
+            self._abandon(self._error)
+            raise self._error
+        self._end_threads()
+
+    def _abandon(self, error: BaseException) -> None:
+        """Has nothing more written; what is being written has a little time."""
+        self._error = self._error or error
+        self._end_threads(time.monotonic() + _END_SECONDS)
+
+    def _end_threads(self, until: float | None = None) -> None:
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:

@@ -37,6 +37,18 @@ def _exit() -> None:
     raise SystemExit("from within an item")
 
 
+def _die_slowly() -> None:
+    # As where a system has much to clear away, or little time: what was open is closed long before the end.
+    os.closerange(3, 64)
+    time.sleep(2)
+    os._exit(1)
+
+
+def _linger() -> None:
+    os.closerange(3, 64)
+    _hang()
+
+
 def _interrupt() -> None:
     raise KeyboardInterrupt
 
@@ -48,6 +60,8 @@ _ENDS: dict[bytes, Callable[[], object]] = {
     b"#spin": _spin,
     b"#memory": lambda: bytearray(1 << 50),
     b"#exit": _exit,
+    b"#slow": _die_slowly,
+    b"#linger": _linger,
     b"#interrupt": _interrupt,
 }
 _ENDS_ENGINE: dict[bytes, Callable[[], object]] = {b"#stuck": _hang, b"#dead": _exit}

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.answer_cache.opening import open_cache
 from askpix.worker.asking import AskRunner
+from askpix.worker.careful import recipe_of
 from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
 from askpix.worker.events import DISPATCHER
@@ -86,13 +88,14 @@ class Worker:
             if answers is not None:
                 stack.callback(answers.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
+            manners = Manners.of(settings, connections=connections)
             self._parts = PartRunner(
                 engines,
                 access,
                 loader,
                 broker.redis,
                 name=self._name,
-                manners=Manners.of(settings, connections=connections),
+                recipe=partial(recipe_of, access=access, manners=manners, settings=settings),
                 settings=settings,
                 seen=restorer.see,
                 tallies=tallies,

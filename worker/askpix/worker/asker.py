@@ -16,6 +16,7 @@ from askpix.producer.placeholders import (
     values_of,
 )
 from askpix.producer.questions import NO, YES, Question
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
@@ -95,7 +96,7 @@ class Asker:
             raise
         except MissingValueError as error:
             return ItemError(
-                "missing_value", f"the list has nothing here in the column {error.column!r}, which is asked"
+                Code.MISSING_VALUE, f"the list has nothing here in the column {error.column!r}, which is asked"
             )
         except ItemError as error:
             # Which would hold the image.

@@ -19,6 +19,7 @@ from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
 from askpix.worker.asker import Asking
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Askable, Engine, ImageHandle
 from askpix.worker.engine.requests import one_at_a_time
 from askpix.worker.engines import Engines
@@ -41,7 +42,7 @@ read any more is noticed. It is bounded all the same: a reader who never leaves 
 STREAMS_AT_ONCE = 24
 """That have so long; what is streamed beside them has the time of any ask, so that there are places for others."""
 
-_LEFT = ItemError("cancelled", "nobody waited for the answer any more", retryable=True)
+_LEFT = ItemError(Code.CANCELLED, "nobody waited for the answer any more", retryable=True)
 
 
 class AskRunner:

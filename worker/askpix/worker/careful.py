@@ -17,9 +17,11 @@ from collections.abc import Mapping
 from askpix.producer.errors import WorkerError
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
+from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.asker import Asking
+from askpix.worker.codes import Code
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import ItemError
@@ -33,9 +35,6 @@ from askpix.worker.part_work import PartWork
 from askpix.worker.replicas import ended_how
 
 _log = logging.getLogger(__name__)
-
-WORKER_DIED = "worker_died"
-"""Code of an item that ended the process which worked on it."""
 
 _ENDED_BY_OTHERS = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGQUIT, -signal.SIGHUP)
 """How no item ends a process."""
@@ -59,7 +58,7 @@ class _EndedError(Exception):
 
 
 class Careful:
-    """Answers the items of a part one by one; see PartItems for how it is used.
+    """Answers the items of a part one by one; see Answering for how it is used.
 
     Args:
         items: by their places in the part.
@@ -158,13 +157,13 @@ class Careful:
             seconds = self._recipe.item_seconds
             if ended.stage == TAKEN:
                 # Where it comes from hangs; the image may be well.
-                return ItemError("timeout", f"it could not be fetched in {seconds:g} seconds", retryable=True)
+                return ItemError(Code.TIMEOUT, f"it could not be fetched in {seconds:g} seconds", retryable=True)
             how = f"did not end: it had {seconds:g} seconds for each of fetching, decoding and its questions"
         else:
             how = f"ended {ended_how(ended.code)}"
         # It would most likely end the next one too, unless that has more memory.
         retryable = ended.code == -signal.SIGKILL
-        return ItemError(WORKER_DIED, f"the process that worked on this item {how}", retryable=retryable)
+        return ItemError(Code.WORKER_DIED, f"the process that worked on this item {how}", retryable=retryable)
 
     def _ready_process(self) -> _Process:
         if self._process is None:
@@ -266,7 +265,7 @@ def _not_started(why: str) -> WorkerError:
     return WorkerError(f"the process for items that end their workers could not be started: {why}")
 
 
-def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: float, decode_megabytes: int) -> Recipe:
+def recipe_of(engine: Engine, *, access: Access, manners: Manners, settings: Settings) -> Recipe:
     """Returns what a process needs to answer as an engine of this one does."""
     return Recipe(
         engine=engine.recipe,
@@ -274,7 +273,7 @@ def recipe_of(engine: Engine, access: Access, manners: Manners, item_seconds: fl
         access=access,
         cores=taken(),
         manners=manners,
-        item_seconds=item_seconds,
-        decode_megabytes=decode_megabytes,
+        item_seconds=settings.item_seconds,
+        decode_megabytes=settings.decode_megabytes,
         logs=current_form(),
     )

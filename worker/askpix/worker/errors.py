@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from askpix.producer.errors import AskpixError, ModelError
-
-NOT_ALLOWED = "not_allowed"
-"""Code of an image that a worker may not read."""
+from askpix.worker.codes import Code
 
 
 class ItemError(Exception):
     """Becomes a result row.
 
     Args:
-        code: short and stable, for the row's `error_code`.
+        code: a `Code`, or what a server answered; short and stable, for the row's `error_code`.
         message: one sentence for a person.
         retryable: whether trying again can help.
         after: seconds that whoever refused it asked to wait before that.
@@ -20,7 +18,7 @@ class ItemError(Exception):
 
     def __init__(self, code: str, message: str, *, retryable: bool = False, after: float | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.code = str(code)
         self.message = message
         self.retryable = retryable
         self.after = after
@@ -37,7 +35,7 @@ class RequestError(ItemError):
 def internal_error(error: BaseException) -> ItemError:
     """Returns what a row says where askpix itself failed."""
     reason = f"{type(error).__name__}: {error}"
-    return ItemError("internal_error", f"askpix failed on this item: {reason[:300]}", retryable=True)
+    return ItemError(Code.INTERNAL_ERROR, f"askpix failed on this item: {reason[:300]}", retryable=True)
 
 
 class EngineStoppedError(AskpixError):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from askpix.producer.items import Turn
 from askpix.producer.judging import said_terms
+from askpix.worker.codes import Code
 from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
 from askpix.worker.inquiry import Inquiry
 
@@ -84,7 +85,7 @@ class FollowUps:
 
     def _earlier(self, name: str, place: int | None) -> Inquiry:
         if place is None:
-            raise ItemError("no_such_question", f"no question before it is called {name[:100]!r}")
+            raise ItemError(Code.NO_SUCH_QUESTION, f"no question before it is called {name[:100]!r}")
         return self._inquiries[place]
 
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ItemError
 from askpix.worker.host import Host, Kind, Place, Task
 
@@ -163,7 +164,7 @@ class Hosts:
             host.probe_at = now + PROBE_SECONDS
             return None
         seconds = now - (host.silent_since or now)
-        return ItemError("host_silent", f"{name} has not answered for {seconds:.0f} s", retryable=True)
+        return ItemError(Code.HOST_SILENT, f"{name} has not answered for {seconds:.0f} s", retryable=True)
 
     def judge(self, name: str, problem: ItemError | None) -> None:
         """Learns from how it went with an image."""

@@ -13,6 +13,7 @@ from typing import Self
 from askpix.producer.settings import Settings
 from askpix.worker import cores
 from askpix.worker.access import Access
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError, internal_error
 from askpix.worker.image_form import ImageForm, Pixels
@@ -263,7 +264,7 @@ def noting(facts: ImageFacts, reference: str) -> Iterator[None]:
         # Which would hold the image until Python looks for what holds itself.
         error.__traceback__ = error.__context__ = None
     except MemoryError:
-        facts.problem = ItemError("out_of_memory", "there was too little memory for this image", retryable=True)
+        facts.problem = ItemError(Code.OUT_OF_MEMORY, "there was too little memory for this image", retryable=True)
     except BaseException as error:  # noqa: BLE001 - one image must never take its part down
         _log.exception("an image could not be loaded")
         facts.problem = internal_error(error)

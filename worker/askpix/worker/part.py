@@ -19,14 +19,16 @@ from askpix.producer.registry import Registry
 from askpix.producer.rows import Row
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
+from askpix.worker.alone import Recipe
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.flights import Flights, Resume
 from askpix.worker.answer_cache.sharing import Sharing
-from askpix.worker.careful import WORKER_DIED, Careful, recipe_of
+from askpix.worker.answering import Answering
+from askpix.worker.careful import Careful
+from askpix.worker.codes import Code
+from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
-from askpix.worker.errors import NOT_ALLOWED
 from askpix.worker.hosts import Hosts
-from askpix.worker.images.manners import Manners
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
@@ -60,7 +62,7 @@ class PartRunner:
 
     Args:
         name: of the worker.
-        manners: how the loader fetches.
+        recipe: returns what a process of its own needs to answer as an engine here does.
         settings: how many images are loaded at a time, how long leases last, and when finished rows are kept.
         seen: is told of jobs that parts are taken of.
         tallies: are told of rows, and of how long parts take.
@@ -75,7 +77,7 @@ class PartRunner:
         counters: redis.Redis,
         *,
         name: str,
-        manners: Manners,
+        recipe: Callable[[Engine], Recipe],
         settings: Settings,
         seen: Callable[[Iterable[str]], None],
         tallies: Tallies | None = None,
@@ -98,8 +100,7 @@ class PartRunner:
         self._watch = PartWatch(settings.lease_seconds, settings.keep_seconds)
         self._lease_seconds = settings.lease_seconds
         self._item_seconds = settings.item_seconds
-        self._decode_megabytes = settings.decode_megabytes
-        self._manners = manners
+        self._recipe = recipe
         self._results = ResultWriter(self._watch.stopping, self._tallies.write_seconds)
         self._seen = seen
 
@@ -159,14 +160,14 @@ class PartRunner:
             if lease.deaths:
                 self._tallies.taken_over.add()
         try:
-            self._do(self._work(message, folder, lease))
+            self._finish(self._part_work(message, folder, lease))
         except BaseException as error:
             with counting():
                 give_up(lease, error)
             raise
         return True
 
-    def _work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> PartWork:
+    def _part_work(self, message: PartMessage, folder: JobFolder, lease: Lease | None) -> PartWork:
         spec = folder.spec()
         if spec is None:
             raise MessageError(f"{message.job!r} holds no job that this worker can see", "no_job")
@@ -184,28 +185,28 @@ class PartRunner:
             telling=Telling(lease, partial(self._tallies.made, source="part")),
         )
 
-    def _do(self, work: PartWork) -> None:
+    def _finish(self, work: PartWork) -> None:
         if work.folder.has_result(work.part, work.round):
-            rows, places = self._result(work), self._places(work)
+            rows, places = self._read_result(work), self._places_to_do(work)
         else:
-            rows, places = self._made(work)
+            rows, places = self._make_result(work)
         work.telling.done(rows if places is None else [rows[place] for place in places])
 
-    def _result(self, work: PartWork) -> list[Row]:
+    def _read_result(self, work: PartWork) -> list[Row]:
         """Returns what somebody has written before."""
         rows = work.folder.read_result(work.part, work.round)
         if len(rows) != work.spec.items_of(work.part):
             raise work.folder.damaged_result(work.part, work.round, f"it has {len(rows)} rows")
         return rows
 
-    def _made(self, work: PartWork) -> tuple[list[Row], Sequence[int] | None]:
+    def _make_result(self, work: PartWork) -> tuple[list[Row], Sequence[int] | None]:
         """Answers a part and writes its result; returns that, and the places of what was done again."""
         begun = time.monotonic()
         raise_if_held(work.folder)
         self._results.check(work.folder)
         pin(work)
-        places = self._places(work)
-        rows = self._answered(work, places)
+        places = self._places_to_do(work)
+        rows = self._answer_items(work, places)
         try:
             self._results.write(work, rows)
         except BaseException:
@@ -219,13 +220,13 @@ class PartRunner:
         return rows, places
 
     def _count_refused(self, work: PartWork, rows: Sequence[Row]) -> None:
-        refused = sum(row.error_code == NOT_ALLOWED for row in rows)
+        refused = sum(row.error_code == Code.NOT_ALLOWED for row in rows)
         if refused:
             _log.error("%d images of part %d of %s may not be read here", refused, work.part, work.folder.uri)
             with counting():
                 Registry(self._redis).count_refused("outside", refused)
 
-    def _places(self, work: PartWork) -> Sequence[int] | None:
+    def _places_to_do(self, work: PartWork) -> Sequence[int] | None:
         """Returns the places of the items that a retry round does again; None for the first reading."""
         if work.round == 0:
             return None
@@ -234,7 +235,7 @@ class PartRunner:
             raise MessageError(f"round {work.round} of {work.folder.uri} has no part {work.part}", "no_such_part")
         return places
 
-    def _answered(self, work: PartWork, places: Sequence[int] | None) -> list[Row]:
+    def _answer_items(self, work: PartWork, places: Sequence[int] | None) -> list[Row]:
         items = work.folder.read_input(work.part, work.spec.id)
         before = rows_before(work) if places is not None else []
         wanted = range(len(items)) if places is None else places
@@ -243,32 +244,31 @@ class PartRunner:
         rows |= {place: kept[str(items[place].id)] for place in wanted if items[place].id in kept}
         todo = [place for place in wanted if items[place].id not in kept]
         tries = {place: before[place].attempts + 1 if before else 1 for place in todo}
-        asked = self._asked(work, {place: items[place] for place in todo}, tries, before)
+        answering = self._answering(work, {place: items[place] for place in todo}, tries, before)
         try:
-            asked.begin(self._threads)
-            self._watch.follow(work, asked, kept.values())
+            answering.begin(self._threads)
+            self._watch.follow(work, answering, kept.values())
         except BaseException:
-            asked.give_up()
-            work.telling.see(asked.rows())
-            keep(work, [*kept.values(), *asked.rows().values()])
+            answering.give_up()
+            work.telling.see(answering.rows())
+            keep(work, [*kept.values(), *answering.rows().values()])
             raise
-        rows |= asked.rows()
+        rows |= answering.rows()
         return [rows[place] for place in range(len(items))]
 
-    def _asked(
+    def _answering(
         self, work: PartWork, items: Mapping[int, Item], tries: Mapping[int, int], before: Sequence[Row]
-    ) -> PartItems | Careful:
-        """Returns the items on their way to rows: all at a time, or one by one where there is reason to take care."""
+    ) -> Answering:
+        """Returns what answers items: all at a time, or one by one where there is reason to take care."""
         deaths = 0 if work.lease is None else work.lease.deaths
         if deaths >= _TOO_MANY_DEATHS:
             raise JobError(
                 f"part {work.part} of {work.folder.uri} has ended {deaths} workers: see their logs, "
                 f"then `askpix resume {work.folder.uri}`"
             )
-        if deaths >= _DEATHS or any(before and before[place].error_code == WORKER_DIED for place in items):
+        if deaths >= _DEATHS or any(before and before[place].error_code == Code.WORKER_DIED for place in items):
             _log.warning("part %d of %s is done item by item: workers have died of it", work.part, work.folder.uri)
-            recipe = recipe_of(work.engine, self._access, self._manners, self._item_seconds, self._decode_megabytes)
-            return Careful(work, items, tries, recipe)
+            return Careful(work, items, tries, self._recipe(work.engine))
         sharing = self._sharing if work.spec.cache else None
         return PartItems(work, items, tries, self._loader, self._item_seconds, sharing)
 

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from askpix.producer.rows import Row
-from askpix.worker.careful import Careful
-from askpix.worker.part_items import PartItems
+from askpix.worker.answering import Answering
 from askpix.worker.part_work import GivenBackError, PartWork, keep, look_for_holds
 from askpix.worker.telling import counting
 
@@ -86,7 +85,7 @@ class PartWatch:
         finally:
             del self._beats[thread]
 
-    def follow(self, work: PartWork, asked: PartItems | Careful, before: Collection[Row]) -> None:
+    def follow(self, work: PartWork, answering: Answering, before: Collection[Row]) -> None:
         """Waits for the rows of a part's items; says how far they are, keeps them, and looks whether to stop.
 
         Args:
@@ -106,27 +105,27 @@ class PartWatch:
         keeping = _Paced(self._keep_seconds)
         keeping.due()
         written, further, goes_on = 0, False, True
-        while not asked.wait(_LIVE_SECONDS):
+        while not answering.wait(_LIVE_SECONDS):
             self._beats[threading.get_ident()] = time.monotonic()
-            if self.stopping.is_set() or (self._draining.is_set() and asked.drained()):
+            if self.stopping.is_set() or (self._draining.is_set() and answering.drained()):
                 raise GivenBackError(died=self._died)
             if looking.due() or (not goes_on and holds.due()):
                 look_for_holds(work.folder)
-            rows = asked.rows()
+            rows = answering.rows()
             if len(rows) > written and keeping.due():
                 written = len(rows)
                 keep(work, [*before, *rows.values()])
             if work.telling.see(rows):
                 further = True
                 self._row_at = time.monotonic()
-            elif asked.harmless:
+            elif answering.harmless:
                 self._row_at = time.monotonic()
             if (further and telling.due()) or renewing.due():
                 goes_on, further = work.telling.live(), False
-                if asked.harmless and work.lease is not None:
+                if answering.harmless and work.lease is not None:
                     with counting():
                         work.lease.excuse()
-        work.telling.see(asked.rows())
+        work.telling.see(answering.rows())
 
 
 class _Paced:

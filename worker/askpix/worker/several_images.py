@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.errors import ItemError
 from askpix.worker.images.manners import UNCOUNTED_BYTES
@@ -64,7 +65,9 @@ class SeveralImages:
             if data is not None and len(data) > UNCOUNTED_BYTES:
                 # Nobody waits for it: who waited with some in hand could wait for another who does.
                 if not self._room.take(len(data), until=0):
-                    facts.problem = ItemError("out_of_memory", "others' images have the memory for it", retryable=True)
+                    facts.problem = ItemError(
+                        Code.OUT_OF_MEMORY, "others' images have the memory for it", retryable=True
+                    )
                     return None
                 held.append(len(data))
             return data
@@ -93,4 +96,4 @@ class SeveralImages:
 
 
 def _late() -> ItemError:
-    return ItemError("deadline", "the images of others took too long to load", retryable=True)
+    return ItemError(Code.DEADLINE, "the images of others took too long to load", retryable=True)

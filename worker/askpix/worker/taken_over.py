@@ -7,13 +7,29 @@ from dataclasses import replace
 
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
+from askpix.worker.codes import Code
 from askpix.worker.item import ItemWork
 
-_OWN = frozenset((
-    "image_damaged", "image_too_large", "image_too_narrow", "not_an_image",
-    "cannot_answer", "cannot_caption", "cannot_match", "choices_alike", "empty_question", "missing_value", "needs_chat",
-    "no_such_question", "no_system_text", "schema_refused", "settings_contradict", "too_long",
-))  # fmt: skip
+_OWN = frozenset(
+    (
+        Code.IMAGE_DAMAGED,
+        Code.IMAGE_TOO_LARGE,
+        Code.IMAGE_TOO_NARROW,
+        Code.NOT_AN_IMAGE,
+        Code.CANNOT_ANSWER,
+        Code.CANNOT_CAPTION,
+        Code.CANNOT_MATCH,
+        Code.CHOICES_ALIKE,
+        Code.EMPTY_QUESTION,
+        Code.MISSING_VALUE,
+        Code.NEEDS_CHAT,
+        Code.NO_SUCH_QUESTION,
+        Code.NO_SYSTEM_TEXT,
+        Code.SCHEMA_REFUSED,
+        Code.SETTINGS_CONTRADICT,
+        Code.TOO_LONG,
+    )
+)
 """Codes of errors that follow from the image's bytes and what is asked of it, and from nothing else."""
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from askpix.worker.answer_cache.cache import AnswerCache, Recalled
 from askpix.worker.answer_cache.keys import ask_key
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.errors import EngineStoppedError, ItemError
@@ -100,7 +101,7 @@ class LookingUp:
         if isinstance(image, Unloaded):
             self.short = True
             # Which no row has: the image is loaded, and asked about again.
-            raise ItemError("internal_error", "the image was not loaded, and an answer is missing", retryable=True)
+            raise ItemError(Code.INTERNAL_ERROR, "the image was not loaded, and an answer is missing", retryable=True)
         if isinstance(image, Unopened):
             image = image.handle()
             self._facts.width, self._facts.height = self._image.width, self._image.height

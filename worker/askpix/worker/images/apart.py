@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images import decode_main
@@ -40,11 +41,19 @@ _USELESS = (EOFError, OSError, ValueError, KeyError, TypeError, OverflowError)
 _TRIES = 2
 """Of an image whose process was killed."""
 
+_DYING_SECONDS = 10.0
+"""That a process which talks no more, or nonsense, may take to end. A machine under load is slow at this, and what the
+image did to the process shows in its exit code alone."""
+
 
 class _EndedError(Exception):
-    """A process has ended, with an exit code."""
+    """A process has ended.
 
-    def __init__(self, code: int) -> None:
+    Args:
+        code: its exit code; None where it had to be ended here.
+    """
+
+    def __init__(self, code: int | None) -> None:
         super().__init__()
         self.code = code
 
@@ -76,7 +85,7 @@ class DecodeProcesses:
         Raises:
             ImageError: as `decode` does; and `decoder_died`, `decode_timeout` or `out_of_memory`.
         """
-        code = 0
+        code: int | None = None
         for _ in range(_TRIES):
             try:
                 return self._tried(data, form)
@@ -95,8 +104,8 @@ class DecodeProcesses:
             return self._decoded(process, data, form)
         except _USELESS as error:
             if process is None:
-                raise ImageError("decoder_died", f"no decoder could be started: {error}", retryable=True) from None
-            raise _EndedError(process.close()) from None
+                raise ImageError(Code.DECODER_DIED, f"no decoder could be started: {error}", retryable=True) from None
+            raise _EndedError(process.close(_DYING_SECONDS)) from None
         except ImageError:
             raise
         except BaseException:
@@ -136,13 +145,17 @@ class DecodeProcesses:
         finally:
             self._room.give_back(memory)
 
-    def _problem(self, code: int) -> ImageError:
+    def _problem(self, code: int | None) -> ImageError:
+        if code is None:
+            return ImageError(Code.DECODER_DIED, "the decoder came to nothing with the image, and had to be ended")
         if code in (-signal.SIGALRM, -signal.SIGPROF):
-            return ImageError("decode_timeout", "decoding the image takes far longer than its size calls for")
+            return ImageError(Code.DECODE_TIMEOUT, "decoding the image takes far longer than its size calls for")
         if code == -signal.SIGKILL:
-            return ImageError("out_of_memory", "the system ended the decoder, for memory most likely", retryable=True)
+            return ImageError(
+                Code.OUT_OF_MEMORY, "the system ended the decoder, for memory most likely", retryable=True
+            )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return ImageError("decoder_died", f"the decoder died of the image ({how})")
+        return ImageError(Code.DECODER_DIED, f"the decoder died of the image ({how})")
 
 
 class _Process:
@@ -195,17 +208,18 @@ class _Process:
             self.close()
         return self._last
 
-    def close(self) -> int:
-        """Ends the process where it has not ended; returns its exit code."""
+    def close(self, patience: float = 1.0) -> int | None:
+        """Ends the process where it does not end within some seconds; returns its exit code, None where it did not."""
         self._last = True
         if not self._pipe.closed:
             self._pipe.close()
             os.close(self._pixels)
         try:
-            return self._process.wait(1)
+            return self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return self._process.wait()
+            self._process.wait()
+            return None
 
     def _said(self) -> dict[str, Any]:
         said = json.loads(self._pipe.recv_bytes(_ANSWER_BYTES))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 
 _LOOK_SECONDS = 0.05
@@ -60,7 +61,7 @@ class Deadline:
         """Returns what a transfer that was not over in time is to say."""
         what = "was not there after" if self._first is None else "was not answered within"
         seconds = self._seconds if self._first is None else min(self._first, self._seconds)
-        return ImageError("timeout", f"the image {what} {seconds:.0f} s", retryable=True)
+        return ImageError(Code.TIMEOUT, f"the image {what} {seconds:.0f} s", retryable=True)
 
     def add(self, opened: socket.socket, *, copied: bool = False) -> socket.socket:
         """Adds a socket; a copy of it stays good when TLS takes the socket itself over. Returns what was added.

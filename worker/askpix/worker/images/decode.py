@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.bands import changed
@@ -61,7 +62,7 @@ def decode(data: bytes, form: ImageForm) -> Decoded:
         ImageError: `empty_file`, `not_an_image`, `image_too_large` or `image_damaged`.
     """
     if not data:
-        raise ImageError("empty_file", "the file is empty")
+        raise ImageError(Code.EMPTY_FILE, "the file is empty")
     try:
         return _decoded(data, form)
     except Exception as error:  # noqa: BLE001 - decoders raise whatever the bytes lead them to
@@ -139,7 +140,7 @@ def opened(data: bytes) -> Image.Image:
     check_size(image.size)
     # Each scan goes through all of the image once more, however few bytes it has.
     if image.format in ("JPEG", "MPO") and (scans := data.count(_SCAN)) > MAX_SCANS:
-        raise ImageError("image_damaged", f"the JPEG has {scans:,} scans; usual ones have about ten")
+        raise ImageError(Code.IMAGE_DAMAGED, f"the JPEG has {scans:,} scans; usual ones have about ten")
     return image
 
 
@@ -156,17 +157,17 @@ def _problem(error: Exception, data: bytes) -> ImageError:
             return error
         case UnidentifiedImageError():
             head = repr(data[:16].decode("latin-1"))
-            return ImageError("not_an_image", f"the file is no image that can be read: it begins with {head}")
+            return ImageError(Code.NOT_AN_IMAGE, f"the file is no image that can be read: it begins with {head}")
         case Image.DecompressionBombError():
             return _too_large()
         case MemoryError():
-            return ImageError("out_of_memory", TOO_MUCH_MEMORY, retryable=True)
+            return ImageError(Code.OUT_OF_MEMORY, TOO_MUCH_MEMORY, retryable=True)
         case _:
             reason = str(error).strip() or type(error).__name__
-            return ImageError("image_damaged", f"the image is damaged or cut short: {reason[:200]}")
+            return ImageError(Code.IMAGE_DAMAGED, f"the image is damaged or cut short: {reason[:200]}")
 
 
 def _too_large(size: str | None = None) -> ImageError:
     what = f"the image has {size} pixels" if size else "the image has too many pixels"
     most = f"{MAX_PIXELS // 1_000_000} million are the most, and {MAX_SIDE:,} a side"
-    return ImageError("image_too_large", f"{what}; {most}")
+    return ImageError(Code.IMAGE_TOO_LARGE, f"{what}; {most}")

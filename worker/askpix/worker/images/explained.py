@@ -17,7 +17,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.codes import Code
+from askpix.worker.errors import ImageError
 from askpix.worker.images.guarded import RefusedError
 
 
@@ -32,21 +33,23 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
     while cause is not None:
         match cause:
             case RefusedError():
-                return ImageError(NOT_ALLOWED, str(cause))
+                return ImageError(Code.NOT_ALLOWED, str(cause))
             case socket.gaierror() | UnicodeError():
-                return ImageError("host_not_found", f"the host of {url} is not known", retryable=True)
+                return ImageError(Code.HOST_NOT_FOUND, f"the host of {url} is not known", retryable=True)
             case OSError(errno=errno.EMFILE | errno.ENFILE):
                 return ImageError(
-                    "internal_error", "the worker may open no more files: raise its limit (ulimit -n)", retryable=True
+                    Code.INTERNAL_ERROR,
+                    "the worker may open no more files: raise its limit (ulimit -n)",
+                    retryable=True,
                 )
             case ConnectionRefusedError():
-                return ImageError("connection_refused", f"nothing answers at {url}", retryable=True)
+                return ImageError(Code.CONNECTION_REFUSED, f"nothing answers at {url}", retryable=True)
             case IncompleteRead() | http.client.IncompleteRead():
-                return ImageError("cut_short", f"{url} broke off before its end", retryable=True)
+                return ImageError(Code.CUT_SHORT, f"{url} broke off before its end", retryable=True)
             case ConnectionError():
-                return ImageError("connection_failed", f"{url} closed the connection", retryable=True)
+                return ImageError(Code.CONNECTION_FAILED, f"{url} closed the connection", retryable=True)
             case http.client.HTTPException() | DecodeError() | InvalidHeader():
-                return ImageError("bad_response", f"what {url} answers is no proper HTTP: {_reason(cause)}")
+                return ImageError(Code.BAD_RESPONSE, f"what {url} answers is no proper HTTP: {_reason(cause)}")
         # urllib3 hands some causes on as an argument of its own error.
         held = cause.args[1] if isinstance(cause, ProtocolError) and len(cause.args) > 1 else None
         cause = held or cause.__cause__ or cause.__context__
@@ -56,13 +59,15 @@ def _by_cause(error: BaseException, url: str) -> ImageError | None:
 def _by_kind(error: BaseException, url: str) -> ImageError:
     match error:
         case ConnectTimeoutError() | ReadTimeoutError() | TimeoutError():
-            return ImageError("timeout", f"{url} did not answer in time", retryable=True)
+            return ImageError(Code.TIMEOUT, f"{url} did not answer in time", retryable=True)
         case SSLError():
-            return ImageError("tls_failed", f"the secure connection to {url} failed: {_reason(error)}")
+            return ImageError(Code.TLS_FAILED, f"the secure connection to {url} failed: {_reason(error)}")
         case LocationParseError() | ValueError():
-            return ImageError("bad_url", f"{url} is no valid URL")
+            return ImageError(Code.BAD_URL, f"{url} is no valid URL")
         case _:
-            return ImageError("connection_failed", f"the connection to {url} failed: {_reason(error)}", retryable=True)
+            return ImageError(
+                Code.CONNECTION_FAILED, f"the connection to {url} failed: {_reason(error)}", retryable=True
+            )
 
 
 def _reason(error: BaseException) -> str:

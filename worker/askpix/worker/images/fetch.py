@@ -10,6 +10,7 @@ from urllib3.util import parse_url
 
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.images.manners import SCHEMES, Manners, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
@@ -45,12 +46,12 @@ class Fetcher:
             ImageError: they cannot or must not be had; the code says why.
         """
         if "\0" in reference or not reference.strip():
-            raise ImageError("bad_reference", f"{reference[:80]!r} names no image")
+            raise ImageError(Code.BAD_REFERENCE, f"{reference[:80]!r} names no image")
         scheme = "file" if local_path(reference) is not None else reference.partition(":")[0].lower()
         reader = self._readers.get(scheme)
         if reader is None:
             raise ImageError(
-                "scheme_not_supported", f"askpix reads paths and {', '.join(SCHEMES)}, not {scheme[:40]}: references"
+                Code.SCHEME_NOT_SUPPORTED, f"askpix reads paths and {', '.join(SCHEMES)}, not {scheme[:40]}: references"
             )
         self._manners.check_scheme(scheme)
         wanted = Wanted(reference=reference, own_bucket=own_bucket)

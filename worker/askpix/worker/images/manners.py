@@ -9,7 +9,8 @@ from typing import get_args
 from pydantic import SecretStr
 
 from askpix.producer.settings import Scheme, Settings
-from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.codes import Code
+from askpix.worker.errors import ImageError
 
 MAX_BYTES = 20_000_000
 """Bytes that an image file may have, also after a transfer's own compression."""
@@ -75,12 +76,12 @@ class Manners:
     def check_bytes(self, number: int) -> None:
         """Raises ImageError where an image has too many."""
         if number > self.max_bytes:
-            raise ImageError("too_many_bytes", f"the file is larger than {self.max_bytes / 1_000_000:g} MB")
+            raise ImageError(Code.TOO_MANY_BYTES, f"the file is larger than {self.max_bytes / 1_000_000:g} MB")
 
     def check_scheme(self, scheme: str) -> None:
         """Raises ImageError where references of a scheme, in small letters, are not read."""
         if scheme not in self.schemes:
-            raise ImageError(NOT_ALLOWED, f"this worker reads no {scheme}: references; ASKPIX_SCHEMES opens them")
+            raise ImageError(Code.NOT_ALLOWED, f"this worker reads no {scheme}: references; ASKPIX_SCHEMES opens them")
 
 
 def opted_out(values: Iterable[str]) -> str | None:

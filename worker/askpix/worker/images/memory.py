@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import check_size, drafted, opened
@@ -35,7 +36,7 @@ def memory_for(data: bytes, form: ImageForm, most: int = MEGABYTES * 1_000_000) 
     memory, what = _said(data, form)
     if memory > most:
         raise ImageError(
-            "image_too_large",
+            Code.IMAGE_TOO_LARGE,
             f"to decode {what} takes {memory // 1_000_000:,} MB; ASKPIX_DECODE_MEGABYTES allows {most // 1_000_000:,}",
         )
     return memory

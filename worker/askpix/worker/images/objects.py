@@ -8,6 +8,7 @@ from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location
 from askpix.producer.s3_client import doing, get_object, s3_client
 from askpix.producer.s3_errors import S3Error, Trouble
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.images.deadline import deadline, watched
 from askpix.worker.images.manners import Manners, Take
@@ -17,10 +18,10 @@ READ_SECONDS, ATTEMPTS = 10.0, 2
 
 _CHUNK = 65_536
 _CODES = {
-    Trouble.NO_OBJECT: ("object_not_found", True),
-    Trouble.NO_BUCKET: ("bucket_not_found", False),
-    Trouble.DENIED: ("object_denied", False),
-    Trouble.OTHER: ("object_failed", True),
+    Trouble.NO_OBJECT: (Code.OBJECT_NOT_FOUND, True),
+    Trouble.NO_BUCKET: (Code.BUCKET_NOT_FOUND, False),
+    Trouble.DENIED: (Code.OBJECT_DENIED, False),
+    Trouble.OTHER: (Code.OBJECT_FAILED, True),
 }
 
 

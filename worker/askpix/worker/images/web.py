@@ -9,7 +9,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from askpix.worker.access import Access
-from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.codes import Code
+from askpix.worker.errors import ImageError
 from askpix.worker.images.again import seconds_until
 from askpix.worker.images.deadline import Deadline, deadline
 from askpix.worker.images.explained import explained
@@ -88,14 +89,16 @@ class Web(Reader):
         # By the reading of it by which the connection is made; and by another, where they differ about users.
         parts, user = urllib3.util.parse_url(url), urlsplit(url).username
         if parts.auth is not None or user is not None:
-            raise ImageError("bad_url", "the URL holds a user name or password, which askpix does not send")
+            raise ImageError(Code.BAD_URL, "the URL holds a user name or password, which askpix does not send")
         if parts.scheme not in ("http", "https") or not parts.host:
-            raise ImageError("bad_url", f"{_shown(url)} names no web server")
+            raise ImageError(Code.BAD_URL, f"{_shown(url)} names no web server")
         self._manners.check_scheme(parts.scheme)
         port = parts.port or _PORTS[parts.scheme]
         # Without a proxy, the address is looked at when it is known.
         if self._manners.proxy is not None and not self._access.may_ask_for(parts.host, port):
-            raise ImageError(NOT_ALLOWED, f"no proxy is asked for {parts.host} at port {port}; --allow-net opens it")
+            raise ImageError(
+                Code.NOT_ALLOWED, f"no proxy is asked for {parts.host} at port {port}; --allow-net opens it"
+            )
 
     def _answer(self, url: str) -> urllib3.BaseHTTPResponse:
         """Returns the answer to a URL, or to that which it leads to in the end."""
@@ -111,7 +114,7 @@ class Web(Reader):
             _drop(response)
             url = urljoin(url, where)
             self._check(url)
-        raise ImageError("too_many_redirects", f"{_shown(start)} redirects more than {MAX_REDIRECTS} times")
+        raise ImageError(Code.TOO_MANY_REDIRECTS, f"{_shown(start)} redirects more than {MAX_REDIRECTS} times")
 
     def _judge(self, response: urllib3.BaseHTTPResponse) -> None:
         if response.status != 200:
@@ -124,7 +127,7 @@ class Web(Reader):
             _drop(response)
             raise problem
         if self._manners.heed_opt_out and (said := opted_out(response.headers.getlist("X-Robots-Tag"))):
-            raise ImageError("opted_out", f"the server says {said} of it; ASKPIX_HEED_OPT_OUT=false takes it anyway")
+            raise ImageError(Code.OPTED_OUT, f"the server says {said} of it; ASKPIX_HEED_OPT_OUT=false takes it anyway")
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit: Deadline, take: Take) -> bytes:
         # Of what is unpacked, the length is not known.
@@ -156,7 +159,7 @@ class Web(Reader):
             and had / seconds * self._manners.seconds < length / 2
         ):
             rate = max(SLOWEST, length / self._manners.seconds / 2)
-            raise ImageError("too_slow", f"the server sends less than {rate:,.0f} bytes a second", retryable=True)
+            raise ImageError(Code.TOO_SLOW, f"the server sends less than {rate:,.0f} bytes a second", retryable=True)
 
 
 def _drop(response: urllib3.BaseHTTPResponse) -> None:

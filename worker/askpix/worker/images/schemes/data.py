@@ -6,6 +6,7 @@ import binascii
 from base64 import b64decode
 from urllib.parse import unquote_to_bytes
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ImageError
 from askpix.worker.images.schemes.reader import Reader, Wanted
 
@@ -16,7 +17,7 @@ class DataReader(Reader):
     def read(self, wanted: Wanted) -> bytes:
         head, comma, body = wanted.reference.partition(",")
         if not comma:
-            raise ImageError("bad_reference", "the data URI holds no data")
+            raise ImageError(Code.BAD_REFERENCE, "the data URI holds no data")
         # No way of writing a byte takes more than four times as many.
         self._manners.check_bytes(len(body) // 4)
         wanted.take(len(body))
@@ -24,7 +25,7 @@ class DataReader(Reader):
             data = unquote_to_bytes(body)
             data = b64decode(data, validate=True) if head.lower().endswith(";base64") else data
         except (binascii.Error, ValueError):
-            raise ImageError("bad_reference", "the data URI is not valid base64") from None
+            raise ImageError(Code.BAD_REFERENCE, "the data URI is not valid base64") from None
         self._manners.check_bytes(len(data))
         return data
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
-from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.codes import Code
+from askpix.worker.errors import ImageError
 from askpix.worker.images.manners import Manners, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
 
@@ -19,7 +20,7 @@ class FileReader(Reader):
     def read(self, wanted: Wanted) -> bytes:
         path = local_path(wanted.reference)
         if path is None:
-            raise ImageError("scheme_not_supported", "askpix reads no files of other machines")
+            raise ImageError(Code.SCHEME_NOT_SUPPORTED, "askpix reads no files of other machines")
         return read_file(path, self._access, self._manners, wanted.take)
 
 
@@ -34,7 +35,7 @@ def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes
         resolved = os.path.realpath(path)
         if not access.may_read(Path(resolved)):
             raise ImageError(
-                NOT_ALLOWED, f"{path} is outside the folders this worker may read; --files-root opens more"
+                Code.NOT_ALLOWED, f"{path} is outside the folders this worker may read; --files-root opens more"
             )
         # Not waited for, as a pipe would be; and no link that was put there since.
         handle = os.open(resolved, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -43,17 +44,17 @@ def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes
         finally:
             os.close(handle)
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError("file_not_found", f"there is no file {path}", retryable=True) from None
+        raise ImageError(Code.FILE_NOT_FOUND, f"there is no file {path}", retryable=True) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError("file_unreadable", f"{path} cannot be read: {reason.lower()}", retryable=True) from None
+        raise ImageError(Code.FILE_UNREADABLE, f"{path} cannot be read: {reason.lower()}", retryable=True) from None
 
 
 def _whole(handle: int, path: Path, manners: Manners, take: Take) -> bytes:
     """Returns the bytes of an open file, which is `path` to people."""
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
-        raise ImageError("not_a_file", f"{path} is no file")
+        raise ImageError(Code.NOT_A_FILE, f"{path} is no file")
     manners.check_bytes(facts.st_size)
     take(facts.st_size)
     data = os.read(handle, facts.st_size)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location
-from askpix.worker.errors import NOT_ALLOWED, ImageError
+from askpix.worker.codes import Code
+from askpix.worker.errors import ImageError
 from askpix.worker.images.schemes.reader import Reader, Wanted
 
 
@@ -15,12 +16,12 @@ class ObjectReader(Reader):
         try:
             location = S3Location.parse(wanted.reference)
         except StorageError as error:
-            raise ImageError("bad_reference", str(error)) from None
+            raise ImageError(Code.BAD_REFERENCE, str(error)) from None
         if not location.key or wanted.reference.endswith("/"):
-            raise ImageError("bad_reference", f"{location.shown} names no object: write it as s3://bucket/key")
+            raise ImageError(Code.BAD_REFERENCE, f"{location.shown} names no object: write it as s3://bucket/key")
         if not self._access.may_read_object(location, wanted.own_bucket):
             raise ImageError(
-                NOT_ALLOWED,
+                Code.NOT_ALLOWED,
                 f"{location.shown} is in no bucket this worker may read; --allow-bucket {location.bucket} opens it",
             )
         # Who has no images in S3 does not wait for its client to be imported.
