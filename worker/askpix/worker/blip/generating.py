@@ -12,12 +12,13 @@ from askpix.worker.blip.choosing import Drawn, Likeliest, Penalties
 from askpix.worker.blip.sequences import Chooser, Group, Row, Text
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipRequest, States
+from askpix.worker.codes import Code
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
 from askpix.worker.errors import RequestError
 from askpix.worker.models.blip_manifest import SpecialTokens
 
-_ENDED = RequestError("cancelled", "the request has ended", retryable=True)
+_ENDED = RequestError(Code.CANCELLED, "the request has ended", retryable=True)
 """Of a text whose request has failed with another one of its texts."""
 
 

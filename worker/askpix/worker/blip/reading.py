@@ -9,6 +9,7 @@ from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, BlipRequest
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
@@ -81,35 +82,37 @@ class RequestReader:
             ("texts to stop at", request.options.stop),
         ):
             if given:
-                raise RequestError("needs_chat", f"{self._name} is a BLIP, and takes no {name}")
+                raise RequestError(Code.NEEDS_CHAT, f"{self._name} is a BLIP, and takes no {name}")
 
     def _merged(self, options: Options) -> Generation:
         return with_defaults(options, self._defaults, self._name)
 
     def _read_prompt(self, taken: BlipRequest, options: Options) -> None:
         if Ability.CAPTION not in self._abilities:
-            raise RequestError("cannot_caption", f"{self._name} {self._does}, it does not caption: give it a text")
+            raise RequestError(Code.CANNOT_CAPTION, f"{self._name} {self._does}, it does not caption: give it a text")
         if options.prompt:
             taken.prompt_ids += self._tokenizer.encode_prompt(options.prompt)
         self._check_length("the prompt and max_new_tokens", len(taken.prompt_ids) + taken.max_new_tokens)
 
     def _read_question(self, taken: BlipRequest, question: Question) -> None:
         if question.match and Ability.MATCH not in self._abilities:
-            raise RequestError("cannot_match", f"{self._name} was not trained to score how well texts fit images")
+            raise RequestError(Code.CANNOT_MATCH, f"{self._name} was not trained to score how well texts fit images")
         if not question.match and Ability.ANSWER not in self._abilities:
-            raise RequestError("cannot_answer", f"{self._name} {self._does}, it does not answer questions")
+            raise RequestError(Code.CANNOT_ANSWER, f"{self._name} {self._does}, it does not answer questions")
         if not question.text.strip():
-            raise RequestError("empty_question", f"the {'text' if question.match else 'question'} is empty")
+            raise RequestError(Code.EMPTY_QUESTION, f"the {'text' if question.match else 'question'} is empty")
         taken.question_ids = self._tokenizer.encode_question(question.text)
         self._check_length("the question", len(taken.question_ids))
         taken.choice_ids = [self._tokenizer.encode_answer(choice) for choice in question.choices or ()]
         if len(set(map(tuple, taken.choice_ids))) < len(taken.choice_ids) or any(
             len(ids) < 2 for ids in taken.choice_ids
         ):
-            raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
+            raise RequestError(
+                Code.CHOICES_ALIKE, f"{self._name} cannot tell some of the choices apart: word them anew"
+            )
         if not question.match:
             self._check_length("the answer", max(map(len, taken.choice_ids), default=taken.max_new_tokens))
 
     def _check_length(self, what: str, length: int) -> None:
         if length > self._longest:
-            raise RequestError("too_long", f"{what} come to {length} tokens; {self._name} takes {self._longest}")
+            raise RequestError(Code.TOO_LONG, f"{what} come to {length} tokens; {self._name} takes {self._longest}")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import EngineStoppedError, RequestError
 
 _SOURCE_LINE = re.compile(r"\.(c|cc|cpp|h|hpp):\d+:?$")
@@ -33,11 +34,11 @@ def request_error(error: BaseException) -> RequestError | EngineStoppedError:
     """Returns what a ticket is told; an error that is not already meant for it becomes `model_failed`."""
     if isinstance(error, RequestError | EngineStoppedError):
         return error
-    return RequestError("model_failed", f"the model failed on this request: {reason_of(error)}", retryable=True)
+    return RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason_of(error)}", retryable=True)
 
 
 def spoiled(log_probabilities: Iterable[float]) -> RequestError | None:
     """Returns an error where a number overflowed, as half precision can: the tokens then mean nothing."""
     if math.isfinite(sum(log_probabilities)):
         return None
-    return RequestError("model_failed", "the model's numbers overflowed on this request; try --precision f32")
+    return RequestError(Code.MODEL_FAILED, "the model's numbers overflowed on this request; try --precision f32")

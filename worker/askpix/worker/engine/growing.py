@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import RequestError
 
 PAUSE_SECONDS = 0.03
@@ -93,5 +94,7 @@ def pieces_of(texts: Iterable[str], whole: Callable[[], str]) -> Iterator[str]:
 
 def _rest(text: str, shown: str) -> str:
     if not text.startswith(shown):
-        raise RequestError("model_failed", "the answer began anew, and came out otherwise: ask again", retryable=True)
+        raise RequestError(
+            Code.MODEL_FAILED, "the answer began anew, and came out otherwise: ask again", retryable=True
+        )
     return text[len(shown) :]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, shown_in
 from askpix.producer.shown import first_problem
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import ImageHandle, Request
 from askpix.worker.errors import RequestError
 
@@ -17,7 +18,7 @@ H = TypeVar("H", bound=ImageHandle)
 
 def one_at_a_time(model: str) -> RequestError:
     """Returns why a model is not shown several images."""
-    return RequestError("too_many_images", f"{model} looks at one image at a time")
+    return RequestError(Code.TOO_MANY_IMAGES, f"{model} looks at one image at a time")
 
 
 def only_image(request: Request, kind: type[H], owner: object, model: str) -> H:
@@ -55,4 +56,4 @@ def with_defaults(options: Options, defaults: Generation, model: str) -> Generat
         return options.with_defaults(defaults)
     except ValidationError as error:
         problem = first_problem(error)
-        raise RequestError("settings_contradict", f"with the defaults of {model}, {problem}") from None
+        raise RequestError(Code.SETTINGS_CONTRADICT, f"with the defaults of {model}, {problem}") from None

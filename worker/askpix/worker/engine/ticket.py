@@ -10,6 +10,7 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 
 from askpix.producer.rows import Answer
+from askpix.worker.codes import Code
 from askpix.worker.engine.growing import PAUSE_SECONDS, Growing, pieces_of
 from askpix.worker.errors import RequestError
 from askpix.worker.logs.about import about, concerning
@@ -139,9 +140,9 @@ class Ticket:
     def abandoned(self) -> RequestError | None:
         """Returns why nobody waits for this any more, or None."""
         if self._cancelled:
-            return RequestError("cancelled", "the request was cancelled", retryable=True)
+            return RequestError(Code.CANCELLED, "the request was cancelled", retryable=True)
         if self._deadline is not None and time.monotonic() > self._deadline:
-            return RequestError("deadline", "the model did not answer in time", retryable=True)
+            return RequestError(Code.DEADLINE, "the model did not answer in time", retryable=True)
         return None
 
     def resolve(self, answer: Answer) -> None:

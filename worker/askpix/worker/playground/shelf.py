@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine
 from askpix.worker.errors import MemoryShortError, RequestError
 from askpix.worker.playground.stop import Stop
@@ -145,7 +146,7 @@ class Shelf(Generic[K]):
 
 def _unless(stop: Stop) -> None:
     if stop.is_set:
-        raise RequestError("cancelled", "it was stopped", retryable=True)
+        raise RequestError(Code.CANCELLED, "it was stopped", retryable=True)
 
 
 def _close(out: Iterable[_Kept]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from askpix.producer.questions import title_of
 from askpix.producer.rows import Alternative, Answer, Kind
+from askpix.worker.codes import Code
 from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.errors import RequestError
@@ -29,7 +30,7 @@ def outcome_of(run: Run, texts: tuple[Said, ...]) -> Answer | RequestError | Run
     request.found[run.number] = texts
     if question is not None and question.choices is not None:
         if texts[0].finish_reason != "stop":
-            return RequestError("too_long", "a choice has too many tokens")
+            return RequestError(Code.TOO_LONG, "a choice has too many tokens")
         if len(request.found) < len(question.choices):
             return None
         said = [request.found[number][0].log_probabilities for number in range(len(question.choices))]
@@ -46,7 +47,7 @@ def outcome_of(run: Run, texts: tuple[Said, ...]) -> Answer | RequestError | Run
     elif request.tries < _SCHEMA_TRIES:
         request.tries += 1
         return run
-    return RequestError("schema_unmet", f"the answer is not as the schema says: {why}")
+    return RequestError(Code.SCHEMA_UNMET, f"the answer is not as the schema says: {why}")
 
 
 def text_answer(request: VlmRequest, texts: Sequence[Said]) -> Answer:

@@ -13,6 +13,7 @@ from typing import Any
 import openvino_genai as genai
 
 from askpix.producer.generation import Generation
+from askpix.worker.codes import Code
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.settled import before_stops
 from askpix.worker.errors import RequestError
@@ -165,7 +166,7 @@ class Batch:
                 number, run.request.prompt, [image.tensor for image in run.request.images], self._config(run)
             )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
-            raise RequestError("model_failed", f"the model failed on this request: {reason_of(error)}") from None
+            raise RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason_of(error)}") from None
         if (growing := run.request.ticket.growing) is not None:
             growing.begin()
         self._under_way[number] = _UnderWay(run, handle, run.request.prompt_tokens)
@@ -242,7 +243,7 @@ class Batch:
 
     def _outcome(self, one: _UnderWay) -> tuple[Said, ...] | RequestError:
         if one.handle.get_status() != genai.GenerationStatus.FINISHED:
-            return RequestError("model_failed", "the model ran out of memory for this request", retryable=True)
+            return RequestError(Code.MODEL_FAILED, "the model ran out of memory for this request", retryable=True)
         if one.run.request.ticket.growing is not None:
             return (self._said(one.run, one.written),)
         texts = []

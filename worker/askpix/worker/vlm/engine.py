@@ -18,6 +18,7 @@ from pathlib import Path
 import openvino_genai as genai
 
 from askpix.producer.errors import DeviceError, ModelError
+from askpix.worker.codes import Code
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.compiling import Compiler
@@ -302,4 +303,4 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
 
 
 def _failed(reason: str) -> RequestError:
-    return RequestError("model_failed", f"the model failed on this request: {reason}")
+    return RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason}")

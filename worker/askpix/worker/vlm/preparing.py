@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import ItemError
 from askpix.worker.image_form import Pixels
 from askpix.worker.models.vlm_manifest import FixedTokens, ScaledTokens, TiledTokens
@@ -37,7 +38,7 @@ def prepared(form: FixedTokens | TiledTokens | ScaledTokens, pixels: Pixels) -> 
     height, width = pixels.shape[:2]
     cuts = isinstance(form, FixedTokens) and form.edge is not None
     if not cuts and max(width, height) > _NARROWEST * min(width, height):
-        raise ItemError("image_too_narrow", f"it has {width} x {height} pixels: sides may be {_NARROWEST} to 1")
+        raise ItemError(Code.IMAGE_TOO_NARROW, f"it has {width} x {height} pixels: sides may be {_NARROWEST} to 1")
     if isinstance(form, ScaledTokens):
         return _resized(pixels, *scaled_size(form, width, height))
     if isinstance(form, TiledTokens) or form.edge is None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, Turn
 from askpix.producer.questions import Question
+from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaults
@@ -129,23 +130,25 @@ class RequestReader:
 
     def _check(self, question: Question, settings: Generation) -> None:
         if question.match:
-            raise RequestError("cannot_match", f"{self._name} was not trained to score how well texts fit images")
+            raise RequestError(Code.CANNOT_MATCH, f"{self._name} was not trained to score how well texts fit images")
         if not question.text.strip():
-            raise RequestError("empty_question", "the question is empty")
+            raise RequestError(Code.EMPTY_QUESTION, "the question is empty")
         choices = [self._clean(choice).strip() for choice in question.choices or ()]
         if len(set(choices)) < len(choices) or not all(choices):
-            raise RequestError("choices_alike", f"{self._name} cannot tell some of the choices apart: word them anew")
+            raise RequestError(
+                Code.CHOICES_ALIKE, f"{self._name} cannot tell some of the choices apart: word them anew"
+            )
         if any(len(choice.encode()) > _CHOICE_BYTES for choice in choices):
-            raise RequestError("too_long", f"a choice has more than {_CHOICE_BYTES} bytes")
+            raise RequestError(Code.TOO_LONG, f"a choice has more than {_CHOICE_BYTES} bytes")
         if question.json_schema is not None:
             check_schema(question.json_schema)
             if settings.beams > 1:
-                raise RequestError("settings_contradict", "a search keeps to no JSON schema: give num_beams 1")
+                raise RequestError(Code.SETTINGS_CONTRADICT, "a search keeps to no JSON schema: give num_beams 1")
 
     def _prompt(self, request: Request, begun: str) -> str:
         system = (request.options.system or "").strip() or None
         if system is not None and self._template.system is None:
-            raise RequestError("no_system_text", f"{self._name} takes no system text")
+            raise RequestError(Code.NO_SYSTEM_TEXT, f"{self._name} takes no system text")
         return self._template.prompt(
             self._clean(CAPTION if request.question is None else request.question.text),
             image=self._template.image,
@@ -160,13 +163,13 @@ class RequestReader:
 
     def _clean(self, text: str) -> str:
         if len(text) > _CHARACTERS:
-            raise RequestError("too_long", f"a text has {len(text):,} characters; {_CHARACTERS:,} are taken")
+            raise RequestError(Code.TOO_LONG, f"a text has {len(text):,} characters; {_CHARACTERS:,} are taken")
         return self._cleaner.clean(text)
 
     def _merged(self, options: Options) -> Generation:
         settings = with_defaults(options, self._defaults, self._name)
         if contradicting := contradiction(settings):
-            raise RequestError("settings_contradict", contradicting)
+            raise RequestError(Code.SETTINGS_CONTRADICT, contradicting)
         return settings
 
     def _check_length(self, taken: VlmRequest) -> None:
@@ -174,7 +177,7 @@ class RequestReader:
         if length > most:
             why = "" if most == self._context else ", for which there is memory"
             raise RequestError(
-                "too_long",
+                Code.TOO_LONG,
                 f"the prompt and {_counted(taken.images)} come to {taken.prompt_tokens:,} tokens, and "
                 f"{taken.max_new_tokens:,} may be generated; {self._name} takes {most:,} in all{why}",
             )

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 
+from askpix.worker.codes import Code
 from askpix.worker.errors import RequestError
 
 _PATTERNS = ("pattern", "patternProperties", "format")
@@ -22,12 +23,14 @@ def check_schema(text: str) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
         references = list(_references(schema))
     except jsonschema.SchemaError as error:
-        raise RequestError("schema_refused", f"the JSON schema is not valid: {error.message[:200]}") from None
+        raise RequestError(Code.SCHEMA_REFUSED, f"the JSON schema is not valid: {error.message[:200]}") from None
     except RecursionError:
-        raise RequestError("schema_refused", "the JSON schema is too deep") from None
+        raise RequestError(Code.SCHEMA_REFUSED, "the JSON schema is too deep") from None
     for reference in references:
         if not isinstance(reference, str) or not reference.startswith("#"):
-            raise RequestError("schema_refused", f"the JSON schema refers to {str(reference)[:100]!r}, outside itself")
+            raise RequestError(
+                Code.SCHEMA_REFUSED, f"the JSON schema refers to {str(reference)[:100]!r}, outside itself"
+            )
 
 
 def schema_problem(text: str, schema: str) -> str | None:
