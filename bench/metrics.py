@@ -17,10 +17,10 @@ from typing import Any
 from blip.machine import described
 
 from askpix.producer.rows import Answer, Kind, Row, Status
-from askpix.worker.codes import USUAL_CODES
 from askpix.worker.engine.base import Ability, Engine, EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engines import Engines
+from askpix.worker.error_codes import USUAL_CODES
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.metrics.exposition import told

@@ -19,7 +19,7 @@ import openvino as ov
 
 from askpix.cli.entry import main as askpix
 from askpix.producer import lease
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.worker import loading
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.images import decoder

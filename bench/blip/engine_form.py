@@ -22,7 +22,7 @@ from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 
 LEAD = 64
 """Answers before the clock starts: by then all stages have work, and the decoder has been full."""

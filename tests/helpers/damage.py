@@ -6,9 +6,9 @@ import numpy as np
 from helpers.odd_images import ODD_IMAGES
 from hypothesis import strategies as st
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decoder import Decoder
+from askpix.worker.item_errors import ImageError
 from askpix.worker.stopwatch import Stopwatch
 
 WHOLE = [odd.data for odd in ODD_IMAGES]

@@ -12,7 +12,7 @@ from helpers.rows import ok_row
 
 from askpix.producer import Answer, Kind, Row
 from askpix.producer.export import export
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.storage import LocalStorage
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ImageError
 
 LOCAL = "127.0.0.1/32"
 """The test server's own address, and no other of this machine."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers.rows import failed_row, ok_row
 
 from askpix.producer import Answer, Choice, Job, Kind, Options, Row
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.opening import open_storage
 from askpix.producer.report.pictures import Picture, Thumbnail

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from askpix.worker.errors import ItemError
 from askpix.worker.hosts import Hosts
+from askpix.worker.item_errors import ItemError
 
 TIMEOUT = ItemError("timeout", "it did not answer in time", retryable=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.storage import LocalStorage

@@ -9,7 +9,7 @@ import pytest
 
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.playground.form import Asked
 from askpix.worker.playground.models import AtHand, Chosen
 from askpix.worker.playground.places import Places

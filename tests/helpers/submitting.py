@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from askpix.producer import Item
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage

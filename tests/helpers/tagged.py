@@ -9,7 +9,7 @@ from dataclasses import replace
 from helpers.rows import ok_row
 
 from askpix.producer import Answer, Choice, Item, Job, Kind, Options, Question
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.judging import judged
 from askpix.producer.rows import Row

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from askpix.producer import Question
 from askpix.producer.export import Wishes, export
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 
 COLOR = Question("what color?", name="color", choices=["red", "blue"])
 PRINT = Question("is there a {choice} on it?", name="print", choices=["cat", "star"], multiple=True)

@@ -13,7 +13,7 @@ from helpers.rows import failed_row, ok_row
 from helpers.s3_server import S3Server, using
 
 from askpix.producer import Job
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
 from askpix.producer.storage import Storage

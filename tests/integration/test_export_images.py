@@ -19,7 +19,7 @@ from helpers.rows import failed_row
 
 from askpix.producer import Row
 from askpix.producer.export import Wishes, export, webdataset
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.originals import Originals

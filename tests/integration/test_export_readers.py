@@ -24,7 +24,7 @@ from PIL import Image
 from askpix.producer import Kind, Question
 from askpix.producer.export import Wishes, export
 from askpix.producer.export.metadata import Metadata
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 
 __all__ = ["offline"]
 

@@ -17,7 +17,7 @@ from helpers.s3_server import S3Server, using
 from askpix.producer import Item, Question
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.lists import lines
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order

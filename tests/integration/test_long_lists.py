@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.processes import environment
 
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.storage import LocalStorage
 
 ROWS = 1_000_000
@@ -20,7 +20,7 @@ _SUBMIT = """
 import json, re, sys
 from pathlib import Path
 from askpix.producer.inputs import Input
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.order import Order
 from askpix.producer.opening import open_storage
 from askpix.producer.submission import write_job

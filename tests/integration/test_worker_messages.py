@@ -18,7 +18,7 @@ from celery import Celery, Signature
 from helpers.processes import wait_until
 
 from askpix.producer import Item, Status
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import ASK_TASK, PART_TASK
 from askpix.producer.opening import open_storage

@@ -10,7 +10,7 @@ from helpers.disk import fill
 from helpers.processes import askpix, the_complaint
 
 from askpix.producer import Question
-from askpix.producer.job import JobFolder, PinnedModel
+from askpix.producer.job_folder import JobFolder, PinnedModel
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
 from askpix.producer.submission import write_job

@@ -17,8 +17,8 @@ from askpix.producer.questions import Question
 from askpix.producer.rows import Kind
 from askpix.worker.converting.quantize import Check, quantize
 from askpix.worker.engine.base import Ability
-from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import load_manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

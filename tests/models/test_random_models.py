@@ -15,7 +15,7 @@ from PIL import Image
 
 from askpix.producer.questions import Question
 from askpix.worker.engine.base import Ability
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import load_manifest
 
 # OpenVINO's converter traces with what torch wants to replace.

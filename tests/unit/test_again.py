@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from askpix.worker.errors import ItemError
 from askpix.worker.images.again import TRIES, pause_before_next, seconds_until
+from askpix.worker.item_errors import ItemError
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -18,12 +18,12 @@ import pytest
 from helpers import pictures
 from helpers.processes import wait_until
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images import apart
 from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import decode
 from askpix.worker.images.decoder import Decoder
+from askpix.worker.item_errors import ImageError
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 

@@ -19,11 +19,11 @@ from helpers import load_all
 from helpers.bad_images import BAD_IMAGES, BadImage
 from helpers.pictures import jpeg
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.item_errors import ImageError
 from askpix.worker.stopwatch import Stopwatch
 
 FORM = ImageForm(width=384, height=384)

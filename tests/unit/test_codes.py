@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from askpix.worker.codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, Code, item_code, refusal
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, Code, item_code, refusal
 from askpix.worker.intake import RefusedError
+from askpix.worker.item_errors import ItemError
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "job-folder.md"

@@ -12,10 +12,10 @@ from helpers.lasting import lasts
 from helpers.processes import wait_until
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images import manners
 from askpix.worker.images.deadline import Deadline, Watched, deadline, watched
 from askpix.worker.images.fetch import Fetcher
+from askpix.worker.item_errors import ImageError
 
 
 def test_a_transfer_in_time_is_none_of_the_deadlines_business() -> None:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm, Resample
 from askpix.worker.images.decode import MAX_PIXELS, decode
 from askpix.worker.images.quiet import quiet_decoders
+from askpix.worker.item_errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 

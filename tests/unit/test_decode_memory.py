@@ -12,11 +12,11 @@ from helpers.pictures import encoded
 from PIL import Image
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.memory import memory_for
+from askpix.worker.item_errors import ImageError
 from askpix.worker.loading import Loader
 from askpix.worker.stopwatch import Stopwatch
 

@@ -13,10 +13,10 @@ from helpers.photographs import photographs
 from helpers.pictures import encoded
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import decode
 from askpix.worker.images.reduced import draft
+from askpix.worker.item_errors import ImageError
 
 Pixels = npt.NDArray[np.uint8]
 

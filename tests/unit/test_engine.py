@@ -18,7 +18,7 @@ from askpix.producer.rows import Kind
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.converting.staging import sealed
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.item_errors import EngineStoppedError, RequestError
 from askpix.worker.local import demo_model
 from askpix.worker.models.folder import load_manifest
 from askpix.worker.models.manifest import Generation

@@ -18,7 +18,7 @@ from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.work import BlipImage
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.failures import reason_of
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.local import demo_model
 from askpix.worker.logs.about import about
 from askpix.worker.logs.setup import LogForm, formatter

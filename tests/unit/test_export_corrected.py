@@ -15,7 +15,7 @@ from askpix.cli.main import main
 from askpix.producer import Question
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.export import Wishes, export, export_lines
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 
 ELSEWHERE = "--form wide, without --groups or --since, has those of all items with a result"
 

@@ -13,7 +13,7 @@ from helpers.jobs import answered, job_of, said
 
 from askpix.producer.errors import JobError
 from askpix.producer.export import Wishes, export
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.results import Results
 

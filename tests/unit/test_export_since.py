@@ -15,7 +15,7 @@ from askpix.producer import Question, Row
 from askpix.producer.errors import InputError
 from askpix.producer.export import Exported, Wishes, export
 from askpix.producer.export.since import changes
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.results import Results
 
 COLOR = Question("what color?", name="color", choices=["red", "blue"])

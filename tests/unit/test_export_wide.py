@@ -16,7 +16,7 @@ from askpix.producer import Kind, Question, Row
 from askpix.producer.corrections import Correction, keep_corrections
 from askpix.producer.errors import InputError
 from askpix.producer.export import Wishes, export
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 
 
 def test_each_item_is_a_row_and_each_question_two_columns(tmp_path: Path) -> None:

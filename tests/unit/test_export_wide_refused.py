@@ -15,7 +15,7 @@ from helpers.wide import COLOR, WIDE, cells
 from askpix.producer.columns import Columns
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.export import Wishes, export
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 
 
 @pytest.mark.parametrize(

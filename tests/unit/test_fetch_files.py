@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ImageError
 
 BODY = bytes(range(256))
 

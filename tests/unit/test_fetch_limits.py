@@ -13,10 +13,10 @@ from helpers.fetching import LOCAL, Listener, error_of, fetcher, listener
 from helpers.http_server import Page, Server
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images import manners, web
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ImageError
 
 __all__ = ["fetcher", "listener"]
 

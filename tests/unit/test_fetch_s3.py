@@ -14,10 +14,10 @@ from helpers.lasting import lasts
 from helpers.s3_server import Answer, S3Server, broken_s3, environment, says, sends, using
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images import manners, objects
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ImageError
 
 BODY = bytes(range(256)) * 400
 

@@ -12,7 +12,7 @@ from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.growing import Growing, pieces_of
 from askpix.worker.engine.settled import Settled, before_stops
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 
 
 def answer(text: str) -> Answer:

@@ -8,9 +8,9 @@ import pytest
 from helpers.hosts import TIMEOUT, known
 
 from askpix.worker import hosts as hosts_module
-from askpix.worker.errors import ItemError
 from askpix.worker.host import Kind, Place
 from askpix.worker.hosts import PROBE_SECONDS, STRANGER_SECONDS, Hosts
+from askpix.worker.item_errors import ItemError
 
 NOT_FOUND = ItemError("http_404", "the server answered 404")
 

@@ -87,8 +87,8 @@ def packages_in(package: str) -> list[str]:
 
 
 def test_all_modules_are_looked_at() -> None:
-    assert {"askpix.cli.main", "askpix.producer.job", "askpix.worker.part"} <= _sources().keys()
-    assert "askpix.producer.job" in arrows(later=False)["askpix.worker.part"]
+    assert {"askpix.cli.main", "askpix.producer.job_folder", "askpix.worker.part"} <= _sources().keys()
+    assert "askpix.producer.job_folder" in arrows(later=False)["askpix.worker.part"]
     assert "askpix.producer.s3" in arrows(later=True)["askpix.producer.opening"]
     assert "askpix.producer.s3" not in arrows(later=False)["askpix.producer.opening"]
 

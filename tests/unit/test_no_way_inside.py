@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
+from askpix.worker.allowed_addresses import WEB_PORTS
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.reach import WEB_PORTS
+from askpix.worker.item_errors import ImageError
 
 FETCHER = Fetcher(Access())
 """With the defaults of a worker."""

@@ -28,8 +28,8 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engines import Engines
-from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import RequestError
 from askpix.worker.local import demo_model
 
 

@@ -20,10 +20,10 @@ from askpix.producer.rows import Status
 from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle
-from askpix.worker.errors import EngineStoppedError
 from askpix.worker.hosts import Hosts
 from askpix.worker.image_form import Pixels
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import EngineStoppedError
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.local import demo_model

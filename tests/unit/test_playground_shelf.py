@@ -11,7 +11,7 @@ from askpix.producer.errors import ModelError
 from askpix.worker.engine.base import Ability
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
-from askpix.worker.errors import MemoryShortError, RequestError
+from askpix.worker.item_errors import MemoryShortError, RequestError
 from askpix.worker.local import demo_model
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, VlmManifest
 from askpix.worker.playground.shelf import Shelf

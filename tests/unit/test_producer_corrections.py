@@ -15,7 +15,7 @@ from askpix.producer.cells import cell
 from askpix.producer.correcting import correct
 from askpix.producer.corrections import Correction, corrections, keep_corrections
 from askpix.producer.errors import InputError, JobError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage, Storage

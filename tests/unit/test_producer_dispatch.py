@@ -16,7 +16,7 @@ from askpix.producer.broker import Broker
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import JobError
 from askpix.producer.items import Item
-from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_folder import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.lease import LEASE_SECONDS, Lease
 from askpix.producer.live import PartLive

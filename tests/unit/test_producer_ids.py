@@ -9,7 +9,7 @@ import pytest
 
 from askpix.producer import Item
 from askpix.producer.errors import InputError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job

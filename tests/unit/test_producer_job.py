@@ -18,7 +18,7 @@ import pytest
 
 from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
 from askpix.producer.errors import JobError
-from askpix.producer.job import JobFolder, PinnedModel
+from askpix.producer.job_folder import JobFolder, PinnedModel
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA
@@ -256,7 +256,7 @@ def test_reading_and_writing_parts_starts_no_threads(folder: JobFolder, tmp_path
     # Arrow's threads, where it has any, abort now and then the process that ends right after it has read.
     code = (
         "import os, sys\n"
-        "from askpix.producer.job import JobFolder\n"
+        "from askpix.producer.job_folder import JobFolder\n"
         "from askpix.producer.opening import open_storage\n"
         "folder = JobFolder(open_storage(sys.argv[1]))\n"
         "before = len(os.listdir('/proc/self/task'))\n"

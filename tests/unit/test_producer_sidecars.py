@@ -12,7 +12,7 @@ from askpix.producer import Answer, Kind, Row
 from askpix.producer.errors import InputError, JobError, StorageError
 from askpix.producer.export import Exported, export
 from askpix.producer.export.text import sidecar_text
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.storage import LocalStorage
 
 

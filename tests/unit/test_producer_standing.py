@@ -14,7 +14,7 @@ from helpers.rows import failed_row, ok_row
 from askpix.producer import followed
 from askpix.producer.errors import JobError
 from askpix.producer.followed import Job
-from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_folder import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA, row_to_record

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from askpix.producer.errors import AskpixError
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ImageError
 
 BODY = b"a picture"
 URL = "http://shop.example/1.jpg"

@@ -10,7 +10,7 @@ import pytest
 
 from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 
 ANSWER = Answer(name="caption", kind=Kind.CAPTION, text="a mug", confidence=1.0, tokens=3)
 OTHER = Answer(name="caption", kind=Kind.CAPTION, text="a lamp", confidence=1.0, tokens=3)

@@ -17,8 +17,8 @@ from askpix.producer.rows import Answer
 from askpix.worker.engine.base import Ability, ImageHandle, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.engine import VlmEngine

@@ -19,8 +19,8 @@ from askpix.producer.rows import Answer, Kind
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import EngineStoppedError, RequestError
 from askpix.worker.vlm.batch import ROWS
 from askpix.worker.vlm.engine import VlmEngine
 

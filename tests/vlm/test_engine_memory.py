@@ -19,8 +19,8 @@ from askpix.worker.engine.base import Request
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import ItemError
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.models.vlm_manifest import ScaledTokens
 from askpix.worker.vlm.engine import VlmEngine

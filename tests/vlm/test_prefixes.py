@@ -13,7 +13,7 @@ from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.vlm.batch import PROMPT_TOKENS
 from askpix.worker.vlm.engine import VlmEngine
 

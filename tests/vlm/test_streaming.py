@@ -15,7 +15,7 @@ from askpix.producer.questions import Question
 from askpix.worker.engine.base import Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.vlm.engine import VlmEngine
 
 SECONDS = 60

@@ -23,7 +23,7 @@ from askpix.cli.showing import showing
 from askpix.cli.shown import answers_shown, counts_line, failures_shown
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order
 from askpix.producer.settings import load_settings

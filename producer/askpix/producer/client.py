@@ -12,7 +12,7 @@ from askpix.producer.broker import Broker, answering
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Turn
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.opening import open_storage
 from askpix.producer.order import PART_SIZE, Order
 from askpix.producer.progress import Reading

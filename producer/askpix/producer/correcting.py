@@ -13,7 +13,7 @@ from askpix.producer.edited import LINES, Record, read_records
 from askpix.producer.errors import InputError
 from askpix.producer.followed import Job
 from askpix.producer.items import Item
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from askpix.producer.broker import Broker, answering
 from askpix.producer.errors import BrokerError, BrokerTrouble, JobError
-from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_folder import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Start

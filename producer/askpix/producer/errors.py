@@ -101,7 +101,7 @@ class MessageError(AskpixError):
 
     Args:
         message: one sentence for a person.
-        reason: a short and stable word, for counters; `askpix.worker.codes.REASONS` has all.
+        reason: a short and stable word, for counters; `askpix.worker.error_codes.REASONS` has all.
     """
 
     def __init__(self, message: str, reason: str = "malformed") -> None:

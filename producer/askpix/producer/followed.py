@@ -10,7 +10,7 @@ from askpix.producer.broker import Broker, answering
 from askpix.producer.corrections import corrections
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import BrokerError, JobError
-from askpix.producer.job import Hold, JobFolder
+from askpix.producer.job_folder import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.live import Glimpse
 from askpix.producer.opening import open_storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from askpix.producer.errors import InputError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.storage import local_path, shortened
 
 FOLDERS = frozenset(("control", "corrections", "input", "partial", "results", "rounds"))

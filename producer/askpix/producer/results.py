@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from askpix.producer.errors import JobError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.rows import Row, Status
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from askpix.producer.errors import JobError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.live import code_of
 from askpix.producer.messages import MAX_ROUND

@@ -13,7 +13,7 @@ from askpix.producer.errors import InputError, JobError
 from askpix.producer.ids import UniqueIds
 from askpix.producer.input_writer import InputWriter
 from askpix.producer.items import Item, Options
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.order import Order
 from askpix.producer.parquet import ItemColumns, columns_of

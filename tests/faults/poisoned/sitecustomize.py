@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.images import decode as module
 

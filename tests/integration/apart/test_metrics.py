@@ -18,7 +18,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in
 from askpix.producer.client import Client, Item, Question
 from askpix.producer.progress import Progress
 from askpix.producer.rows import Status
-from askpix.worker.codes import ITEM_CODES, OTHER, USUAL_CODES
+from askpix.worker.error_codes import ITEM_CODES, OTHER, USUAL_CODES
 
 
 @pytest.fixture(scope="module")

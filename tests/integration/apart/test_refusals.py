@@ -20,7 +20,7 @@ from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProces
 from askpix.producer.client import Client
 from askpix.producer.errors import MessageError
 from askpix.producer.items import Options
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.messages import ASK_TASK, PART_TASK
 from askpix.producer.opening import open_storage
 from askpix.producer.order import Order

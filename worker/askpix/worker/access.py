@@ -14,7 +14,7 @@ from askpix.producer.locations import S3Location, is_s3
 from askpix.producer.opening import open_storage
 from askpix.producer.own_files import FOLDERS
 from askpix.producer.storage import Storage, local_path, shortened
-from askpix.worker.reach import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
+from askpix.worker.allowed_addresses import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
 
 Place = Path | S3Location
 """Where a folder or file is."""

@@ -23,10 +23,10 @@ from askpix.worker.asker import Asking
 from askpix.worker.cores import Cores, take
 from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
-from askpix.worker.errors import EngineStoppedError, RequestError
 from askpix.worker.images.manners import Manners
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import EngineStoppedError, RequestError
 from askpix.worker.limits import first_to_go
 from askpix.worker.loading import Loader
 from askpix.worker.logs.about import about

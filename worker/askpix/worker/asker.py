@@ -16,10 +16,10 @@ from askpix.producer.placeholders import (
     values_of,
 )
 from askpix.producer.questions import NO, YES, Question
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Askable, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import EngineStoppedError, ItemError, internal_error
 
 _log = logging.getLogger(__name__)
 

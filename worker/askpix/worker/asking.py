@@ -19,12 +19,12 @@ from askpix.worker.access import Access
 from askpix.worker.answer_cache.cache import AnswerCache
 from askpix.worker.answer_cache.looking_up import LookingUp, Unopened
 from askpix.worker.asker import Asking
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Askable, Engine, ImageHandle
 from askpix.worker.engine.requests import one_at_a_time
 from askpix.worker.engines import Engines
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import Code
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.logs.about import about
 from askpix.worker.several_images import SeveralImages

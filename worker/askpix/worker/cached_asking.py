@@ -12,9 +12,9 @@ from askpix.worker.answer_cache.flights import Flight
 from askpix.worker.answer_cache.looking_up import LookingUp, Unloaded, Unopened
 from askpix.worker.answer_cache.sharing import Alike, Sharing
 from askpix.worker.engine.base import ImageHandle
-from askpix.worker.errors import ItemError
 from askpix.worker.image_load import ImageLoad
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import ItemError
 from askpix.worker.items_in_work import ItemsInWork
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.part_work import PartWork

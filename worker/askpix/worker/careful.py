@@ -21,12 +21,12 @@ from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.alone import READY, TAKEN, Order, Recipe, serve
 from askpix.worker.asker import Asking
-from askpix.worker.codes import Code
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.manners import Manners
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import ItemError
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.logs.about import about, about_items, carried, subject

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from askpix.producer.items import Turn
 from askpix.producer.judging import said_terms
-from askpix.worker.codes import Code
-from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
+from askpix.worker.error_codes import Code
 from askpix.worker.inquiry import Inquiry
+from askpix.worker.item_errors import EngineStoppedError, ItemError, internal_error
 
 Ask = Callable[[Inquiry, tuple[Turn, ...]], None]
 """Asks a question after what was said."""

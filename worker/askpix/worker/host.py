@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from askpix.worker.errors import ItemError
+from askpix.worker.item_errors import ItemError
 
 Task = Callable[[], None]
 

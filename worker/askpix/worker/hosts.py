@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import Code
 from askpix.worker.host import Host, Kind, Place, Task
+from askpix.worker.item_errors import ItemError
 
 PER_HOST = 32
 """Images of one host that are loaded at a time."""

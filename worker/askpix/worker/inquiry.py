@@ -12,9 +12,9 @@ from askpix.producer.questions import YES, Question
 from askpix.producer.rows import Answer, Choice, Kind
 from askpix.producer.terms import joined
 from askpix.worker.asker import Asker
-from askpix.worker.codes import Code
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError, internal_error
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import EngineStoppedError, ItemError, internal_error
 
 Asked = Ticket | ItemError | EngineStoppedError
 """What became of one thing that the engine was to be asked."""

@@ -13,9 +13,9 @@ from askpix.producer.questions import Question
 from askpix.producer.rows import Answer, Row, Status
 from askpix.worker.asker import Asker, Asking
 from askpix.worker.engine.base import Askable, ImageHandle
-from askpix.worker.errors import EngineStoppedError, ItemError
 from askpix.worker.follow_ups import FollowUps
 from askpix.worker.inquiry import Inquiry
+from askpix.worker.item_errors import EngineStoppedError, ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage
 from askpix.worker.logs.about import carried
 

@@ -13,8 +13,8 @@ from askpix.producer.items import Item
 from askpix.producer.rows import Row
 from askpix.worker.asker import Asking
 from askpix.worker.engine.base import Askable
-from askpix.worker.errors import EngineStoppedError
 from askpix.worker.item import ItemWork
+from askpix.worker.item_errors import EngineStoppedError
 from askpix.worker.loading import LoadedImage
 from askpix.worker.logs.about import about, about_items, subject
 from askpix.worker.part_work import PartWork

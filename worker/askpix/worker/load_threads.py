@@ -10,9 +10,9 @@ import threading
 import time
 from functools import partial
 
-from askpix.worker.errors import ItemError
 from askpix.worker.host import Host, Place, Task
 from askpix.worker.hosts import Hosts
+from askpix.worker.item_errors import ItemError
 
 _log = logging.getLogger(__name__)
 

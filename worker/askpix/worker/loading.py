@@ -13,15 +13,15 @@ from typing import Self
 from askpix.producer.settings import Settings
 from askpix.worker import cores
 from askpix.worker.access import Access
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, ImageHandle
-from askpix.worker.errors import ItemError, internal_error
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take
 from askpix.worker.images.memory import MEGABYTES
+from askpix.worker.item_errors import ItemError, internal_error
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 from askpix.worker.tallies import Tallies

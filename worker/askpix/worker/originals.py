@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from askpix.producer.export.originals import Original, Wanted
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
-from askpix.worker.errors import ItemError
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.images.manners import Manners
+from askpix.worker.item_errors import ItemError
 from askpix.worker.read_ahead import in_order
 from askpix.worker.thumbnails import CHANGED
 

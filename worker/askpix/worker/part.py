@@ -11,7 +11,7 @@ import redis
 
 from askpix.producer.errors import JobError, MessageError
 from askpix.producer.items import Item
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.lease import Lease
 from askpix.producer.messages import PartMessage
 from askpix.producer.progress import Progress
@@ -25,9 +25,9 @@ from askpix.worker.answer_cache.flights import Flights, Resume
 from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.answering import Answering
 from askpix.worker.careful import Careful
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine
 from askpix.worker.engines import Engines
+from askpix.worker.error_codes import Code
 from askpix.worker.hosts import Hosts
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader

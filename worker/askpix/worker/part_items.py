@@ -12,10 +12,10 @@ from askpix.producer.rows import Row
 from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.asker import Asking
 from askpix.worker.cached_asking import CachedAsking
-from askpix.worker.errors import ItemError
 from askpix.worker.image_load import ImageLoad
 from askpix.worker.images.again import pause_before_next
 from askpix.worker.images.fetch import host_of
+from askpix.worker.item_errors import ItemError
 from askpix.worker.items_in_work import ItemsInWork
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from askpix.producer.errors import AskpixError, JobError, MessageError, StorageError, WorkerError
-from askpix.producer.job import Hold, JobFolder, PinnedModel
+from askpix.producer.job_folder import Hold, JobFolder, PinnedModel
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.lease import Lease
 from askpix.producer.locations import S3Location
 from askpix.producer.progress import JobState
 from askpix.producer.rows import Row
 from askpix.worker.engine.base import Engine
-from askpix.worker.errors import EngineStoppedError
+from askpix.worker.item_errors import EngineStoppedError
 from askpix.worker.telling import Telling
 
 _log = logging.getLogger(__name__)

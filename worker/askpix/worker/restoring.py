@@ -10,7 +10,7 @@ import redis
 
 from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import AskpixError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.progress import Progress
 from askpix.worker.access import Access
 

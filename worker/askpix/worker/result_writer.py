@@ -7,7 +7,7 @@ import random
 import threading
 
 from askpix.producer.errors import StorageError
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.rows import Row
 from askpix.worker.instruments import Histogram
 from askpix.worker.part_work import PartWork

@@ -10,10 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, ImageHandle
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.manners import UNCOUNTED_BYTES
+from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader, noting
 from askpix.worker.logs.about import carried
 from askpix.worker.room import Room

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from askpix.producer.items import Item
 from askpix.producer.rows import Row
-from askpix.worker.codes import Code
+from askpix.worker.error_codes import Code
 from askpix.worker.item import ItemWork
 
 _OWN = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askpix.producer.rows import Row
-from askpix.worker.codes import item_code, refusal
+from askpix.worker.error_codes import item_code, refusal
 from askpix.worker.instruments import STAGE_SECONDS, Counter, Gauge, Histogram, LabelledHistogram
 
 ITEM_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)

@@ -19,8 +19,8 @@ from askpix.producer.messages import ASK_TASK, PART_TASK, AskMessage, PartMessag
 from askpix.producer.registry import Registry
 from askpix.worker.asking import AskRunner
 from askpix.worker.ending import EXIT_ENGINE_STOPPED, Ending
-from askpix.worker.errors import EngineStoppedError
 from askpix.worker.events import SettledError, SettledRequest
+from askpix.worker.item_errors import EngineStoppedError
 from askpix.worker.logs.about import about
 from askpix.worker.part import PartRunner
 from askpix.worker.part_work import GivenBackError, HeldError

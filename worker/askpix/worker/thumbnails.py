@@ -12,8 +12,8 @@ from askpix.producer.references import is_file
 from askpix.producer.report.pictures import Picture, Thumbnail
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
-from askpix.worker.errors import ItemError
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, Loader
 from askpix.worker.read_ahead import in_order
 

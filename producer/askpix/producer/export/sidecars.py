@@ -14,7 +14,7 @@ from askpix.producer.errors import InputError, StorageError
 from askpix.producer.export.form import Exported, Source
 from askpix.producer.export.named_files import NamedFiles
 from askpix.producer.export.names import sidecar_path
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.own_files import FOLDERS
 from askpix.producer.results import Line, is_answered
 from askpix.producer.storage import local_path, shortened

@@ -13,7 +13,7 @@ from askpix.producer.export.form import Source
 from askpix.producer.export.grouping import Grouping
 from askpix.producer.export.originals import ReadOriginals
 from askpix.producer.export.since import Changes, changes
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.results import Line, Results
 

@@ -19,7 +19,7 @@ from askpix.producer.export.own_lists import open_list
 from askpix.producer.export.rows import write_lines
 from askpix.producer.export.since import Changes
 from askpix.producer.export.wishes import Wishes, source_of
-from askpix.producer.job import JobFolder
+from askpix.producer.job_folder import JobFolder
 from askpix.producer.locations import is_s3
 from askpix.producer.order import PART_SIZE
 from askpix.producer.own_files import check_outside

@@ -8,10 +8,10 @@ from functools import partial
 
 from askpix.worker.answer_cache.cache import AnswerCache, Recalled
 from askpix.worker.answer_cache.keys import ask_key
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine, EngineInfo, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, ItemError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import EngineStoppedError, ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage
 
 

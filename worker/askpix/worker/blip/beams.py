@@ -10,7 +10,7 @@ import numpy as np
 from askpix.worker.blip.choosing import Penalties
 from askpix.worker.blip.sequences import Row
 from askpix.worker.blip.work import Floats
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 
 _NEVER = np.float32(-1e9)
 """The score of what is no text yet. Scores are float32 all through, and so round as transformers' do."""

@@ -12,10 +12,10 @@ from askpix.worker.blip.choosing import Drawn, Likeliest, Penalties
 from askpix.worker.blip.sequences import Chooser, Group, Row, Text
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipRequest, States
-from askpix.worker.codes import Code
 from askpix.worker.engine.failures import spoiled
 from askpix.worker.engine.under_way import UnderWay
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.blip_manifest import SpecialTokens
 
 _ENDED = RequestError(Code.CANCELLED, "the request has ended", retryable=True)

@@ -19,7 +19,7 @@ from askpix.worker.blip.sequences import Group, Row
 from askpix.worker.blip.work import Floats, States
 from askpix.worker.engine.forms import Form
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.blip_manifest import Sizes
 

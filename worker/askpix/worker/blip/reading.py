@@ -9,13 +9,13 @@ from askpix.producer.items import Options
 from askpix.producer.questions import Question
 from askpix.worker.blip.text import BlipTokenizer
 from askpix.worker.blip.work import BlipImage, BlipRequest
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import only_image, with_defaults
 from askpix.worker.engine.settled import Settled
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, BlipManifest
 
 

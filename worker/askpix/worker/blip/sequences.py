@@ -9,7 +9,7 @@ from typing import Protocol
 
 from askpix.worker.blip.work import Floats, States
 from askpix.worker.engine.growing import Growing
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 
 
 class Text(Protocol):

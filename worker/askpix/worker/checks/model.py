@@ -13,7 +13,7 @@ from askpix.producer.settings import Settings
 from askpix.worker.alone import own_request
 from askpix.worker.digests import Digests
 from askpix.worker.engine.building import build_engine
-from askpix.worker.errors import RequestError
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import load_manifest
 
 

@@ -16,8 +16,8 @@ from askpix.worker.converting.told import Told, nobody
 from askpix.worker.engine.base import READING, Ability, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.blip_manifest import Agreement
 
 _PLAIN = Options.plain(None)

@@ -20,8 +20,8 @@ from askpix.worker.converting.told import Told, nobody
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.blip_manifest import MAX_NEW_TOKENS, ImageInput, component_bytes, components_of
 from askpix.worker.models.folder import load_blip, read_blip
 

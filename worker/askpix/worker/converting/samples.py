@@ -11,10 +11,10 @@ from askpix.producer.items import Item
 from askpix.producer.placeholders import texts_of
 from askpix.producer.storage import shortened
 from askpix.worker.access import Access
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import decode
 from askpix.worker.images.fetch import Fetcher
+from askpix.worker.item_errors import ImageError
 from askpix.worker.loading import digest
 
 DRAWN = 20_000

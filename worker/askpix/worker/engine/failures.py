@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Iterable
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import EngineStoppedError, RequestError
 
 _SOURCE_LINE = re.compile(r"\.(c|cc|cpp|h|hpp):\d+:?$")
 """How a line ends that names a place in OpenVINO's source; what went wrong there is on the next."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 
 PAUSE_SECONDS = 0.03
 """Between two looks of a reader. Who reads faster sees no more, and takes time of the interpreter from the engine:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, shown_in
 from askpix.producer.shown import first_problem
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import ImageHandle, Request
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 
 H = TypeVar("H", bound=ImageHandle)
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from askpix.worker.engine.base import Engine, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.engine.under_way import Taken, UnderWay
-from askpix.worker.errors import EngineStoppedError
+from askpix.worker.item_errors import EngineStoppedError
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 
 from askpix.producer.rows import Answer
-from askpix.worker.codes import Code
 from askpix.worker.engine.growing import PAUSE_SECONDS, Growing, pieces_of
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.logs.about import about, concerning
 
 _log = logging.getLogger(__name__)

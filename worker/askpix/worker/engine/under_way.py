@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from askpix.producer.rows import Answer
 from askpix.worker.engine.failures import request_error
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import EngineStoppedError, RequestError
+from askpix.worker.item_errors import EngineStoppedError, RequestError
 from askpix.worker.logs.about import about, concerning
 
 _REMEMBERED = 256

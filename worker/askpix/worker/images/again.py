@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from askpix.worker.errors import ItemError
+from askpix.worker.item_errors import ItemError
 
 TRIES = 4
 _FIRST_SECONDS = 1.0

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images import decode_main
 from askpix.worker.images.decode import Decoded
+from askpix.worker.item_errors import ImageError
 from askpix.worker.room import Room
 from askpix.worker.stopwatch import Stopwatch
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import ImageError
 
 _LOOK_SECONDS = 0.05
 

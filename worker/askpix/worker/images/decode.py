@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.bands import changed
 from askpix.worker.images.flat import flattening, is_transparent
@@ -17,6 +16,7 @@ from askpix.worker.images.profile import MAX_PROFILE_BYTES, colours_of
 from askpix.worker.images.reduced import Box, Change, draft, is_reduced, resized
 from askpix.worker.images.upright import turn_of, turned, turned_size
 from askpix.worker.images.webp import webp_size
+from askpix.worker.item_errors import ImageError
 
 MAX_PIXELS = 64_000_000
 """Pixels that an image may have, known from its header before anything is decoded."""

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import AvifImagePlugin
 
-from askpix.worker.errors import ImageError
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import TOO_MUCH_MEMORY, decode
 from askpix.worker.images.memory import memory_for
 from askpix.worker.images.quiet import quiet_decoders
+from askpix.worker.item_errors import ImageError
 from askpix.worker.limits import first_to_go, give_memory_back
 
 PROCESSOR_SECONDS = 20.0

@@ -10,10 +10,10 @@ from urllib3.util import parse_url
 
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.manners import SCHEMES, Manners, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
+from askpix.worker.item_errors import ImageError
 
 _READERS: dict[str, type[Reader]] = {
     scheme: import_module(f"askpix.worker.images.schemes.{scheme}").READER for scheme in SCHEMES

@@ -9,8 +9,8 @@ from typing import get_args
 from pydantic import SecretStr
 
 from askpix.producer.settings import Scheme, Settings
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import ImageError
 
 MAX_BYTES = 20_000_000
 """Bytes that an image file may have, also after a transfer's own compression."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PIL import Image
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import check_size, drafted, opened
 from askpix.worker.images.jpeg import scan_colours
 from askpix.worker.images.reduced import is_reduced
 from askpix.worker.images.upright import turn_of, turned_size
 from askpix.worker.images.webp import webp_size
+from askpix.worker.item_errors import ImageError
 
 MEGABYTES = 256
 """That all images which are being decoded may take together: as many as one of 64 million pixels does in RGB."""

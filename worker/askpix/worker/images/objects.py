@@ -8,10 +8,10 @@ from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location
 from askpix.producer.s3_client import doing, get_object, s3_client
 from askpix.producer.s3_errors import S3Error, Trouble
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.deadline import deadline, watched
 from askpix.worker.images.manners import Manners, Take
+from askpix.worker.item_errors import ImageError
 
 READ_SECONDS, ATTEMPTS = 10.0, 2
 """Shorter than for job folders: an image that is not there in time becomes a row that can be retried."""

@@ -9,14 +9,14 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from askpix.worker.access import Access
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.again import seconds_until
 from askpix.worker.images.deadline import Deadline, deadline
-from askpix.worker.images.explained import explained
-from askpix.worker.images.guarded import CONNECT_SECONDS, guarded_pool
+from askpix.worker.images.guarded_connections import CONNECT_SECONDS, guarded_pool
 from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take, opted_out
 from askpix.worker.images.schemes.reader import Reader, Wanted
+from askpix.worker.images.web_errors import explained
+from askpix.worker.item_errors import ImageError
 
 FIRST_BYTE_SECONDS = 15.0
 """In which the head of the answer must be there, connecting and redirects included."""

@@ -15,7 +15,7 @@ from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError, BrokerError
 from askpix.producer.items import Turn
 from askpix.worker.engine.base import Ability
-from askpix.worker.errors import ItemError
+from askpix.worker.item_errors import ItemError
 from askpix.worker.playground.form import Asked
 from askpix.worker.playground.here import SHOW_SECONDS, STOPPED
 from askpix.worker.playground.models import AtHand, Chosen

@@ -13,8 +13,8 @@ from askpix.worker import cores
 from askpix.worker.engine.base import Engine, Request
 from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
 from askpix.worker.images.decoder import Decoder
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import AnyManifest, read_manifest
 from askpix.worker.models.manifest import MANIFEST
 from askpix.worker.playground.form import Asked

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from askpix.producer.errors import AskpixError
-from askpix.worker.errors import ItemError
+from askpix.worker.item_errors import ItemError
 from askpix.worker.playground.conversation import Conversation, Message, Recalled, Said
 from askpix.worker.playground.dropped import Dropped, read_dropped
 from askpix.worker.playground.form import Asked, asked_of

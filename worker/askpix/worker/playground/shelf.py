@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Engine
-from askpix.worker.errors import MemoryShortError, RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import MemoryShortError, RequestError
 from askpix.worker.playground.stop import Stop
 
 _log = logging.getLogger(__name__)

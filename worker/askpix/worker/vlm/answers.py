@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from askpix.producer.questions import title_of
 from askpix.producer.rows import Alternative, Answer, Kind
-from askpix.worker.codes import Code
 from askpix.worker.engine.choosing import choice_answer
 from askpix.worker.engine.failures import spoiled
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.vlm.schemas import schema_problem
 from askpix.worker.vlm.work import Run, Said, VlmRequest
 

@@ -13,10 +13,10 @@ from typing import Any
 import openvino_genai as genai
 
 from askpix.producer.generation import Generation
-from askpix.worker.codes import Code
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.settled import before_stops
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.vlm.ends import ends_of
 from askpix.worker.vlm.work import Run, Said
 

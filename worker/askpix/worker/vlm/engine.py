@@ -18,7 +18,6 @@ from pathlib import Path
 import openvino_genai as genai
 
 from askpix.producer.errors import DeviceError, ModelError
-from askpix.worker.codes import Code
 from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.compiling import Compiler
@@ -26,9 +25,10 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
+from askpix.worker.item_errors import RequestError
 from askpix.worker.logs.about import about, concerning
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.starting import stage

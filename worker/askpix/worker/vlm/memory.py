@@ -11,7 +11,7 @@ import openvino as ov
 from askpix.worker.cgroup import memory_left
 from askpix.worker.engine.compiling import Compiler
 from askpix.worker.engine.devices import Precision
-from askpix.worker.errors import MemoryShortError
+from askpix.worker.item_errors import MemoryShortError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.batch import ROWS, URGENT_ROWS
 

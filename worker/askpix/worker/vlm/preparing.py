@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ItemError
+from askpix.worker.error_codes import Code
 from askpix.worker.image_form import Pixels
+from askpix.worker.item_errors import ItemError
 from askpix.worker.models.vlm_manifest import FixedTokens, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import scaled_size
 

@@ -10,13 +10,13 @@ from functools import lru_cache
 from askpix.producer.generation import Generation
 from askpix.producer.items import Options, Turn
 from askpix.producer.questions import Question
-from askpix.worker.codes import Code
 from askpix.worker.engine.base import Ability, Request
 from askpix.worker.engine.growing import Growing
 from askpix.worker.engine.requests import one_at_a_time, own_images, with_defaults
 from askpix.worker.engine.settled import Settled
 from askpix.worker.engine.ticket import Ticket
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 from askpix.worker.models.vlm_manifest import VlmManifest
 from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.image_tokens import image_tokens

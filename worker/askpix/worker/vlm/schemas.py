@@ -9,8 +9,8 @@ from typing import Any
 
 import jsonschema
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import RequestError
+from askpix.worker.error_codes import Code
+from askpix.worker.item_errors import RequestError
 
 _PATTERNS = ("pattern", "patternProperties", "format")
 

@@ -6,9 +6,9 @@ import binascii
 from base64 import b64decode
 from urllib.parse import unquote_to_bytes
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.schemes.reader import Reader, Wanted
+from askpix.worker.item_errors import ImageError
 
 
 class DataReader(Reader):

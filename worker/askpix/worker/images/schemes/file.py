@@ -8,10 +8,10 @@ from pathlib import Path
 
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.manners import Manners, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
+from askpix.worker.item_errors import ImageError
 
 
 class FileReader(Reader):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from askpix.producer.errors import StorageError
 from askpix.producer.locations import S3Location
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
+from askpix.worker.error_codes import Code
 from askpix.worker.images.schemes.reader import Reader, Wanted
+from askpix.worker.item_errors import ImageError
 
 
 class ObjectReader(Reader):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from askpix.worker.codes import USUAL_CODES
 from askpix.worker.engines import Engines
+from askpix.worker.error_codes import USUAL_CODES
 from askpix.worker.instruments import Labels
 from askpix.worker.metrics.families import Families
 from askpix.worker.metrics.known import Known

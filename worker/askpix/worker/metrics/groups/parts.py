@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askpix.worker.codes import OTHER, PART_ENDS, REASONS
+from askpix.worker.error_codes import OTHER, PART_ENDS, REASONS
 from askpix.worker.metrics.families import Families
 from askpix.worker.metrics.known import Known
 from askpix.worker.metrics.labels import MODEL, NONE, from_zero

@@ -17,9 +17,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from askpix.worker.codes import Code
-from askpix.worker.errors import ImageError
-from askpix.worker.images.guarded import RefusedError
+from askpix.worker.error_codes import Code
+from askpix.worker.images.guarded_connections import RefusedError
+from askpix.worker.item_errors import ImageError
 
 
 def explained(error: BaseException, url: str) -> ImageError:

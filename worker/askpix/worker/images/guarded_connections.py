@@ -13,9 +13,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from askpix.worker.access import Access
+from askpix.worker.allowed_addresses import is_public
 from askpix.worker.images.deadline import Watched
 from askpix.worker.images.head import BoundedResponse
-from askpix.worker.reach import is_public
 
 CONNECT_SECONDS = 5.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from askpix.producer.errors import AskpixError, ModelError
-from askpix.worker.codes import Code
+from askpix.worker.error_codes import Code
 
 
 class ItemError(Exception):
