@@ -65,4 +65,4 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_the_clone_has_them_where_the_documentation_looks_for_them() -> None:
-    assert (Path(__file__).parents[2] / "demo" / "images").samefile(PICTURES)
+    assert (Path(__file__).parents[3] / "demo" / "images").samefile(PICTURES)

@@ -11,7 +11,7 @@ import pytest
 
 from askpix.cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WRONG = "- text: what is it?\n  choises: [mug, shirt]\n- name: kind\n  text: what?\n  below: 40%\n  then: unknown\n"
 
 

@@ -14,7 +14,7 @@ from askpix.worker.error_codes import ITEM_CODES, OTHER, REASONS, USUAL_CODES, C
 from askpix.worker.intake import RefusedError
 from askpix.worker.item_errors import ItemError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "job-folder.md"
 ERRORS = {"ItemError", "ImageError", "RequestError"}
 REFUSALS = {"MessageError", "RefusedError"}

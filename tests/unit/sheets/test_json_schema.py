@@ -16,7 +16,7 @@ from askpix.producer import Question, SheetError, read_questions
 from askpix.producer.sheets import schema
 from askpix.producer.sheets.keys import KEYS, OTHER_NAMES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VALIDATOR = Draft7Validator(json.loads(schema.FILE.read_text(encoding="utf-8")))
 
 RIGHT = [

@@ -30,7 +30,7 @@ def test_no_cell_of_a_table_does_anything_to_a_terminal() -> None:
 
 
 def test_every_table_of_the_command_line_is_made_of_such_cells() -> None:
-    files = Path(__file__).parents[2].joinpath("producer/askpix/cli").glob("*.py")
+    files = Path(__file__).parents[3].joinpath("producer/askpix/cli").glob("*.py")
 
     # A sheet's cells have lines of their own, each of them made printable there.
     assert {path.name for path in files if ".add_row(" in path.read_text("utf-8")} == {"console.py", "sheet.py"}

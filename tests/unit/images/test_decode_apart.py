@@ -29,7 +29,7 @@ from askpix.worker.stopwatch import Stopwatch
 
 FORM = ImageForm(width=60, height=40, resample="bicubic")
 AS_IT_IS = ImageForm(width=None, height=None, resample="bicubic")
-POISONED = Path(__file__).parents[1] / "faults" / "poisoned"
+POISONED = Path(__file__).parents[2] / "faults" / "poisoned"
 
 
 def _processes(number: int = 1, seconds: float = 30) -> DecodeProcesses:

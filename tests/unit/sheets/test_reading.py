@@ -11,7 +11,7 @@ import pytest
 from askpix.cli.questions import texts_asked
 from askpix.producer import Question, read_questions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def read(folder: Path, text: str, name: str = "tags.yaml") -> list[Question]:
