@@ -74,7 +74,9 @@ def command(
     items = asked.items()
     questions, options = asked.questions(), asked.options(settings)
     # Before anything is written. The worker checks it too, and knows by then that it is whole.
-    manifest = load_manifest(model or demo_model(), Digests.beside(load_settings().cache_folder()))
+    own = load_settings()
+    manifest = load_manifest(model or demo_model(), Digests.beside(own.cache_folder()))
+    opening.access(own)
     check_precision(check_device(device), Precision(precision))
     chosen(cpus, threads)
     if model is None:
