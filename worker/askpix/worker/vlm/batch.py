@@ -12,12 +12,12 @@ from typing import Any
 
 import openvino_genai as genai
 
-from askpix.producer.generation import Generation
 from askpix.worker.engine.failures import reason_of
 from askpix.worker.engine.settled import before_stops
 from askpix.worker.error_codes import Code
 from askpix.worker.item_errors import RequestError
 from askpix.worker.vlm.ends import ends_of
+from askpix.worker.vlm.generation_config import config_of
 from askpix.worker.vlm.work import Run, Said
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ GRAMMARS = 500
 """Schemas and choices that one pipeline is asked to keep to: it forgets none, at 0.25 MB for a schema of 40 properties
 with a vocabulary of 400 tokens."""
 
-_TOP_K = 50
 _DRAIN_STEPS = 8
 
 
@@ -161,9 +160,14 @@ class Batch:
             RequestError: the pipeline does not take it.
         """
         number = next(self._ids)
+        if grammar := run.choice or run.request.schema:
+            self._grammars.add(grammar)
         try:
             handle = self._pipeline.add_request(
-                number, run.request.prompt, [image.tensor for image in run.request.images], self._config(run)
+                number,
+                run.request.prompt,
+                [image.tensor for image in run.request.images],
+                config_of(run, self._eos, self.ends),
             )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             raise RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason_of(error)}") from None
@@ -260,31 +264,6 @@ class Batch:
         stopped = of.stopped or len(text) < len(whole)
         return Said(text, tuple(of.log_probabilities), "stop" if stopped else "length")
 
-    def _config(self, run: Run) -> Any:
-        config = genai.GenerationConfig()
-        config.apply_chat_template = False
-        config.logprobs = 1
-        config.eos_token_id = self._eos
-        config.stop_token_ids = self.ends.at(run.request.stops)
-        config.max_new_tokens = run.request.max_new_tokens
-        if grammar_of := run.choice or run.request.schema:
-            self._grammars.add(grammar_of)
-        if run.choice is not None:
-            # With or without a space before it, whichever the model would rather write.
-            parts = genai.StructuredOutputConfig
-            grammar = parts.Regex(" ?") + parts.ConstString(run.choice)
-            config.structured_output_config = parts(compound_grammar=grammar)
-            return config
-        if run.request.schema is not None:
-            config.structured_output_config = genai.StructuredOutputConfig(json_schema=run.request.schema)
-        _set(config, run.request.settings, run.request.seed + run.request.tries - 1, again=run.request.tries > 1)
-        # A search stops at no text: what it finds is cut off when it has ended.
-        if run.request.sought and run.request.settings.beams == 1:
-            # Cut off here: the pipeline would drop the whole token that the text ends in.
-            config.stop_strings = set(run.request.sought)
-            config.include_stop_str_in_output = True
-        return config
-
 
 def _more(one: _UnderWay) -> list[int]:
     """Takes what the pipeline has more of a text; returns its tokens."""
@@ -293,28 +272,3 @@ def _more(one: _UnderWay) -> list[int]:
         for output in one.handle.read().values():
             ids += one.written.add(output)
     return ids
-
-
-def _set(config: Any, settings: Generation, seed: int, *, again: bool) -> None:
-    """Sets what is asked for, which is what transformers' GenerationConfig means by it.
-
-    Args:
-        again: draw tokens, whatever is asked for: the likeliest ones were not what was wanted.
-    """
-    if settings.beams > 1:
-        config.num_beams = settings.beams
-        config.num_return_sequences = settings.texts
-        config.length_penalty = 1.0 if settings.length_penalty is None else settings.length_penalty
-        if settings.no_repeat_ngram_size:
-            config.no_repeat_ngram_size = settings.no_repeat_ngram_size
-    elif settings.samples or again:
-        config.do_sample = True
-        config.rng_seed = seed
-        config.num_return_sequences = settings.texts
-        config.temperature = settings.temperature or 1.0
-        config.top_p = settings.top_p or 1.0
-        config.top_k = _TOP_K if settings.top_k is None else settings.top_k
-    if settings.repetition_penalty:
-        config.repetition_penalty = settings.repetition_penalty
-    if settings.min_new_tokens:
-        config.min_new_tokens = settings.min_new_tokens

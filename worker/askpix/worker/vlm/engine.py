@@ -261,10 +261,10 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             self._take(self._inbox.get())
 
     def _step(self) -> None:
-        runs, began = self._batch.runs, time.perf_counter()
+        runs, rows, began = self._batch.runs, len(self._batch), time.perf_counter()
         try:
             ended = self._batch.step()
-            self._steps.add(time.perf_counter() - began, len(runs))
+            self._steps.add(time.perf_counter() - began, rows)
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
             self._suspect(runs, error)
             return
