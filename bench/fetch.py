@@ -30,7 +30,7 @@ from askpix.worker.access import Access
 from askpix.worker.hosts import Hosts
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.fetch import Fetcher, host_of
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 
@@ -158,10 +158,10 @@ def main() -> None:
 
     look_up = socket.getaddrinfo
     socket.getaddrinfo = lambda _, *given, **named: look_up("127.0.0.1", *given, **named)
-    access, manners = Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS)
-    loader, fetcher = Loader(access, manners), Fetcher(access, manners)
+    access, rules = Access.of(networks=["127.0.0.0/8"]), FetchRules(connections=THREADS)
+    loader, fetcher = Loader(access, rules), Fetcher(access, rules)
     threads = LoadThreads(Hosts(places=THREADS))
-    apart = Loader(access, manners, decode_processes=PROCESSES)
+    apart = Loader(access, rules, decode_processes=PROCESSES)
     loads = {
         "fetched": lambda url: fetcher.fetch(url) and None,
         HERE: lambda url: loader.load(url, Nothing()).facts.problem,

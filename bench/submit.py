@@ -55,8 +55,8 @@ def measure(source: str, output: str | None) -> None:
     """Reads a list, and submits it where there is an output; prints what it took as JSON."""
     from askpix.producer.inputs import Input
     from askpix.producer.job_folder import JobFolder
-    from askpix.producer.opening import open_storage
-    from askpix.producer.order import Order
+    from askpix.producer.job_order import Order
+    from askpix.producer.storage_opening import open_storage
     from askpix.producer.submission import write_job
 
     items = Input(source)

@@ -35,7 +35,7 @@ from askpix.producer.client import Client
 from askpix.producer.followed import Job
 from askpix.producer.items import Item
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import PART_SIZE
+from askpix.producer.job_order import PART_SIZE
 from askpix.producer.rows import Row, Status
 from askpix.producer.standing import standing
 

@@ -21,8 +21,8 @@ from helpers.s3_server import S3Server, using
 from pydantic import SecretStr
 
 from askpix.producer.broker import redis_client
-from askpix.worker.limits import give_memory_back
 from askpix.worker.local import EmbeddedBroker, LocalSystem
+from askpix.worker.process_limits import give_memory_back
 
 __all__ = ["small_disk"]
 

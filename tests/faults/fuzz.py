@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import give_memory_back
+from askpix.worker.process_limits import give_memory_back
 
 SECONDS = float(os.environ.get("ASKPIX_TESTS_FUZZ_SECONDS", "600"))
 PROCESSES = 2

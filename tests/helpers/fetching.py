@@ -9,7 +9,7 @@ import pytest
 
 from askpix.worker.access import Access
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
 LOCAL = "127.0.0.1/32"
@@ -19,7 +19,7 @@ LOCAL = "127.0.0.1/32"
 @pytest.fixture
 def fetcher() -> Iterator[Fetcher]:
     """May reach the test server."""
-    fetcher = Fetcher(Access.of(networks=[LOCAL]), Manners(contact="me@example.com"))
+    fetcher = Fetcher(Access.of(networks=[LOCAL]), FetchRules(contact="me@example.com"))
     yield fetcher
     fetcher.close()
 

@@ -15,8 +15,8 @@ from helpers.rows import failed_row, ok_row
 from askpix.producer import Answer, Choice, Job, Kind, Options, Row
 from askpix.producer.job_folder import JobFolder
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.opening import open_storage
 from askpix.producer.report.pictures import Picture, Thumbnail
+from askpix.producer.storage_opening import open_storage
 
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black")
 PRODUCTS = ("mug", "bottle", "bag", "shoe", "hat", "shirt")

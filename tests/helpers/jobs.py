@@ -13,7 +13,7 @@ from helpers.rows import ok_row
 from askpix.producer import Answer, Choice, Kind, Question, Row
 from askpix.producer.items import Item
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

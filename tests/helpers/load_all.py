@@ -24,8 +24,8 @@ from askpix.worker.engine.base import Engine, ImageHandle, Request
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import give_memory_back
 from askpix.worker.loading import Loader
+from askpix.worker.process_limits import give_memory_back
 
 GOOD = "good"
 """The name of a file that is loaded before all others, and again after them."""

@@ -22,7 +22,7 @@ from askpix.worker.answer_cache.flights import Flights, Resume
 from askpix.worker.answer_cache.sharing import Sharing
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.hosts import Hosts
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
 from askpix.worker.part_items import PartItems
@@ -39,7 +39,7 @@ class Shop:
     def __init__(self, engine: BlipEngine, folder: Path, stack: ExitStack) -> None:
         self.engine = engine
         self._folder = folder
-        self.loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS))
+        self.loader = Loader(Access.of(networks=["127.0.0.0/8"]), FetchRules(connections=THREADS))
         stack.callback(self.loader.close)
         self._threads = LoadThreads(Hosts(places=THREADS))
         stack.callback(self._threads.close)

@@ -8,8 +8,8 @@ from typing import Any
 
 from askpix.producer import Item
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

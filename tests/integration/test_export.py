@@ -14,9 +14,9 @@ from helpers.s3_server import S3Server, using
 
 from askpix.producer import Job
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import Storage
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 
 IDS = ["1/mug.jpg", "1/mug.png", "bag.jpg", "cup.jpg", "hat.jpg"]

@@ -18,9 +18,9 @@ from askpix.producer import Item, Question
 from askpix.producer.errors import InputError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.lists import lines
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 
 NAMES = ("Image", "id", "group", "questions", "note")

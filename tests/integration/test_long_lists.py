@@ -21,8 +21,8 @@ import json, re, sys
 from pathlib import Path
 from askpix.producer.inputs import Input
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
-from askpix.producer.opening import open_storage
+from askpix.producer.job_order import Order
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 
 items = Input(sys.argv[1])

@@ -19,7 +19,7 @@ from helpers.rows import failed_row, ok_row
 from askpix.producer import Answer, Choice, Job, Kind, Row
 from askpix.producer.export import export
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job

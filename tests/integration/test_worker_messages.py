@@ -19,10 +19,10 @@ from helpers.processes import wait_until
 
 from askpix.producer import Item, Status
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.messages import ASK_TASK, PART_TASK
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.local import LocalSystem
 

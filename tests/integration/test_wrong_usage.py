@@ -11,8 +11,8 @@ from helpers.processes import askpix, the_complaint
 
 from askpix.producer import Question
 from askpix.producer.job_folder import JobFolder, PinnedModel
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.local import demo_model
 from askpix.worker.models.folder import load_manifest

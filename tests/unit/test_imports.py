@@ -89,8 +89,8 @@ def packages_in(package: str) -> list[str]:
 def test_all_modules_are_looked_at() -> None:
     assert {"askpix.cli.main", "askpix.producer.job_folder", "askpix.worker.part"} <= _sources().keys()
     assert "askpix.producer.job_folder" in arrows(later=False)["askpix.worker.part"]
-    assert "askpix.producer.s3" in arrows(later=True)["askpix.producer.opening"]
-    assert "askpix.producer.s3" not in arrows(later=False)["askpix.producer.opening"]
+    assert "askpix.producer.s3" in arrows(later=True)["askpix.producer.storage_opening"]
+    assert "askpix.producer.s3" not in arrows(later=False)["askpix.producer.storage_opening"]
 
 
 def test_no_modules_import_each_other() -> None:

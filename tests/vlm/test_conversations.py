@@ -22,7 +22,7 @@ from askpix.worker.item_errors import RequestError
 from askpix.worker.models.folder import load_vlm
 from askpix.worker.vlm.ends import Ends
 from askpix.worker.vlm.engine import VlmEngine
-from askpix.worker.vlm.reading import RequestReader
+from askpix.worker.vlm.request_reader import RequestReader
 from askpix.worker.vlm.templates import TEMPLATES
 
 SECONDS = 60

@@ -19,7 +19,7 @@ from askpix.worker.models.folder import read_manifest
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, VlmManifest
 from askpix.worker.vlm import templates
 from askpix.worker.vlm.ends import Ends
-from askpix.worker.vlm.reading import RequestReader
+from askpix.worker.vlm.request_reader import RequestReader
 from askpix.worker.vlm.templates import TEMPLATES, template_named
 from askpix.worker.vlm.templates.files import read_template
 from askpix.worker.vlm.work import VlmImage, VlmRequest

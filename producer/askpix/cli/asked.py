@@ -14,7 +14,7 @@ from askpix.cli.options import gathered, stacked
 from askpix.producer.errors import AskpixError
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.items import Options
-from askpix.producer.order import PART_SIZE
+from askpix.producer.job_order import PART_SIZE
 from askpix.producer.questions import Question
 from askpix.producer.sheets.reading import read_questions
 

@@ -21,13 +21,13 @@ from askpix.worker.cores import chosen, take
 from askpix.worker.engine.building import build_engine
 from askpix.worker.engine.devices import check_device
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import give_memory_back
 from askpix.worker.local import demo_model
 from askpix.worker.playground.dropped import bundled_examples, example_files
 from askpix.worker.playground.elsewhere import Elsewhere
 from askpix.worker.playground.here import Here, model_folders
 from askpix.worker.playground.listening import PORT, is_loopback
 from askpix.worker.playground.models import Source
+from askpix.worker.process_limits import give_memory_back
 
 
 @click.command()

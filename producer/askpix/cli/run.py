@@ -24,9 +24,9 @@ from askpix.cli.shown import answers_shown, counts_line, failures_shown
 from askpix.producer.followed import Job
 from askpix.producer.inputs import Input
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.settings import load_settings
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 from askpix.worker.cores import chosen
 from askpix.worker.digests import Digests

@@ -14,7 +14,7 @@ from askpix.cli.options import broker_option, cache_option, kind_option
 from askpix.cli.served import only_model, unserved_note
 from askpix.producer.client import Client
 from askpix.producer.items import Item
-from askpix.producer.order import MAX_QUEUED
+from askpix.producer.job_order import MAX_QUEUED
 from askpix.producer.words import counted
 
 _TOLD_EVERY = 5_000

@@ -34,13 +34,13 @@ from askpix.worker.engine.devices import Precision
 from askpix.worker.engines import Engines
 from askpix.worker.health import Health
 from askpix.worker.images.quiet import quiet_decoders
-from askpix.worker.limits import allow_many_files, give_memory_back
 from askpix.worker.local import demo_model
 from askpix.worker.logs.secrets import secrets_of
 from askpix.worker.logs.setup import LogForm, current_form, log_to_stderr
 from askpix.worker.metrics.exposition import starting_text
 from askpix.worker.metrics.replicas import ReplicaHealth
 from askpix.worker.parent import end_with_parent
+from askpix.worker.process_limits import allow_many_files, give_memory_back
 from askpix.worker.replicas import READY_OPTION, WRONG_USAGE, Replicas
 from askpix.worker.starting import seconds_since_start, stage
 

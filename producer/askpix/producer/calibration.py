@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from askpix.producer.limits import Text
 from askpix.producer.sparse import Sparse
+from askpix.producer.text_limits import Text
 
 COLDEST, HOTTEST = 0.001, 1_000
 """Between which temperatures are."""

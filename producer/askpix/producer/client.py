@@ -13,12 +13,12 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.followed import Job
 from askpix.producer.items import Item, Options, Turn
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.opening import open_storage
-from askpix.producer.order import PART_SIZE, Order
+from askpix.producer.job_order import PART_SIZE, Order
 from askpix.producer.progress import Reading
 from askpix.producer.questions import Question
 from askpix.producer.registry import WorkerInfo
 from askpix.producer.settings import load_settings
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 
 

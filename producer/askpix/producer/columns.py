@@ -10,9 +10,9 @@ from typing import Any
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item
-from askpix.producer.limits import MAX_TEXT
 from askpix.producer.questions import Question
 from askpix.producer.storage import shortened
+from askpix.producer.text_limits import MAX_TEXT
 
 IMAGE_COLUMNS = (
     "image", "url", "path", "file", "filename", "image_url", "image_path",

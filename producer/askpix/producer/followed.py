@@ -13,13 +13,13 @@ from askpix.producer.errors import BrokerError, JobError
 from askpix.producer.job_folder import Hold, JobFolder
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.live import Glimpse
-from askpix.producer.opening import open_storage
 from askpix.producer.patience import Patience
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import Row
 from askpix.producer.serving import Looks, Serving, Unserved, serving_of
 from askpix.producer.standing import standing
+from askpix.producer.storage_opening import open_storage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, SerializerFunctionWrapHandler, StringConstraint
 
 from askpix.producer.errors import InputError
 from askpix.producer.generation import Generation
-from askpix.producer.limits import Text
 from askpix.producer.questions import Question
 from askpix.producer.shown import first_problem, shown_value
+from askpix.producer.text_limits import Text
 
 MAX_ANSWER = 20_000
 """Characters that an answer may have which a model is told again."""

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from askpix.producer.errors import InputError
 from askpix.producer.items import Options
-from askpix.producer.order import MAX_PART_SIZE, MAX_QUEUED
+from askpix.producer.job_order import MAX_PART_SIZE, MAX_QUEUED
 from askpix.producer.questions import Question
 from askpix.producer.queues import ModelName, device_kind
 

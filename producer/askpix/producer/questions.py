@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_
 from askpix.producer.braces import asks_of_choice
 from askpix.producer.calibration import Calibration
 from askpix.producer.errors import InputError
-from askpix.producer.limits import Text
 from askpix.producer.shown import first_problem, shown_value
 from askpix.producer.sparse import Sparse
+from askpix.producer.text_limits import Text
 
 MAX_SCHEMA = 20_000
 """Characters that a JSON schema may have."""

@@ -14,8 +14,8 @@ from askpix.producer.ids import UniqueIds
 from askpix.producer.input_writer import InputWriter
 from askpix.producer.items import Item, Options
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.order import Order
 from askpix.producer.parquet import ItemColumns, columns_of
 from askpix.producer.placeholders import check_columns, names_columns, values_of
 from askpix.producer.questions import Question, check_order

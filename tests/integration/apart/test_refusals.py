@@ -21,11 +21,11 @@ from askpix.producer.client import Client
 from askpix.producer.errors import MessageError
 from askpix.producer.items import Options
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.messages import ASK_TASK, PART_TASK
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
 from askpix.producer.queues import queue_name
 from askpix.producer.rows import Status
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 
 PICTURE = "000-bottle.jpg"

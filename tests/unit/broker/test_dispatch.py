@@ -17,10 +17,10 @@ from askpix.producer.dispatch import Dispatcher
 from askpix.producer.errors import JobError
 from askpix.producer.items import Item
 from askpix.producer.job_folder import Hold, JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
 from askpix.producer.lease import LEASE_SECONDS, Lease
 from askpix.producer.live import PartLive
-from askpix.producer.order import Order
 from askpix.producer.progress import JobState, Progress, Reading
 from askpix.producer.registry import Registry
 from askpix.producer.rounds import Failures

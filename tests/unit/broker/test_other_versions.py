@@ -15,7 +15,7 @@ from helpers.rows import ok_row
 from askpix.producer.calibration import Calibration
 from askpix.producer.items import Item
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.questions import Question
 from askpix.producer.records import row_from_json, row_to_json
 from askpix.producer.rows import Alternative, Answer, Choice, Kind

@@ -22,7 +22,7 @@ from helpers.pictures import jpeg
 from askpix.worker.image_form import ImageForm
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
-from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.images.fetch_rules import MAX_BYTES
 from askpix.worker.item_errors import ImageError
 from askpix.worker.stopwatch import Stopwatch
 

@@ -24,7 +24,7 @@ from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import decode
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.item_errors import ImageError
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 FORM = ImageForm(width=60, height=40, resample="bicubic")
@@ -173,7 +173,7 @@ def test_processes_end_when_their_worker_does() -> None:
     code = (
         "import os, signal\n"
         "from askpix.worker.images.apart import DecodeProcesses\n"
-        "from askpix.worker.room import Room\n"
+        "from askpix.worker.memory_room import Room\n"
         "from askpix.worker.stopwatch import Stopwatch\n"
         "processes = DecodeProcesses(1, 30, room=Room(1), stopwatch=Stopwatch())\n"
         "print(processes._idle.queue[-1]._process.pid, flush=True)\n"

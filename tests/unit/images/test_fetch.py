@@ -9,9 +9,9 @@ from helpers.fetching import LOCAL, Listener, error_of, fetcher, listener
 from helpers.http_server import Page, Server, closed_port
 
 from askpix.worker.access import Access
-from askpix.worker.images import manners
+from askpix.worker.images import fetch_rules
 from askpix.worker.images.fetch import Fetcher, host_of
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 
 __all__ = ["fetcher", "listener"]
 
@@ -106,7 +106,7 @@ def test_a_redirect_does_not_lead_to_an_address_that_is_not_allowed(
     ],
 )
 def test_what_a_server_says_against_the_use_of_an_image(values: list[str], said: str | None) -> None:
-    assert manners.opted_out(values) == said
+    assert fetch_rules.opted_out(values) == said
 
 
 def test_an_image_that_is_not_for_machines_is_left_alone_unless_the_settings_say_otherwise(
@@ -115,7 +115,7 @@ def test_an_image_that_is_not_for_machines_is_left_alone_unless_the_settings_say
     url = server.put("/fetch/mine", Page(BODY, headers={"X-Robots-Tag": "noai"}))
     error = error_of(fetcher, url)
     assert (error.code, error.retryable) == ("opted_out", False)
-    assert Fetcher(Access.of(networks=[LOCAL]), Manners(heed_opt_out=False)).fetch(url) == BODY
+    assert Fetcher(Access.of(networks=[LOCAL]), FetchRules(heed_opt_out=False)).fetch(url) == BODY
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_an_image_that_is_not_for_machines_is_left_alone_unless_the_settings_say
         (("https", "http"), "/etc/hostname", "not_allowed"),
         (("https", "http"), "file:///etc/hostname", "not_allowed"),
         (("https", "http"), "s3://bucket/key", "not_allowed"),
-        (manners.SCHEMES, "ftp://a.example/", "scheme_not_supported"),
+        (fetch_rules.SCHEMES, "ftp://a.example/", "scheme_not_supported"),
     ],
 )
 def test_only_the_schemes_of_the_settings_are_read(schemes: tuple[str, ...], reference: str, code: str) -> None:
-    error = error_of(Fetcher(Access.of(files_roots=["/"]), Manners(schemes=schemes)), reference)
+    error = error_of(Fetcher(Access.of(files_roots=["/"]), FetchRules(schemes=schemes)), reference)
     assert error.code == code
     assert ("ASKPIX_SCHEMES" in error.message) is (code == "not_allowed")
 

@@ -12,7 +12,7 @@ from helpers.lasting import lasts
 from helpers.processes import wait_until
 
 from askpix.worker.access import Access
-from askpix.worker.images import manners
+from askpix.worker.images import fetch_rules
 from askpix.worker.images.deadline import Deadline, Watched, deadline, watched
 from askpix.worker.images.fetch import Fetcher
 from askpix.worker.item_errors import ImageError
@@ -82,7 +82,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given: a look-up that is over only after the time is
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.05)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 0.05)
     over = threading.Event()
     look = Deadline.look
     monkeypatch.setattr(Deadline, "look", lambda limit, now: (look(limit, now), limit.over and over.set()))
@@ -99,7 +99,7 @@ def test_a_name_that_takes_too_long_to_look_up_is_not_connected_to(
 
 def test_a_handshake_that_never_ends_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given: a server that sends the head of a TLS record, and then the record byte by byte
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
 

@@ -10,7 +10,7 @@ import pytest
 
 from askpix.worker.access import Access
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
 BODY = bytes(range(256))
@@ -94,7 +94,7 @@ def test_any_other_reference_has_a_code(fetcher: Fetcher, place: Path, reference
 @pytest.mark.parametrize(("size", "is_read"), [(1_000, True), (1_001, False)])
 def test_a_file_of_too_many_bytes_is_refused(place: Path, size: int, is_read: bool) -> None:
     # Given
-    fetcher = Fetcher(Access.of(files_roots=[str(place / "open")]), Manners(max_bytes=1_000))
+    fetcher = Fetcher(Access.of(files_roots=[str(place / "open")]), FetchRules(max_bytes=1_000))
     large = place / "open" / "large.jpg"
     large.write_bytes(bytes(size))
 
@@ -139,6 +139,6 @@ def test_a_data_uri_holds_its_image(fetcher: Fetcher, uri: str, body: bytes) -> 
 )
 def test_a_data_uri_without_an_image_has_a_code(uri: str, code: str) -> None:
     with pytest.raises(ImageError) as raised:
-        Fetcher(Access(), Manners(max_bytes=1_000)).fetch(uri)
+        Fetcher(Access(), FetchRules(max_bytes=1_000)).fetch(uri)
     assert raised.value.code == code
     assert len(raised.value.message) < 200

@@ -13,9 +13,9 @@ from helpers.fetching import LOCAL, Listener, error_of, fetcher, listener
 from helpers.http_server import Page, Server
 
 from askpix.worker.access import Access
-from askpix.worker.images import manners, web
+from askpix.worker.images import fetch_rules, web
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
 __all__ = ["fetcher", "listener"]
@@ -24,7 +24,7 @@ __all__ = ["fetcher", "listener"]
 @pytest.fixture
 def small() -> Iterator[Fetcher]:
     """Takes images of a thousand bytes at the most."""
-    fetcher = Fetcher(Access.of(networks=[LOCAL]), Manners(max_bytes=1_000))
+    fetcher = Fetcher(Access.of(networks=[LOCAL]), FetchRules(max_bytes=1_000))
     yield fetcher
     fetcher.close()
 
@@ -110,7 +110,7 @@ def test_a_server_that_is_always_about_to_go_on_is_let_go(
     fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Given: a server that never lets a single read wait for long
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 0.5)
     server = Endless(*SLOW[name], every=0.02)
 
     # Then
@@ -140,13 +140,13 @@ def test_room_is_taken_when_there_is_something_to_fill_it(fetcher: Fetcher, serv
     packed = Page(gzip.compress(bytes(1_000_000)), headers={"Content-Encoding": "gzip"})
     assert len(fetcher.fetch(server.put("/fetch/packed", packed), take=taken.append)) == 1_000_000
     # Of what is packed, nobody knows how long it will be.
-    assert taken == [600_000, 3_000_000, manners.MAX_BYTES]
+    assert taken == [600_000, 3_000_000, fetch_rules.MAX_BYTES]
 
 
 def test_who_says_that_much_will_come_and_sends_little_takes_no_room(
     fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 3.0)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 3.0)
     taken: list[int] = []
     server = Endless(OK + b"Content-Length: 19000000\r\n\r\n", bytes(2_000), every=0.02)
     with pytest.raises(ImageError) as raised:
@@ -157,7 +157,7 @@ def test_who_says_that_much_will_come_and_sends_little_takes_no_room(
 
 
 def test_who_has_room_and_lets_it_stand_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 3.0)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 3.0)
     taken: list[int] = []
     head = OK + b"Content-Length: 19000000\r\n\r\n" + bytes(600_000)
     server = Endless(head, bytes(2_000), every=0.02)

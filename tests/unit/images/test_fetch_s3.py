@@ -14,9 +14,9 @@ from helpers.lasting import lasts
 from helpers.s3_server import Answer, S3Server, broken_s3, environment, says, sends, using
 
 from askpix.worker.access import Access
-from askpix.worker.images import manners, objects
+from askpix.worker.images import fetch_rules, objects
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
 BODY = bytes(range(256)) * 400
@@ -52,7 +52,7 @@ def test_an_image_is_read_out_of_an_open_bucket(s3: S3Server, bucket: str, key: 
 
 
 def test_many_threads_read_at_a_time(s3: S3Server, bucket: str) -> None:
-    fetcher = Fetcher(Access.of(buckets=[bucket]), Manners(connections=8))
+    fetcher = Fetcher(Access.of(buckets=[bucket]), FetchRules(connections=8))
     uris = [s3.put(f"s3://{bucket}/{number}.jpg", bytes([number])) for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(fetcher.fetch, uris)) == [bytes([number]) for number in range(40)]
@@ -139,7 +139,7 @@ def test_a_wrong_endpoint_fails_in_a_way_that_can_be_tried_again(fetcher: Fetche
 def test_an_object_of_too_many_bytes_is_refused(s3: S3Server, bucket: str, size: int, is_read: bool) -> None:
     # Given
     uri = s3.put(f"s3://{bucket}/large.jpg", bytes(size))
-    fetcher = Fetcher(Access.of(buckets=[bucket]), Manners(max_bytes=1_000))
+    fetcher = Fetcher(Access.of(buckets=[bucket]), FetchRules(max_bytes=1_000))
 
     # Then
     if is_read:
@@ -170,7 +170,7 @@ def test_an_endless_object_is_let_go(fetcher: Fetcher) -> None:
 
 def test_an_object_that_comes_byte_by_byte_is_let_go(fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given: a server that never lets a single read wait for long
-    monkeypatch.setattr(manners, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(fetch_rules, "TOTAL_SECONDS", 0.5)
     let_go = threading.Event()
 
     def slow(request: BaseHTTPRequestHandler) -> None:

@@ -15,7 +15,7 @@ from askpix.worker.access import Access
 from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle
 from askpix.worker.image_form import Pixels
-from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners
+from askpix.worker.images.fetch_rules import UNCOUNTED_BYTES, FetchRules
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader
 from askpix.worker.local import demo_model
 
@@ -41,7 +41,7 @@ def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
     """Fetches one such image at a time, and decodes one."""
     monkeypatch.setattr(cores, "available", lambda: 1)
     monkeypatch.setattr(loading, "_FETCHED_BYTES", UNCOUNTED_BYTES + 1)
-    loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=4))
+    loader = Loader(Access.of(networks=["127.0.0.0/8"]), FetchRules(connections=4))
     yield loader
     loader.close()
 

@@ -13,7 +13,7 @@ from askpix.producer.errors import AskpixError
 from askpix.producer.settings import load_settings
 from askpix.worker.access import Access
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
 BODY = b"a picture"
@@ -31,7 +31,7 @@ def proxy() -> Iterator[Server]:
 
 @pytest.fixture
 def fetcher(proxy: Server) -> Iterator[Fetcher]:
-    fetcher = Fetcher(Access.of(networks=["images.internal:8080"]), Manners(proxy=SecretStr(proxy.url(""))))
+    fetcher = Fetcher(Access.of(networks=["images.internal:8080"]), FetchRules(proxy=SecretStr(proxy.url(""))))
     yield fetcher
     fetcher.close()
 
@@ -43,10 +43,10 @@ def test_images_come_by_the_proxy(fetcher: Fetcher, proxy: Server) -> None:
 
 def test_the_proxy_knows_us_by_the_password_in_its_url(proxy: Server) -> None:
     url = SecretStr(proxy.url("").replace("http://", "http://me:p%40ss@"))
-    fetcher = Fetcher(Access(), Manners(proxy=url))
+    fetcher = Fetcher(Access(), FetchRules(proxy=url))
     assert fetcher.fetch(URL) == BODY
     assert proxy.proxy_authorization == "Basic " + base64.b64encode(b"me:p@ss").decode()
-    assert "ss" not in repr(Manners(proxy=url)).partition("proxy=")[2][:30]
+    assert "ss" not in repr(FetchRules(proxy=url)).partition("proxy=")[2][:30]
     fetcher.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from askpix.producer import Item
 from askpix.producer.errors import InputError
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

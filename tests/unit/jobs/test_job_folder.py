@@ -19,8 +19,8 @@ import pytest
 from askpix.producer import Alternative, Answer, Choice, Item, Job, Kind, Options, Question, Row, Status
 from askpix.producer.errors import JobError
 from askpix.producer.job_folder import JobFolder, PinnedModel
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
@@ -257,7 +257,7 @@ def test_reading_and_writing_parts_starts_no_threads(folder: JobFolder, tmp_path
     code = (
         "import os, sys\n"
         "from askpix.producer.job_folder import JobFolder\n"
-        "from askpix.producer.opening import open_storage\n"
+        "from askpix.producer.storage_opening import open_storage\n"
         "folder = JobFolder(open_storage(sys.argv[1]))\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "folder.write_result(1, folder.read_result(0))\n"

@@ -13,9 +13,9 @@ import pytest
 from helpers.s3_server import S3Server, broken_s3, says, using
 
 from askpix.producer.errors import StorageError, TooLargeError
-from askpix.producer.opening import open_storage
 from askpix.producer.s3 import S3Storage, list_objects
 from askpix.producer.storage import LocalStorage, Storage
+from askpix.producer.storage_opening import open_storage
 
 THREADS = 16
 

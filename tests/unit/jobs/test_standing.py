@@ -15,8 +15,8 @@ from askpix.producer import followed
 from askpix.producer.errors import JobError
 from askpix.producer.followed import Job
 from askpix.producer.job_folder import Hold, JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.order import Order
 from askpix.producer.records import RESULT_SCHEMA, row_to_record
 from askpix.producer.rounds import Failures, Round
 from askpix.producer.rows import Row

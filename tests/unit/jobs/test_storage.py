@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from askpix.producer.errors import StorageError
-from askpix.producer.opening import open_storage
 from askpix.producer.storage import LocalStorage, local_path
+from askpix.producer.storage_opening import open_storage
 
 THREADS = 16
 

@@ -117,7 +117,7 @@ from pathlib import Path
 
 from askpix.producer import input_writer
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

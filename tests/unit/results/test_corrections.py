@@ -16,9 +16,9 @@ from askpix.producer.correcting import correct
 from askpix.producer.corrections import Correction, corrections, keep_corrections
 from askpix.producer.errors import InputError, JobError
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.opening import open_storage
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import LocalStorage, Storage
+from askpix.producer.storage_opening import open_storage
 from askpix.producer.submission import write_job
 from askpix.producer.terms import understood
 

@@ -20,7 +20,7 @@ from askpix.producer.errors import InputError
 from askpix.producer.export import Wishes, export
 from askpix.producer.inputs import Columns, Input
 from askpix.producer.job_folder import JobFolder
-from askpix.producer.order import Order
+from askpix.producer.job_order import Order
 from askpix.producer.storage import LocalStorage
 from askpix.producer.submission import write_job
 

@@ -12,8 +12,8 @@ from askpix.producer.braces import asks_of_choice, with_choice
 from askpix.producer.errors import InputError
 from askpix.producer.items import Item, Options
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import Order
 from askpix.producer.job_spec import JobSpec
-from askpix.producer.order import Order
 from askpix.producer.placeholders import (
     MissingValueError,
     check_columns,

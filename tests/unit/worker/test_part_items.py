@@ -22,7 +22,7 @@ from askpix.worker.blip.engine import BlipEngine
 from askpix.worker.engine.base import ImageHandle
 from askpix.worker.hosts import Hosts
 from askpix.worker.image_form import Pixels
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import EngineStoppedError
 from askpix.worker.load_threads import LoadThreads
 from askpix.worker.loading import Loader
@@ -66,7 +66,7 @@ Begin = Callable[[BlipEngine, Sequence[Item]], PartItems]
 @pytest.fixture
 def begin(threads: LoadThreads, tmp_path: Path) -> Iterator[Begin]:
     """Has the items of a part loaded, whose job captions."""
-    loader = Loader(Access.of(networks=["127.0.0.0/8"]), Manners(connections=THREADS))
+    loader = Loader(Access.of(networks=["127.0.0.0/8"]), FetchRules(connections=THREADS))
     begun: list[PartItems] = []
 
     def begin(engine: BlipEngine, items: Sequence[Item]) -> PartItems:

@@ -1,4 +1,8 @@
-"""What a worker may read and write. Checked for each message and each image: both come from strangers."""
+"""What a worker may read and write. Checked for each message and each image: both come from strangers.
+
+It says yes or no. URLs are refused in `images/web.py`, and the addresses that their hosts turn out to have in
+`images/guarded_connections.py`; which addresses these are is said in `allowed_addresses.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ from pathlib import Path
 
 from askpix.producer.errors import AskpixError, MessageError, StorageError
 from askpix.producer.locations import S3Location, is_s3
-from askpix.producer.opening import open_storage
 from askpix.producer.own_files import FOLDERS
 from askpix.producer.storage import Storage, local_path, shortened
+from askpix.producer.storage_opening import open_storage
 from askpix.worker.allowed_addresses import WEB_PORTS, Address, Opened, address_in, is_public, is_public_name, unwrapped
 
 Place = Path | S3Location

@@ -23,14 +23,14 @@ from askpix.worker.asker import Asking
 from askpix.worker.cores import Cores, take
 from askpix.worker.ending import EXIT_ENGINE_STOPPED
 from askpix.worker.engine.base import Ability, Engine, Request
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item import ItemWork
 from askpix.worker.item_errors import EngineStoppedError, RequestError
-from askpix.worker.limits import first_to_go
 from askpix.worker.loading import Loader
 from askpix.worker.logs.about import about
 from askpix.worker.logs.setup import LogForm, log_to_stderr
+from askpix.worker.process_limits import first_to_go
 
 READY, USELESS = "ready", "useless"
 """What it says first, with its model's fingerprint, or why it will not be."""
@@ -55,7 +55,7 @@ class Recipe:
 
     access: Access
     cores: Cores
-    manners: Manners
+    rules: FetchRules
     item_seconds: float
     decode_megabytes: int
     logs: LogForm | None = None
@@ -93,7 +93,7 @@ def serve(pipe: Connection, recipe: Recipe) -> None:
         pipe.send((USELESS, str(error)))
         return
     # It decodes by itself: an image may well end this process, that is what it is for.
-    loader = Loader(recipe.access, recipe.manners, decode_megabytes=recipe.decode_megabytes)
+    loader = Loader(recipe.access, recipe.rules, decode_megabytes=recipe.decode_megabytes)
     pipe.send((READY, engine.info.fingerprint))
     try:
         while True:

@@ -29,7 +29,7 @@ from askpix.worker.ending import GRACE_SECONDS, Ending, celery_worker
 from askpix.worker.engines import Engines
 from askpix.worker.events import DISPATCHER
 from askpix.worker.health import OK, State
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.intake import IntakeConnection, RefusedError
 from askpix.worker.keeper import Keeper
 from askpix.worker.loading import Loader
@@ -88,14 +88,14 @@ class Worker:
             if answers is not None:
                 stack.callback(answers.close)
             restorer = Restorer(access, Dispatcher(broker, settings.window), broker.redis)
-            manners = Manners.of(settings, connections=connections)
+            rules = FetchRules.of(settings, connections=connections)
             self._parts = PartRunner(
                 engines,
                 access,
                 loader,
                 broker.redis,
                 name=self._name,
-                recipe=partial(recipe_of, access=access, manners=manners, settings=settings),
+                recipe=partial(recipe_of, access=access, rules=rules, settings=settings),
                 settings=settings,
                 seen=restorer.see,
                 tallies=tallies,

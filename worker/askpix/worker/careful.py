@@ -24,7 +24,7 @@ from askpix.worker.asker import Asking
 from askpix.worker.cores import taken
 from askpix.worker.engine.base import Engine
 from askpix.worker.error_codes import Code
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item import ItemWork
 from askpix.worker.item_errors import ItemError
 from askpix.worker.load_threads import LoadThreads
@@ -265,14 +265,14 @@ def _not_started(why: str) -> WorkerError:
     return WorkerError(f"the process for items that end their workers could not be started: {why}")
 
 
-def recipe_of(engine: Engine, *, access: Access, manners: Manners, settings: Settings) -> Recipe:
+def recipe_of(engine: Engine, *, access: Access, rules: FetchRules, settings: Settings) -> Recipe:
     """Returns what a process needs to answer as an engine of this one does."""
     return Recipe(
         engine=engine.recipe,
         fingerprint=engine.info.fingerprint,
         access=access,
         cores=taken(),
-        manners=manners,
+        rules=rules,
         item_seconds=settings.item_seconds,
         decode_megabytes=settings.decode_megabytes,
         logs=current_form(),

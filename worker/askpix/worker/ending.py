@@ -1,4 +1,7 @@
-"""How a worker ends: gently when it is told to, quickly when it is told twice or is of no more use, always in time."""
+"""How a worker ends: gently when it is told to, quickly when it is told twice or is of no more use, always in time.
+
+What that means for a part in work, `part.py:PartRunner` says: in `drain`, and in `stop`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 A row can hold any text as its code, and a message can ask for anything. What is counted for long has to be of a set
 that does not grow.
+
+An error has its code where it is raised, as `ItemError` or one of its kinds (`item_errors.py`); what servers and
+sockets say becomes one in `images/web_errors.py`, what S3 says in `images/objects.py`, and what nobody expected in
+`item_errors.py:internal_error`.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.images.decode import Decoded
 from askpix.worker.images.decoder import Decoder
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take
+from askpix.worker.images.fetch_rules import UNCOUNTED_BYTES, FetchRules, Take
 from askpix.worker.images.memory import MEGABYTES
 from askpix.worker.item_errors import ItemError, internal_error
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.stopwatch import Stopwatch
 from askpix.worker.tallies import Tallies
 
@@ -64,7 +64,7 @@ class Loader:
 
     Args:
         access: what may be read.
-        manners: how it is fetched.
+        rules: how it is fetched.
         decode_processes: in which images are decoded; with 0 they are decoded here.
         decode_megabytes: of memory that all images which are being decoded may take.
         tallies: are told how long it takes.
@@ -73,19 +73,19 @@ class Loader:
     def __init__(
         self,
         access: Access,
-        manners: Manners | None = None,
+        rules: FetchRules | None = None,
         *,
         decode_processes: int = 0,
         decode_megabytes: int = MEGABYTES,
         tallies: Tallies | None = None,
     ) -> None:
         self._tallies = tallies or Tallies()
-        manners = manners or Manners()
-        self._fetcher = Fetcher(access, manners)
+        rules = rules or FetchRules()
+        self._fetcher = Fetcher(access, rules)
         self._stopwatch = Stopwatch()
         """For which each thread fetches, or decodes."""
         self._decoder = Decoder(
-            decode_processes, manners.item_seconds, stopwatch=self._stopwatch, megabytes=decode_megabytes
+            decode_processes, rules.item_seconds, stopwatch=self._stopwatch, megabytes=decode_megabytes
         )
         self._decoding = threading.Semaphore(decode_processes or cores.available())
         self._room = Room(_FETCHED_BYTES)
@@ -100,7 +100,7 @@ class Loader:
         processes = settings.decode_processes
         return cls(
             access,
-            Manners.of(settings, connections=connections),
+            FetchRules.of(settings, connections=connections),
             decode_processes=cores.available() if processes is None else processes,
             decode_megabytes=settings.decode_megabytes,
             tallies=tallies,

@@ -27,7 +27,7 @@ from typing import IO, Self
 from askpix.producer.client import Client
 from askpix.producer.errors import JobError, WorkerError
 from askpix.producer.followed import Job, JobProgress
-from askpix.producer.opening import open_storage
+from askpix.producer.storage_opening import open_storage
 from askpix.worker.cores import chosen
 from askpix.worker.engine.devices import Precision
 from askpix.worker.models.folder import read_manifest

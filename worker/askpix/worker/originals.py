@@ -10,7 +10,7 @@ from askpix.producer.export.originals import Original, Wanted
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.images.fetch import Fetcher
-from askpix.worker.images.manners import Manners
+from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ItemError
 from askpix.worker.read_ahead import in_order
 from askpix.worker.thumbnails import CHANGED
@@ -36,7 +36,7 @@ class Originals:
         self._threads = min(_THREADS, settings.load_threads)
         self._fetcher = Fetcher(
             access,
-            Manners.of(settings, connections=self._threads),
+            FetchRules.of(settings, connections=self._threads),
         )
 
     def close(self) -> None:

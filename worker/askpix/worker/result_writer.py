@@ -1,4 +1,7 @@
-"""Writes results of parts: a part is done, for everybody, when its result is there."""
+"""Writes results of parts: a part is done, for everybody, when its result is there.
+
+It is there at once and whole, by `JobFolder.write_result`, and counted after that, by `producer/counting.py`.
+"""
 
 from __future__ import annotations
 

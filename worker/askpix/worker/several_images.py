@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from askpix.worker.engine.base import Engine, ImageHandle
 from askpix.worker.error_codes import Code
-from askpix.worker.images.manners import UNCOUNTED_BYTES
+from askpix.worker.images.fetch_rules import UNCOUNTED_BYTES
 from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, LoadedImage, Loader, noting
 from askpix.worker.logs.about import carried
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 
 _ASKS = 4
 """Whose several images are decoded at a time: each has them in memory until all are."""

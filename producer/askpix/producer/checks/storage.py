@@ -11,8 +11,8 @@ from functools import partial
 from askpix.producer.checks.finding import Finding, Mark
 from askpix.producer.errors import StorageError
 from askpix.producer.masking import Masking
-from askpix.producer.opening import open_storage
 from askpix.producer.storage import LocalStorage, Storage, local_path
+from askpix.producer.storage_opening import open_storage
 
 _LITTLE_BYTES = 1 << 30
 """Of room, below which it is said."""

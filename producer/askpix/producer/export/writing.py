@@ -20,8 +20,8 @@ from askpix.producer.export.rows import write_lines
 from askpix.producer.export.since import Changes
 from askpix.producer.export.wishes import Wishes, source_of
 from askpix.producer.job_folder import JobFolder
+from askpix.producer.job_order import PART_SIZE
 from askpix.producer.locations import is_s3
-from askpix.producer.order import PART_SIZE
 from askpix.producer.own_files import check_outside
 from askpix.producer.storage import local_path, shortened
 from askpix.producer.whole_file import whole_file, write_errors

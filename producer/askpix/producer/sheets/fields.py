@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from askpix.producer.limits import MAX_TEXT
 from askpix.producer.questions import MAX_CHOICES, MAX_CONDITIONS, MAX_MAPPED
 from askpix.producer.sheets.mistakes import Mistakes
 from askpix.producer.sheets.nodes import Form, Listed, Mapped, Node, Scalar
 from askpix.producer.shown import shown_value
+from askpix.producer.text_limits import MAX_TEXT
 
 _PERCENT = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*%\s*")
 _NOT_FINITE = re.compile(r"\.(inf|nan)$")

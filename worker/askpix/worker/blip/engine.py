@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 
 from askpix.worker.blip.answers import match_answer
-from askpix.worker.blip.batching import Batching
 from askpix.worker.blip.choices import ChoiceStage
 from askpix.worker.blip.forms import Forms, Most
 from askpix.worker.blip.generating import Generator
 from askpix.worker.blip.graphs import Graphs, compile_graphs
 from askpix.worker.blip.lane import DecoderLane
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, QuestionStage
-from askpix.worker.blip.reading import RequestReader
+from askpix.worker.blip.request_reader import RequestReader
+from askpix.worker.blip.scheduling import Batching
+from askpix.worker.blip.stages import Turns
 from askpix.worker.blip.text import BlipTokenizer
-from askpix.worker.blip.turns import Turns
 from askpix.worker.blip.vision import Encoded, VisionStage
 from askpix.worker.blip.work import BlipImage, BlipRequest, States
 from askpix.worker.digests import Digests

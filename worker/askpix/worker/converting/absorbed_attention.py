@@ -4,6 +4,8 @@ With h the attended states, the scores are q·(W_k h) = (W_kᵀ q)·h, and the o
 adds the same to every score of a row, so it drops out of the softmax. All layers and heads then attend to the same h:
 no keys or values of it are projected, stored or read again for each token.
 
+All cross-attention in `text_graphs.py` is of this kind.
+
 Shapes: B rows, N tokens, H heads, S attended states, E their width. Everything is float32.
 """
 

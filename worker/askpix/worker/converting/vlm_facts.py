@@ -15,7 +15,7 @@ from askpix.producer.shown import first_problem
 from askpix.worker.converting.checkpoint_folder import read_json
 from askpix.worker.models.vlm_manifest import FixedTokens, Language, ScaledTokens, TiledTokens
 from askpix.worker.vlm.image_tokens import image_tokens
-from askpix.worker.vlm.reading import MAX_NEW_TOKENS, contradiction
+from askpix.worker.vlm.request_reader import MAX_NEW_TOKENS, contradiction
 
 _PREPROCESSOR = "preprocessor_config.json"
 

@@ -26,7 +26,7 @@ from askpix.worker.image_form import ImageForm
 from askpix.worker.images import decode_main
 from askpix.worker.images.decode import Decoded
 from askpix.worker.item_errors import ImageError
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 _ANSWER_BYTES = 4_096

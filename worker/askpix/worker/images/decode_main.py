@@ -21,7 +21,7 @@ from askpix.worker.images.decode import TOO_MUCH_MEMORY, decode
 from askpix.worker.images.memory import memory_for
 from askpix.worker.images.quiet import quiet_decoders
 from askpix.worker.item_errors import ImageError
-from askpix.worker.limits import first_to_go, give_memory_back
+from askpix.worker.process_limits import first_to_go, give_memory_back
 
 PROCESSOR_SECONDS = 20.0
 """That an image may take of a processor. The largest take two to four."""

@@ -6,7 +6,7 @@ from askpix.worker.image_form import ImageForm
 from askpix.worker.images.apart import DecodeProcesses
 from askpix.worker.images.decode import Decoded, decode
 from askpix.worker.images.memory import MEGABYTES, memory_for
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 

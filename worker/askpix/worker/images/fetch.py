@@ -11,7 +11,7 @@ from urllib3.util import parse_url
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
 from askpix.worker.error_codes import Code
-from askpix.worker.images.manners import SCHEMES, Manners, Take
+from askpix.worker.images.fetch_rules import SCHEMES, FetchRules, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
 from askpix.worker.item_errors import ImageError
 
@@ -26,11 +26,11 @@ class Fetcher:
 
     Args:
         access: what that is.
-        manners: how it does so.
+        rules: how it does so.
     """
 
-    def __init__(self, access: Access, manners: Manners | None = None) -> None:
-        self._manners = manners or Manners()
+    def __init__(self, access: Access, rules: FetchRules | None = None) -> None:
+        self._manners = rules or FetchRules()
         opened = {kind: kind(access, self._manners) for kind in dict.fromkeys(_READERS.values())}
         self._readers = {scheme: opened[kind] for scheme, kind in _READERS.items()}
 

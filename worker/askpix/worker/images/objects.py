@@ -10,7 +10,7 @@ from askpix.producer.s3_client import doing, get_object, s3_client
 from askpix.producer.s3_errors import S3Error, Trouble
 from askpix.worker.error_codes import Code
 from askpix.worker.images.deadline import deadline, watched
-from askpix.worker.images.manners import Manners, Take
+from askpix.worker.images.fetch_rules import FetchRules, Take
 from askpix.worker.item_errors import ImageError
 
 READ_SECONDS, ATTEMPTS = 10.0, 2
@@ -25,29 +25,29 @@ _CODES = {
 }
 
 
-def read_object(location: S3Location, manners: Manners, take: Take) -> bytes:
+def read_object(location: S3Location, rules: FetchRules, take: Take) -> bytes:
     """Returns the bytes of an object.
 
     Args:
         location: which object.
-        manners: how it is fetched.
+        rules: how it is fetched.
         take: is told how many bytes are about to be held, and may wait.
 
     Raises:
         ImageError: `object_not_found`, `bucket_not_found`, `object_denied`, `object_failed`, `too_many_bytes` or
             `timeout`.
     """
-    with deadline(manners.seconds) as limit:
+    with deadline(rules.seconds) as limit:
         try:
-            client = s3_client(read_timeout=READ_SECONDS, attempts=ATTEMPTS, connections=manners.connections)
+            client = s3_client(read_timeout=READ_SECONDS, attempts=ATTEMPTS, connections=rules.connections)
             answer = get_object(location, client=client)
             body = answer["Body"]
             try:
-                length = answer.get("ContentLength", manners.max_bytes)
-                manners.check_bytes(length)
+                length = answer.get("ContentLength", rules.max_bytes)
+                rules.check_bytes(length)
                 with limit.paused():
                     take(length)
-                return _whole(body, location, manners)
+                return _whole(body, location, rules)
             finally:
                 body.close()
         except StorageError as error:
@@ -56,14 +56,14 @@ def read_object(location: S3Location, manners: Manners, take: Take) -> bytes:
             raise ImageError(code, str(error), retryable=retryable) from None
 
 
-def _whole(body: Any, location: S3Location, manners: Manners) -> bytes:
+def _whole(body: Any, location: S3Location, rules: FetchRules) -> bytes:
     data = bytearray()
     with doing("cannot be read", location):
         # Between its bytes a server may be silent for a while, but all of them together have a time.
         watched(_socket(body))
         while chunk := body.read(_CHUNK):
             data += chunk
-            manners.check_bytes(len(data))
+            rules.check_bytes(len(data))
     return bytes(data)
 
 

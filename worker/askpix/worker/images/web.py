@@ -12,8 +12,8 @@ from askpix.worker.access import Access
 from askpix.worker.error_codes import Code
 from askpix.worker.images.again import seconds_until
 from askpix.worker.images.deadline import Deadline, deadline
+from askpix.worker.images.fetch_rules import UNCOUNTED_BYTES, FetchRules, Take, opted_out
 from askpix.worker.images.guarded_connections import CONNECT_SECONDS, guarded_pool
-from askpix.worker.images.manners import UNCOUNTED_BYTES, Manners, Take, opted_out
 from askpix.worker.images.schemes.reader import Reader, Wanted
 from askpix.worker.images.web_errors import explained
 from askpix.worker.item_errors import ImageError
@@ -49,18 +49,18 @@ class Web(Reader):
 
     Args:
         access: what may be connected to.
-        manners: how it is fetched.
+        rules: how it is fetched.
     """
 
-    def __init__(self, access: Access, manners: Manners) -> None:
-        super().__init__(access, manners)
-        agent = f"askpix/{version('askpix')}" + (f" (+{manners.contact})" if manners.contact else "")
+    def __init__(self, access: Access, rules: FetchRules) -> None:
+        super().__init__(access, rules)
+        agent = f"askpix/{version('askpix')}" + (f" (+{rules.contact})" if rules.contact else "")
         headers = {"User-Agent": agent, "Accept": "image/*"}
         self._http = guarded_pool(
             access,
             headers=headers,
-            connections=manners.connections,
-            proxy=None if manners.proxy is None else manners.proxy.get_secret_value(),
+            connections=rules.connections,
+            proxy=None if rules.proxy is None else rules.proxy.get_secret_value(),
         )
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from askpix.producer.errors import AskpixError
 from askpix.producer.items import MAX_ANSWER, MAX_IMAGES, Turn
 from askpix.producer.messages import MAX_TURNS
-from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.images.fetch_rules import MAX_BYTES
 from askpix.worker.playground.dropped import Dropped, Picture
 
 _MOST_TURNS = 50

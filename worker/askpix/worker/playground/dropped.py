@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askpix.producer.errors import InputError
-from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.images.fetch_rules import MAX_BYTES
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"))
 _MOST_EXAMPLES = 12

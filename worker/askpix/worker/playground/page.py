@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from askpix.producer.errors import AskpixError
-from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.images.fetch_rules import MAX_BYTES
 from askpix.worker.playground.conversation import Message
 from askpix.worker.playground.form import SETTINGS, Setting
 from askpix.worker.playground.models import AtHand, Chosen

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn  # type: ignore[import-not-found]
 from fastapi import FastAPI  # type: ignore[import-not-found]
 
-from askpix.worker.images.manners import MAX_BYTES
+from askpix.worker.images.fetch_rules import MAX_BYTES
 from askpix.worker.playground.dropped import Uploads
 from askpix.worker.playground.guard import Guard
 from askpix.worker.playground.listening import address, listening

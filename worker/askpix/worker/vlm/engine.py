@@ -36,9 +36,9 @@ from askpix.worker.vlm.answers import outcome_of
 from askpix.worker.vlm.batch import ROWS, Batch
 from askpix.worker.vlm.failing import FailingSchemas
 from askpix.worker.vlm.image_room import ImageRoom
+from askpix.worker.vlm.image_tensors import opened
 from askpix.worker.vlm.memory import cache_blocks, properties_for, room_on
-from askpix.worker.vlm.opening import opened
-from askpix.worker.vlm.reading import RequestReader
+from askpix.worker.vlm.request_reader import RequestReader
 from askpix.worker.vlm.work import Run, Said, VlmImage, VlmRequest
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.vlm.work import VlmImage
 
 PIXEL_BYTES, SMALL_BYTES = 256 << 20, 1 << 20

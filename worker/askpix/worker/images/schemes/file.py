@@ -9,7 +9,7 @@ from pathlib import Path
 from askpix.producer.storage import local_path
 from askpix.worker.access import Access
 from askpix.worker.error_codes import Code
-from askpix.worker.images.manners import Manners, Take
+from askpix.worker.images.fetch_rules import FetchRules, Take
 from askpix.worker.images.schemes.reader import Reader, Wanted
 from askpix.worker.item_errors import ImageError
 
@@ -24,7 +24,7 @@ class FileReader(Reader):
         return read_file(path, self._access, self._manners, wanted.take)
 
 
-def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes:
+def read_file(path: Path, access: Access, rules: FetchRules, take: Take) -> bytes:
     """Returns the bytes of a file, where that is one that may be read.
 
     Raises:
@@ -40,7 +40,7 @@ def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes
         # Not waited for, as a pipe would be; and no link that was put there since.
         handle = os.open(resolved, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
-            return _whole(handle, path, manners, take)
+            return _whole(handle, path, rules, take)
         finally:
             os.close(handle)
     except (FileNotFoundError, NotADirectoryError):
@@ -50,12 +50,12 @@ def read_file(path: Path, access: Access, manners: Manners, take: Take) -> bytes
         raise ImageError(Code.FILE_UNREADABLE, f"{path} cannot be read: {reason.lower()}", retryable=True) from None
 
 
-def _whole(handle: int, path: Path, manners: Manners, take: Take) -> bytes:
+def _whole(handle: int, path: Path, rules: FetchRules, take: Take) -> bytes:
     """Returns the bytes of an open file, which is `path` to people."""
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         raise ImageError(Code.NOT_A_FILE, f"{path} is no file")
-    manners.check_bytes(facts.st_size)
+    rules.check_bytes(facts.st_size)
     take(facts.st_size)
     data = os.read(handle, facts.st_size)
     # Some systems give less at a time.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from askpix.worker.access import Access
-from askpix.worker.images.manners import Manners, Take
+from askpix.worker.images.fetch_rules import FetchRules, Take
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,16 +28,16 @@ class Reader(ABC):
 
     Args:
         access: what may be read; a reader asks it before it opens anything.
-        manners: how that is done.
+        rules: how that is done.
     """
 
-    def __init__(self, access: Access, manners: Manners) -> None:
+    def __init__(self, access: Access, rules: FetchRules) -> None:
         self._access = access
-        self._manners = manners
+        self._manners = rules
 
     @abstractmethod
     def read(self, wanted: Wanted) -> bytes:
-        """Returns the bytes of an image, no more than `manners.check_bytes` lets pass.
+        """Returns the bytes of an image, no more than `rules.check_bytes` lets pass.
 
         Raises:
             ImageError: they cannot or must not be had.

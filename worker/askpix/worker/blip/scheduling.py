@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from askpix.worker.blip.gathering import Gathering
-from askpix.worker.blip.turns import Turns
+from askpix.worker.blip.stages import Turns
 from askpix.worker.blip.vision import VisionStage
 
 

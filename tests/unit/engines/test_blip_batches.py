@@ -15,7 +15,7 @@ from askpix.worker.blip.choices import PASS_TOKENS, ChoiceTree
 from askpix.worker.blip.engine import LANE_SLOTS, BlipEngine
 from askpix.worker.blip.forms import CPU_WAVE as WAVE
 from askpix.worker.blip.questions import BATCH_TOKENS, QUESTION_BATCH, fits, packed
-from askpix.worker.blip.turns import PATIENCE
+from askpix.worker.blip.stages import PATIENCE
 from askpix.worker.blip.work import BlipImage, BlipRequest
 from askpix.worker.engine.ticket import Ticket
 from askpix.worker.local import demo_model

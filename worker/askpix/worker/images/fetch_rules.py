@@ -1,4 +1,4 @@
-"""How a worker fetches images."""
+"""How a worker fetches images: by which schemes, from where, how many at a time, how long, how large."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RULES_WITH_VALUES = frozenset(("unavailable_after", "max-snippet", "max-image-p
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Manners:
+class FetchRules:
     """How a worker fetches."""
 
     contact: str | None = None
@@ -57,7 +57,7 @@ class Manners:
     """That an image may have."""
 
     @classmethod
-    def of(cls, settings: Settings, *, connections: int) -> Manners:
+    def of(cls, settings: Settings, *, connections: int) -> FetchRules:
         """Returns how settings want it."""
         return cls(
             contact=settings.contact,

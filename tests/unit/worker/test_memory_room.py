@@ -9,7 +9,7 @@ import pytest
 from helpers.processes import wait_until
 
 from askpix.worker import stopwatch
-from askpix.worker.room import Room
+from askpix.worker.memory_room import Room
 from askpix.worker.stopwatch import Stopwatch
 
 SECONDS = 20
