@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     # Their pages are elsewhere, and a build asks nobody.
     ("py:.*", r"(collections|datetime|enum|pathlib|pydantic|pyarrow|typing|celery|types)\b.*"),
     # Handed on as they are: what is in them is for askpix alone.
-    ("py:class", r"askpix\.producer\.(job\.JobFolder|export\.originals\.(Original|Wanted))"),
+    ("py:class", r"askpix\.producer\.(job_folder\.JobFolder|export\.originals\.(Original|Wanted))"),
 ]
 
 html_theme = "furo"

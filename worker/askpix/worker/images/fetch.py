@@ -30,8 +30,8 @@ class Fetcher:
     """
 
     def __init__(self, access: Access, rules: FetchRules | None = None) -> None:
-        self._manners = rules or FetchRules()
-        opened = {kind: kind(access, self._manners) for kind in dict.fromkeys(_READERS.values())}
+        self._rules = rules or FetchRules()
+        opened = {kind: kind(access, self._rules) for kind in dict.fromkeys(_READERS.values())}
         self._readers = {scheme: opened[kind] for scheme, kind in _READERS.items()}
 
     def fetch(self, reference: str, *, own_bucket: str | None = None, take: Take | None = None) -> bytes:
@@ -53,7 +53,7 @@ class Fetcher:
             raise ImageError(
                 Code.SCHEME_NOT_SUPPORTED, f"askpix reads paths and {', '.join(SCHEMES)}, not {scheme[:40]}: references"
             )
-        self._manners.check_scheme(scheme)
+        self._rules.check_scheme(scheme)
         wanted = Wanted(reference=reference, own_bucket=own_bucket)
         return reader.read(wanted if take is None else replace(wanted, take=take))
 

@@ -70,7 +70,7 @@ class Web(Reader):
         url = wanted.reference
         try:
             self._check(url)
-            with deadline(self._manners.seconds, FIRST_BYTE_SECONDS) as limit:
+            with deadline(self._rules.seconds, FIRST_BYTE_SECONDS) as limit:
                 response = self._answer(url)
                 limit.answered()
                 try:
@@ -92,10 +92,10 @@ class Web(Reader):
             raise ImageError(Code.BAD_URL, "the URL holds a user name or password, which askpix does not send")
         if parts.scheme not in ("http", "https") or not parts.host:
             raise ImageError(Code.BAD_URL, f"{_shown(url)} names no web server")
-        self._manners.check_scheme(parts.scheme)
+        self._rules.check_scheme(parts.scheme)
         port = parts.port or _PORTS[parts.scheme]
         # Without a proxy, the address is looked at when it is known.
-        if self._manners.proxy is not None and not self._access.may_ask_for(parts.host, port):
+        if self._rules.proxy is not None and not self._access.may_ask_for(parts.host, port):
             raise ImageError(
                 Code.NOT_ALLOWED, f"no proxy is asked for {parts.host} at port {port}; --allow-net opens it"
             )
@@ -126,18 +126,18 @@ class Web(Reader):
             )
             _drop(response)
             raise problem
-        if self._manners.heed_opt_out and (said := opted_out(response.headers.getlist("X-Robots-Tag"))):
+        if self._rules.heed_opt_out and (said := opted_out(response.headers.getlist("X-Robots-Tag"))):
             raise ImageError(Code.OPTED_OUT, f"the server says {said} of it; ASKPIX_HEED_OPT_OUT=false takes it anyway")
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit: Deadline, take: Take) -> bytes:
         # Of what is unpacked, the length is not known.
         said = None if response.headers.get("Content-Encoding") else response.length_remaining
-        length = self._manners.max_bytes if said is None else said
-        self._manners.check_bytes(length)
+        length = self._rules.max_bytes if said is None else said
+        self._rules.check_bytes(length)
         data, begun, taken = bytearray(), limit.seconds(), length <= UNCOUNTED_BYTES
         while piece := response.read1(_CHUNK):
             data += piece
-            self._manners.check_bytes(len(data))
+            self._rules.check_bytes(len(data))
             # Not at once: whoever says that much is to come may send little of it.
             if not taken and len(data) > UNCOUNTED_BYTES:
                 taken = True
@@ -152,13 +152,13 @@ class Web(Reader):
         Args:
             length: that one has which takes room; 0 for others.
         """
-        patience = self._manners.seconds / 3
+        patience = self._rules.seconds / 3
         if (seconds > min(SLOW_SECONDS, patience) and had < SLOWEST * seconds) or (
             length > UNCOUNTED_BYTES
             and seconds > min(ROOM_SECONDS, patience)
-            and had / seconds * self._manners.seconds < length / 2
+            and had / seconds * self._rules.seconds < length / 2
         ):
-            rate = max(SLOWEST, length / self._manners.seconds / 2)
+            rate = max(SLOWEST, length / self._rules.seconds / 2)
             raise ImageError(Code.TOO_SLOW, f"the server sends less than {rate:,.0f} bytes a second", retryable=True)
 
 

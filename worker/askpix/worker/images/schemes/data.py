@@ -19,14 +19,14 @@ class DataReader(Reader):
         if not comma:
             raise ImageError(Code.BAD_REFERENCE, "the data URI holds no data")
         # No way of writing a byte takes more than four times as many.
-        self._manners.check_bytes(len(body) // 4)
+        self._rules.check_bytes(len(body) // 4)
         wanted.take(len(body))
         try:
             data = unquote_to_bytes(body)
             data = b64decode(data, validate=True) if head.lower().endswith(";base64") else data
         except (binascii.Error, ValueError):
             raise ImageError(Code.BAD_REFERENCE, "the data URI is not valid base64") from None
-        self._manners.check_bytes(len(data))
+        self._rules.check_bytes(len(data))
         return data
 
 

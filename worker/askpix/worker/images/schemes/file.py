@@ -21,7 +21,7 @@ class FileReader(Reader):
         path = local_path(wanted.reference)
         if path is None:
             raise ImageError(Code.SCHEME_NOT_SUPPORTED, "askpix reads no files of other machines")
-        return read_file(path, self._access, self._manners, wanted.take)
+        return read_file(path, self._access, self._rules, wanted.take)
 
 
 def read_file(path: Path, access: Access, rules: FetchRules, take: Take) -> bytes:

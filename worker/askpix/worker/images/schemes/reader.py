@@ -33,7 +33,7 @@ class Reader(ABC):
 
     def __init__(self, access: Access, rules: FetchRules) -> None:
         self._access = access
-        self._manners = rules
+        self._rules = rules
 
     @abstractmethod
     def read(self, wanted: Wanted) -> bytes:

@@ -27,7 +27,7 @@ class ObjectReader(Reader):
         # Who has no images in S3 does not wait for its client to be imported.
         from askpix.worker.images.objects import read_object
 
-        return read_object(location, self._manners, wanted.take)
+        return read_object(location, self._rules, wanted.take)
 
 
 READER = ObjectReader
