@@ -76,7 +76,7 @@ def command(
     # Before anything is written. The worker checks it too, and knows by then that it is whole.
     own = load_settings()
     manifest = load_manifest(model or demo_model(), Digests.beside(own.cache_folder()))
-    opening.access(own)
+    may = opening.access(own)
     check_precision(check_device(device), Precision(precision))
     chosen(cpus, threads)
     if model is None:
@@ -98,7 +98,7 @@ def command(
             cpus=cpus,
             threads=threads,
             storage_root=folder.uri,
-            files_roots=[*_own_root(items), *map(Path, opening.files_roots)],
+            files_roots=[*_own_root(items), *may.files_roots],
             allow_net=opening.networks,
             allow_buckets=[*_own_bucket(items), *opening.buckets],
         )

@@ -1,4 +1,6 @@
-"""What askpix keeps in Redis, and under which keys: whoever reads or writes one asks here.
+"""What askpix keeps in the broker's Redis, and under which keys: whoever reads or writes one asks here.
+
+Answers that are kept have a server of their own, and their keys in `askpix.worker.answer_cache.redis_store`.
 
 docs/queue.md lists them for people, deploy/redis/users.acl says who may do what with them.
 """

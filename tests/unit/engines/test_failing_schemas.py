@@ -35,3 +35,17 @@ def test_what_failed_longest_ago_is_forgotten() -> None:
 
     assert failing.why("0") is None
     assert failing.why("299") == "no lookbehind"
+
+
+def test_after_some_time_it_is_tried_once_more() -> None:
+    now = 0.0
+    failing = FailingSchemas(lambda: now)
+    for _ in range(3):
+        failing.failed("{}", "no lookbehind")
+
+    now = 599.0
+    assert failing.why("{}") == "no lookbehind"
+    now = 601.0
+    assert failing.why("{}") is None
+    failing.failed("{}", "no lookbehind")
+    assert failing.why("{}") == "no lookbehind"

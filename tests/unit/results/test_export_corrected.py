@@ -14,7 +14,7 @@ from helpers.wide import COLOR, WIDE, cells, table
 from askpix.cli.main import main
 from askpix.producer import Question
 from askpix.producer.corrections import Correction, keep_corrections
-from askpix.producer.export import Wishes, export, export_lines
+from askpix.producer.export import Wishes, columns, export, export_lines
 from askpix.producer.job_folder import JobFolder
 
 ELSEWHERE = "--form wide, without --groups or --since, has those of all items with a result"
@@ -110,6 +110,37 @@ def test_a_merge_has_corrections_and_tells_of_those_it_lacks(folder: JobFolder, 
     with (tmp_path / "out.csv").open(newline="") as file:
         assert [row["color_corrected"] for row in csv.DictReader(file)] == ["", "blue", ""]
     assert exported.notes == (f"1 correction not in it, such as 'color' of 'elsewhere': {ELSEWHERE}",)
+
+
+def test_a_merge_tells_of_those_of_items_that_the_list_lacks(folder: JobFolder, tmp_path: Path) -> None:
+    corrected(folder, ("a", "green"), ("b", "blue"))
+    (tmp_path / "list.csv").write_text("id,image\na,a.jpg\n")
+
+    exported = export(folder, str(tmp_path / "out.csv"), wishes=Wishes(merge=str(tmp_path / "list.csv")))
+
+    assert exported.notes[-1] == f"1 correction not in it, such as 'color' of 'b': {ELSEWHERE}"
+
+
+def test_what_people_say_of_items_that_are_not_there_makes_no_columns(folder: JobFolder, tmp_path: Path) -> None:
+    head, *_ = cells(folder)
+    strange = [Correction(id="elsewhere", attribute=f"name {number}", text="x") for number in range(100)]
+    keep_corrections(folder, strange)
+
+    assert cells(folder)[0] == head
+    (note,) = export(folder, str(tmp_path / "told.csv"), wishes=WIDE).notes
+    assert note.startswith("100 corrections not in it, such as 'name 0' of 'elsewhere'")
+
+
+def test_corrected_attributes_make_no_more_columns_than_a_table_takes(
+    folder: JobFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "MAX_COLUMNS", 20)
+    keep_corrections(folder, [Correction(id="b", attribute=f"name {number}", text="x") for number in range(100)])
+
+    # Two of the question that was asked, and three each of six others.
+    assert len([name for name in cells(folder)[0] if name.endswith("_corrected")]) == 6
+    (note,) = export(folder, str(tmp_path / "told.csv"), wishes=WIDE).notes
+    assert note.startswith("94 corrections not in it")
 
 
 def test_the_command_says_it(

@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from askpix.producer.cells import NOTHING, cell
 from askpix.producer.errors import InputError
-from askpix.producer.export.corrected import Corrected
+from askpix.producer.export.corrected import Corrected, Correction
 from askpix.producer.export.form import Source
 from askpix.producer.export.tables import MAX_COLUMNS, ColumnNames, rounded
 from askpix.producer.results import Line, extra_values
@@ -95,6 +94,7 @@ class WideColumns:
 
     def values(self, line: Line) -> _Values:
         """Returns a line's values, in the order of the columns."""
+        self.corrected.tell(self.corrections(line))
         values: _Values = [_of_head(line, name) for name in self.head]
         values += self.answers(line)
         values += [getattr(line, name) for name, _ in self.errors]
@@ -105,6 +105,7 @@ class WideColumns:
 
     def cells(self, line: Line) -> list[str]:
         """Returns a line's cells, in the order of the columns, the caller's own values as they were."""
+        self.corrected.tell(self.corrections(line))
         extra = extra_values(line.extra) if self.own else {}
         return [
             *[cell(_of_head(line, name)) for name in self.head],
@@ -136,9 +137,13 @@ class WideColumns:
                 values.append(split(found.text) if attribute.is_list else found.text)
                 values.append(sure if sure is not None and math.isfinite(sure) else None)
             if attribute.is_corrected:
-                right = self.corrected.told(line, str(attribute.key))
+                right = (line.corrected or {}).get(str(attribute.key))
                 values.append(right if right is None or not attribute.is_list else split_loosely(right))
         return values
+
+    def corrections(self, line: Line) -> list[Correction]:
+        """Returns the corrections that a line's values have in them."""
+        return self.corrected.of_line(line, (str(one.key) for one in self.attributes if one.is_corrected))
 
 
 def wide_columns(
@@ -178,12 +183,15 @@ def wide_columns(
                 f"the rows have more than {MAX_COLUMNS} different columns, too many for a table: "
                 "export with --form rows to .jsonl or .parquet"
             )
-    room = max(0, (MAX_COLUMNS - len(own)) // 2 - len(kinds))
-    kinds |= {name: set() for name in islice((name for name in source.corrected.names if name not in kinds), room)}
+    names = source.corrected.names(source.results.ids()) if source.corrected else ()
+    others = [name for name in names if name not in kinds]
+    # Three columns each; for what finds no room it is told that it was left out.
+    room = max(0, MAX_COLUMNS - len(own) - 2 * len(kinds) - (len(names) - len(others))) // 3
+    kinds |= {name: set() for name in others[:room]}
     for place, key in enumerate(_keys([question.title for question in source.questions])):
         if source.questions[place].multiple:
             kinds[key].add(Kind.MULTIPLE)
-    corrected = frozenset(source.corrected.names)
+    corrected = frozenset(names)
     head = head if head is not None else GROUP_COLUMNS if source.by_group else ITEM_COLUMNS
     taken = ColumnNames((*head, *reserved))
     named_errors = tuple((name, taken.free(name, before="answer_")) for name in errors)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from askpix.producer.results import Line
 from askpix.producer.shown import shown_value
 from askpix.producer.words import counted
+
+Correction = tuple[str, str]
+"""The id of an item, and the name of a question."""
 
 
 class Corrected:
@@ -21,12 +24,14 @@ class Corrected:
         self._groups: dict[str | None, Sequence[str]] = {}
         """By group, those of its items that anybody has corrected."""
 
-        self._told: set[tuple[str, str]] = set()
-        self.names = tuple(dict.fromkeys(name for texts in said.values() for name in texts))
-        """Of all questions that were corrected."""
+        self._told: set[Correction] = set()
 
     def __bool__(self) -> bool:
         return bool(self._said)
+
+    def names(self, identities: Iterable[str]) -> tuple[str, ...]:
+        """Returns the names of all questions that were corrected of some items."""
+        return tuple(dict.fromkeys(name for one in identities for name in self._said.get(one, ())))
 
     def of_item(self, identity: str | None) -> Mapping[str, str] | None:
         """Returns what people put right of an item, by the name of the question; None where that is nothing."""
@@ -43,13 +48,17 @@ class Corrected:
         texts = {name: {one[name] for one in said if name in one} for name in names}
         return {name: agreed.pop() for name, agreed in texts.items() if len(agreed) == 1} or None
 
-    def told(self, line: Line, name: str) -> str | None:
-        """Returns what a line's answer should be, which is written then; None where nobody has said it."""
-        text = (line.corrected or {}).get(name)
-        if text is not None:
-            identities = self._groups[line.group] if line.id is None else (line.id,)
-            self._told.update((identity, name) for identity in identities if name in self._said[identity])
-        return text
+    def of_line(self, line: Line, names: Iterable[str]) -> list[Correction]:
+        """Returns the corrections behind what a line has in the columns of some questions."""
+        there = [name for name in names if name in (line.corrected or {})]
+        if not there:
+            return []
+        identities = self._groups[line.group] if line.id is None else (line.id,)
+        return [(identity, name) for identity in identities for name in there if name in self._said[identity]]
+
+    def tell(self, corrections: Iterable[Correction]) -> None:
+        """Takes note that some were written."""
+        self._told.update(corrections)
 
     def notes(self) -> tuple[str, ...]:
         """Returns what is to be told of those that were not written."""

@@ -9,12 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Any
 
-from askpix.producer.export.columns import wide_columns
+from askpix.producer.export.columns import WideColumns, wide_columns
 from askpix.producer.export.form import Source
 from askpix.producer.export.kept import Kept, group_key, item_key, key_of
 from askpix.producer.export.own_lists import Entry, OwnList
 from askpix.producer.ids import UniqueIds
 from askpix.producer.items import Item
+from askpix.producer.results import Line
 from askpix.producer.submission import blocks
 
 
@@ -52,7 +53,7 @@ def merge(source: Source, own: OwnList, part_size: int, file: IO[bytes]) -> Merg
     count = _Count(by_group=source.by_group)
     with Kept() as kept:
         results = kept.put(
-            (key_of(line), json.dumps([*columns.answers(line), line.error_code, line.error_message]).encode())
+            (key_of(line), json.dumps([_shown(columns, line), columns.corrections(line)]).encode())
             for line in source.lines()
         )
 
@@ -61,10 +62,19 @@ def merge(source: Source, own: OwnList, part_size: int, file: IO[bytes]) -> Merg
                 key = _key(entry.item, identity, by_group=source.by_group)
                 found = None if key is None else kept.find(key)
                 count.add(key, is_found=found is not None)
-                yield entry, None if found is None else json.loads(found)
+                if found is None:
+                    yield entry, None
+                else:
+                    shown, corrections = json.loads(found)
+                    columns.corrected.tell((identity, name) for identity, name in corrections)
+                    yield entry, shown
 
         own.write(file, fields, rows())
     return Merged(rows=count.rows, without=count.without, left=results - count.used)
+
+
+def _shown(columns: WideColumns, line: Line) -> list[Any]:
+    return [*columns.answers(line), line.error_code, line.error_message]
 
 
 class _Count:

@@ -37,6 +37,9 @@ with a vocabulary of 400 tokens."""
 
 _DRAIN_STEPS = 8
 
+_SURE_STEPS = 4
+"""After which a prompt is taken in that is so by our count: where it could be looked at, it was so after one."""
+
 
 @dataclass(slots=True)
 class _Written:
@@ -63,8 +66,11 @@ class _UnderWay:
     coming: int
     """Tokens of its prompt that are still to be taken in, at the most."""
 
+    steps: int = 0
+    """Since all of its prompt was taken in, as far as one can count that."""
+
     given_up: bool = False
-    """Whether nobody wants it any more. It goes on until it has a token: told to leave off within a prompt, the
+    """Whether nobody wants it any more. It goes on until its prompt is taken in: told to leave off within one, the
     pipeline keeps wrong keys and values of it, and uses them for the next prompt that begins alike (openvino-genai
     2026.4: 18 of 384 texts were others than alone)."""
 
@@ -191,9 +197,11 @@ class Batch:
         self.steps += 1
         self.rows += len(self._under_way)
         ended = []
-        taken = PROMPT_TOKENS
+        # Texts that go on have their tokens first, and prompts what is left, in their order.
+        taken = max(PROMPT_TOKENS - sum(one.run.rows for one in self._under_way.values() if not one.coming), 0)
         for number, one in list(self._under_way.items()):
-            # What has a token has its prompt behind it; searches have none to be read before they end.
+            one.steps += not one.coming
+            # What has a token has its prompt behind it; several texts have none to be read before they end.
             read = one.coming if one.handle.can_read() else min(one.coming, taken)
             one.coming -= read
             taken -= min(read, taken)
@@ -208,7 +216,7 @@ class Batch:
         return ended
 
     def cancel(self, runs: Collection[Run]) -> None:
-        """Has the pipeline leave off some runs: a text after its first token, a search at its end."""
+        """Has the pipeline leave off some runs, as soon as their prompts are taken in."""
         for number, one in list(self._under_way.items()):
             if one.run in runs:
                 one.given_up = True
@@ -226,7 +234,7 @@ class Batch:
     def _leave_off(self, number: int) -> None:
         """Ends a run that is given up, if it can be ended."""
         one = self._under_way[number]
-        began = bool(one.written.ids) or one.handle.can_read()
+        began = bool(one.written.ids) or one.handle.can_read() or one.steps >= _SURE_STEPS
         if began or one.handle.get_status() != genai.GenerationStatus.RUNNING:
             one.handle.cancel()
             self._leave(number)
@@ -239,7 +247,7 @@ class Batch:
         for number, one in list(self._under_way.items()):
             one.handle.cancel()
             self._leave(number)
-        with suppress(RuntimeError):
+        with suppress(Exception):
             for _ in range(_DRAIN_STEPS):
                 if not self._pipeline.has_non_finished_requests():
                     return

@@ -266,7 +266,7 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             ended = self._batch.step()
             self._steps.add(time.perf_counter() - began, rows)
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
-            self._suspect(runs, error)
+            self._suspect(runs, error, alone=rows == 1)
             return
         for run, outcome in ended:
             if isinstance(outcome, RequestError):
@@ -274,10 +274,17 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             else:
                 self._end(run, outcome)
 
-    def _suspect(self, runs: list[Run], error: Exception) -> None:
-        """Has each of some runs go by itself, of which the pipeline failed on one. One that was alone has failed."""
+    def _suspect(self, runs: list[Run], error: Exception, *, alone: bool) -> None:
+        """Has each of some runs go by itself, of which the pipeline failed on one. One that was alone has failed.
+
+        Args:
+            alone: whether no other was in the pipeline, such as one that is given up.
+        """
         reason = reason_of(error)
-        if len(runs) == 1:
+        if not runs:
+            _log.warning("the model failed on requests that nobody wants any more: %s", reason)
+            return
+        if alone:
             [run] = runs
             if (schema := run.request.schema) is not None:
                 self._failing.failed(schema, reason)

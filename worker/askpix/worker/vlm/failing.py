@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 _TRIES = 3
 _KEPT = 256
 
+_SECONDS = 600.0
+"""After which such a schema is tried once more: it may have been the machine's fault."""
+
 
 class FailingSchemas:
-    """Counts how often the pipeline failed on a request that was alone, by its schema, and never answered one."""
+    """Counts how often the pipeline failed on a request that was alone, by its schema, and never answered one.
 
-    def __init__(self) -> None:
-        self._tries: dict[str, int] = {}
-        self._reasons: dict[str, str] = {}
+    Args:
+        clock: tells the time, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, tuple[int, float, str]] = {}
+        """Of a schema: how many, when the last one was, and what was said."""
 
     def failed(self, schema: str, reason: str) -> None:
         """Takes note of why the pipeline failed; of the schemas that failed last, 256 are kept."""
-        self._tries[schema] = self._tries.pop(schema, 0) + 1
-        self._reasons[schema] = reason
-        if len(self._tries) > _KEPT:
-            oldest = next(iter(self._tries))
-            del self._tries[oldest], self._reasons[oldest]
+        tries, _, _ = self._failures.pop(schema, (0, 0.0, ""))
+        self._failures[schema] = (tries + 1, self._clock(), reason)
+        if len(self._failures) > _KEPT:
+            del self._failures[next(iter(self._failures))]
 
     def answered(self, schema: str) -> None:
         """Forgets what failed with a schema: it was not the schema's fault."""
-        self._tries.pop(schema, None)
-        self._reasons.pop(schema, None)
+        self._failures.pop(schema, None)
 
     def why(self, schema: str) -> str | None:
-        """Returns why a schema is not to be tried again; None where it is."""
-        return self._reasons[schema] if self._tries.get(schema, 0) >= _TRIES else None
+        """Returns why a schema is not to be tried now; None where it is."""
+        tries, when, reason = self._failures.get(schema, (0, 0.0, ""))
+        return reason if tries >= _TRIES and self._clock() - when < _SECONDS else None

@@ -108,7 +108,11 @@ class Run:
     """Whether it goes without others, since the pipeline failed on it, or on another beside it."""
 
     @property
+    def rows(self) -> int:
+        """How many texts of one prompt go on at a time."""
+        return max(self.request.settings.beams, self.request.settings.texts) if self.choice is None else 1
+
+    @property
     def tokens(self) -> int:
         """How many tokens' keys and values it may come to have in the cache."""
-        rows = max(self.request.settings.beams, self.request.settings.texts) if self.choice is None else 1
-        return self.request.prompt_tokens + rows * self.request.max_new_tokens
+        return self.request.prompt_tokens + self.rows * self.request.max_new_tokens
