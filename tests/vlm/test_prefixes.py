@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from helpers.pictures import noise
+from helpers.processes import wait_until
 from helpers.vlm import TinyVlms
 
 from askpix.producer.items import Options
@@ -81,6 +82,31 @@ def test_prompts_that_are_given_up_half_way_leave_nothing_wrong_behind(engine: V
 
         # Then
         assert [ticket.result(SECONDS).text for ticket in again] == _texts(calm, numbers)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(Options(max_new_tokens=400, min_new_tokens=400, num_beams=3), id="a search"),
+        pytest.param(
+            Options(max_new_tokens=400, min_new_tokens=400, do_sample=True, num_return_sequences=2), id="several texts"
+        ),
+    ],
+)
+def test_what_cannot_be_looked_at_before_its_end_leaves_early_too(engine: VlmEngine, options: Options) -> None:
+    # Given: requests that are at it, of which nothing can be read before they end
+    before = engine.counters()["steps"]
+    tickets = [engine.submit(replace(_request(engine, number), options=options)) for number in range(400, 404)]
+    read = engine.submit(replace(_request(engine, 99, "what is it?"), stream=True))
+    next(read.pieces(SECONDS, pause=0))
+
+    # When
+    for ticket in tickets:
+        ticket.cancel()
+    wait_until(lambda: engine.measures().rows["pipeline"][0] == 0, within=SECONDS, what="left by all")
+
+    # Then
+    assert engine.counters()["steps"] - before < 100
 
 
 def test_a_schema_that_the_pipeline_always_fails_on_has_it_built_anew_only_so_often(

@@ -62,8 +62,8 @@ class Opened:
             if bare == where and _HOST.fullmatch(host) and not host.rpartition(".")[2].isdigit():
                 return cls(host=host, port=number)
         raise AskpixError(
-            f"--allow-net {value[:100]!r} (or ASKPIX_ALLOW_NET) is neither a network nor a host: write it as 10.0.0.0/8, "
-            "127.0.0.1, images.internal or images.internal:8080"
+            f"--allow-net {value[:100]!r} (or ASKPIX_ALLOW_NET) is neither a network nor a host: write it as "
+            "10.0.0.0/8, 127.0.0.1, images.internal or images.internal:8080"
         )
 
     def covers(self, host: str, address: Address, port: int) -> bool:
