@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     answer_cache_password_file: Annotated[str | None, Side.WORKER] = None
     """File that holds the password of that Redis server, for a URL that holds none."""
 
-    answer_cache_mb: Annotated[int, Field(ge=1, le=1_000_000), Side.WORKER] = 512
+    answer_cache_megabytes: Annotated[int, Field(ge=1, le=1_000_000), Side.WORKER] = 512
     """Megabytes that answers may take in such a folder; those not used for longest go first."""
 
     vlm_cache_megabytes: Annotated[int | None, Field(ge=16), Side.WORKER] = None

@@ -27,7 +27,7 @@ def test_by_default_answers_are_kept_beside_the_compiled_models(
 
 
 def test_a_folder_can_be_named(tmp_path: Path) -> None:
-    store = open_store(Settings(answer_cache=SecretStr(str(tmp_path / "mine")), answer_cache_mb=3))
+    store = open_store(Settings(answer_cache=SecretStr(str(tmp_path / "mine")), answer_cache_megabytes=3))
     assert store is not None
     assert store.contents().place == str(tmp_path / "mine" / "answers-v1.0.sqlite3")
     assert store.contents().limit == 3 << 20

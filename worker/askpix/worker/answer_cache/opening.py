@@ -57,7 +57,7 @@ def open_store(settings: Settings) -> Store | None:
     folder = own_folder(parent.parent, parent.name, "answers") if text else own_folder(parent, _FOLDER, "answers")
     if folder is None:
         raise StoreError(f"{parent} cannot be used")
-    return DiskStore(folder, settings.answer_cache_mb << 20)
+    return DiskStore(folder, settings.answer_cache_megabytes << 20)
 
 
 def _server(url: SecretStr, broker_url: SecretStr) -> Store:
