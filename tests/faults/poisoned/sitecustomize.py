@@ -39,13 +39,13 @@ def _exit() -> None:
 
 def _die_slowly() -> None:
     # As where a system has much to clear away, or little time: what was open is closed long before the end.
-    os.closerange(3, 64)
+    os.closerange(3, 1 << 20)
     time.sleep(2)
     os._exit(1)
 
 
 def _linger() -> None:
-    os.closerange(3, 64)
+    os.closerange(3, 1 << 20)
     _hang()
 
 

@@ -266,7 +266,8 @@ def test_threads_share_one_client() -> None:
 
 def test_who_keeps_nothing_in_s3_does_not_load_its_client() -> None:
     program = (
-        "import sys; import askpix.producer.storage, askpix.producer.locations, askpix.worker.images.fetch;"
-        "askpix.producer.storage.open_storage('job'); sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+        "import sys; import askpix.producer.locations, askpix.worker.images.fetch;"
+        "from askpix.producer.storage_opening import open_storage; open_storage('job');"
+        "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
