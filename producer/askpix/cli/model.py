@@ -68,15 +68,15 @@ _output = click.option(
     "--vision-tower",
     "tower",
     metavar="FOLDER",
-    help="The image encoder, where a llava_mpt checkpoint has it elsewhere: a folder, or a hub id. By default the one"
-    " that the checkpoint names.",
+    help="The image encoder, where a checkpoint that askpix reads by itself has it elsewhere: a folder, or a hub id."
+    " By default the one that the checkpoint names.",
 )
 @click.option(
     "--context",
     type=click.IntRange(min=1),
     metavar="TOKENS",
-    help="The longest text, image and answer included, of a llava_mpt, which knows no longest one; by default that of"
-    " its training.",
+    help="The longest text, image and answer included, of a checkpoint that askpix reads by itself and that knows no"
+    " longest one, as llava_mpt; by default that of its training.",
 )
 @generates
 @quantizes

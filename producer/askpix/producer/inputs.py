@@ -82,7 +82,7 @@ class Input:
         raise InputError(f"{self.name} is no image and no list that askpix reads: {said_of_all()}")
 
     def _list(self, read: ReadList) -> Iterator[Item]:
-        with self.opened() as file:
+        with self.opened() as file, explained(self.name):
             yield from read(file, self._columns, self.name)
 
     def _image(self) -> Iterator[Item]:

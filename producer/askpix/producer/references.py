@@ -20,11 +20,6 @@ _URL_CHARACTERS = "/?:@!$&'()*+,;=~%"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def is_file(reference: str) -> bool:
-    """Returns whether a reference names a file of this machine."""
-    return reference[:5].lower() == "file:" or not is_uri(reference)
-
-
 def is_data(reference: str) -> bool:
     """Returns whether a reference holds the image itself."""
     return reference[:5].lower() == "data:"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from askpix.worker.access import Access
-from askpix.worker.images.fetch import Fetcher
+from askpix.worker.images.fetch import Fetcher, is_on_disk
 from askpix.worker.images.fetch_rules import FetchRules
 from askpix.worker.item_errors import ImageError
 
@@ -142,3 +142,20 @@ def test_a_data_uri_without_an_image_has_a_code(uri: str, code: str) -> None:
         Fetcher(Access(), FetchRules(max_bytes=1_000)).fetch(uri)
     assert raised.value.code == code
     assert len(raised.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("reference", "on_disk"),
+    [
+        ("a.jpg", True),
+        ("/etc/hostname", True),
+        ("FILE:///etc/hostname", True),
+        ("file://elsewhere/a.jpg", True),
+        ("https://example.com/a.jpg", False),
+        ("s3://shop/a.jpg", False),
+        ("data:image/png;base64,AAAA", False),
+        ("ftp://example.com/a.jpg", False),
+    ],
+)
+def test_what_is_read_from_a_disk_is_known(reference: str, on_disk: bool) -> None:
+    assert is_on_disk(reference) == on_disk

@@ -230,7 +230,7 @@ def test_a_packed_list_comes_back_packed_or_not_as_it_is_called(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("list.txt", "a.jpg\n", r"no columns to add to: lists that do end in \.csv"),
+        ("list.txt", "a.jpg\n", r"adds no columns to .*list\.txt: it does to lists that end in \.csv"),
         ("list.csv", "picture\na.jpg\n", r"list\.csv has no column of images"),
         ("list.csv", 'image\n"a.jpg\n', r"list\.csv, line 2"),
         ("list.csv", "image\na.jpg,b\n", r"line 2: more cells than columns"),

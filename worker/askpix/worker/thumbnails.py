@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from PIL import Image
 
-from askpix.producer.references import is_file
 from askpix.producer.report.pictures import Picture, Thumbnail
 from askpix.producer.settings import Settings
 from askpix.worker.access import Access
 from askpix.worker.image_form import ImageForm, Pixels
+from askpix.worker.images.fetch import is_on_disk
 from askpix.worker.item_errors import ItemError
 from askpix.worker.loading import ImageFacts, Loader
 from askpix.worker.read_ahead import in_order
@@ -72,7 +72,7 @@ class Thumbnails:
         except Exception:  # noqa: BLE001 - one image must never cost all others theirs
             _log.exception("an image could not be read")
             code = "internal_error"
-        if not self._tells_of_files and is_file(picture.reference):
+        if not self._tells_of_files and is_on_disk(picture.reference):
             code = UNAVAILABLE
         return Thumbnail(picture=picture, problem=code)
 

@@ -31,9 +31,8 @@ def form_for(name: str, asked: str | None, *, is_folder: bool, groups: bool = Fa
     if groups:
         candidates = [form for form in candidates if form.wide]
         if not candidates or is_folder:
-            raise InputError(
-                "--groups needs a wide table: a name that ends in .csv, .tsv, .jsonl or .parquet, and no other --form"
-            )
+            endings = ", ".join(dict.fromkeys(ending for form in FORMS if form.wide for ending in form.files))
+            raise InputError(f"--groups needs a wide table: a name that ends in {endings}, and no other --form")
     if is_folder:
         taking = next((form for form in candidates if form.folder is not None and form.shards is None), None)
         if taking is not None:

@@ -214,14 +214,14 @@ def open_list(place: str, columns: Columns) -> tuple[OwnList, str]:
     """Returns a list, and what its name ends in, without .gz.
 
     Raises:
-        InputError: it is not there, or has no columns.
+        InputError: it is not there, or of a form that has no columns to add to.
     """
     source = Input(place, columns=columns)
     name = source.name.lower().removesuffix(".gz")
     for ending, open_one in _LISTS.items():
         if name.endswith(ending):
             return open_one(source, columns), ending
-    raise InputError(f"{source.name} has no columns to add to: lists that do end in {', '.join(_LISTS)}")
+    raise InputError(f"askpix adds no columns to {source.name}: it does to lists that end in {', '.join(_LISTS)}")
 
 
 def _item(layout: Layout, values: Sequence[Any], lines: Lines) -> Item:

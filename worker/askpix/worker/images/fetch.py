@@ -47,7 +47,7 @@ class Fetcher:
         """
         if "\0" in reference or not reference.strip():
             raise ImageError(Code.BAD_REFERENCE, f"{reference[:80]!r} names no image")
-        scheme = "file" if local_path(reference) is not None else reference.partition(":")[0].lower()
+        scheme = _scheme_of(reference)
         reader = self._readers.get(scheme)
         if reader is None:
             raise ImageError(
@@ -60,6 +60,16 @@ class Fetcher:
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()
+
+
+def is_on_disk(reference: str) -> bool:
+    """Returns whether an image is read from a disk of this machine."""
+    reader = _READERS.get(_scheme_of(reference))
+    return reader is not None and reader.on_disk
+
+
+def _scheme_of(reference: str) -> str:
+    return "file" if local_path(reference) is not None else reference.partition(":")[0].lower()
 
 
 def host_of(reference: str) -> str | None:

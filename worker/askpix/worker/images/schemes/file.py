@@ -17,6 +17,8 @@ from askpix.worker.item_errors import ImageError
 class FileReader(Reader):
     """Reads files under the folders that are opened."""
 
+    on_disk = True
+
     def read(self, wanted: Wanted) -> bytes:
         path = local_path(wanted.reference)
         if path is None:

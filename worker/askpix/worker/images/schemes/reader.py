@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from askpix.worker.access import Access
 from askpix.worker.images.fetch_rules import FetchRules, Take
@@ -30,6 +31,9 @@ class Reader(ABC):
         access: what may be read; a reader asks it before it opens anything.
         rules: how that is done.
     """
+
+    on_disk: ClassVar[bool] = False
+    """Whether it reads this machine's disk: of which files there are, not everybody is told."""
 
     def __init__(self, access: Access, rules: FetchRules) -> None:
         self._access = access
