@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from helpers.apart import broker, client, pages, root, start_worker
 from helpers.playground import Server
 from helpers.playground_pages import EXAMPLES, Open, ask_long, chrome, open_page, tiny, truth
 from helpers.system import RedisServer, Starter
+from helpers.system_fixtures import broker, client, pages, root, start_worker
 from helpers.vlm import SLOW, TinyVlms
 from playwright.sync_api import expect
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.certificates import Papers
 from helpers.flower import Flower, flower_on
 from helpers.metrics import wait_until_ready
-from helpers.papers import Papers
 from helpers.ports import free_port
 from helpers.processes import Ran, askpix, wait_until
 from helpers.prometheus import PrometheusServer

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import pages
-from helpers.pages import Block, blocks
+from helpers import doc_blocks
+from helpers.doc_blocks import Block, blocks
 from helpers.processes import wait_until
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
@@ -90,7 +90,7 @@ def worker(programs: Path, place: Path, service: tuple[RedisServer, dict[str, st
     """The worker that the page starts."""
     (block,) = [block for block in TUTORIAL if block.mark == "a worker"]
     server, more = service
-    with pages.worker(block, url=server.url, cwd=place, env=_environment(programs, more)):
+    with doc_blocks.worker(block, url=server.url, cwd=place, env=_environment(programs, more)):
         yield
 
 
@@ -110,7 +110,7 @@ def test_the_checkout_is_not_there(programs: Path, place: Path) -> None:
 
 @pytest.mark.parametrize("block", [block for block in TUTORIAL if "worker" not in block.mark], ids=str)
 def test_what_the_tutorial_says_works(block: Block, programs: Path, place: Path) -> None:
-    pages.run(block, block.text, python=programs / "python", cwd=place, env=_environment(programs, {}))
+    doc_blocks.run(block, block.text, python=programs / "python", cwd=place, env=_environment(programs, {}))
 
 
 @pytest.mark.usefixtures("worker")
@@ -118,4 +118,4 @@ def test_what_the_tutorial_says_works(block: Block, programs: Path, place: Path)
 def test_what_the_tutorial_says_of_workers_elsewhere_works(
     block: Block, programs: Path, place: Path, service: tuple[RedisServer, dict[str, str]]
 ) -> None:
-    pages.run(block, block.text, python=programs / "python", cwd=place, env=_environment(programs, service[1]))
+    doc_blocks.run(block, block.text, python=programs / "python", cwd=place, env=_environment(programs, service[1]))

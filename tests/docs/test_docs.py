@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from helpers import pages
+from helpers import doc_blocks
+from helpers.doc_blocks import ROOT, Block, blocks, shown
 from helpers.mpt import TinyMpt
-from helpers.pages import ROOT, Block, blocks, shown
 from helpers.random_blip import MATCHING, built
 from helpers.s3_server import S3Server
 from helpers.system import RedisServer
@@ -78,7 +78,7 @@ def service(redis_server: RedisServer, s3: S3Server, tmp_path_factory: pytest.Te
 @pytest.fixture(scope="module")
 def worker(service: dict[str, str], redis_server: RedisServer, clone: Path) -> Iterator[None]:
     """The worker that the README starts."""
-    with pages.worker(WORKERS[0], url=redis_server.url, cwd=clone, env=environment(service)):
+    with doc_blocks.worker(WORKERS[0], url=redis_server.url, cwd=clone, env=environment(service)):
         yield
 
 
@@ -110,7 +110,7 @@ def run(block: Block, folder: Path, more: dict[str, str]) -> None:
         text = text.replace(hub_id, str(_checkpoint(hub_id)))
         # What divides the sizes of a small one.
         text = text.replace("--group-size 128", "--group-size 16")
-    pages.run(block, text, python=Path(sys.executable), cwd=folder, env=environment(more))
+    doc_blocks.run(block, text, python=Path(sys.executable), cwd=folder, env=environment(more))
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "worker" not in block.mark], ids=str)
@@ -146,7 +146,7 @@ def test_every_output_that_is_shown_is_that_of_a_block() -> None:
 
 def test_all_pages_start_their_worker_in_the_same_way() -> None:
     assert len({block.text for block in WORKERS}) == 1
-    assert pages.MODEL in WORKERS[0].text
+    assert doc_blocks.MODEL in WORKERS[0].text
 
 
 @pytest.mark.usefixtures("worker")

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.apart import broker, client, folder, pages, root, start_worker
 from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using
 from helpers.system import MODEL, HeldServer, RedisServer, WorkerProcess
+from helpers.system_fixtures import broker, client, folder, pages, root, start_worker
 
 from askpix.producer.client import Client
 from askpix.producer.errors import AskpixError

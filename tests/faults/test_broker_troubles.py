@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until

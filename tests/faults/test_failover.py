@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, environment, wait_until
 from helpers.sentinels import Sentinels

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.job_outcomes import assert_whole
 from helpers.processes import wait_until
 from helpers.proxy import Proxy
 from helpers.system import HeldServer, RedisServer, Starter, finished, in_work

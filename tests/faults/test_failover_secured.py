@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-from helpers.checked import assert_whole
-from helpers.papers import Papers
+from helpers.certificates import Papers
+from helpers.job_outcomes import assert_whole
 from helpers.processes import askpix
 from helpers.secured import TESTS_OWN, SecuredServer
 from helpers.sentinels import MASTER, Secured, Sentinels

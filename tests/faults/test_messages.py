@@ -11,7 +11,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import ASKPIX, askpix, environment, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.lasting import lasts
 from helpers.proxy import Proxy, Way
 from helpers.s3_server import S3Server, environment, using

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.job_outcomes import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.s3_server import BrokenS3, environment

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_unharmed, assert_whole
 from helpers.disk import fill, small_disk
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.s3_server import BrokenS3, S3Server, passes_on, says, using

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from helpers.checked import assert_unharmed
+from helpers.job_outcomes import assert_unharmed
 from helpers.metrics import scrape, wait_until_ready
 from helpers.ports import free_port
 from helpers.processes import environment, wait_until

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from helpers.by_hand import icc_chunk, png, tiff
 from helpers.golden import OddImage, Pixels, Values, bytes_of, in_rgb, on_white
+from helpers.image_files_by_hand import icc_chunk, png, tiff
 from helpers.pictures import encoded
 from helpers.profiles import ADOBE_RGB
 from PIL import Image

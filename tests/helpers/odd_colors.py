@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from helpers.by_hand import exif, icc_chunk, joined, png, segments, tiff
 from helpers.golden import (
     ALPHA,
     GRAY,
@@ -21,6 +20,7 @@ from helpers.golden import (
     on_white,
     paletted,
 )
+from helpers.image_files_by_hand import exif, icc_chunk, joined, png, segments, tiff
 from helpers.odd_jpegs import jpeg, plain
 from helpers.pictures import encoded
 from helpers.profiles import (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from helpers.golden import OddImage
+from helpers.odd_bmps_gifs_webps import others
 from helpers.odd_colors import odd_colors
 from helpers.odd_jpegs import jpegs
-from helpers.odd_others import others
 from helpers.odd_pngs import pngs
 from helpers.odd_tiffs import tiffs
 

@@ -10,7 +10,6 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-from helpers.by_hand import exif, joined, scans, segments
 from helpers.golden import (
     GRAY,
     HEIGHT,
@@ -26,6 +25,7 @@ from helpers.golden import (
     of_luma_and_chroma,
     smooth,
 )
+from helpers.image_files_by_hand import exif, joined, scans, segments
 from helpers.pictures import encoded
 from PIL import Image
 

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterator
 
 import numpy as np
-from helpers.by_hand import exif, png
 from helpers.golden import (
     ALPHA,
     DEEP_GRAY,
@@ -20,6 +19,7 @@ from helpers.golden import (
     on_white,
     paletted,
 )
+from helpers.image_files_by_hand import exif, png
 from helpers.pictures import encoded
 from PIL import Image
 

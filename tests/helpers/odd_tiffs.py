@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from helpers.by_hand import packed, tiff, tiles
 from helpers.golden import (
     ALPHA,
     DEEP_GRAY,
@@ -29,6 +28,7 @@ from helpers.golden import (
     on_white,
     paletted,
 )
+from helpers.image_files_by_hand import packed, tiff, tiles
 from helpers.odd_jpegs import plain
 from helpers.pictures import encoded
 from helpers.profiles import srgb_of, xyz_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.apart import broker, client, folder, pages, root, start_worker
 from helpers.mpt import TinyMpt
+from helpers.system_fixtures import broker, client, folder, pages, root, start_worker
 from helpers.tiny_mpt import make_checkpoint
 from helpers.vlm import TinyVlms
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.apart import broker, client, pages, root, start_worker
 from helpers.processes import Ran, askpix
 from helpers.system import RedisServer, Starter, WorkerProcess
+from helpers.system_fixtures import broker, client, pages, root, start_worker
 from helpers.vlm import TinyVlms
 
 from askpix.cli.history import read_history

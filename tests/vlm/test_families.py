@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.apart import broker, client, folder, pages, root, start_worker
 from helpers.pictures import jpeg
 from helpers.system import HeldServer, Starter, finished
+from helpers.system_fixtures import broker, client, folder, pages, root, start_worker
 from helpers.vlm import TinyVlms
 
 from askpix.producer.client import Client

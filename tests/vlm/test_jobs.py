@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from helpers.apart import broker, client, folder, pages, root, start_worker
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import encoded, jpeg, product
 from helpers.processes import askpix, wait_until
 from helpers.system import HeldServer, RedisServer, Starter, finished, kept_alive
+from helpers.system_fixtures import broker, client, folder, pages, root, start_worker
 from helpers.vlm import TinyVlms
 
 from askpix.producer.client import Client

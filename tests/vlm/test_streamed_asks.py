@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers.apart import broker, client, pages, root, start_worker
 from helpers.metrics import scrape, wait_until_ready
 from helpers.pictures import jpeg
 from helpers.ports import free_port
 from helpers.processes import Launcher, Running, askpix, wait_until
 from helpers.system import HeldServer, RedisServer, Starter, WorkerProcess
+from helpers.system_fixtures import broker, client, pages, root, start_worker
 from helpers.vlm import SLOW, TinyVlms
 
 from askpix.producer import Ask, Client, Options, Question, Row, Status, Turn

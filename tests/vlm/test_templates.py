@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.conversations import CONVERSATIONS, written
-from helpers.sources import SOURCES
+from helpers.template_sources import SOURCES
 
 from askpix.cli.model import convert
 from askpix.producer.errors import ModelError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.checked import assert_unharmed
+from helpers.job_outcomes import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_unharmed
 from helpers.flower import PASSWORD, Flower, flower_on
 from helpers.http_server import closed_port
+from helpers.job_outcomes import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.secured import SecuredServer

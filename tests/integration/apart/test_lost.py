@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from helpers.checked import assert_unharmed
+from helpers.job_outcomes import assert_unharmed
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished, in_work, leases

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.affinity import affinities
-from helpers.checked import assert_unharmed
+from helpers.job_outcomes import assert_unharmed
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, RedisServer, WorkerProcess, finished
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
 from helpers.http_server import Page
+from helpers.job_outcomes import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
 from helpers.secured import SecuredServer

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from helpers.checked import assert_unharmed, assert_whole
-from helpers.papers import Papers
+from helpers.certificates import Papers
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix
 from helpers.secured import SecuredServer

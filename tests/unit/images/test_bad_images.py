@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import load_all
+from helpers import loading_program
 from helpers.bad_images import BAD_IMAGES, BadImage
 from helpers.pictures import jpeg
 
@@ -99,8 +99,8 @@ def loaded() -> Loaded:
         for name, case in cases.items():
             if Path(folder, name).write_bytes(case.data) > MAX_BYTES:
                 too_long.add(name)
-        Path(folder, load_all.GOOD).write_bytes(jpeg())
-        command = [sys.executable, "-P", load_all.__file__, folder, str(THREADS), str(SECONDS)]
+        Path(folder, loading_program.GOOD).write_bytes(jpeg())
+        command = [sys.executable, "-P", loading_program.__file__, folder, str(THREADS), str(SECONDS)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     print(done.stderr, file=sys.stderr)
     return Loaded(cases=cases, too_long=too_long, said=[json.loads(line) for line in done.stdout.splitlines()])
@@ -124,7 +124,7 @@ def test_all_are_dealt_with_at_once(loaded: Loaded) -> None:
 
 def test_a_good_image_is_loaded_as_before(loaded: Loaded) -> None:
     # Given: it is loaded first and last
-    results = [said for said in loaded.said if said.get("name") == load_all.GOOD]
+    results = [said for said in loaded.said if said.get("name") == loading_program.GOOD]
 
     # Then
     assert [(said["code"], said["width"], said["height"]) for said in results] == [(None, 260, 240)] * 2

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.load_all import ImagesAlone
+from helpers.loading_program import ImagesAlone
 from helpers.pictures import encoded
 from PIL import Image
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from helpers.engine_calls import SECONDS, Turns, growth, opened, png, product
 from helpers.http_server import Page, Server
+from helpers.part_answering import COLOR, SHEET, WHAT, Shop, put, rows_of, same
 from helpers.processes import wait_until
-from helpers.shop import COLOR, SHEET, WHAT, Shop, put, rows_of, same
 
 from askpix.producer.items import Item, Options
 from askpix.producer.messages import AskMessage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from helpers.checked import assert_whole
+from helpers.job_outcomes import assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, the_complaint, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, finished

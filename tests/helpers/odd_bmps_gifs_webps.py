@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from helpers.by_hand import bmp, exif, packed, padded
 from helpers.golden import (
     ALPHA,
     GRAY,
@@ -26,6 +25,7 @@ from helpers.golden import (
     on_white,
     paletted,
 )
+from helpers.image_files_by_hand import bmp, exif, packed, padded
 from helpers.odd_jpegs import plain
 from helpers.pictures import encoded
 from PIL import Image, features

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_unharmed, assert_whole
+from helpers.job_outcomes import assert_unharmed, assert_whole
 from helpers.pictures import jpeg
 from helpers.processes import askpix, wait_until
 from helpers.system import MODEL, HeldServer, RedisServer, Starter, WorkerProcess, finished, kept_alive, leases

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.checked import assert_whole
+from helpers.job_outcomes import assert_whole
 from helpers.lasting import lasts
 from helpers.pictures import jpeg
 from helpers.processes import wait_until
