@@ -1,8 +1,8 @@
 """Loads all files of a folder at once, as a worker does but for its model, and says how long each took.
 
-A program of its own, so that its memory is nothing else's: `python loading_program.py FOLDER THREADS SECONDS`. It prints a
-line of JSON for each file, and at last one of its memory. When a file takes longer than so many seconds, it names
-those under way, and ends.
+A program of its own, so that its memory is nothing else's: `python loading_program.py FOLDER THREADS SECONDS`. It
+prints a line of JSON for each file, and at last one of its memory. When a file takes longer than so many seconds, it
+names those under way, and ends.
 """
 
 from __future__ import annotations
