@@ -14,7 +14,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.blip.floors import MEMORY_CEILING_GB
+from bench import submit_many, tagging, watch, workers
+from bench.blip.floors import COMPARISONS, FORMS, MEMORY_CEILING_GB, Comparison
 from bench.marked import put_between_marks
 
 RESULTS = Path(__file__).parent / "results"
@@ -48,20 +49,26 @@ class Figure:
         return (self.least is None or shown >= self.least) and (self.most is None or shown <= self.most)
 
 
-def _ratio(task: str, over: str, under: str) -> Read:
+def _compared(one: Comparison) -> Figure:
+    """Returns the ratio of two forms of BLIP at a task."""
+    places = one.task, one.over, one.under
+
     def read(results: Any) -> float:
-        [found] = [one for one in results["ratios"] if (one["task"], one["over"], one["under"]) == (task, over, under)]
+        [found] = [ratio for ratio in results["ratios"] if (ratio["task"], ratio["over"], ratio["under"]) == places]
         return float(found["median"])
 
-    return read
+    over, under = (FORMS[form].title for form in (one.over, one.under))
+    return Figure(f"{one.task}: {over} to {under}", "blip", read, least=one.floor)
 
 
-def _of_one_worker(job: str, form: str) -> Read:
+def _shared(job: str, form: str) -> Figure:
+    """Returns how fast workers are that share a machine, to one that has it for itself."""
+
     def read(results: Any) -> float:
         rates = results["rates"][job]
         return median(own / one for own, one in zip(rates[form], rates["one worker on both cores"], strict=True))
 
-    return read
+    return Figure(f"{job}: {form} to one worker", "workers", read, least=workers.FLOORS[form])
 
 
 def _unlike_once(results: Any) -> float:
@@ -73,22 +80,8 @@ def _largest(key: Callable[[Any], float]) -> Read:
     return lambda results: max(key(one) for one in results["lists"])
 
 
-_ENGINE, _SYSTEM = "engine-int8", "system-int8"
-_DEMO, _BASE = "demo model", "BLIP base, INT8"
-_TWO = "two workers of one core each"
-
 FIGURES = (
-    Figure("captions: engine to transformers, fp32, one at a time", "blip",
-           _ratio("captions", _ENGINE, "transformers-fp32"), least=7),
-    Figure("captions: engine to transformers, bf16, eight at a time", "blip",
-           _ratio("captions", _ENGINE, "transformers-bf16"), least=2.5),
-    Figure("captions: engine to OpenVINO's notebook", "blip", _ratio("captions", _ENGINE, "notebook"), least=4),
-    Figure("one question: engine to notebook", "blip", _ratio("one-question", _ENGINE, "notebook"), least=2),
-    Figure("ten questions: engine to notebook", "blip", _ratio("ten-questions", _ENGINE, "notebook"), least=9),
-    Figure("captions: engine to its vision encoder", "blip", _ratio("captions", _ENGINE, "vision-int8"), least=0.7),
-    Figure("captions: worker to engine", "blip", _ratio("captions", _SYSTEM, _ENGINE), least=0.9),
-    Figure("one question: worker to engine", "blip", _ratio("one-question", _SYSTEM, _ENGINE), least=0.9),
-    Figure("ten questions: worker to engine", "blip", _ratio("ten-questions", _SYSTEM, _ENGINE), least=0.9),
+    *map(_compared, (one for one in COMPARISONS if one.floor is not None)),
     Figure("memory of a worker over 5,000 images, GB", "memory", lambda r: r["peak_mb"] / 1000, most=MEMORY_CEILING_GB),
     Figure("processor time outside the model, ms an item", "overhead",
            lambda r: r["milliseconds_per_item"]["outside_the_model"], most=1),
@@ -96,24 +89,22 @@ FIGURES = (
     Figure("images fetched and decoded, a second", "fetch", lambda r: r["rate"], least=300, form=".0f"),
     Figure("beside a silent host, to none", "fetch", lambda r: r["ratios"]["beside a silent host"]),
     Figure("fetching 300 a second, share of a core", "fetch", lambda r: r["core"], most=0.6),
-    Figure("demo model: two workers of one core to one of two", "workers", _of_one_worker(_DEMO, _TWO), least=0.9),
-    Figure("demo model: --replicas 2 to one worker", "workers", _of_one_worker(_DEMO, "--replicas 2"), least=1),
-    Figure("base model: two workers of one core to one of two", "workers", _of_one_worker(_BASE, _TWO), least=0.9),
-    Figure("base model: --replicas 2 to one worker", "workers", _of_one_worker(_BASE, "--replicas 2"), least=1),
+    *(_shared(job, form) for job in ("demo model", "BLIP base, INT8") for form in workers.FLOORS),
     Figure("fleet of 64, 200,000 items: missing, twice or failed", "fleet", _unlike_once, most=0, form=".0f"),
     Figure("fleet: commands of Redis an item", "fleet",
            lambda r: r["runs"]["5 ms an item"]["broker"]["commands_per_item"]),
     Figure("millions of rows submitted: memory, MB", "submit-many",
-           _largest(lambda one: one["peak_mb"]), most=400, form=".0f"),
+           _largest(lambda one: one["peak_mb"]), most=submit_many.MOST_MB, form=".0f"),
     Figure("millions of rows submitted: memory of Redis, MB", "submit-many",
-           _largest(lambda one: one["redis_mb"]["peak"] - one["redis_mb"]["before"]), most=10),
+           _largest(lambda one: one["redis_mb"]["peak"] - one["redis_mb"]["before"]), most=submit_many.MOST_REDIS_MB),
     Figure("100,000 rows watched: share of a core", "watch",
-           lambda r: max(one["share_of_a_core"] for one in r["watchers"].values()), most=0.05, form=".3f"),
+           lambda r: max(one["share_of_a_core"] for one in r["watchers"].values()),
+           most=watch.MOST_OF_A_CORE, form=".3f"),
     Figure("texts of a vision-language model: 16 at a time to one", "vlm", lambda r: r["ratio"], least=2.5),
     Figure("an ask beside a job of long texts, seconds", "vlm", lambda r: r["ask_under_load_seconds"]),
     Figure("streamed to not streamed, alone", "stream", lambda r: r["alone"]["ratio"]),
     Figure("streamed to not streamed, 16 at a time", "stream", lambda r: r["together"]["ratio"]),
-    Figure("ten attributes to one", "tagging", lambda r: r["cost"]["median"], most=2.5),
+    Figure("ten attributes to one", "tagging", lambda r: r["cost"]["median"], most=tagging.MOST),
     Figure("a catalogue again, on disk: times as fast", "nightly", lambda r: r["disk"]["speed_up"]["median"]),
     Figure("a catalogue again, in Redis: times as fast", "nightly", lambda r: r["redis"]["speed_up"]["median"]),
 )  # fmt: skip

@@ -50,9 +50,9 @@ class Corrected:
 
     def of_line(self, line: Line, names: Iterable[str]) -> list[Correction]:
         """Returns the corrections behind what a line has in the columns of some questions."""
-        there = [name for name in names if name in (line.corrected or {})]
-        if not there:
+        if not line.corrected:
             return []
+        there = [name for name in names if name in line.corrected]
         identities = self._groups[line.group] if line.id is None else (line.id,)
         return [(identity, name) for identity in identities for name in there if name in self._said[identity]]
 

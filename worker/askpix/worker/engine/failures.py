@@ -34,7 +34,12 @@ def request_error(error: BaseException) -> RequestError | EngineStoppedError:
     """Returns what a ticket is told; an error that is not already meant for it becomes `model_failed`."""
     if isinstance(error, RequestError | EngineStoppedError):
         return error
-    return RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason_of(error)}", retryable=True)
+    return model_failed(reason_of(error), retryable=True)
+
+
+def model_failed(reason: str, *, retryable: bool = False) -> RequestError:
+    """Returns what a request's ticket is told that the model failed on."""
+    return RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason}", retryable=retryable)
 
 
 def spoiled(log_probabilities: Iterable[float]) -> RequestError | None:

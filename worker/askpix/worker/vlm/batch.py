@@ -12,7 +12,7 @@ from typing import Any
 
 import openvino_genai as genai
 
-from askpix.worker.engine.failures import reason_of
+from askpix.worker.engine.failures import model_failed, reason_of
 from askpix.worker.engine.settled import before_stops
 from askpix.worker.error_codes import Code
 from askpix.worker.item_errors import RequestError
@@ -176,7 +176,7 @@ class Batch:
                 config_of(run, self._eos, self.ends),
             )
         except Exception as error:  # noqa: BLE001 - the pipeline raises what it likes
-            raise RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason_of(error)}") from None
+            raise model_failed(reason_of(error)) from None
         if (growing := run.request.ticket.growing) is not None:
             growing.begin()
         self._under_way[number] = _UnderWay(run, handle, run.request.prompt_tokens)

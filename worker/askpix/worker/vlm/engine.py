@@ -22,10 +22,9 @@ from askpix.worker.digests import Digests
 from askpix.worker.engine.base import EngineInfo, ImageHandle, Measures, Request
 from askpix.worker.engine.compiling import Compiler
 from askpix.worker.engine.devices import Precision
-from askpix.worker.engine.failures import reason_of
+from askpix.worker.engine.failures import model_failed, reason_of
 from askpix.worker.engine.threaded import ThreadedEngine
 from askpix.worker.engine.waiting import Waiting
-from askpix.worker.error_codes import Code
 from askpix.worker.image_form import ImageForm, Pixels
 from askpix.worker.instruments import StageHistograms
 from askpix.worker.item_errors import RequestError
@@ -228,7 +227,7 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
                 return
             self._waiting.take()
             if (schema := run.request.schema) is not None and (reason := self._failing.why(schema)) is not None:
-                self._under_way.fail(run.request, _failed(reason))
+                self._under_way.fail(run.request, model_failed(reason))
                 continue
             run.request.ticket.begin()
             self._images += len(run.request.images) if run.number == 0 else 0
@@ -288,7 +287,7 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             [run] = runs
             if (schema := run.request.schema) is not None:
                 self._failing.failed(schema, reason)
-            self._under_way.fail(run.request, _failed(reason))
+            self._under_way.fail(run.request, model_failed(reason))
             return
         with about(**concerning(run.request.ticket.context for run in runs)):
             _log.warning("the model failed on one of %d requests; they now go one by one: %s", len(runs), reason)
@@ -307,7 +306,3 @@ class VlmEngine(ThreadedEngine[VlmRequest]):
             self._under_way.fail(run.request, outcome)
         elif outcome is not None:
             self._under_way.finish(run.request, outcome)
-
-
-def _failed(reason: str) -> RequestError:
-    return RequestError(Code.MODEL_FAILED, f"the model failed on this request: {reason}")
